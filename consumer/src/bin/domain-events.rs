@@ -1,0 +1,139 @@
+//! The command `domain-events`: the worker, and the embedded stack.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use domain_events::EventStore;
+use domain_events_consumer::config::WorkerConfig;
+use domain_events_consumer::local::{Options, Stack};
+use domain_events_consumer::worker::Worker;
+use domain_events_consumer::{DeadLetterQueue, Handler, clients, log};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Domain events: take them from SQS, store them in DynamoDB.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Takes events from a queue and stores them, until SIGTERM or Ctrl-C.
+    ///
+    /// Reads EVENT_QUEUE_URL, DEAD_LETTER_QUEUE_URL and EVENT_TABLE, and if they
+    /// are set EVENT_RETENTION, EVENT_INDEX_SHARDS, EVENT_WORKER_POLLERS,
+    /// EVENT_LOG and the variables of the AWS SDKs.
+    Worker,
+    /// Runs SQS, DynamoDB and the worker in this process, on loopback ports.
+    ///
+    /// Prints the variables for other programs first, then a line for each event.
+    Local {
+        /// Folder to keep queues and table in; without it they are in memory.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Port of the SQS endpoint; 0 for a free one.
+        #[arg(long, default_value_t = 9324)]
+        sqs_port: u16,
+        /// Port of the DynamoDB endpoint; 0 for a free one.
+        #[arg(long, default_value_t = 8000)]
+        dynamodb_port: u16,
+        /// Makes the queues FIFO.
+        #[arg(long)]
+        fifo: bool,
+    },
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::init();
+    let result = match arguments.command {
+        Command::Worker => worker().await,
+        Command::Local {
+            data,
+            sqs_port,
+            dynamodb_port,
+            fifo,
+        } => {
+            local(Options {
+                data,
+                sqs_port,
+                dynamodb_port,
+                fifo,
+                ..Options::default()
+            })
+            .await
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "domain-events: {}", told(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn worker() -> Result<(), Failure> {
+    let WorkerConfig {
+        config,
+        queue_url,
+        pollers,
+    } = WorkerConfig::from_env()?;
+    let aws = clients::load().await;
+    let (dynamodb, requests) = clients::dynamodb(&aws);
+    let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);
+    if let Some(shards) = config.index_shards {
+        store = store.with_index_shards(shards);
+    }
+    let dead_letters = DeadLetterQueue::new(clients::sqs(&aws), config.dead_letter_queue_url);
+    let handler = Handler::new(store, dead_letters).with_request_counter(requests);
+    let worker =
+        Worker::new(clients::sqs(&aws), queue_url, handler).with_metrics("domain-events-worker");
+    worker.run(pollers, stop_signal()?).await;
+    Ok(())
+}
+
+async fn local(options: Options) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let stack = Stack::start(options).await?;
+    let mut out = std::io::stdout();
+    for (name, value) in stack.environment() {
+        writeln!(out, "export {name}={value}")?;
+    }
+    out.flush()?;
+    stop.cancelled().await;
+    stack.stop().await;
+    Ok(())
+}
+
+/// Cancelled at the first SIGTERM or Ctrl-C.
+fn stop_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(stop)
+}
+
+/// An error with its causes, on one line.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}

@@ -1,0 +1,150 @@
+//! What the endpoint refuses, and the names AWS gives to each refusal.
+
+/// A refused request, or a refused entry of a batch.
+///
+/// Every error has two names: the one of the JSON protocol (`__type`) and the
+/// older one of the query protocol, which the SDKs read from the header
+/// `x-amzn-query-error` and prefer. Both are Amazon's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Refusal {
+    pub(super) kind: Kind,
+    pub(super) message: String,
+}
+
+/// The causes, named as the API reference names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    BatchEntryIdsNotDistinct,
+    BatchRequestTooLong,
+    EmptyBatchRequest,
+    InternalFailure,
+    InvalidAttributeName,
+    InvalidAttributeValue,
+    InvalidBatchEntryId,
+    InvalidMessageContents,
+    InvalidParameterValue,
+    MessageNotInflight,
+    MissingParameter,
+    OverLimit,
+    PurgeQueueInProgress,
+    QueueDeletedRecently,
+    QueueDoesNotExist,
+    QueueNameExists,
+    ReceiptHandleIsInvalid,
+    RequestEntityTooLarge,
+    ResourceNotFound,
+    Serialization,
+    TooManyEntriesInBatchRequest,
+    UnknownOperation,
+    UnsupportedOperation,
+}
+
+impl Kind {
+    /// The refusal with this cause and `message`.
+    pub(super) fn because(self, message: impl Into<String>) -> Refusal {
+        Refusal {
+            kind: self,
+            message: message.into(),
+        }
+    }
+
+    /// The shape's full name, for `__type`.
+    pub(super) fn json_type(self) -> &'static str {
+        match self {
+            Self::BatchEntryIdsNotDistinct => "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
+            Self::BatchRequestTooLong => "com.amazonaws.sqs#BatchRequestTooLong",
+            Self::EmptyBatchRequest => "com.amazonaws.sqs#EmptyBatchRequest",
+            Self::InternalFailure => "com.amazon.coral.service#InternalFailure",
+            Self::InvalidAttributeName => "com.amazonaws.sqs#InvalidAttributeName",
+            Self::InvalidAttributeValue => "com.amazonaws.sqs#InvalidAttributeValue",
+            Self::InvalidBatchEntryId => "com.amazonaws.sqs#InvalidBatchEntryId",
+            Self::InvalidMessageContents => "com.amazonaws.sqs#InvalidMessageContents",
+            Self::InvalidParameterValue => {
+                "com.amazon.coral.service#InvalidParameterValueException"
+            }
+            Self::MessageNotInflight => "com.amazonaws.sqs#MessageNotInflight",
+            Self::MissingParameter => "com.amazon.coral.service#MissingRequiredParameterException",
+            Self::OverLimit => "com.amazonaws.sqs#OverLimit",
+            Self::PurgeQueueInProgress => "com.amazonaws.sqs#PurgeQueueInProgress",
+            Self::QueueDeletedRecently => "com.amazonaws.sqs#QueueDeletedRecently",
+            Self::QueueDoesNotExist => "com.amazonaws.sqs#QueueDoesNotExist",
+            Self::QueueNameExists => "com.amazonaws.sqs#QueueNameExists",
+            Self::ReceiptHandleIsInvalid => "com.amazonaws.sqs#ReceiptHandleIsInvalid",
+            Self::RequestEntityTooLarge => {
+                "com.amazon.coral.service#RequestEntityTooLargeException"
+            }
+            Self::ResourceNotFound => "com.amazonaws.sqs#ResourceNotFoundException",
+            Self::Serialization => "com.amazon.coral.service#SerializationException",
+            Self::TooManyEntriesInBatchRequest => "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
+            Self::UnknownOperation => "com.amazon.coral.service#UnknownOperationException",
+            Self::UnsupportedOperation => "com.amazonaws.sqs#UnsupportedOperation",
+        }
+    }
+
+    /// The code of the query protocol, for `x-amzn-query-error` and for the
+    /// failed entries of a batch.
+    pub(super) fn query_code(self) -> &'static str {
+        match self {
+            Self::BatchEntryIdsNotDistinct => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+            Self::BatchRequestTooLong => "AWS.SimpleQueueService.BatchRequestTooLong",
+            Self::EmptyBatchRequest => "AWS.SimpleQueueService.EmptyBatchRequest",
+            Self::InternalFailure => "InternalFailure",
+            Self::InvalidAttributeName => "InvalidAttributeName",
+            Self::InvalidAttributeValue => "InvalidAttributeValue",
+            Self::InvalidBatchEntryId => "AWS.SimpleQueueService.InvalidBatchEntryId",
+            Self::InvalidMessageContents => "InvalidMessageContents",
+            Self::InvalidParameterValue => "InvalidParameterValue",
+            Self::MessageNotInflight => "AWS.SimpleQueueService.MessageNotInflight",
+            Self::MissingParameter => "MissingParameter",
+            Self::OverLimit => "OverLimit",
+            Self::PurgeQueueInProgress => "AWS.SimpleQueueService.PurgeQueueInProgress",
+            Self::QueueDeletedRecently => "AWS.SimpleQueueService.QueueDeletedRecently",
+            Self::QueueDoesNotExist => "AWS.SimpleQueueService.NonExistentQueue",
+            Self::QueueNameExists => "QueueAlreadyExists",
+            Self::ReceiptHandleIsInvalid => "ReceiptHandleIsInvalid",
+            Self::RequestEntityTooLarge => "RequestEntityTooLarge",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::Serialization => "SerializationException",
+            Self::TooManyEntriesInBatchRequest => {
+                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
+            }
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::UnsupportedOperation => "AWS.SimpleQueueService.UnsupportedOperation",
+        }
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Self::InternalFailure => 500,
+            Self::RequestEntityTooLarge => 413,
+            Self::UnknownOperation => 404,
+            _ => 400,
+        }
+    }
+
+    /// Whether the sender is to blame, so that sending the same again is
+    /// pointless.
+    pub(super) fn is_senders_fault(self) -> bool {
+        self != Self::InternalFailure
+    }
+}
+
+/// The refusal for a parameter outside its range, in the words of SQS.
+pub(super) fn invalid_value(
+    value: impl std::fmt::Display,
+    parameter: &str,
+    reason: &str,
+) -> Refusal {
+    Kind::InvalidParameterValue.because(format!(
+        "Value {value} for parameter {parameter} is invalid. Reason: {reason}"
+    ))
+}
+
+/// The refusal for an absent parameter, in the words of SQS.
+pub(super) fn missing(parameter: &str) -> Refusal {
+    Kind::MissingParameter.because(format!(
+        "The request must contain the parameter {parameter}."
+    ))
+}

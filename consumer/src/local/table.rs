@@ -1,0 +1,70 @@
+//! The table of the embedded stack, as the Terraform module creates it.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use domain_events::store::schema;
+
+/// The table cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CreateTable {
+    #[error("the request cannot be built")]
+    Build(#[from] BuildError),
+    #[error("DynamoDB refuses it")]
+    Refused(#[source] Box<SdkError<CreateTableError>>),
+}
+
+/// Creates the table with its index by event type, if it is not there.
+pub(super) async fn create(client: &Client, name: &str) -> Result<(), CreateTable> {
+    let sort = key(schema::SORT_KEY, KeyType::Range)?;
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(schema::INDEX_NAME)
+        .key_schema(key(schema::INDEX_KEY, KeyType::Hash)?)
+        .key_schema(sort.clone())
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::All)
+                .build(),
+        )
+        .build()?;
+    let created = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(schema::HASH_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(schema::SORT_KEY, ScalarAttributeType::N)?)
+        .attribute_definitions(attribute(schema::INDEX_KEY, ScalarAttributeType::S)?)
+        .key_schema(key(schema::HASH_KEY, KeyType::Hash)?)
+        .key_schema(sort)
+        .global_secondary_indexes(index)
+        .send()
+        .await;
+    match created {
+        Err(error)
+            if !error
+                .as_service_error()
+                .is_some_and(CreateTableError::is_resource_in_use_exception) =>
+        {
+            Err(CreateTable::Refused(Box::new(error)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(kind)
+        .build()
+}
+
+fn attribute(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(kind)
+        .build()
+}

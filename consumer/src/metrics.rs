@@ -1,0 +1,161 @@
+//! What is measured of a batch, in CloudWatch's embedded metric format.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use domain_events::{Envelope, RejectionCode};
+use serde_json::{Value, json};
+
+use crate::handler::age_millis;
+use crate::verdict::Verdict;
+
+/// Values of one metric in one log line (CloudWatch user guide, "Embedded metric
+/// format specification").
+const MAX_VALUES: usize = 100;
+const NAMESPACE: &str = "DomainEvents";
+
+/// The figures of one batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    stored: u64,
+    duplicate: u64,
+    failed: u64,
+    tied: u64,
+    rejected: BTreeMap<&'static str, u64>,
+    ages: Vec<u64>,
+    requests: u64,
+    retries: u64,
+}
+
+impl Metrics {
+    pub(crate) fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Stored => self.stored += 1,
+            Verdict::Duplicate => self.duplicate += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::Rejected => {}
+        }
+    }
+
+    pub(crate) fn appended(&mut self, envelope: &Envelope, verdict: Verdict, tied: bool) {
+        self.count(verdict);
+        self.tied += u64::from(tied);
+        if verdict == Verdict::Stored {
+            self.ages.push(age_millis(envelope));
+        }
+    }
+
+    pub(crate) fn rejected(&mut self, code: RejectionCode) {
+        *self.rejected.entry(code.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn requests(&mut self, (requests, retries): (u64, u64)) {
+        self.requests = requests;
+        self.retries = retries;
+    }
+
+    /// How many events had each verdict, in the order stored, duplicate,
+    /// rejected, failed.
+    pub fn verdicts(&self) -> [u64; 4] {
+        [
+            self.stored,
+            self.duplicate,
+            self.rejected.values().sum(),
+            self.failed,
+        ]
+    }
+
+    /// The log lines that CloudWatch turns into metrics, for the function or
+    /// service of this name.
+    pub fn lines(&self, function: &str) -> Vec<String> {
+        let millis = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_millis() as u64);
+        let line = |dimensions: &[&str], metrics: Value, mut values: Value| {
+            values["Function"] = function.into();
+            values["_aws"] = json!({
+                "Timestamp": millis,
+                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics }],
+            });
+            values.to_string()
+        };
+        let [stored, duplicate, rejected, failed] = self.verdicts();
+        let count = |name: &str| json!({ "Name": name, "Unit": "Count" });
+        let age = json!({ "Name": "AgeWhenStored", "Unit": "Milliseconds" });
+        let mut ages = self.ages.chunks(MAX_VALUES);
+        let mut lines = vec![line(
+            &["Function"],
+            json!([
+                count("Stored"),
+                count("Duplicate"),
+                count("Rejected"),
+                count("Failed"),
+                count("Tie"),
+                count("DynamoDbRequests"),
+                count("DynamoDbRetries"),
+                age,
+            ]),
+            json!({
+                "Stored": stored,
+                "Duplicate": duplicate,
+                "Rejected": rejected,
+                "Failed": failed,
+                "Tie": self.tied,
+                "DynamoDbRequests": self.requests,
+                "DynamoDbRetries": self.retries,
+                "AgeWhenStored": ages.next().unwrap_or_default(),
+            }),
+        )];
+        lines.extend(ages.map(|ages| {
+            line(
+                &["Function"],
+                json!([age]),
+                json!({ "AgeWhenStored": ages }),
+            )
+        }));
+        for (code, count_of_code) in &self.rejected {
+            lines.push(line(
+                &["Function", "Code"],
+                json!([count("Rejected")]),
+                json!({ "Code": code, "Rejected": count_of_code }),
+            ));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_of_the_embedded_metric_format() {
+        let mut metrics = Metrics {
+            stored: 250,
+            ages: vec![7; 250],
+            ..Metrics::default()
+        };
+        metrics.rejected(RejectionCode::NotJson);
+        let lines: Vec<Value> = metrics
+            .lines("f")
+            .iter()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 4);
+        for line in &lines {
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], "DomainEvents");
+            for dimension in directive["Dimensions"][0].as_array().unwrap() {
+                assert!(line[dimension.as_str().unwrap()].is_string());
+            }
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let value = &line[metric["Name"].as_str().unwrap()];
+                assert!(
+                    value.is_u64() || value.as_array().is_some_and(|v| v.len() <= 100),
+                    "{value}"
+                );
+            }
+        }
+        assert_eq!(lines[3]["Code"], "NOT_JSON");
+    }
+}

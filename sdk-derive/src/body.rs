@@ -1,0 +1,177 @@
+//! The items inside the `impl`.
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Field, Ident, LitStr, Path};
+
+use crate::attr::{Setting, Settings};
+use crate::definition::{of_event, of_variant};
+use crate::location::at;
+use crate::model::{Content, Event, Origin, Part, Variant};
+
+pub(crate) struct Body<'a> {
+    pub(crate) krate: &'a Path,
+}
+
+/// Picks one half of an event's emitter.
+type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
+
+impl Body<'_> {
+    pub(crate) fn of_struct(&self, event: &Event<'_>) -> TokenStream {
+        let definitions = self.definitions(&[of_event(event, None, self.krate)]);
+        let id = borrowed(event.id);
+        let half = |name, part: Option<&Part<'_>>| {
+            let value = match &part?.origin {
+                Origin::Field(field) => borrowed(field),
+                Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
+            };
+            Some(half(name, &some(&value)))
+        };
+        let emitter_id = half("emitter_id", event.emitter_id.as_ref());
+        let emitter_type = half("emitter_type", event.emitter_type.as_ref());
+        quote! {
+            #definitions
+            fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                #id
+            }
+            #emitter_id
+            #emitter_type
+        }
+    }
+
+    /// The definitions are reached through a generic function because it is not
+    /// evaluated before the type is known to be right: otherwise the compiler
+    /// would report a wrong name here once more.
+    pub(crate) fn of_enum(&self, settings: &Settings, variants: &[Variant<'_>]) -> TokenStream {
+        let krate = self.krate;
+        let definitions = variants.iter().map(|variant| of_variant(variant, krate));
+        let definitions = self.definitions(&definitions.collect::<Vec<_>>());
+        let index = variants.iter().enumerate().map(|(index, variant)| {
+            let ident = variant.ident;
+            let index = Literal::usize_unsuffixed(index);
+            quote!(Self::#ident { .. } => #index)
+        });
+        let id = variants.iter().map(|variant| match &variant.content {
+            Content::Fields(event) => field_arm(variant, event.id, |value| value),
+            Content::Wrapped(_) => self.wrapped_arm(variant, "entity_id"),
+        });
+        let emitter_id = self.half_of_enum(
+            "emitter_id",
+            variants,
+            |event| event.emitter_id.as_ref(),
+            settings.emitter_id.as_ref(),
+        );
+        let emitter_type = self.half_of_enum(
+            "emitter_type",
+            variants,
+            |event| event.emitter_type.as_ref(),
+            settings.emitter_type.as_ref(),
+        );
+        quote! {
+            #definitions
+            fn definition(&self) -> #krate::EventDefinition {
+                fn nth<E: #krate::DomainEvent>(_: &E, index: usize) -> #krate::EventDefinition {
+                    E::DEFINITIONS[index]
+                }
+                nth(self, match self { #(#index,)* })
+            }
+            fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                match self {
+                    #(#id,)*
+                }
+            }
+            #emitter_id
+            #emitter_type
+        }
+    }
+
+    fn definitions(&self, definitions: &[TokenStream]) -> TokenStream {
+        let krate = self.krate;
+        quote! {
+            const DEFINITIONS: &'static [#krate::EventDefinition] = &[#(#definitions),*];
+        }
+    }
+
+    /// None if no variant knows this half.
+    fn half_of_enum(
+        &self,
+        name: &str,
+        variants: &[Variant<'_>],
+        pick: Half,
+        default: Option<&Setting<LitStr>>,
+    ) -> Option<TokenStream> {
+        let default = default.map(|setting| &setting.value);
+        let known = variants.iter().any(|variant| match &variant.content {
+            Content::Fields(event) => pick(event).is_some(),
+            Content::Wrapped(_) => true,
+        });
+        let arms = variants.iter().map(|variant| {
+            let ident = variant.ident;
+            match &variant.content {
+                Content::Fields(event) => match pick(event).map(|part| &part.origin) {
+                    Some(Origin::Field(field)) => field_arm(variant, field, |value| some(&value)),
+                    Some(Origin::Constant(text) | Origin::Default(text)) => {
+                        let value = some(&quote!(&#text));
+                        quote!(Self::#ident { .. } => #value)
+                    }
+                    None => quote!(Self::#ident { .. } => ::core::option::Option::None),
+                },
+                Content::Wrapped(_) => {
+                    let arm = self.wrapped_arm(variant, name);
+                    let or_default = default.map(|text| {
+                        let value = some(&quote!(&#text));
+                        quote!(.or(#value))
+                    });
+                    quote!(#arm #or_default)
+                }
+            }
+        });
+        known.then(|| half(name, &quote!(match self { #(#arms,)* })))
+    }
+
+    /// Asks the event that the variant holds.
+    fn wrapped_arm(&self, variant: &Variant<'_>, method: &str) -> TokenStream {
+        let (krate, ident) = (self.krate, variant.ident);
+        let method = format_ident!("{method}");
+        quote!(Self::#ident(__event) => #krate::DomainEvent::#method(__event))
+    }
+}
+
+/// `&self.field`. Located at the field, so that a field that cannot be
+/// displayed is what the message points at.
+fn borrowed(field: &Field) -> TokenStream {
+    let ident = &field.ident;
+    quote_spanned!(at_field(field)=> &self.#ident)
+}
+
+/// A `match` arm with `value` made of the borrowed field.
+fn field_arm(
+    variant: &Variant<'_>,
+    field: &Field,
+    value: impl FnOnce(TokenStream) -> TokenStream,
+) -> TokenStream {
+    let (variant, field_ident) = (variant.ident, &field.ident);
+    let binding = quote_spanned!(at_field(field)=> __field);
+    let value = value(binding.clone());
+    quote!(Self::#variant { #field_ident: #binding, .. } => #value)
+}
+
+fn at_field(field: &Field) -> Span {
+    at(field
+        .ident
+        .as_ref()
+        .map_or_else(Span::call_site, Ident::span))
+}
+
+fn some(value: &TokenStream) -> TokenStream {
+    quote!(::core::option::Option::Some(#value))
+}
+
+fn half(name: &str, body: &TokenStream) -> TokenStream {
+    let name = format_ident!("{name}");
+    quote! {
+        fn #name(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
+            #body
+        }
+    }
+}

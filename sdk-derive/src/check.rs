@@ -1,0 +1,150 @@
+//! From the input to the model: its shape first, then the rules.
+
+use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Path, Type, parse_quote};
+
+use crate::attr::Settings;
+use crate::item::items;
+use crate::mistakes::Mistakes;
+use crate::model::{Content, Model, Variant};
+use crate::place::Place;
+use crate::rules::{Rules, Source};
+use crate::serde_index::serde_indices;
+
+/// The input as far as it was understood.
+pub(crate) struct Checked<'a> {
+    /// Where the library is found. Known even beside mistakes.
+    pub(crate) krate: Path,
+    /// The model, or all mistakes.
+    pub(crate) model: syn::Result<Model<'a>>,
+}
+
+pub(crate) fn check(input: &DeriveInput) -> Checked<'_> {
+    let place = match input.data {
+        Data::Enum(_) => Place::Enum,
+        Data::Struct(_) | Data::Union(_) => Place::Struct,
+    };
+    let mut mistakes = Mistakes::default();
+    let mut settings = Settings::read(&input.attrs, place, &mut mistakes);
+    let krate = match settings.krate.take() {
+        Some(setting) => setting.value,
+        None => parse_quote!(::domain_events),
+    };
+    let model = match &input.data {
+        Data::Struct(data) => check_struct(input, data, settings, &mut mistakes),
+        Data::Enum(data) => Some(check_enum(input, data, settings, &mut mistakes)),
+        Data::Union(data) => {
+            let message = "an event is a struct or an enum: write `struct`";
+            mistakes.at(data.union_token, message);
+            None
+        }
+    };
+    let model = mistakes.finish(model);
+    Checked { krate, model }
+}
+
+fn check_struct<'a>(
+    input: &'a DeriveInput,
+    data: &'a DataStruct,
+    settings: Settings,
+    mistakes: &mut Mistakes,
+) -> Option<Model<'a>> {
+    let name = &input.ident;
+    match &data.fields {
+        Fields::Named(fields) => {
+            let source = Source::read(name, settings, fields, mistakes);
+            Rules::new(None, mistakes).event(source).map(Model::Struct)
+        }
+        Fields::Unnamed(fields) => {
+            let message = format!(
+                "an event's fields have names: write `struct {name} {{ #[event(id)] id: …, … }}`"
+            );
+            mistakes.at(fields, message);
+            None
+        }
+        Fields::Unit => {
+            let message = format!(
+                "`{name}` does not say which entity it is about: \
+                 write `struct {name} {{ #[event(id)] id: … }}`"
+            );
+            mistakes.at(name, message);
+            None
+        }
+    }
+}
+
+fn check_enum<'a>(
+    input: &'a DeriveInput,
+    data: &'a DataEnum,
+    settings: Settings,
+    mistakes: &mut Mistakes,
+) -> Model<'a> {
+    if data.variants.is_empty() {
+        let message = "an enum of events has a variant for each event: write one";
+        mistakes.at(&input.ident, message);
+    }
+    let mut shapes = Vec::new();
+    for variant in &data.variants {
+        shapes.push(Shape::read(variant, mistakes));
+    }
+    let mut rules = Rules::new(Some(&settings), mistakes);
+    let mut variants = Vec::new();
+    let indices = serde_indices(&data.variants);
+    for ((variant, shape), serde_index) in data.variants.iter().zip(shapes).zip(indices) {
+        let content = match shape {
+            Shape::Wrapper(inner) => Content::Wrapped(inner),
+            Shape::Fields(source) => match rules.event(*source) {
+                Some(event) => Content::Fields(event),
+                None => continue,
+            },
+            Shape::Wrong(mistake) => {
+                rules.push(mistake);
+                continue;
+            }
+        };
+        variants.push(Variant {
+            ident: &variant.ident,
+            serde_index,
+            content,
+        });
+    }
+    rules.finish(&variants);
+    Model::Enum { settings, variants }
+}
+
+enum Shape<'a> {
+    Fields(Box<Source<'a>>),
+    Wrapper(&'a Type),
+    Wrong(syn::Error),
+}
+
+impl<'a> Shape<'a> {
+    fn read(variant: &'a syn::Variant, mistakes: &mut Mistakes) -> Self {
+        let name = &variant.ident;
+        match &variant.fields {
+            Fields::Named(fields) => {
+                let settings = Settings::read(&variant.attrs, Place::Variant, mistakes);
+                Self::Fields(Box::new(Source::read(name, settings, fields, mistakes)))
+            }
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                let field = &fields.unnamed[0];
+                items(&variant.attrs, Place::Wrapper, mistakes);
+                items(&field.attrs, Place::Wrapper, mistakes);
+                Self::Wrapper(&field.ty)
+            }
+            Fields::Unnamed(fields) => {
+                let message = format!(
+                    "a variant has named fields, `{name} {{ #[event(id)] id: …, … }}`, \
+                     or holds one event, `{name}(OrderPlaced)`"
+                );
+                Self::Wrong(syn::Error::new_spanned(fields, message))
+            }
+            Fields::Unit => {
+                let message = format!(
+                    "`{name}` does not say which entity it is about: \
+                     write `{name} {{ #[event(id)] id: … }}`"
+                );
+                Self::Wrong(syn::Error::new_spanned(name, message))
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Has the compiler check every written name and constant.
+//!
+//! The rules are the library's own `const fn`. Each is called in an unnamed
+//! constant, which is evaluated whether or not the event is ever used. The call
+//! stands, whole, at the text that it checks, and so does the compiler's message.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, LitStr, Path};
+
+use crate::location::{at, located};
+use crate::model::{Event, Model, Name, Variant};
+
+pub(crate) struct Force<'a> {
+    pub(crate) krate: &'a Path,
+}
+
+impl Force<'_> {
+    pub(crate) fn all(&self, model: &Model<'_>) -> Vec<TokenStream> {
+        match model {
+            Model::Struct(event) => self.event(event),
+            Model::Enum { settings, variants } => {
+                let events = variants.iter().filter_map(Variant::event);
+                let own = events.flat_map(|event| self.event(event));
+                let shared = settings
+                    .constants()
+                    .map(|(ty, text)| self.constant(ty, text));
+                own.chain(shared).collect()
+            }
+        }
+    }
+
+    fn event(&self, event: &Event<'_>) -> Vec<TokenStream> {
+        let aliases = event.aliases.iter().map(|alias| self.names(&[alias]));
+        let constants = event.constants().map(|(ty, text)| self.constant(ty, text));
+        std::iter::once(self.name(event))
+            .chain(aliases)
+            .chain(constants)
+            .collect()
+    }
+
+    /// A prefix comes first, since evaluation ends at the first mistake: a wrong
+    /// prefix then fails in the same way for every variant, and the compiler
+    /// prints equal messages once.
+    fn name(&self, event: &Event<'_>) -> TokenStream {
+        match &event.name {
+            Name::Written(literal) => self.names(&[literal]),
+            Name::Derived { from, prefix } => {
+                let name = LitStr::new(&event.name.text(), from.span());
+                let names: Vec<_> = prefix.iter().chain([&name]).collect();
+                self.names(&names)
+            }
+        }
+    }
+
+    fn names(&self, names: &[&LitStr]) -> TokenStream {
+        let krate = self.krate;
+        let length = names.len();
+        let calls = names
+            .iter()
+            .map(|name| self.call("EventDefinition", "new", name));
+        quote!(const _: [#krate::EventDefinition; #length] = [#(#calls),*];)
+    }
+
+    fn constant(&self, ty: &str, text: &LitStr) -> TokenStream {
+        let call = self.call(ty, "from_static", text);
+        let krate = self.krate;
+        let ty = format_ident!("{ty}");
+        quote!(const _: #krate::#ty = #call;)
+    }
+
+    fn call(&self, ty: &str, function: &str, text: &LitStr) -> TokenStream {
+        let span = at(text.span());
+        let (ty, function) = (Ident::new(ty, span), Ident::new(function, span));
+        let krate = located(self.krate, span);
+        quote_spanned!(span=> #krate::#ty::#function(#text))
+    }
+}

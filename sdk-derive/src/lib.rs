@@ -1,0 +1,157 @@
+//! The derive macro of the [`domain-events`](https://docs.rs/domain-events)
+//! crate, which re-exports it: depend on that crate, not on this one.
+//!
+//! [`DomainEvent`](macro@DomainEvent) is described below, with every attribute.
+
+mod attr;
+mod body;
+mod check;
+mod definition;
+mod expand;
+mod force;
+mod item;
+mod location;
+mod mistakes;
+mod model;
+mod place;
+mod rules;
+mod serde_index;
+#[cfg(test)]
+mod tests;
+
+use expand::Expansion;
+use quote::quote;
+use syn::{Data, DeriveInput, parse_macro_input};
+
+/// Makes a struct or an enum a domain event.
+///
+/// ```ignore
+/// use domain_events::DomainEvent;
+/// use serde::Serialize;
+///
+/// #[derive(Serialize, DomainEvent)]
+/// #[event(emitter_type = "USER")]
+/// struct OrderPlaced {
+///     #[event(id)]
+///     order_id: Uuid,
+///     #[event(emitter_id)]
+///     customer: CustomerId,
+///     total_cents: u64,
+/// }
+/// ```
+///
+/// This is an `ORDER_PLACED` about the entity `order_id`, caused by the user
+/// `customer`. Its data is what `Serialize` writes, so the type has to derive
+/// that as well, and `#[serde(...)]` means what it means elsewhere. The derive
+/// writes an `impl DomainEvent` as you could write it by hand; where it cannot
+/// express what you need, do.
+///
+/// # On a struct
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `type = "ORDER_PLACED"` | the event type; without it, the struct's name in `SCREAMING_SNAKE_CASE` |
+/// | `alias = "ORDER_CREATED"` | a former event type, under which stored events are still read; may be repeated |
+/// | `version = 2` | the version of the event's data, from 1 (the default) to 65535 |
+/// | `emitter_type = "SYSTEM"` | the type of the emitter |
+/// | `emitter_id = "billing"` | the id of the emitter; needs an emitter type beside it |
+/// | `crate = my_crate::domain_events` | where the library is found, for crates that re-export it |
+///
+/// Names and constants are checked at compile time.
+///
+/// # On a field
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `id` | holds the id of the entity that the event is about; exactly one field |
+/// | `emitter_id` | holds the id of the emitter; needs an emitter type beside it |
+/// | `emitter_type` | holds the type of the emitter |
+///
+/// A field may have several: `#[event(id, emitter_id)]`. Its text is what
+/// `Display` prints. The field stays part of the event's data.
+///
+/// # The emitter
+///
+/// Each half of the emitter, id and type, comes from the first of these that
+/// has it: a field, a constant on the struct or variant, a constant on the
+/// enum, and else the handle that emits the event. To say the same thing twice
+/// in one place is an error.
+///
+/// # Enums
+///
+/// Each variant is an event of its own type, named after the variant:
+///
+/// ```ignore
+/// #[derive(Serialize, DomainEvent)]
+/// #[event(prefix = "ORDER", emitter_type = "USER")]
+/// enum OrderEvent {
+///     // ORDER_SHIPPED
+///     Shipped {
+///         #[event(id)]
+///         order_id: Uuid,
+///         #[event(emitter_id)]
+///         clerk: ClerkId,
+///     },
+///     // ORDER_EXPIRED, caused by the system
+///     #[event(emitter_type = "SYSTEM", emitter_id = "billing", version = 2)]
+///     Expired {
+///         #[event(id)]
+///         order_id: Uuid,
+///     },
+///     // what `OrderPlaced` is by itself
+///     Placed(OrderPlaced),
+/// }
+/// ```
+///
+/// | attribute of the enum | meaning |
+/// |---|---|
+/// | `prefix = "ORDER"` | begins the event type of every variant that has no `type` of its own and holds no other event |
+/// | `emitter_type`, `emitter_id` | as on a struct, for variants that do not say it themselves |
+/// | `crate` | as on a struct |
+///
+/// A variant with named fields takes `type`, `alias`, `version`, `emitter_type`
+/// and `emitter_id`, and its fields are marked like those of a struct. A variant
+/// that holds another event takes everything from that event, so it has no
+/// attributes; that event is a struct, not another enum. Other variants have no
+/// entity to be about, and are refused.
+///
+/// Two variants may not have one name, former names included: a stored event is
+/// read back as the variant whose name it has.
+///
+/// # Type parameters
+///
+/// A type with type parameters is an event where it can be serialized and where
+/// the marked fields can be displayed; there is no need to write these bounds.
+///
+/// ```ignore
+/// #[derive(Serialize, DomainEvent)]
+/// #[event(type = "SETTING_CHANGED")]
+/// struct Changed<K, V> {
+///     #[event(id)]
+///     key: K, // must be `Display` to be emitted
+///     value: V,
+/// }
+/// ```
+#[proc_macro_derive(DomainEvent, attributes(event))]
+pub fn derive_domain_event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    derive(&input).into()
+}
+
+fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
+    let checked = check::check(input);
+    let expansion = Expansion {
+        input,
+        krate: &checked.krate,
+    };
+    match checked.model {
+        Ok(model) => expansion.derived(&model),
+        Err(mistakes) => {
+            let mistakes = mistakes.to_compile_error();
+            // Serde refuses unions too: a stand-in would be one more message.
+            let is_union = matches!(input.data, Data::Union(_));
+            let fallback = (!is_union).then(|| expansion.fallback());
+            quote!(#mistakes #fallback)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Which attribute may be written where, and where to write it instead.
+
+use syn::Ident;
+
+/// What an attribute is written on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Struct,
+    Enum,
+    Variant,
+    /// A variant that holds another event, `Placed(OrderPlaced)`, or its field.
+    Wrapper,
+    /// A field of a struct, or of a variant with named fields.
+    Field,
+}
+
+/// Every attribute there is.
+const ALL: &[&str] = &[
+    "id",
+    "type",
+    "alias",
+    "version",
+    "emitter_type",
+    "emitter_id",
+    "prefix",
+    "crate",
+];
+
+/// What other libraries call the same thing.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("entity_id", "id"),
+    ("event_type", "type"),
+    ("name", "type"),
+    ("rename", "type"),
+];
+
+impl Place {
+    /// Whether `key` may be written here; if not, what to write instead.
+    pub(crate) fn check(self, key: &Ident, name: &str) -> syn::Result<()> {
+        if self.known().contains(&name) {
+            return Ok(());
+        }
+        let here = self.words();
+        let message = if let Some(instead) = self.elsewhere(name) {
+            format!("`{name}` does not belong on {here}: {instead}")
+        } else if let Some(meant) = closest(name, self.known()).or_else(|| closest(name, ALL)) {
+            format!("unknown attribute `{name}`: did you mean `{meant}`?")
+        } else if self.known().is_empty() {
+            format!("unknown attribute `{name}`: {here} has none")
+        } else {
+            let known = self.known().join("`, `");
+            format!("unknown attribute `{name}`: {here} may have `{known}`")
+        };
+        Err(syn::Error::new_spanned(key, message))
+    }
+
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Struct => &[
+                "type",
+                "alias",
+                "version",
+                "emitter_type",
+                "emitter_id",
+                "crate",
+            ],
+            Self::Enum => &["prefix", "emitter_type", "emitter_id", "crate"],
+            Self::Variant => &["type", "alias", "version", "emitter_type", "emitter_id"],
+            Self::Wrapper => &[],
+            Self::Field => &["id", "emitter_id", "emitter_type"],
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Struct => "a struct",
+            Self::Enum => "an enum",
+            Self::Variant => "a variant",
+            Self::Wrapper => "a variant that holds another event",
+            Self::Field => "a field",
+        }
+    }
+
+    fn elsewhere(self, name: &str) -> Option<&'static str> {
+        Some(match (self, name) {
+            (Self::Variant | Self::Wrapper, "prefix" | "crate") | (Self::Field, "prefix") => {
+                "write it on the enum"
+            }
+            (Self::Field, "crate") => "write it on the struct or enum",
+            (Self::Wrapper, name) if ALL.contains(&name) => {
+                "everything is taken from the event inside, so write it there"
+            }
+            (Self::Struct | Self::Enum | Self::Variant, "id") => {
+                "write `#[event(id)]` on the field that holds the entity's id"
+            }
+            (Self::Enum, "type") => {
+                "write it on a variant, or `prefix = \"ORDER\"` here to begin the names of all variants"
+            }
+            (Self::Enum, "alias" | "version") => "write it on the variant that it is about",
+            (Self::Struct, "prefix") => "write the whole name, `type = \"ORDER_PLACED\"`",
+            (Self::Field, "type" | "alias" | "version") => "write it on the struct or variant",
+            _ => return None,
+        })
+    }
+}
+
+/// The known name that was probably meant, if one is near enough.
+fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    if let Some((_, meant)) = SYNONYMS.iter().find(|(synonym, _)| *synonym == name) {
+        return known.contains(meant).then_some(meant);
+    }
+    known
+        .iter()
+        .map(|candidate| (distance(&name, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 2).min(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits that make `b` of `a`: letters put in, left out or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, to) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_meant() {
+        for (written, meant) in [
+            ("emiter_type", Some("emitter_type")),
+            ("emitterid", Some("emitter_id")),
+            ("emitter_typ", Some("emitter_type")),
+            ("EMITTER_ID", Some("emitter_id")),
+            ("ID", Some("id")),
+            ("idd", Some("id")),
+            ("tpye", Some("type")),
+            ("aliases", Some("alias")),
+            ("event_type", Some("type")),
+            ("entity_id", Some("id")),
+            ("topic", None),
+            ("x", None),
+        ] {
+            assert_eq!(closest(written, ALL), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_known_elsewhere_gets_directions() {
+        for place in [
+            Place::Struct,
+            Place::Enum,
+            Place::Variant,
+            Place::Wrapper,
+            Place::Field,
+        ] {
+            for name in ALL {
+                assert!(
+                    place.known().contains(name) || place.elsewhere(name).is_some(),
+                    "{name} on {}",
+                    place.words()
+                );
+            }
+        }
+    }
+}

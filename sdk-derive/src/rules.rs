@@ -1,0 +1,247 @@
+//! What an event must have, and what contradicts itself.
+
+use std::collections::HashMap;
+
+use quote::ToTokens;
+use syn::{Field, FieldsNamed, Ident, LitStr};
+
+use crate::attr::{Marks, Setting, Settings};
+use crate::mistakes::Mistakes;
+use crate::model::{Event, Name, Origin, Part, Variant};
+
+/// What was read of a struct or variant, before anything is concluded from it.
+pub(crate) struct Source<'a> {
+    ident: &'a Ident,
+    settings: Settings,
+    fields: Vec<(&'a Field, Marks)>,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn read(
+        ident: &'a Ident,
+        settings: Settings,
+        fields: &'a FieldsNamed,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let read = |field: &'a Field| (field, Marks::read(&field.attrs, mistakes));
+        let fields = fields.named.iter().map(read).collect();
+        Self {
+            ident,
+            settings,
+            fields,
+        }
+    }
+}
+
+pub(crate) struct Rules<'m> {
+    /// What the enum says for all its variants.
+    container: Option<&'m Settings>,
+    /// Whether every list was understood. If not, nothing is called missing:
+    /// it may stand in the part that could not be read.
+    readable: bool,
+    /// Whether it was already said that the enum's emitter id has no type.
+    default_is_typeless: bool,
+    mistakes: &'m mut Mistakes,
+}
+
+type Mark = fn(&Marks) -> Option<&Ident>;
+
+impl<'m> Rules<'m> {
+    /// To be called when everything has been read.
+    pub(crate) fn new(container: Option<&'m Settings>, mistakes: &'m mut Mistakes) -> Self {
+        Self {
+            container,
+            readable: mistakes.is_empty(),
+            default_is_typeless: false,
+            mistakes,
+        }
+    }
+
+    pub(crate) fn push(&mut self, mistake: syn::Error) {
+        self.mistakes.push(mistake);
+    }
+
+    /// The event that `source` describes, if it names the entity's id.
+    pub(crate) fn event<'a>(&mut self, source: Source<'a>) -> Option<Event<'a>> {
+        let Source {
+            ident,
+            settings,
+            fields,
+        } = source;
+        let container = self.container;
+        let id = self.marked(&fields, |marks| marks.id.as_ref());
+        if id.is_none() && self.readable {
+            let message = format!(
+                "`{ident}` does not say which entity it is about: \
+                 write `#[event(id)]` on the field that holds the entity's id"
+            );
+            self.mistakes.at(ident, message);
+        }
+        let emitter_id = self.part(
+            &fields,
+            |marks| marks.emitter_id.as_ref(),
+            settings.emitter_id,
+            container.and_then(|settings| settings.emitter_id.as_ref()),
+        );
+        let emitter_type = self.part(
+            &fields,
+            |marks| marks.emitter_type.as_ref(),
+            settings.emitter_type,
+            container.and_then(|settings| settings.emitter_type.as_ref()),
+        );
+        if let (Some(id), None) = (&emitter_id, &emitter_type) {
+            self.typeless(id);
+        }
+        let name = match settings.event_type {
+            Some(setting) => Name::Written(setting.value),
+            None => {
+                let prefix = container.and_then(|settings| settings.prefix.as_ref());
+                let prefix = prefix.map(|setting| setting.value.clone());
+                Name::Derived {
+                    from: ident,
+                    prefix,
+                }
+            }
+        };
+        let event = Event {
+            name,
+            aliases: settings.aliases,
+            version: settings.version.map(|setting| setting.value),
+            id: id?.0,
+            emitter_id,
+            emitter_type,
+        };
+        if self.container.is_none() {
+            self.distinct(&[(ident, &event)]);
+        }
+        Some(event)
+    }
+
+    /// What only shows when all variants are known.
+    pub(crate) fn finish(&mut self, variants: &[Variant<'_>]) {
+        let events: Vec<_> = variants
+            .iter()
+            .filter_map(|variant| Some((variant.ident, variant.event()?)))
+            .collect();
+        self.distinct(&events);
+
+        let derived = |(_, event): &(_, &Event<'_>)| matches!(event.name, Name::Derived { .. });
+        let prefix = self.container.and_then(|settings| settings.prefix.as_ref());
+        if let Some(prefix) = prefix
+            && self.mistakes.is_empty()
+            && !events.iter().any(derived)
+        {
+            let message = "`prefix` has no effect, since no variant's EventType \
+                           is made from the variant's name: remove it";
+            self.mistakes.at(&prefix.key, message);
+        }
+    }
+
+    /// The one field with this mark.
+    fn marked<'a, 'f>(
+        &mut self,
+        fields: &'f [(&'a Field, Marks)],
+        mark: Mark,
+    ) -> Option<(&'a Field, &'f Ident)> {
+        let mut marked = fields
+            .iter()
+            .filter_map(|(field, marks)| Some((*field, mark(marks)?)));
+        let first = marked.next();
+        if let Some((field, key)) = first {
+            let name = field
+                .ident
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            for (_, second) in marked {
+                let message = format!(
+                    "`{name}` is already the `{key}`, and there is only one: \
+                     remove one of the two marks"
+                );
+                self.mistakes.at(second, message);
+            }
+        }
+        first
+    }
+
+    /// From a field, else the event's own constant, else that of the enum.
+    fn part<'a>(
+        &mut self,
+        fields: &[(&'a Field, Marks)],
+        mark: Mark,
+        own: Option<Setting<LitStr>>,
+        default: Option<&Setting<LitStr>>,
+    ) -> Option<Part<'a>> {
+        match (self.marked(fields, mark), own, default) {
+            (Some((field, key)), constant, _) => {
+                if constant.is_some() {
+                    let message = format!(
+                        "`{key}` is already a constant of this event: \
+                         remove either the constant or the mark on the field"
+                    );
+                    self.mistakes.at(key, message);
+                }
+                Some(Part {
+                    key: key.clone(),
+                    origin: Origin::Field(field),
+                })
+            }
+            (None, Some(own), _) => Some(Part {
+                key: own.key,
+                origin: Origin::Constant(own.value),
+            }),
+            (None, None, Some(default)) => Some(Part {
+                key: default.key.clone(),
+                origin: Origin::Default(default.value.clone()),
+            }),
+            (None, None, None) => None,
+        }
+    }
+
+    fn typeless(&mut self, id: &Part<'_>) {
+        let is_default = matches!(id.origin, Origin::Default(_));
+        if !self.readable || (is_default && self.default_is_typeless) {
+            return;
+        }
+        self.default_is_typeless |= is_default;
+        let place = match self.container {
+            None => "on the struct",
+            Some(_) => "on the variant or the enum",
+        };
+        let message = format!(
+            "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
+             {place}, or `#[event(emitter_type)]` on the field that holds it"
+        );
+        self.mistakes.at(&id.key, message);
+    }
+
+    /// An event that is read back is found by its name, so no two may share one.
+    fn distinct(&mut self, events: &[(&Ident, &Event<'_>)]) {
+        let mut owners = HashMap::new();
+        for (ident, event) in events {
+            let name = match &event.name {
+                Name::Written(literal) => literal.to_token_stream(),
+                Name::Derived { from, .. } => from.to_token_stream(),
+            };
+            let aliases = event
+                .aliases
+                .iter()
+                .map(|alias| (alias.value(), alias.to_token_stream()));
+            for (text, tokens) in std::iter::once((event.name.text(), name)).chain(aliases) {
+                if let Some(owner) = owners.get(&text) {
+                    let message = if owner == ident {
+                        format!("`{text}` is already a name of this event: remove it")
+                    } else {
+                        format!(
+                            "`{text}` is already a name of `{owner}`, and stored events \
+                             are told apart by name: choose another"
+                        )
+                    };
+                    self.mistakes.at(tokens, message);
+                } else {
+                    owners.insert(text, *ident);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! From source text to mistakes and to code, without a compiler.
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::check::check;
+use crate::derive;
+
+/// The reported tokens with the messages.
+fn mistakes(source: &str) -> Vec<(String, String)> {
+    let input: DeriveInput = syn::parse_str(source).unwrap();
+    let Err(mistakes) = check(&input).model else {
+        return Vec::new();
+    };
+    let told = |mistake: syn::Error| {
+        let token = mistake.span().source_text().unwrap();
+        (token, mistake.to_string())
+    };
+    mistakes.into_iter().map(told).collect()
+}
+
+#[track_caller]
+fn refuses(source: &str, expected: &[(&str, &str)]) {
+    let found = mistakes(source);
+    let found: Vec<_> = found
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    assert_eq!(found, expected, "{source}");
+}
+
+#[track_caller]
+fn expands(source: &str, expected: &str) {
+    let input: DeriveInput = syn::parse_str(source).unwrap();
+    let expected: TokenStream = expected.parse().unwrap();
+    // Tokens print with more or less space, depending on who made them.
+    let without_space = |tokens: TokenStream| tokens.to_string().replace(' ', "");
+    assert_eq!(without_space(derive(&input)), without_space(expected));
+}
+
+mod a_struct {
+    use super::{expands, refuses};
+
+    #[test]
+    fn becomes_an_impl_that_one_could_write_by_hand() {
+        expands(
+            r#"
+            #[event(emitter_type = "USER", version = 3, alias = "ORDER_MADE")]
+            struct OrderPlaced {
+                #[event(id)]
+                order_id: Uuid,
+                #[event(emitter_id)]
+                customer: String,
+            }
+            "#,
+            r#"
+            const _: [::domain_events::EventDefinition; 1usize] =
+                [::domain_events::EventDefinition::new("ORDER_PLACED")];
+            const _: [::domain_events::EventDefinition; 1usize] =
+                [::domain_events::EventDefinition::new("ORDER_MADE")];
+            const _: ::domain_events::EmitterType =
+                ::domain_events::EmitterType::from_static("USER");
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl ::domain_events::DomainEvent for OrderPlaced {
+                const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[{
+                    let __event = ::domain_events::EventDefinition::new("ORDER_PLACED")
+                        .with_version(3)
+                        .with_aliases(&["ORDER_MADE"]);
+                    __event
+                }];
+                fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                    &self.order_id
+                }
+                fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
+                    ::core::option::Option::Some(&self.customer)
+                }
+                fn emitter_type(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
+                    ::core::option::Option::Some(&"USER")
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn with_type_parameters_is_bound_to_what_is_used() {
+        expands(
+            r#"
+            #[event(crate = my::events, type = "CHANGED")]
+            struct r#Changed<'a, T: Copy = u8, const N: usize = 1> where T: 'a {
+                #[event(id)]
+                r#type: &'a T,
+                rest: [u8; N],
+            }
+            "#,
+            r#"
+            const _: [my::events::EventDefinition; 1usize] =
+                [my::events::EventDefinition::new("CHANGED")];
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl<'a, T: Copy, const N: usize> my::events::DomainEvent for r#Changed<'a, T, N>
+            where
+                T: 'a,
+                Self: my::events::Serialize,
+                &'a T: ::core::fmt::Display
+            {
+                const DEFINITIONS: &'static [my::events::EventDefinition] = &[{
+                    let __event = my::events::EventDefinition::new("CHANGED");
+                    __event
+                }];
+                fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                    &self.r#type
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn with_mistakes_still_gets_a_stand_in() {
+        expands(
+            "struct OrderPlaced;",
+            r#"
+            ::core::compile_error! { "`OrderPlaced` does not say which entity it is about: write `struct OrderPlaced { #[event(id)] id: … }`" }
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl ::domain_events::DomainEvent for OrderPlaced {
+                const DEFINITIONS: &'static [::domain_events::EventDefinition] =
+                    &[::domain_events::EventDefinition::new("NOT_DERIVED")];
+                fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                    &""
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn tells_every_mistake_at_once_and_nothing_missing_beside_one() {
+        refuses(
+            r#"
+            #[event(typ = "A", version = "2", type = 3, 7, crate = "x")]
+            struct OrderPlaced {
+                #[event(idd)]
+                order_id: String,
+                #[event(emitter_id = "x", emitter_id, alias = "X")]
+                customer: String,
+            }
+            "#,
+            &[
+                ("typ", "unknown attribute `typ`: did you mean `type`?"),
+                (
+                    "7",
+                    "expected the name of an attribute, as in `#[event(id)]`",
+                ),
+                (
+                    "\"2\"",
+                    "`version` takes a whole number from 1 to 65535: write `version = 2`",
+                ),
+                (
+                    "3",
+                    "`type` takes a string: write `type = \"ORDER_PLACED\"`",
+                ),
+                (
+                    "\"x\"",
+                    "`crate` takes a path without quotes: write `crate = my_crate::domain_events`",
+                ),
+                ("idd", "unknown attribute `idd`: did you mean `id`?"),
+                (
+                    "alias",
+                    "`alias` does not belong on a field: write it on the struct or variant",
+                ),
+                (
+                    "\"x\"",
+                    "`emitter_id` takes no value on a field: write `#[event(emitter_id)]`; \
+                     a constant is written on the struct or variant",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn does_not_say_one_thing_twice() {
+        refuses(
+            r#"
+            #[event(version = 1, version = 2, emitter_id = "x", emitter_type = "X", alias = "A", alias = "A")]
+            struct OrderPlaced {
+                #[event(id, id)]
+                order_id: String,
+                #[event(id, emitter_id)]
+                customer: String,
+            }
+            "#,
+            &[
+                ("version", "`version` is written twice: keep one of them"),
+                ("id", "`id` is written twice: keep one of them"),
+                (
+                    "id",
+                    "`order_id` is already the `id`, and there is only one: remove one of the two marks",
+                ),
+                (
+                    "emitter_id",
+                    "`emitter_id` is already a constant of this event: \
+                     remove either the constant or the mark on the field",
+                ),
+                ("\"A\"", "`A` is already a name of this event: remove it"),
+            ],
+        );
+    }
+}
+
+mod an_enum {
+    use super::{expands, refuses};
+
+    #[test]
+    fn matches_on_its_variants() {
+        expands(
+            r#"
+            #[event(prefix = "ORDER", emitter_type = "SYSTEM")]
+            enum OrderEvent<T> {
+                Shipped {
+                    #[event(id)]
+                    order_id: u32,
+                    #[event(emitter_id)]
+                    clerk: String,
+                },
+                #[serde(skip)]
+                #[event(type = "GONE", emitter_type = "USER")]
+                Gone {
+                    #[event(id)]
+                    order_id: T,
+                },
+                Placed(OrderPlaced),
+            }
+            "#,
+            r#"
+            const _: [::domain_events::EventDefinition; 2usize] = [
+                ::domain_events::EventDefinition::new("ORDER"),
+                ::domain_events::EventDefinition::new("ORDER_SHIPPED")
+            ];
+            const _: [::domain_events::EventDefinition; 1usize] =
+                [::domain_events::EventDefinition::new("GONE")];
+            const _: ::domain_events::EmitterType =
+                ::domain_events::EmitterType::from_static("USER");
+            const _: ::domain_events::EmitterType =
+                ::domain_events::EmitterType::from_static("SYSTEM");
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl<T> ::domain_events::DomainEvent for OrderEvent<T>
+            where
+                Self: ::domain_events::Serialize,
+                u32: ::core::fmt::Display,
+                String: ::core::fmt::Display,
+                T: ::core::fmt::Display,
+                OrderPlaced: ::domain_events::DomainEvent
+            {
+                const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[
+                    {
+                        let __event = ::domain_events::EventDefinition::new("ORDER_SHIPPED")
+                            .in_variant(0);
+                        __event
+                    },
+                    {
+                        let __event = ::domain_events::EventDefinition::new("GONE");
+                        __event
+                    },
+                    <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1)
+                ];
+                fn definition(&self) -> ::domain_events::EventDefinition {
+                    fn nth<E: ::domain_events::DomainEvent>(_: &E, index: usize)
+                        -> ::domain_events::EventDefinition
+                    {
+                        E::DEFINITIONS[index]
+                    }
+                    nth(self, match self {
+                        Self::Shipped { .. } => 0,
+                        Self::Gone { .. } => 1,
+                        Self::Placed { .. } => 2,
+                    })
+                }
+                fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                    match self {
+                        Self::Shipped { order_id: __field, .. } => __field,
+                        Self::Gone { order_id: __field, .. } => __field,
+                        Self::Placed(__event) => ::domain_events::DomainEvent::entity_id(__event),
+                    }
+                }
+                fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
+                    match self {
+                        Self::Shipped { clerk: __field, .. } => ::core::option::Option::Some(__field),
+                        Self::Gone { .. } => ::core::option::Option::None,
+                        Self::Placed(__event) => ::domain_events::DomainEvent::emitter_id(__event),
+                    }
+                }
+                fn emitter_type(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
+                    match self {
+                        Self::Shipped { .. } => ::core::option::Option::Some(&"SYSTEM"),
+                        Self::Gone { .. } => ::core::option::Option::Some(&"USER"),
+                        Self::Placed(__event) => ::domain_events::DomainEvent::emitter_type(__event)
+                            .or(::core::option::Option::Some(&"SYSTEM")),
+                    }
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn says_what_each_wrong_variant_needs() {
+        refuses(
+            r#"
+            #[event(type = "X", emitter_id = "billing")]
+            enum OrderEvent {
+                Unit,
+                Pair(u8, u8),
+                Empty(),
+                #[event(version = 2)]
+                Placed(#[event(id)] OrderPlaced),
+            }
+            "#,
+            &[
+                (
+                    "type",
+                    "`type` does not belong on an enum: write it on a variant, \
+                     or `prefix = \"ORDER\"` here to begin the names of all variants",
+                ),
+                (
+                    "version",
+                    "`version` does not belong on a variant that holds another event: \
+                     everything is taken from the event inside, so write it there",
+                ),
+                (
+                    "id",
+                    "`id` does not belong on a variant that holds another event: \
+                     everything is taken from the event inside, so write it there",
+                ),
+                (
+                    "Unit",
+                    "`Unit` does not say which entity it is about: write `Unit { #[event(id)] id: … }`",
+                ),
+                (
+                    "(u8, u8)",
+                    "a variant has named fields, `Pair { #[event(id)] id: …, … }`, \
+                     or holds one event, `Pair(OrderPlaced)`",
+                ),
+                (
+                    "()",
+                    "a variant has named fields, `Empty { #[event(id)] id: …, … }`, \
+                     or holds one event, `Empty(OrderPlaced)`",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn needs_an_emitter_type_beside_every_emitter_id() {
+        let typeless = "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
+                        on the variant or the enum, or `#[event(emitter_type)]` on the field that holds it";
+        refuses(
+            r#"
+            #[event(emitter_id = "billing")]
+            enum OrderEvent {
+                A { #[event(id)] id: u8 },
+                B { #[event(id)] id: u8 },
+                C { #[event(id, emitter_id)] clerk: u8 },
+                #[event(emitter_type = "USER")]
+                D { #[event(id)] id: u8 },
+            }
+            "#,
+            &[("emitter_id", typeless), ("emitter_id", typeless)],
+        );
+    }
+
+    #[test]
+    fn has_each_name_once() {
+        refuses(
+            r#"
+            #[event(prefix = "ORDER")]
+            enum OrderEvent {
+                Placed { #[event(id)] id: u8 },
+                #[event(type = "ORDER_PLACED", alias = "ORDER_CREATED")]
+                PlacedAgain { #[event(id)] id: u8 },
+                Created { #[event(id)] id: u8 },
+            }
+            "#,
+            &[
+                (
+                    "\"ORDER_PLACED\"",
+                    "`ORDER_PLACED` is already a name of `Placed`, \
+                     and stored events are told apart by name: choose another",
+                ),
+                (
+                    "Created",
+                    "`ORDER_CREATED` is already a name of `PlacedAgain`, \
+                     and stored events are told apart by name: choose another",
+                ),
+            ],
+        );
+    }
+}

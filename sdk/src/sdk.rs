@@ -1,0 +1,362 @@
+//! The emitter as its users see it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::envelope::{Context, Envelope};
+use crate::error::{BuildError, EmitError, InvalidEvent, TryEmitError};
+use crate::event::{CausationId, CorrelationId, DomainEvent, Emitter};
+
+mod batch;
+mod builder;
+mod emission;
+mod epochs;
+mod observe;
+mod pending;
+mod queue;
+mod receipt;
+mod retry;
+mod room;
+mod sender;
+#[cfg(feature = "spool")]
+mod spool;
+mod sqs;
+#[cfg(feature = "opentelemetry")]
+mod trace;
+mod transport;
+
+pub use builder::SdkBuilder;
+pub use emission::Emission;
+pub use receipt::{Durability, Receipt, ShutdownReport};
+#[cfg(feature = "spool")]
+pub use spool::SpoolError;
+pub use transport::RequestError;
+
+use pending::{Pending, group_name, group_of};
+use room::NoRoom;
+use sender::Sender;
+
+/// Emits events to an SQS queue.
+///
+/// A cheap handle: clone it, share it, make others with another
+/// [emitter](Self::on_behalf_of) or [context](Self::correlated). They all feed
+/// one engine, which sends an event at once when nothing is in flight, and
+/// fills batches by itself when there is load.
+///
+/// # Examples
+///
+/// ```no_run
+/// use domain_events::{DomainEvent, Sdk};
+///
+/// # #[derive(serde::Serialize)] struct OrderPlaced { order_id: String }
+/// # impl DomainEvent for OrderPlaced {
+/// #     const DEFINITIONS: &'static [domain_events::EventDefinition] =
+/// #         &[domain_events::EventDefinition::new("ORDER_PLACED")];
+/// #     fn entity_id(&self) -> &dyn std::fmt::Display { &self.order_id }
+/// # }
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let sdk = Sdk::from_env().await?;
+/// let receipt = sdk.emit(OrderPlaced { order_id: "order-1".into() }).await?;
+/// println!("SQS has {}", receipt.event_id);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Without waiting
+///
+/// There is no fire-and-forget: an event whose outcome nobody looks at is an
+/// event that may be lost without a word. What is wanted instead is seldom more
+/// than a line. To do something meanwhile, join:
+///
+/// ```no_run
+/// # use domain_events::{DomainEvent, Sdk};
+/// # async fn update_the_index() {}
+/// # async fn run<E: DomainEvent>(sdk: Sdk, event: E) -> Result<(), Box<dyn std::error::Error>> {
+/// let (receipt, ()) = tokio::join!(sdk.emit(event), update_the_index());
+/// # let _ = receipt?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// To answer your own caller first, spawn, and say what happens on failure. The
+/// error holds the event:
+///
+/// ```no_run
+/// # use domain_events::{DomainEvent, Envelope, Sdk};
+/// # fn keep_for_later(_: Option<Envelope>) {}
+/// # async fn run<E: DomainEvent>(sdk: Sdk, event: E) {
+/// let emission = sdk.emit(event);
+/// tokio::spawn(async move {
+///     if let Err(error) = emission.await {
+///         keep_for_later(error.into_envelope());
+///     }
+/// });
+/// # }
+/// ```
+///
+/// # At the end
+///
+/// [`shutdown`](Self::shutdown) waits, and hands back what could not be sent.
+/// When the last handle is dropped without it, what is pending is still sent as
+/// long as the tokio runtime lives; how much that was is logged.
+///
+/// # In a Lambda function
+///
+/// The process is frozen as soon as an invocation has its response. Nothing of
+/// the emitter runs on after the outcome of the last event is there, so all it
+/// takes is to await every `emit` before returning:
+///
+/// ```ignore
+/// let sdk = Sdk::from_env().await?; // once, before the first invocation
+/// lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async {
+///     let placed = OrderPlaced::from(order.payload);
+///     sdk.emit(placed).await?; // SQS has it when this returns
+///     Ok::<_, Error>(())
+/// }))
+/// .await
+/// ```
+#[derive(Clone)]
+pub struct Sdk {
+    handle: Arc<Handle>,
+    context: Arc<Context>,
+    tenant: Option<Arc<str>>,
+}
+
+/// What all handles of one emitter share.
+struct Handle {
+    sender: Arc<Sender>,
+}
+
+impl Sdk {
+    /// Settings for an emitter to the queue at `queue_url`. A queue whose name
+    /// ends in `.fifo` keeps the order of each entity's events.
+    ///
+    /// `emitter` is who causes the events that do not name their own emitter.
+    pub fn builder(queue_url: impl Into<String>, emitter: Emitter) -> SdkBuilder {
+        SdkBuilder::new(queue_url.into(), emitter)
+    }
+
+    /// An emitter from the environment: `EVENT_QUEUE_URL`, `EVENT_EMITTER_ID`,
+    /// `EVENT_EMITTER_TYPE` (`SYSTEM` unless set), and what the AWS SDK reads
+    /// itself: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_SQS`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with every variable that is missing or wrong.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn from_env() -> Result<Self, BuildError> {
+        builder::from_env(|name| std::env::var(name).ok())?
+            .build()
+            .await
+    }
+
+    pub(crate) fn new(sender: Arc<Sender>, context: Context, tenant: Option<Arc<str>>) -> Self {
+        Self {
+            handle: Arc::new(Handle { sender }),
+            context: Arc::new(context),
+            tenant,
+        }
+    }
+
+    /// Sends `event` and returns once SQS has accepted it.
+    ///
+    /// The event gets its identity and its timestamp, and is written, before
+    /// this function returns; what it returns is a future that borrows nothing.
+    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events).
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Invalid`] if the event could never be stored. Other errors
+    /// are about delivery, and hand the event back;
+    /// [`EmitError::is_retryable`] tells which may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the event back: it may still be sent.
+    pub fn emit<E: DomainEvent>(&self, event: E) -> Emission {
+        Emission::new(self.sender(), self.write(&event))
+    }
+
+    /// Sends an envelope as it is, and returns once SQS has accepted it: to
+    /// emit again what an error has handed back, or what is no Rust type.
+    ///
+    /// # Errors
+    ///
+    /// As of [`emit`](Self::emit).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the event back: it may still be sent.
+    pub fn emit_envelope(&self, envelope: Envelope) -> Emission {
+        Emission::new(self.sender(), self.pending(envelope))
+    }
+
+    /// Sends many events, in their order, with one outcome for each, in the
+    /// same order.
+    ///
+    /// They are taken from the iterator as room for them is found, so that it
+    /// may give more than fit into memory at a time. The outcomes are kept: for
+    /// an endless stream of events, spawn or join `emit`.
+    ///
+    /// # Errors
+    ///
+    /// Each event has its own, as of [`emit`](Self::emit): one that fails
+    /// holds up no other.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes no further events. Those taken may still be
+    /// sent.
+    pub async fn emit_all<E: DomainEvent>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Vec<Result<Receipt, EmitError>> {
+        let events = events.into_iter();
+        let mut given = Vec::with_capacity(events.size_hint().0);
+        for event in events {
+            let emission = self.emit(event);
+            given.push(emission.give().await);
+        }
+        let mut outcomes = Vec::with_capacity(given.len());
+        for emission in given {
+            outcomes.push(emission.await);
+        }
+        outcomes
+    }
+
+    /// Takes `event` if there is room for it, and returns the future of its
+    /// outcome. It is sent even if that is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`TryEmitError::Full`] if there is no room. Every error hands the event
+    /// back.
+    pub fn try_emit<E: DomainEvent>(&self, event: E) -> Result<Emission, TryEmitError<E>> {
+        let pending = match self.write(&event) {
+            Ok(pending) => pending,
+            Err(source) => return Err(TryEmitError::Invalid { event, source }),
+        };
+        match self.sender().try_give(pending) {
+            Ok(outcome) => Ok(Emission::given(outcome)),
+            Err((NoRoom::Full, _)) => Err(TryEmitError::Full(event)),
+            Err((NoRoom::Closed, _)) => Err(TryEmitError::ShutDown(event)),
+        }
+    }
+
+    /// A handle whose events are caused by `emitter`, unless they name their
+    /// own.
+    #[must_use]
+    pub fn on_behalf_of(&self, emitter: Emitter) -> Self {
+        self.with(|context| context.with_emitter(emitter))
+    }
+
+    /// A handle whose events are part of a conversation.
+    #[must_use]
+    pub fn correlated(&self, id: CorrelationId) -> Self {
+        self.with(|context| context.with_correlation_id(id))
+    }
+
+    /// A handle whose events are caused by another event, say by the one that
+    /// is just being handled.
+    #[must_use]
+    pub fn caused_by(&self, cause: impl Into<CausationId>) -> Self {
+        self.with(|context| context.with_causation_id(cause.into()))
+    }
+
+    /// A handle whose events are sent on a tenant's account: on a standard
+    /// queue they carry it as their message group, and SQS keeps one tenant's
+    /// flood from delaying the others (developer guide, "Amazon SQS fair
+    /// queues"). It orders nothing. FIFO queues take no notice of it: their
+    /// groups are entities.
+    ///
+    /// A name that SQS cannot take as a message group (1 to 128 visible ASCII
+    /// characters) is replaced by its hash.
+    #[must_use]
+    pub fn for_tenant(&self, tenant: &str) -> Self {
+        Self {
+            tenant: Some(group_name(tenant)),
+            ..self.clone()
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(Context) -> Context) -> Self {
+        Self {
+            context: Arc::new(change(Context::clone(&self.context))),
+            ..self.clone()
+        }
+    }
+
+    /// Returns when all that was given before has an outcome.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for the events.
+    pub async fn flush(&self) {
+        self.sender().flush().await;
+    }
+
+    /// Ends the emitter, for all its handles: takes no event any more, waits
+    /// until every one has its outcome, at most for `deadline`, and reports.
+    ///
+    /// Whoever still waits in `emit` at the deadline gets an error. Events that
+    /// were given to the emitter come back in the report as well, for who has
+    /// dropped the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the emitter closed, and its events on their
+    /// way. Calling it again waits again.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.sender().shutdown(deadline).await
+    }
+
+    fn sender(&self) -> &Arc<Sender> {
+        &self.handle.sender
+    }
+
+    fn write<E: DomainEvent>(&self, event: &E) -> Result<Pending, InvalidEvent> {
+        #[cfg(feature = "opentelemetry")]
+        let context = trace::in_current_span(&self.context);
+        #[cfg(not(feature = "opentelemetry"))]
+        let context = &*self.context;
+        #[cfg_attr(not(feature = "opentelemetry"), expect(clippy::needless_borrow))]
+        self.pending(Envelope::new(event, &context)?)
+    }
+
+    fn pending(&self, envelope: Envelope) -> Result<Pending, InvalidEvent> {
+        let group = if self.sender().is_fifo() {
+            Some(group_of(envelope.entity_id()))
+        } else {
+            self.tenant.clone()
+        };
+        Pending::new(envelope, group)
+    }
+}
+
+impl fmt::Debug for Sdk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sdk")
+            .field("context", &self.context)
+            .field("tenant", &self.tenant)
+            .field("pending", &self.sender().pending())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Neither waits nor pretends.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let pending = self.sender.pending();
+        if pending > 0 {
+            tracing::warn!(
+                pending,
+                "the last handle of an emitter was dropped without a shutdown; its events are \
+                 sent if the runtime lives long enough"
+            );
+        }
+    }
+}

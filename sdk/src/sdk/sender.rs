@@ -1,0 +1,288 @@
+//! The sender: what waits, what is on its way, what is tried again.
+//!
+//! It is a state under a lock that is never held across an await, and a worker
+//! per request in flight, which takes the next batch when its own is done. With
+//! nothing to send there is no task at all, so that nothing has to be stopped,
+//! and no runtime is needed beyond that of whoever emits.
+//!
+//! **Natural batching.** A request that is not full goes only if no other is in
+//! flight. So an event that comes alone is sent at once, and under load the
+//! requests fill by themselves, however many may be in flight.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::error::EmitError;
+use crate::sdk::batch::Limits;
+use crate::sdk::epochs::Epochs;
+use crate::sdk::observe;
+use crate::sdk::pending::{Outcome, Pending};
+use crate::sdk::queue::{Batch, Held, Queue};
+use crate::sdk::retry::Retry;
+use crate::sdk::room::{NoRoom, Room};
+use crate::sdk::transport::Transport;
+
+mod ends;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+/// What the sender is told once and for all.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) fifo: bool,
+    pub(crate) limits: Limits,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_events: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) linger: Duration,
+    pub(crate) retry: Retry,
+}
+
+/// The engine behind all handles of one emitter.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    settings: Settings,
+    transport: Arc<dyn Transport>,
+    state: Mutex<State>,
+    room: Room,
+    /// For who has no runtime of its own: a drop, or `try_emit` in a thread.
+    runtime: Handle,
+    /// A worker that lingers has to go.
+    hurry: Notify,
+    /// The shutdown's deadline has come.
+    abandon: Notify,
+    #[cfg(feature = "spool")]
+    spool: Option<crate::sdk::spool::Spool>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Queue,
+    limits: Limits,
+    /// Batches on their way, by number. They are kept here and not by their
+    /// workers, so that a shutdown can hand them back whatever a worker does.
+    flights: HashMap<u64, Batch>,
+    /// Messages that wait for their next attempt, by the time of it.
+    delayed: BTreeMap<(Instant, u64), Held>,
+    next_number: u64,
+    /// Workers, and how many of them have not taken a batch yet, or wait for a
+    /// request that is long in coming.
+    workers: usize,
+    starting: usize,
+    slow: usize,
+    lingering: usize,
+    epochs: Epochs,
+    closed: bool,
+    abandoned: bool,
+    accepted: u64,
+    failed: u64,
+    #[cfg(feature = "spool")]
+    spooling: crate::sdk::spool::Spooling,
+}
+
+impl Sender {
+    pub(crate) fn new(
+        settings: Settings,
+        transport: Arc<dyn Transport>,
+        #[cfg(feature = "spool")] spool: Option<crate::sdk::spool::Spool>,
+    ) -> Arc<Self> {
+        let state = State {
+            queue: Queue::new(settings.fifo),
+            limits: settings.limits,
+            flights: HashMap::new(),
+            delayed: BTreeMap::new(),
+            next_number: 0,
+            workers: 0,
+            starting: 0,
+            slow: 0,
+            lingering: 0,
+            epochs: Epochs::new(),
+            closed: false,
+            abandoned: false,
+            accepted: 0,
+            failed: 0,
+            #[cfg(feature = "spool")]
+            spooling: crate::sdk::spool::Spooling::default(),
+        };
+        Arc::new(Self {
+            transport,
+            state: Mutex::new(state),
+            room: Room::new(settings.max_events, settings.max_bytes),
+            runtime: Handle::current(),
+            hurry: Notify::new(),
+            abandon: Notify::new(),
+            settings,
+            #[cfg(feature = "spool")]
+            spool,
+        })
+    }
+
+    /// Takes the event if there is room for it.
+    pub(crate) fn try_give(
+        self: &Arc<Self>,
+        event: Pending,
+    ) -> Result<oneshot::Receiver<Outcome>, (NoRoom, Pending)> {
+        match self.room.try_enter(event.bytes()) {
+            Ok(()) => self.insert(event, None).map_err(|e| (NoRoom::Closed, e)),
+            Err(why) => Err((why, event)),
+        }
+    }
+
+    /// Waits for room, then takes the event.
+    ///
+    /// # Cancel safety
+    ///
+    /// An event that waits for room is not taken, and leaves without a trace.
+    pub(crate) async fn give(
+        self: Arc<Self>,
+        event: Pending,
+    ) -> Result<oneshot::Receiver<Outcome>, EmitError> {
+        let Some(ticket) = Ticket::new(&self) else {
+            return Err(event.refused());
+        };
+        match self.room.enter(event.bytes()).await {
+            Ok(()) => self
+                .insert(event, Some(ticket))
+                .map_err(|event| event.refused()),
+            Err(_) => Err(event.refused()),
+        }
+    }
+
+    fn insert(
+        self: &Arc<Self>,
+        mut event: Pending,
+        ticket: Option<Ticket>,
+    ) -> Result<oneshot::Receiver<Outcome>, Pending> {
+        let mut state = self.lock();
+        if state.abandoned || (state.closed && ticket.is_none()) {
+            drop(state);
+            self.room.leave([event.bytes()]);
+            return Err(event);
+        }
+        let outcome = event.subscribe();
+        event.since = Instant::now();
+        event.epoch = match ticket {
+            Some(ticket) => ticket.redeem(),
+            None => state.epochs.enter(),
+        };
+        #[cfg(feature = "spool")]
+        if let Some(spool) = self.spool.as_ref().filter(|_| state.spooling.is_on()) {
+            spool.append(self, &mut state.spooling, vec![event]);
+            return Ok(outcome);
+        }
+        state.queue.push(event);
+        observe::waiting(state.queue.len(), None);
+        self.start_workers(state);
+        Ok(outcome)
+    }
+
+    /// Starts as many workers as there is work for, in the runtime of whoever
+    /// emits: it lives at least until the outcome is there, which the runtime
+    /// that built the emitter need not.
+    fn start_workers(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        self.start_workers_in(None, state);
+    }
+
+    fn start_workers_in(
+        self: &Arc<Self>,
+        runtime: Option<&Handle>,
+        mut state: MutexGuard<'_, State>,
+    ) {
+        let before = state.workers;
+        while state.workers < self.settings.max_in_flight
+            && state.queue.is_ready()
+            && (state.idle() || state.queue.fills(&state.limits, state.starting + 1))
+        {
+            state.workers += 1;
+            state.starting += 1;
+        }
+        let started = state.workers - before;
+        let hurry = state.lingering > 0 && state.must_not_linger();
+        drop(state);
+        if started > 0 {
+            let runtime = runtime.cloned().unwrap_or_else(|| self.runtime());
+            for _ in 0..started {
+                runtime.spawn(worker::Worker::new(self).run());
+            }
+        }
+        if hurry {
+            self.hurry.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.settings.fifo
+    }
+
+    fn runtime(&self) -> Handle {
+        Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under the lock, so that a panic under it would
+        // be one of ours; the state is whole between any two statements that
+        // matter, and going on beats a panic in every later `emit`.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// No request is in flight, but for those that are long in coming: these
+    /// must not hold the others back.
+    fn idle(&self) -> bool {
+        self.workers == self.slow
+    }
+
+    fn must_not_linger(&self) -> bool {
+        self.closed || self.epochs.is_flushing() || self.queue.fills(&self.limits, 1)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// What was due by `now` waits in the queue again.
+    fn wake_delayed(&mut self, now: Instant) {
+        while let Some(first) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
+            let held = first.remove();
+            self.queue.put_back(held);
+        }
+    }
+}
+
+/// An event that waits for room: a flush waits for it, although it is not in.
+struct Ticket {
+    sender: Arc<Sender>,
+    epoch: Option<u64>,
+}
+
+impl Ticket {
+    /// `None` if the sender is closed.
+    fn new(sender: &Arc<Sender>) -> Option<Self> {
+        let mut state = sender.lock();
+        (!state.closed).then(|| Self {
+            sender: sender.clone(),
+            epoch: Some(state.epochs.enter()),
+        })
+    }
+
+    fn redeem(mut self) -> u64 {
+        self.epoch.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(epoch) = self.epoch.take() {
+            self.sender.lock().epochs.leave(epoch);
+        }
+    }
+}

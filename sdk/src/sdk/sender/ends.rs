@@ -1,0 +1,89 @@
+//! Flush, shutdown, and what is left when nobody asked for either.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Sender;
+use crate::error::EmitError;
+use crate::sdk::pending::Pending;
+use crate::sdk::receipt::ShutdownReport;
+
+impl Sender {
+    /// Waits until all that was given before has an outcome.
+    pub(crate) async fn flush(self: &Arc<Self>) {
+        let done = self.lock().epochs.flush();
+        self.hurry.notify_waiters();
+        if let Some(done) = done {
+            // An error would mean that the sender is gone, and we hold it.
+            let _ = done.await;
+        }
+    }
+
+    /// Takes nothing more, and waits for what there is until the deadline.
+    pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
+        self.lock().closed = true;
+        let ended = timeout(deadline, self.flush()).await.is_ok();
+        let mut report = ShutdownReport::default();
+        if !ended {
+            self.abandon(&mut report);
+        }
+        #[cfg(feature = "spool")]
+        if let Some(spool) = &self.spool {
+            spool.close();
+        }
+        self.room.close();
+        let state = self.lock();
+        report.accepted = state.accepted;
+        report.failed = state.failed;
+        #[cfg(feature = "spool")]
+        {
+            report.in_spool = state.spooling.backlog();
+        }
+        report
+    }
+
+    /// Hands back all that has no outcome.
+    fn abandon(self: &Arc<Self>, report: &mut ShutdownReport) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        let mut unsent = state.queue.drain();
+        let delayed = std::mem::take(&mut state.delayed);
+        unsent.extend(delayed.into_values().flatten());
+        let flights = std::mem::take(&mut state.flights);
+        drop(state);
+        self.abandon.notify_waiters();
+        self.hurry.notify_waiters();
+        // What lies in the spool is not lost with the process.
+        unsent.retain(|event| !event.from_spool);
+        // One that was sent before and failed has an outcome that we know.
+        unsent.sort_by_key(|event| event.since);
+        let under_way = flights.into_values().flat_map(|batch| batch.events);
+        let under_way: Vec<Pending> = under_way.filter(|event| !event.from_spool).collect();
+
+        let envelopes =
+            |events: &[Pending]| events.iter().map(|e| e.envelope().clone()).collect();
+        report.unsent = envelopes(&unsent);
+        report.undetermined = envelopes(&under_way);
+        let mut state = self.lock();
+        for event in unsent.iter().chain(&under_way) {
+            state.failed += 1;
+            state.epochs.leave(event.epoch);
+        }
+        drop(state);
+        let sizes: Vec<usize> = unsent.iter().chain(&under_way).map(Pending::bytes).collect();
+        self.room.leave(sizes);
+        for event in unsent {
+            event.failed(|envelope| EmitError::ShutDown { envelope });
+        }
+        for event in under_way {
+            event.failed(|envelope| EmitError::Interrupted { envelope });
+        }
+    }
+
+    /// How many events have no outcome yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.lock().epochs.count()
+    }
+}

@@ -1,0 +1,283 @@
+//! The event store: a DynamoDB table that is only ever added to.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+use tokio::time::Instant;
+
+use crate::envelope::Envelope;
+use crate::error::{ReadError, StoreError};
+use crate::event::{EntityId, EventId, EventType};
+use crate::timestamp::Timestamp;
+use crate::wire::field;
+
+mod append;
+mod by_type;
+mod dynamodb;
+mod history;
+mod item;
+mod retention;
+
+pub use append::Appended;
+pub use by_type::ByType;
+pub use history::{Decoded, History};
+pub use retention::{InvalidRetention, Retention};
+
+use self::dynamodb::DynamoDb;
+use self::item::{SortKey, Stamp};
+
+/// Appends events to a DynamoDB table and reads them back.
+///
+/// A cheap handle: clones share the client's connections.
+///
+/// The table's hash key is `ID` (a string), its sort key `Timestamp` (a
+/// number). Appending needs the permissions `dynamodb:PartiQLInsert` and
+/// `dynamodb:GetItem`, reading `dynamodb:Query` and `dynamodb:GetItem`; no more.
+#[derive(Debug, Clone)]
+pub struct EventStore {
+    table: DynamoDb,
+    retention: Retention,
+    index_shards: Option<u16>,
+}
+
+impl EventStore {
+    /// A store in the table of this name.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
+        Self { table: DynamoDb::new(client, table.into()), retention: Retention::default(), index_shards: None }
+    }
+
+    /// Sets how long appended events are kept.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Writes and reads the index `by-type` with this many shards. Readers need
+    /// the number that the writer has, or had when it was largest.
+    #[must_use]
+    pub fn with_index_shards(self, shards: std::num::NonZeroU16) -> Self {
+        Self { index_shards: Some(shards.get()), ..self }
+    }
+
+    /// Name of the table.
+    pub fn table(&self) -> &str {
+        self.table.table()
+    }
+
+    /// Appends one event.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. Only [`StoreError::Refused`] means that the event is
+    /// certainly not in the table.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the event stored or not, never half. Appending
+    /// it again is always right: the same event is stored once.
+    pub async fn append(&self, envelope: &Envelope) -> Result<Appended, StoreError> {
+        let outcomes = self.append_all(std::slice::from_ref(envelope), None).await;
+        outcomes.into_iter().next().unwrap_or(Err(StoreError::TimeIsUp))
+    }
+
+    /// Appends many events, 25 to a request and several requests at a time. One
+    /// outcome each, in order. At `deadline` it gives up waiting, and the
+    /// outcomes not known yet are [`StoreError::TimeIsUp`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`append`](Self::append).
+    pub async fn append_all(
+        &self,
+        envelopes: &[Envelope],
+        deadline: Option<Instant>,
+    ) -> Vec<Result<Appended, StoreError>> {
+        let time_is_up = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        append::append_all(&self.table, envelopes, |envelope| self.stamp(envelope), time_is_up).await
+    }
+
+    /// What the store itself writes into an item. `StoredAt` is the time of the
+    /// attempt that succeeded.
+    fn stamp(&self, envelope: &Envelope) -> Stamp {
+        let shard = |shards: u16| (item::stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
+        Stamp {
+            stored_at: Timestamp::now(),
+            expires_at: self.retention.expires_at(envelope),
+            index_key: self.index_shards.map(|shards| by_type::index_key(envelope.event_type(), shard(shards))),
+        }
+    }
+
+    /// The events of one entity, in the order of their time.
+    pub fn history(&self, id: &EntityId) -> History {
+        History::new(self.table.clone(), id.clone())
+    }
+
+    /// All events of one type, in the order of their time.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoIndex`] if the store was not made
+    /// [`with_index_shards`](Self::with_index_shards).
+    pub fn by_type(&self, event_type: &EventType) -> Result<ByType, ReadError> {
+        let shards = self.index_shards.ok_or(ReadError::NoIndex)?;
+        Ok(ByType::new(self.table.clone(), event_type.clone(), shards))
+    }
+
+    /// The stored event of a receipt, once it is there: to read one's own
+    /// writes. `None` if it is not stored when `timeout` has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the table cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind.
+    #[cfg(feature = "sqs")]
+    pub async fn wait_for(
+        &self,
+        receipt: &crate::Receipt,
+        timeout: std::time::Duration,
+    ) -> Result<Option<StoredEvent>, ReadError> {
+        use std::time::Duration;
+        let deadline = Instant::now() + timeout;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let found = self.find(&receipt.entity_id, receipt.timestamp, &receipt.event_id).await?;
+            if found.is_some() || Instant::now() + pause > deadline {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// The stored event of an identity, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the table cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind.
+    pub async fn find(
+        &self,
+        entity_id: &EntityId,
+        timestamp: Timestamp,
+        event_id: &EventId,
+    ) -> Result<Option<StoredEvent>, ReadError> {
+        for attempt in 0..=append::MAX_TIES {
+            let key = SortKey::new(timestamp, event_id, attempt);
+            let Some(item) = self.table.get(entity_id.as_str(), &key).await.map_err(ReadError::Store)? else {
+                return Ok(None);
+            };
+            let event = item::read(item).map_err(ReadError::Corrupt)?;
+            if event.envelope.event_id() == event_id {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// An event as it stands in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    envelope: Envelope,
+    sort_key: SortKey,
+    stored_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl StoredEvent {
+    /// The event itself.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The event itself.
+    pub fn into_envelope(self) -> Envelope {
+        self.envelope
+    }
+
+    /// When the store took it; `None` if another writer left it out.
+    pub fn stored_at(&self) -> Option<Timestamp> {
+        self.stored_at
+    }
+
+    /// From when on DynamoDB may delete it; `None` means never.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// The place of the event in any stream it comes from.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { sort_key: self.sort_key.clone(), id: self.envelope.entity_id().to_string() }
+    }
+}
+
+/// A place in a stream of events, behind one event. As text it can be kept, and
+/// reading be resumed with it by another process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    sort_key: SortKey,
+    id: String,
+}
+
+impl Ord for Cursor {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.sort_key.cmp(&other.sort_key).then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Cursor {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sort_key.as_str(), self.id)
+    }
+}
+
+/// A text that is no cursor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor is a sort key, a colon and an entity's id, as its `Display` wrote it")]
+pub struct InvalidCursor;
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (sort_key, id) = text.split_once(':').ok_or(InvalidCursor)?;
+        let sort_key = SortKey::from_text(sort_key).ok_or(InvalidCursor)?;
+        if id.is_empty() {
+            return Err(InvalidCursor);
+        }
+        Ok(Self { sort_key, id: id.to_owned() })
+    }
+}
+
+/// The names of the table's keys, for those who create one.
+pub mod schema {
+    use super::field;
+
+    /// The hash key, a string.
+    pub const HASH_KEY: &str = field::ID;
+    /// The sort key, a number.
+    pub const SORT_KEY: &str = field::TIMESTAMP;
+    /// Name of the optional index; its sort key is the table's.
+    pub const INDEX_NAME: &str = super::dynamodb::INDEX_NAME;
+    /// The hash key of the optional index, a string.
+    pub const INDEX_KEY: &str = field::INDEX_KEY;
+    /// The attribute for DynamoDB's time to live.
+    pub const EXPIRES_AT: &str = field::EXPIRES_AT;
+}

@@ -1,0 +1,138 @@
+//! How long events are kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::envelope::Envelope;
+use crate::event::EventType;
+
+/// How long events of each type are kept; for ever unless said otherwise.
+///
+/// Written as `SESSION_PINGED=30d,*=never`: event types or `*` for all others,
+/// each with a number and `m`, `h`, `d` or `y` (365 days), or `never`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    by_type: BTreeMap<String, Option<u64>>,
+    others: Option<u64>,
+}
+
+impl Retention {
+    /// The moment at which DynamoDB may delete the event, in seconds since 1970:
+    /// its own time and the retention of its type.
+    pub(crate) fn expires_at(&self, envelope: &Envelope) -> Option<u64> {
+        let kept = match self.by_type.get(envelope.event_type().as_str()) {
+            Some(kept) => *kept,
+            None => self.others,
+        };
+        kept.map(|seconds| envelope.timestamp().as_secs() + seconds)
+    }
+}
+
+/// A retention that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("retention rule {rule:?}: {problem}")]
+pub struct InvalidRetention {
+    rule: String,
+    problem: &'static str,
+}
+
+impl FromStr for Retention {
+    type Err = InvalidRetention;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRetention> {
+        let mut retention = Self::default();
+        let mut others = None;
+        for rule in text.split(',').map(str::trim).filter(|rule| !rule.is_empty()) {
+            let error = |problem| InvalidRetention { rule: rule.to_owned(), problem };
+            let (name, kept) =
+                rule.split_once('=').ok_or_else(|| error("write EVENT_TYPE=30d, or *=never for all others"))?;
+            let kept = seconds(kept.trim())
+                .map_err(|()| error("write how long as a whole number from 1 and m, h, d or y, or as never"))?;
+            let twice = match name.trim() {
+                "*" => others.replace(kept).is_some(),
+                name => {
+                    let name = EventType::new(name.to_owned())
+                        .map_err(|_| error("write an event type like ORDER_PLACED, or *, before the ="))?;
+                    retention.by_type.insert(name.into_string(), kept).is_some()
+                }
+            };
+            if twice {
+                return Err(error("an event type has one retention; remove the other rule"));
+            }
+        }
+        retention.others = others.flatten();
+        Ok(retention)
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = |kept: &Option<u64>| kept.map_or("never".to_owned(), |s| format!("{}m", s / 60));
+        for (name, seconds) in &self.by_type {
+            write!(f, "{name}={},", kept(seconds))?;
+        }
+        write!(f, "*={}", kept(&self.others))
+    }
+}
+
+fn seconds(text: &str) -> Result<Option<u64>, ()> {
+    if text == "never" {
+        return Ok(None);
+    }
+    let unit = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        Some('y') => 365 * 86_400,
+        _ => return Err(()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| ())?;
+    if count == 0 {
+        return Err(());
+    }
+    Ok(Some(u64::from(count) * unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Emitter, EntityId};
+
+    fn expires_at(retention: &str, event_type: &'static str) -> Option<u64> {
+        let envelope = Envelope::builder(
+            EventType::from_static(event_type),
+            EntityId::from_static("e"),
+            Emitter::system("test").unwrap(),
+        )
+        .timestamp("1000.9".parse().unwrap())
+        .build()
+        .unwrap();
+        retention.parse::<Retention>().unwrap().expires_at(&envelope)
+    }
+
+    #[test]
+    fn expiry_counts_from_the_events_own_time() {
+        assert_eq!(expires_at("", "A"), None);
+        assert_eq!(expires_at("A=30d,*=never", "A"), Some(1000 + 30 * 86_400));
+        assert_eq!(expires_at("A=30d,*=never", "B"), None);
+        assert_eq!(expires_at(" A=never , *=2h ", "A"), None);
+        assert_eq!(expires_at("A=never,*=2h", "B"), Some(1000 + 7200));
+        assert_eq!(expires_at("*=1y", "B"), Some(1000 + 365 * 86_400));
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_told_with_the_way_to_write_it() {
+        for rule in ["A", "A=", "A=30", "A=-1d", "A=0d", "A=é", "a=1d", "A=1d,A=2d", "*=1d,*=2d", "=1d", "A=99999999999y"]
+        {
+            let error = rule.parse::<Retention>().unwrap_err();
+            assert!(error.to_string().contains("retention rule"), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_and_back() {
+        let retention: Retention = "A=30d,B=never,*=2h".parse().unwrap();
+        assert_eq!(retention.to_string().parse(), Ok(retention));
+    }
+}

@@ -1,0 +1,454 @@
+//! A strict JSON reader (RFC 8259) that loses nothing.
+//!
+//! Numbers come out as they were written, keys in their order and as often as
+//! they stand, so that the rules can be checked on what was really sent. It is
+//! our own because the readers at hand turn numbers into floats, or keep the
+//! last of two equal keys. It does not recurse: depth costs a byte a level.
+
+use std::borrow::Cow;
+
+/// One step of the document.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Token<'a> {
+    BeginObject,
+    /// A key; its value follows.
+    Key(Cow<'a, str>),
+    EndObject,
+    BeginArray,
+    EndArray,
+    String(Cow<'a, str>),
+    Number(&'a str),
+    Bool(bool),
+    Null,
+    /// The value is complete and nothing follows it.
+    End,
+}
+
+/// The text is not one JSON value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotJson {
+    /// Byte offset of what was not expected.
+    pub(crate) at: usize,
+    pub(crate) what: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expect {
+    Value,
+    FirstItem,
+    NextItem,
+    FirstKey,
+    NextKey,
+    End,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    expect: Expect,
+    /// The open containers; `true` is an object.
+    open: Vec<bool>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            expect: Expect::Value,
+            open: Vec::new(),
+        }
+    }
+
+    /// Byte offset behind the last token.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Byte offset of the next value, behind white space and comma.
+    pub(crate) fn offset_of_next(&self) -> usize {
+        let separator = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',');
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at + rest.iter().take_while(|b| separator(b)).count()
+    }
+
+    /// The text from `start` to behind the last token.
+    pub(crate) fn text_from(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
+    }
+
+    /// How many containers are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Reads on until only `depth` containers are open, checking the syntax.
+    pub(crate) fn skip_to_depth(&mut self, depth: usize) -> Result<(), NotJson> {
+        while self.open.len() > depth {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Token<'a>, NotJson> {
+        self.skip_white_space();
+        match self.expect {
+            Expect::Value => self.value(),
+            Expect::End => match self.peek() {
+                None => Ok(Token::End),
+                Some(_) => self.fail("something follows the value"),
+            },
+            Expect::FirstItem if self.peek() == Some(b']') => self.close(Token::EndArray),
+            Expect::FirstItem => self.value(),
+            Expect::NextItem => match self.peek() {
+                Some(b']') => self.close(Token::EndArray),
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_white_space();
+                    self.value()
+                }
+                _ => self.fail("expected a comma or the end of the array"),
+            },
+            Expect::FirstKey if self.peek() == Some(b'}') => self.close(Token::EndObject),
+            Expect::FirstKey => self.key(),
+            Expect::NextKey => match self.peek() {
+                Some(b'}') => self.close(Token::EndObject),
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_white_space();
+                    self.key()
+                }
+                _ => self.fail("expected a comma or the end of the object"),
+            },
+        }
+    }
+
+    fn value(&mut self) -> Result<Token<'a>, NotJson> {
+        let token = match self.peek() {
+            Some(b'{') => return self.open(true),
+            Some(b'[') => return self.open(false),
+            Some(b'"') => Token::String(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Token::Number(self.number()?),
+            Some(b't') => self.literal("true", Token::Bool(true))?,
+            Some(b'f') => self.literal("false", Token::Bool(false))?,
+            Some(b'n') => self.literal("null", Token::Null)?,
+            None if self.text.is_empty() => return self.fail("the body is empty"),
+            None => return self.fail("the text ends in the middle"),
+            Some(0xEF) if self.at == 0 && self.text.starts_with('\u{FEFF}') => {
+                return self.fail("the body starts with a byte order mark");
+            }
+            Some(_) => return self.fail("expected a value"),
+        };
+        self.value_done();
+        Ok(token)
+    }
+
+    fn open(&mut self, object: bool) -> Result<Token<'a>, NotJson> {
+        self.at += 1;
+        self.open.push(object);
+        if object {
+            self.expect = Expect::FirstKey;
+            Ok(Token::BeginObject)
+        } else {
+            self.expect = Expect::FirstItem;
+            Ok(Token::BeginArray)
+        }
+    }
+
+    fn close(&mut self, token: Token<'a>) -> Result<Token<'a>, NotJson> {
+        self.at += 1;
+        self.open.pop();
+        self.value_done();
+        Ok(token)
+    }
+
+    fn value_done(&mut self) {
+        self.expect = match self.open.last() {
+            None => Expect::End,
+            Some(true) => Expect::NextKey,
+            Some(false) => Expect::NextItem,
+        };
+    }
+
+    fn key(&mut self) -> Result<Token<'a>, NotJson> {
+        if self.peek() != Some(b'"') {
+            return self.fail("expected a key in double quotes");
+        }
+        let key = self.string()?;
+        self.skip_white_space();
+        if self.peek() != Some(b':') {
+            return self.fail("expected a colon behind the key");
+        }
+        self.at += 1;
+        self.expect = Expect::Value;
+        Ok(Token::Key(key))
+    }
+
+    fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, NotJson> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return self.fail("expected true, false or null");
+        }
+        self.at += word.len();
+        Ok(token)
+    }
+
+    fn number(&mut self) -> Result<&'a str, NotJson> {
+        let start = self.at;
+        self.take(b'-');
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            let _sign = self.take(b'+') || self.take(b'-');
+            self.digits()?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn digits(&mut self) -> Result<(), NotJson> {
+        let rest = &self.text.as_bytes()[self.at..];
+        match rest.iter().take_while(|b| b.is_ascii_digit()).count() {
+            0 => self.fail("expected a digit"),
+            n => {
+                self.at += n;
+                Ok(())
+            }
+        }
+    }
+
+    /// A string without its quotes; borrowed where nothing is escaped.
+    fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
+        self.at += 1;
+        let mut start = self.at;
+        let mut owned: Option<String> = None;
+        loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            let plain = rest
+                .iter()
+                .position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+            self.at += plain.unwrap_or(rest.len());
+            match self.peek() {
+                Some(b'"') => {
+                    let tail = &self.text[start..self.at];
+                    self.at += 1;
+                    return Ok(match owned {
+                        None => Cow::Borrowed(tail),
+                        Some(text) => Cow::Owned(text + tail),
+                    });
+                }
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_default();
+                    text.push_str(&self.text[start..self.at]);
+                    text.push(self.escape()?);
+                    start = self.at;
+                }
+                Some(_) => return self.fail("a control character stands unescaped in a string"),
+                None => return self.fail("the text ends in the middle of a string"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, NotJson> {
+        self.at += 1;
+        let escaped = match self.peek() {
+            Some(b @ (b'"' | b'\\' | b'/')) => char::from(b),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(),
+            _ => return self.fail("an unknown escape in a string"),
+        };
+        self.at += 1;
+        Ok(escaped)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, NotJson> {
+        const LONE: &str = "a lone surrogate is escaped in a string";
+        let unit = self.four_hex_digits()?;
+        let code = match unit {
+            0xD800..0xDC00 => {
+                if !self.text.as_bytes()[self.at..].starts_with(b"\\u") {
+                    return self.fail(LONE);
+                }
+                self.at += 1;
+                let low = self.four_hex_digits()?;
+                if !(0xDC00..0xE000).contains(&low) {
+                    return self.fail(LONE);
+                }
+                0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
+            }
+            _ => unit,
+        };
+        char::from_u32(code).map_or_else(|| self.fail(LONE), Ok)
+    }
+
+    /// Reads `uXXXX`.
+    fn four_hex_digits(&mut self) -> Result<u32, NotJson> {
+        let digits = self
+            .text
+            .as_bytes()
+            .get(self.at + 1..self.at + 5)
+            .unwrap_or_default();
+        let mut value = 0;
+        for digit in digits {
+            match char::from(*digit).to_digit(16) {
+                Some(digit) => value = value * 16 + digit,
+                None => return self.fail("expected four hexadecimal digits"),
+            }
+        }
+        if digits.is_empty() {
+            return self.fail("expected four hexadecimal digits");
+        }
+        self.at += 5;
+        Ok(value)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn skip_white_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn fail<T>(&self, what: &'static str) -> Result<T, NotJson> {
+        Err(NotJson { at: self.at, what })
+    }
+}
+
+/// `text`, if it is exactly one JSON number.
+pub(crate) fn number_text(text: &str) -> Option<&str> {
+    let mut reader = Reader::new(text);
+    match (reader.next(), reader.next()) {
+        (Ok(Token::Number(lexeme)), Ok(Token::End)) => Some(lexeme),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<usize, NotJson> {
+        let mut reader = Reader::new(text);
+        let mut tokens = 0;
+        while reader.next()? != Token::End {
+            tokens += 1;
+        }
+        Ok(tokens)
+    }
+
+    /// serde_json refuses what it cannot turn into a float and what is nested
+    /// over 128 levels; apart from that it is an independent opinion.
+    fn agrees_with_serde_json(text: &str) {
+        let theirs = serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert_eq!(read(text).is_ok(), theirs, "{text:?}");
+    }
+
+    #[test]
+    fn accepts_what_the_rfc_accepts_and_nothing_else() {
+        for text in [
+            "",
+            " ",
+            "null",
+            " true ",
+            "nul",
+            "truefalse",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\" 1}",
+            "{\"a\":}",
+            "'a'",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12G4\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\ud83d\"",
+            "\"\\ud83dx\"",
+            "\"\\ud83d\\u0041\"",
+            "\"\\ude00\"",
+            "\"\u{1}\"",
+            "\"\u{7f}\"",
+            "01",
+            "-",
+            "-0",
+            "1.",
+            ".5",
+            "1.5e",
+            "1e+",
+            "1E+5",
+            "+1",
+            "NaN",
+            "Infinity",
+            "0x1",
+            "1 2",
+            "[[[[]]]]",
+            "]",
+            "}",
+            "[}",
+            "{]",
+            "\u{FEFF}1",
+            "1\u{a0}",
+            "// c\n1",
+            "\"\\u00e9\"",
+            "\"\\/\"",
+            "-1e-9",
+            "\"\\u123\u{e9}\"",
+            "\"\\u",
+            "\"\\",
+        ] {
+            agrees_with_serde_json(text);
+        }
+    }
+
+    #[test]
+    fn strings_are_unescaped() {
+        let mut reader = Reader::new(r#""a\n\u0041\ud83d\ude00\"\/é""#);
+        assert_eq!(
+            reader.next(),
+            Ok(Token::String(Cow::Borrowed("a\nA😀\"/é")))
+        );
+    }
+
+    #[test]
+    fn a_million_levels_neither_overflow_the_stack_nor_take_long() {
+        let deep = "[".repeat(1_000_000);
+        assert_eq!(read(&deep).unwrap_err().at, 1_000_000);
+        assert_eq!(
+            read(&format!("{deep}{}", "]".repeat(1_000_000))),
+            Ok(2_000_000)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_on_random_text(text in r#"[\[\]{}:,"\\u0-9a-f.eE+ntrsl -]{0,40}"#) {
+            // Numbers out of a float's range are the one thing it refuses.
+            prop_assume!(!text.contains(['e', 'E']) || text.len() < 4);
+            agrees_with_serde_json(&text);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! `#[derive(DomainEvent)]`: what the derived events say, what compiles, and
+//! what the compiler says where it does not.
+
+use domain_events::{DomainEvent, EventDefinition};
+use serde::Serialize;
+
+// Compiled here as well, so that Clippy sees what the derive writes.
+#[path = "../ui/pass/enums.rs"]
+mod enums;
+#[path = "../ui/pass/generics.rs"]
+mod generics;
+#[path = "../ui/pass/local_and_deprecated.rs"]
+mod local_and_deprecated;
+#[path = "../ui/pass/macro_rules.rs"]
+mod macro_rules;
+#[path = "../ui/pass/no_implicit_prelude.rs"]
+mod no_implicit_prelude;
+#[path = "../ui/pass/other_crate_path.rs"]
+mod other_crate_path;
+#[path = "../ui/pass/raw_identifiers.rs"]
+mod raw_identifiers;
+
+#[test]
+fn compile_errors() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/pass/*.rs");
+    cases.compile_fail("tests/ui/*.rs");
+}
+
+#[test]
+fn generated_code_runs_in_unusual_surroundings() {
+    enums::main();
+    generics::main();
+    local_and_deprecated::main();
+    macro_rules::main();
+    no_implicit_prelude::main();
+    other_crate_path::main();
+    raw_identifiers::main();
+}
+
+#[derive(Serialize, DomainEvent)]
+#[event(emitter_type = "USER", version = 3)]
+#[event(alias = "ORDER_CREATED", alias = "ORDER_MADE")]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: u32,
+    #[event(emitter_id)]
+    customer: String,
+}
+
+#[derive(Serialize, DomainEvent)]
+struct HTTPOrderV2Imported {
+    #[event(id)]
+    order_id: u32,
+}
+
+#[derive(Serialize, DomainEvent)]
+#[event(type = "PAYMENT_FAILED", emitter_type = "SYSTEM")]
+struct Failed {
+    #[event(id)]
+    order_id: u32,
+}
+
+#[derive(Serialize, DomainEvent)]
+#[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
+enum OrderEvent {
+    /// Says everything itself.
+    #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2)]
+    Shipped {
+        #[event(id)]
+        order_id: u32,
+        #[event(emitter_id)]
+        clerk: u32,
+        #[event(emitter_type)]
+        role: &'static str,
+    },
+    /// Is not counted by serde when it deserializes.
+    #[serde(skip)]
+    Draft {
+        #[event(id)]
+        order_id: u32,
+    },
+    /// Overrides a constant of the enum.
+    #[event(emitter_type = "CRON")]
+    Expired {
+        #[event(id)]
+        order_id: u32,
+    },
+    /// Knows its whole emitter.
+    Placed(OrderPlaced),
+    /// Knows half of its emitter.
+    Failed(Failed),
+}
+
+#[derive(Serialize, DomainEvent)]
+enum Quiet {
+    Imported(HTTPOrderV2Imported),
+    Touched {
+        #[event(id)]
+        order_id: u32,
+    },
+}
+
+/// Name, version, aliases and variant of each definition.
+type Definition<'a> = (&'a str, u16, &'a [&'a str], Option<u32>);
+
+#[track_caller]
+fn defines<E: DomainEvent>(expected: &[Definition<'_>]) {
+    let names: Vec<_> = E::DEFINITIONS
+        .iter()
+        .map(EventDefinition::event_type)
+        .collect();
+    let found: Vec<Definition<'_>> = E::DEFINITIONS
+        .iter()
+        .zip(&names)
+        .map(|(d, name)| (name.as_str(), d.version(), d.aliases(), d.variant()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Name, entity, emitter type and emitter id of one event.
+#[track_caller]
+fn says(event: &impl DomainEvent, expected: (&str, &str, Option<&str>, Option<&str>)) {
+    let (name, id) = (
+        event.definition().event_type(),
+        event.entity_id().to_string(),
+    );
+    let (kind, emitter) = (
+        event.emitter_type().map(ToString::to_string),
+        event.emitter_id().map(ToString::to_string),
+    );
+    let found = (
+        name.as_str(),
+        id.as_str(),
+        kind.as_deref(),
+        emitter.as_deref(),
+    );
+    assert_eq!(found, expected);
+}
+
+fn order_placed() -> OrderPlaced {
+    OrderPlaced {
+        order_id: 7,
+        customer: "ann".to_owned(),
+    }
+}
+
+#[test]
+fn a_struct_is_named_after_itself_unless_it_says_otherwise() {
+    defines::<OrderPlaced>(&[("ORDER_PLACED", 3, &["ORDER_CREATED", "ORDER_MADE"], None)]);
+    defines::<HTTPOrderV2Imported>(&[("HTTP_ORDER_V2_IMPORTED", 1, &[], None)]);
+    defines::<Failed>(&[("PAYMENT_FAILED", 1, &[], None)]);
+}
+
+#[test]
+fn an_enum_defines_its_variants_in_their_order() {
+    defines::<OrderEvent>(&[
+        ("PARCEL_SENT", 2, &["SHIPPED"], Some(0)),
+        ("ORDER_DRAFT", 1, &[], None),
+        ("ORDER_EXPIRED", 1, &[], Some(1)),
+        ("ORDER_PLACED", 3, &["ORDER_CREATED", "ORDER_MADE"], Some(2)),
+        ("PAYMENT_FAILED", 1, &[], Some(3)),
+    ]);
+    defines::<Quiet>(&[
+        ("HTTP_ORDER_V2_IMPORTED", 1, &[], Some(0)),
+        ("TOUCHED", 1, &[], Some(1)),
+    ]);
+}
+
+#[test]
+fn the_emitter_comes_from_a_field_or_a_constant_or_is_left_open() {
+    says(
+        &order_placed(),
+        ("ORDER_PLACED", "7", Some("USER"), Some("ann")),
+    );
+    says(
+        &HTTPOrderV2Imported { order_id: 1 },
+        ("HTTP_ORDER_V2_IMPORTED", "1", None, None),
+    );
+    says(
+        &Failed { order_id: 2 },
+        ("PAYMENT_FAILED", "2", Some("SYSTEM"), None),
+    );
+}
+
+#[test]
+fn a_variant_goes_before_its_enum() {
+    let shipped = OrderEvent::Shipped {
+        order_id: 1,
+        clerk: 5,
+        role: "CLERK",
+    };
+    says(&shipped, ("PARCEL_SENT", "1", Some("CLERK"), Some("5")));
+    let draft = OrderEvent::Draft { order_id: 2 };
+    says(
+        &draft,
+        ("ORDER_DRAFT", "2", Some("SYSTEM"), Some("billing")),
+    );
+    let expired = OrderEvent::Expired { order_id: 3 };
+    says(
+        &expired,
+        ("ORDER_EXPIRED", "3", Some("CRON"), Some("billing")),
+    );
+}
+
+#[test]
+fn an_event_in_a_variant_goes_before_the_enum() {
+    let placed = OrderEvent::Placed(order_placed());
+    says(&placed, ("ORDER_PLACED", "7", Some("USER"), Some("ann")));
+    let failed = OrderEvent::Failed(Failed { order_id: 4 });
+    says(
+        &failed,
+        ("PAYMENT_FAILED", "4", Some("SYSTEM"), Some("billing")),
+    );
+    let imported = Quiet::Imported(HTTPOrderV2Imported { order_id: 5 });
+    says(&imported, ("HTTP_ORDER_V2_IMPORTED", "5", None, None));
+    says(
+        &Quiet::Touched { order_id: 6 },
+        ("TOUCHED", "6", None, None),
+    );
+}

@@ -1,0 +1,4 @@
+//! The SDK as its users see it. One binary, so that it links once.
+
+mod derive;
+mod wire;

@@ -1,0 +1,13 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+#[event(emitter_type = "USER")]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: String,
+    #[event(emitter_id = "billing")]
+    customer: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: String,
+    #[event(emitter_id)]
+    customer: String,
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: String,
+}
+
+#[derive(Serialize, DomainEvent)]
+enum OrderEvent {
+    Placed(#[event(id)] OrderPlaced),
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+#[event(prefix = "order")]
+enum OrderEvent {
+    Placed {
+        #[event(id)]
+        order_id: String,
+    },
+    Shipped {
+        #[event(id)]
+        order_id: String,
+    },
+}
+
+fn main() {}

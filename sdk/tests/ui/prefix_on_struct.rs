@@ -1,0 +1,12 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+#[event(prefix = "SHOP")]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: String,
+    total_cents: u64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use domain_events::DomainEvent;
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+enum OrderEvent {
+    Placed(String, u64),
+}
+
+fn main() {}
