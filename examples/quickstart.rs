@@ -1,114 +1,69 @@
 //! The whole road on this machine, with nothing to install: derive → emit → SQS
-//! → consumer → DynamoDB → read back.
-//!
-//! ```sh
-//! cargo run --bin quickstart
-//! ```
+//! → consumer → DynamoDB → read back. `cargo run --bin quickstart`
+use std::{error::Error, time::Duration};
 
-use std::time::Duration;
-
-use domain_events::{Decoded, DomainEvent, Emitter, Sdk};
+use domain_events::{DomainEvent, Emitter, Sdk};
 use domain_events_consumer::local::{Options, Stack};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize, DomainEvent)]
-#[event(emitter_type = "USER")] // its EventType is ORDER_PLACED, from the name
-struct OrderPlaced {
-    #[event(id)]
-    order_id: String,
-    #[event(emitter_id)]
-    customer: String,
-    total_cents: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize, DomainEvent)]
-struct OrderShipped {
-    #[event(id)]
-    order_id: String,
-    parcels: Vec<String>,
-}
-
-/// All that can happen to an order, for reading its history.
-#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+#[event(prefix = "ORDER", emitter_type = "USER")]
 enum OrderEvent {
-    Placed(OrderPlaced),
-    Shipped(OrderShipped),
+    Placed {
+        #[event(id)]
+        order: u64,
+        #[event(emitter_id)]
+        customer: u64,
+    }, // its EventType is ORDER_PLACED
+    #[event(emitter_type = "SYSTEM", emitter_id = "warehouse")]
+    Shipped {
+        #[event(id)]
+        order: u64,
+        parcels: u8,
+    },
 }
 
-/// The contract's own example, as a service in another language sends it.
+/// An event as a service in another language sends it, and one that is invalid.
 const FOREIGN: &str = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"53877b2e-e496-11ea-b678-9b42a44d5e59","EmitterId":"6b04fd08-e496-11ea-8176-9f85e075569c","EmitterType":"USER","Data":{"foo":"bar"}}"#;
+const INVALID: &str = r#"{"Timestamp":1596719980,"EventType":"order placed"}"#;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // SQS, DynamoDB and the consumer on loopback. In production these are AWS's,
-    // and a service needs only `Sdk::from_env().await?`.
+async fn main() -> Result<(), Box<dyn Error>> {
+    // SQS, DynamoDB and the consumer, on loopback. In production these are in
+    // AWS, and a service needs only `Sdk::from_env().await?`.
     let stack = Stack::start(Options::default()).await?;
-    let sqs = stack.sqs_client();
-    let sdk = Sdk::builder(stack.queue_url(), Emitter::system("shop")?)
-        .sqs_client(sqs.clone())
-        .build()
-        .await?;
+    let (sqs, store) = (stack.sqs_client(), stack.store());
+    let sdk = Sdk::builder(stack.queue_url(), Emitter::system("shop")?);
+    let sdk = sdk.sqs_client(sqs.clone()).build().await?;
 
-    let order_id = "order-1001".to_owned();
-    let placed = OrderPlaced {
-        order_id: order_id.clone(),
-        customer: "u-42".to_owned(),
-        total_cents: 4990,
-    };
+    let (order, customer, parcels) = (1001, 42, 2);
+    let placed = OrderEvent::Placed { order, customer };
     let receipt = sdk.emit(placed).await?;
-    let parcels = vec!["DHL 00340434".to_owned()];
-    let receipt = sdk
-        .caused_by(&receipt.event_id)
-        .emit(OrderShipped { order_id, parcels })
-        .await?;
+    let shipped = OrderEvent::Shipped { order, parcels };
+    let receipt = sdk.caused_by(&receipt.event_id).emit(shipped).await?;
 
-    let store = stack.store();
-    store
-        .wait_for(&receipt, Duration::from_secs(10))
-        .await?
-        .ok_or("the event was not stored")?;
+    store.wait_for(&receipt, Duration::from_secs(10)).await?;
     println!("History of {}:", receipt.entity_id);
     let mut history = store.history(&receipt.entity_id).decode::<OrderEvent>();
     while let Some(event) = history.try_next().await? {
-        let envelope = event.stored().envelope();
-        let (when, emitter) = (envelope.timestamp().to_datetime(), envelope.emitter());
-        println!(
-            "  {} by {} {}",
-            when.format("%F %T%.6f"),
-            emitter.kind(),
-            emitter.id()
-        );
-        match event {
-            Decoded::Known(event, _) => println!("    {event:?}"),
-            Decoded::Unknown(stored) => println!("    some {}", stored.envelope().event_type()),
-        }
+        let (when, who) = (event.stored().timestamp(), event.stored().emitter());
+        println!("  {} by {} {}", when.to_datetime(), who.kind(), who.id());
+        println!("    {:?}", event.known());
     }
 
-    for body in [FOREIGN, r#"{"EventType":"order placed"}"#] {
-        sqs.send_message()
-            .queue_url(stack.queue_url())
-            .message_body(body)
-            .send()
-            .await?;
+    for body in [FOREIGN, INVALID] {
+        let message = sqs.send_message().queue_url(stack.queue_url());
+        message.message_body(body).send().await?;
     }
     let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
     while store.history(&foreign).try_next().await?.is_none() {}
-    println!(
-        "From another language: {:#?}",
-        store
-            .history(&foreign)
-            .try_next()
-            .await?
-            .ok_or("none")?
-            .envelope()
-    );
+    let mut history = store.history(&foreign);
+    println!("From another language: {:#?}", history.try_next().await?);
 
-    let dead_letters = sqs
-        .receive_message()
-        .queue_url(stack.dead_letter_queue_url())
-        .wait_time_seconds(10);
-    for letter in dead_letters
+    let letters = sqs.receive_message().wait_time_seconds(10);
+    let letters = letters.queue_url(stack.dead_letter_queue_url());
+    for letter in letters
         .message_attribute_names("All")
         .send()
         .await?
@@ -119,7 +74,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("  {name}: {}", value.string_value().unwrap_or_default());
         }
     }
-    let _ = sdk.shutdown(Duration::from_secs(5)).await;
     stack.stop().await;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use domain_events::store::Retention;
+use tracing::Level;
 
 /// What a host is told by its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub retention: Retention,
     /// `EVENT_INDEX_SHARDS`: shards of the index by event type; none if not set.
     pub index_shards: Option<NonZeroU16>,
+    /// `EVENT_LOG`: from which level on is logged; `info` if not set.
+    pub log: Level,
 }
 
 /// What the worker is told besides.
@@ -122,11 +125,15 @@ impl<'a> Reader<'a> {
             "a whole number from 1 to 65,535",
             |text| text.parse().ok(),
         );
+        let log = self.optional("EVENT_LOG", "error, warn, info, debug or trace", |text| {
+            text.parse().ok()
+        });
         Some(Config {
             table: table?,
             dead_letter_queue_url: url?,
             retention,
             index_shards,
+            log: log.unwrap_or(Level::INFO),
         })
     }
 
@@ -220,6 +227,7 @@ mod tests {
             ("EVENT_RETENTION", "A"),
             ("EVENT_INDEX_SHARDS", "0"),
             ("EVENT_WORKER_POLLERS", "65"),
+            ("EVENT_LOG", "loud"),
         ])
         .unwrap_err()
         .to_string();
@@ -230,6 +238,7 @@ mod tests {
             "EVENT_RETENTION: retention rule \"A\"",
             "EVENT_INDEX_SHARDS is \"0\"",
             "EVENT_WORKER_POLLERS is \"65\"",
+            "EVENT_LOG is \"loud\"",
         ] {
             assert!(error.contains(name), "{error}");
         }

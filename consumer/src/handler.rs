@@ -32,6 +32,9 @@ pub struct Report {
     pub metrics: Metrics,
 }
 
+/// A message by its place in the batch, and its rejected events as they came.
+type RejectedMessage<'a> = (usize, Vec<(Cow<'a, str>, Rejection)>);
+
 /// One event on its way to a verdict.
 enum Progress<'a> {
     /// Handed to the store, as the n-th.
@@ -92,7 +95,7 @@ impl Handler {
         // it, stored or not.
         let mut failed_groups: HashSet<&str> = HashSet::new();
         let mut failed: Vec<bool> = Vec::with_capacity(records.len());
-        let mut rejected: Vec<(usize, Vec<(Cow<'_, str>, Rejection)>)> = Vec::new();
+        let mut rejected: Vec<RejectedMessage<'_>> = Vec::new();
         for (index, (record, events)) in records.iter().zip(messages).enumerate() {
             let mut rejections = Vec::new();
             let mut has_failed = record
@@ -158,7 +161,7 @@ impl Handler {
     async fn reject(
         &self,
         records: &[Record],
-        rejected: &[(usize, Vec<(Cow<'_, str>, Rejection)>)],
+        rejected: &[RejectedMessage<'_>],
         deadline: Option<Instant>,
         failed: &mut [bool],
         metrics: &mut Metrics,

@@ -20,6 +20,8 @@ use crate::worker::Worker;
 pub mod sqs;
 mod table;
 
+pub use table::{CreateTable, create_table};
+
 /// Credentials and region that the endpoints take, as they would any others.
 const REGION: &str = "us-east-1";
 const ACCESS_KEY: &str = "local";
@@ -146,7 +148,7 @@ impl Stack {
             worker: JoinSet::new(),
             endpoints,
         };
-        table::create(&stack.dynamodb_client(), TABLE)
+        create_table(&stack.dynamodb_client(), TABLE)
             .await
             .map_err(|source| StartError::Create {
                 what: "the table",

@@ -2,13 +2,16 @@
 
 use std::io::Write as _;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `EVENT_LOG` filters (`warn`, `domain_events_consumer=debug`);
-/// without it everything from `info` on is logged, of our own crates only.
-pub fn init() {
-    let filter = EnvFilter::try_from_env("EVENT_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,domain_events=info,domain_events_consumer=info"));
+/// Starts logging from `level` on. That is of our own crates: of the others
+/// only warnings are logged, since the AWS SDK's finer levels print whole
+/// requests, and with them payloads.
+pub fn init(level: Level) {
+    let filter = EnvFilter::new(format!(
+        "warn,domain_events={level},domain_events_consumer={level}"
+    ));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -43,7 +43,11 @@ pub struct EventStore {
 impl EventStore {
     /// A store in the table of this name.
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
-        Self { table: DynamoDb::new(client, table.into()), retention: Retention::default(), index_shards: None }
+        Self {
+            table: DynamoDb::new(client, table.into()),
+            retention: Retention::default(),
+            index_shards: None,
+        }
     }
 
     /// Sets how long appended events are kept.
@@ -56,7 +60,10 @@ impl EventStore {
     /// the number that the writer has, or had when it was largest.
     #[must_use]
     pub fn with_index_shards(self, shards: std::num::NonZeroU16) -> Self {
-        Self { index_shards: Some(shards.get()), ..self }
+        Self {
+            index_shards: Some(shards.get()),
+            ..self
+        }
     }
 
     /// Name of the table.
@@ -77,7 +84,10 @@ impl EventStore {
     /// it again is always right: the same event is stored once.
     pub async fn append(&self, envelope: &Envelope) -> Result<Appended, StoreError> {
         let outcomes = self.append_all(std::slice::from_ref(envelope), None).await;
-        outcomes.into_iter().next().unwrap_or(Err(StoreError::TimeIsUp))
+        outcomes
+            .into_iter()
+            .next()
+            .unwrap_or(Err(StoreError::TimeIsUp))
     }
 
     /// Appends many events, 25 to a request and several requests at a time. One
@@ -98,17 +108,26 @@ impl EventStore {
                 None => std::future::pending().await,
             }
         };
-        append::append_all(&self.table, envelopes, |envelope| self.stamp(envelope), time_is_up).await
+        append::append_all(
+            &self.table,
+            envelopes,
+            |envelope| self.stamp(envelope),
+            time_is_up,
+        )
+        .await
     }
 
     /// What the store itself writes into an item. `StoredAt` is the time of the
     /// attempt that succeeded.
     fn stamp(&self, envelope: &Envelope) -> Stamp {
-        let shard = |shards: u16| (item::stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
+        let shard =
+            |shards: u16| (item::stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
         Stamp {
             stored_at: Timestamp::now(),
             expires_at: self.retention.expires_at(envelope),
-            index_key: self.index_shards.map(|shards| by_type::index_key(envelope.event_type(), shard(shards))),
+            index_key: self
+                .index_shards
+                .map(|shards| by_type::index_key(envelope.event_type(), shard(shards))),
         }
     }
 
@@ -148,7 +167,9 @@ impl EventStore {
         let deadline = Instant::now() + timeout;
         let mut pause = Duration::from_millis(10);
         loop {
-            let found = self.find(&receipt.entity_id, receipt.timestamp, &receipt.event_id).await?;
+            let found = self
+                .find(&receipt.entity_id, receipt.timestamp, &receipt.event_id)
+                .await?;
             if found.is_some() || Instant::now() + pause > deadline {
                 return Ok(found);
             }
@@ -174,7 +195,12 @@ impl EventStore {
     ) -> Result<Option<StoredEvent>, ReadError> {
         for attempt in 0..=append::MAX_TIES {
             let key = SortKey::new(timestamp, event_id, attempt);
-            let Some(item) = self.table.get(entity_id.as_str(), &key).await.map_err(ReadError::Store)? else {
+            let Some(item) = self
+                .table
+                .get(entity_id.as_str(), &key)
+                .await
+                .map_err(ReadError::Store)?
+            else {
                 return Ok(None);
             };
             let event = item::read(item).map_err(ReadError::Corrupt)?;
@@ -218,7 +244,19 @@ impl StoredEvent {
 
     /// The place of the event in any stream it comes from.
     pub fn cursor(&self) -> Cursor {
-        Cursor { sort_key: self.sort_key.clone(), id: self.envelope.entity_id().to_string() }
+        Cursor {
+            sort_key: self.sort_key.clone(),
+            id: self.envelope.entity_id().to_string(),
+        }
+    }
+}
+
+/// A stored event reads like the event itself.
+impl std::ops::Deref for StoredEvent {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.envelope
     }
 }
 
@@ -232,7 +270,9 @@ pub struct Cursor {
 
 impl Ord for Cursor {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.sort_key.cmp(&other.sort_key).then_with(|| self.id.cmp(&other.id))
+        self.sort_key
+            .cmp(&other.sort_key)
+            .then_with(|| self.id.cmp(&other.id))
     }
 }
 
@@ -262,7 +302,10 @@ impl FromStr for Cursor {
         if id.is_empty() {
             return Err(InvalidCursor);
         }
-        Ok(Self { sort_key, id: id.to_owned() })
+        Ok(Self {
+            sort_key,
+            id: id.to_owned(),
+        })
     }
 }
 

@@ -11,8 +11,8 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 // turns with the first.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
     let config = Config::from_env()?;
+    log::init(config.log);
     let aws = clients::load().await;
     let (dynamodb, requests) = clients::dynamodb(&aws);
     let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);

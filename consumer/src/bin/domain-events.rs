@@ -53,7 +53,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::init();
     let result = match arguments.command {
         Command::Worker => worker().await,
         Command::Local {
@@ -87,6 +86,7 @@ async fn worker() -> Result<(), Failure> {
         queue_url,
         pollers,
     } = WorkerConfig::from_env()?;
+    log::init(config.log);
     let aws = clients::load().await;
     let (dynamodb, requests) = clients::dynamodb(&aws);
     let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);
@@ -102,6 +102,7 @@ async fn worker() -> Result<(), Failure> {
 }
 
 async fn local(options: Options) -> Result<(), Failure> {
+    log::init(tracing::Level::INFO);
     let stop = stop_signal()?;
     let stack = Stack::start(options).await?;
     let mut out = std::io::stdout();

@@ -11,15 +11,22 @@ use domain_events::store::schema;
 
 /// The table cannot be created.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CreateTable {
+#[non_exhaustive]
+pub enum CreateTable {
+    /// The request cannot be built.
     #[error("the request cannot be built")]
     Build(#[from] BuildError),
-    #[error("DynamoDB refuses it")]
+    /// DynamoDB refuses to create it.
+    #[error("DynamoDB refuses to create the table")]
     Refused(#[source] Box<SdkError<CreateTableError>>),
 }
 
 /// Creates the table with its index by event type, if it is not there.
-pub(super) async fn create(client: &Client, name: &str) -> Result<(), CreateTable> {
+///
+/// # Errors
+///
+/// [`CreateTable`] if DynamoDB refuses it.
+pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     let sort = key(schema::SORT_KEY, KeyType::Range)?;
     let index = GlobalSecondaryIndex::builder()
         .index_name(schema::INDEX_NAME)

@@ -89,6 +89,8 @@ pub enum ReadError {
     #[error("the runtime stopped the request for the next page")]
     Interrupted,
     /// The store has no index by event type.
-    #[error("the store was made without an index by event type; see `EventStore::with_index_shards`")]
+    #[error(
+        "the store was made without an index by event type; see `EventStore::with_index_shards`"
+    )]
     NoIndex,
 }

@@ -238,7 +238,10 @@ impl SdkBuilder {
                 (1..=1_000).contains(&self.max_in_flight),
                 "max_in_flight must be 1 to 1,000 requests",
             ),
-            (self.max_events > 0, "max_buffered_events must be at least 1"),
+            (
+                self.max_events > 0,
+                "max_buffered_events must be at least 1",
+            ),
             (
                 (1..=u32::MAX as usize).contains(&self.max_bytes),
                 "max_buffered_bytes must be 1 byte to 4 GiB",
@@ -287,9 +290,9 @@ pub(crate) fn from_env(
     let mut checked = |name: &str, error: crate::InvalidEvent| {
         problems.push(format!("{name}: {}", error.reason()));
     };
-    let id = emitter_id.map(EmitterId::new).and_then(|id| {
-        id.map_err(|error| checked("EVENT_EMITTER_ID", error)).ok()
-    });
+    let id = emitter_id
+        .map(EmitterId::new)
+        .and_then(|id| id.map_err(|error| checked("EVENT_EMITTER_ID", error)).ok());
     let kind = EmitterType::new(kind)
         .map_err(|error| checked("EVENT_EMITTER_TYPE", error))
         .ok();

@@ -87,7 +87,10 @@ impl Future for Emission {
                 State::Given(outcome) => {
                     let told = ready!(Pin::new(outcome).poll(cx));
                     self.0 = State::Done;
-                    #[expect(clippy::expect_used, reason = "`Pending` answers when it is dropped")]
+                    #[expect(
+                        clippy::expect_used,
+                        reason = "`Pending` answers when it is dropped"
+                    )]
                     return Poll::Ready(told.expect("every pending event answers its caller"));
                 }
                 _ => match std::mem::replace(&mut self.0, State::Done) {

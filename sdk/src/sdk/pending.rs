@@ -27,6 +27,8 @@ pub(crate) struct Pending {
     reply: Option<oneshot::Sender<Outcome>>,
     pub(crate) attempts: u32,
     pub(crate) epoch: u64,
+    /// Its place among all that were given.
+    pub(crate) number: u64,
     pub(crate) since: Instant,
     /// It lies in the spool already, so its failure leaves it there.
     pub(crate) from_spool: bool,
@@ -43,6 +45,7 @@ impl Pending {
             reply: None,
             attempts: 0,
             epoch: 0,
+            number: 0,
             since: Instant::now(),
             from_spool: false,
         })
@@ -69,6 +72,7 @@ impl Pending {
         self.group.as_ref()
     }
 
+    #[cfg(feature = "spool")]
     pub(crate) fn body(&self) -> &str {
         &self.body
     }

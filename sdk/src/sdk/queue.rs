@@ -97,13 +97,39 @@ impl Queue {
         (!batch.events.is_empty()).then_some(batch)
     }
 
-    /// Takes the events that wait behind a message of `group` which has failed
-    /// for good.
+    /// Takes the events that wait behind a message of `group` in flight.
     #[cfg(feature = "spool")]
     pub(crate) fn take_followers(&mut self, group: Option<&Arc<str>>) -> Vec<Pending> {
         match (self, group) {
             (Self::Fifo(lanes), Some(group)) => lanes.take_lane(group),
             _ => Vec::new(),
+        }
+    }
+
+    /// Takes the events that do not come from the spool and have nothing of
+    /// their group in flight.
+    #[cfg(feature = "spool")]
+    pub(crate) fn take_idle(&mut self) -> Vec<Pending> {
+        match self {
+            Self::Standard(_) => {
+                let (spooled, taken): (Vec<_>, Vec<_>) =
+                    self.drain().into_iter().partition(|event| event.from_spool);
+                spooled.into_iter().for_each(|event| self.push(event));
+                taken
+            }
+            Self::Fifo(lanes) => lanes.take_ready(),
+        }
+    }
+
+    /// Whether an event of `group` has to go behind others that are here and
+    /// may yet come to the spool: it must not be there before them.
+    #[cfg(feature = "spool")]
+    pub(crate) fn holds(&self, group: Option<&Arc<str>>) -> bool {
+        match (self, group) {
+            (Self::Fifo(lanes), Some(group)) => {
+                lanes.lanes.get(group).is_some_and(|lane| !lane.from_spool)
+            }
+            _ => false,
         }
     }
 
@@ -143,12 +169,10 @@ impl Line {
         // Up to ten events need no packing, and each gets its own outcome.
         let pack = self.events.len() > limits.entries;
         loop {
-            let from = self.events.iter().skip(batch.events.len());
-            let group = from.clone().next().map(Pending::group);
+            let group = self.events.front().map(Pending::group);
             // A message has one group, so that only events of one tenant share it.
-            let sizes = from
-                .take_while(|e| Some(e.group()) == group)
-                .map(Pending::bytes);
+            let of_group = self.events.iter().take_while(|e| Some(e.group()) == group);
+            let sizes = of_group.map(Pending::bytes);
             let count = request.next_message(sizes, pack);
             if count == 0 {
                 return batch;
@@ -180,6 +204,10 @@ pub(crate) struct Lanes {
 struct Lane {
     waiting: VecDeque<Pending>,
     busy: bool,
+    /// All of a lane's events come from the spool, or none: while the spool
+    /// holds any of an entity, new ones go behind them.
+    #[cfg(feature = "spool")]
+    from_spool: bool,
 }
 
 impl Lanes {
@@ -193,6 +221,10 @@ impl Lanes {
         if lane.waiting.is_empty() && !lane.busy {
             self.ready.push_back(group);
         }
+        #[cfg(feature = "spool")]
+        {
+            lane.from_spool = event.from_spool;
+        }
         lane.waiting.push_back(event);
     }
 
@@ -202,6 +234,8 @@ impl Lanes {
         };
         self.len += events.len();
         let lane = self.lanes.entry(group.clone()).or_default();
+        // It was in flight, or held back; with this it is neither.
+        lane.busy = true;
         for event in events.into_iter().rev() {
             lane.waiting.push_front(event);
         }
@@ -227,6 +261,9 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&group) else {
                 continue;
             };
+            if lane.waiting.is_empty() {
+                continue;
+            }
             let sizes = lane.waiting.iter().map(Pending::bytes);
             let count = request.next_message(sizes, true);
             if count == 0 {
@@ -251,6 +288,24 @@ impl Lanes {
         waiting
     }
 
+    #[cfg(feature = "spool")]
+    fn take_ready(&mut self) -> Vec<Pending> {
+        let mut all = Vec::new();
+        let ready = std::mem::take(&mut self.ready);
+        for group in ready {
+            match self.lanes.get(&group) {
+                Some(lane) if lane.from_spool => self.ready.push_back(group),
+                Some(_) => {
+                    all.extend(self.take_lane(&group));
+                    self.lanes.remove(&group);
+                }
+                None => {}
+            }
+        }
+        all.sort_by_key(|event| event.number);
+        all
+    }
+
     fn drain(&mut self) -> Vec<Pending> {
         self.ready.clear();
         self.len = 0;
@@ -259,7 +314,7 @@ impl Lanes {
             all.extend(lane.waiting.drain(..));
         }
         self.lanes.retain(|_, lane| lane.busy);
-        all.sort_by_key(|event| event.since);
+        all.sort_by_key(|event| event.number);
         all
     }
 }

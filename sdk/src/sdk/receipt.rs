@@ -5,7 +5,6 @@ use crate::event::{EntityId, EventId};
 use crate::timestamp::Timestamp;
 
 /// Proof that an event is in safe hands.
-#[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {

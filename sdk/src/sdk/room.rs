@@ -30,9 +30,7 @@ impl Room {
     /// What an event of `bytes` takes. One that is larger than the whole room
     /// goes in when the room is empty.
     fn weight(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes)
-            .unwrap_or(u32::MAX)
-            .min(self.max_bytes)
+        u32::try_from(bytes).unwrap_or(u32::MAX).min(self.max_bytes)
     }
 
     pub(crate) fn try_enter(&self, bytes: usize) -> Result<(), NoRoom> {

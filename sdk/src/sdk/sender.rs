@@ -29,6 +29,8 @@ use crate::sdk::transport::Transport;
 
 mod ends;
 mod settle;
+#[cfg(feature = "spool")]
+mod spooled;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -109,9 +111,9 @@ impl Sender {
             accepted: 0,
             failed: 0,
             #[cfg(feature = "spool")]
-            spooling: crate::sdk::spool::Spooling::default(),
+            spooling: crate::sdk::spool::Spooling::holding(spool.as_ref().map_or(0, |s| s.found())),
         };
-        Arc::new(Self {
+        let sender = Arc::new(Self {
             transport,
             state: Mutex::new(state),
             room: Room::new(settings.max_events, settings.max_bytes),
@@ -121,7 +123,10 @@ impl Sender {
             settings,
             #[cfg(feature = "spool")]
             spool,
-        })
+        });
+        #[cfg(feature = "spool")]
+        sender.drain_spool();
+        sender
     }
 
     /// Takes the event if there is room for it.
@@ -168,15 +173,17 @@ impl Sender {
         }
         let outcome = event.subscribe();
         event.since = Instant::now();
+        event.number = state.number();
         event.epoch = match ticket {
             Some(ticket) => ticket.redeem(),
             None => state.epochs.enter(),
         };
         #[cfg(feature = "spool")]
-        if let Some(spool) = self.spool.as_ref().filter(|_| state.spooling.is_on()) {
-            spool.append(self, &mut state.spooling, vec![event]);
+        let Some(event) = self.append_if_spooling(&mut state, event) else {
+            drop(state);
+            self.drain_spool();
             return Ok(outcome);
-        }
+        };
         state.queue.push(event);
         observe::waiting(state.queue.len(), None);
         self.start_workers(state);
@@ -221,7 +228,7 @@ impl Sender {
         self.settings.fifo
     }
 
-    fn runtime(&self) -> Handle {
+    pub(crate) fn runtime(&self) -> Handle {
         Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
     }
 

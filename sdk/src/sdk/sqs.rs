@@ -10,9 +10,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
-use crate::sdk::transport::{
-    Answer, Message, RequestError, RequestErrorKind, Sending, Transport,
-};
+use crate::sdk::transport::{Answer, Message, RequestError, RequestErrorKind, Sending, Transport};
 
 /// Names of the entries of a request, by their place.
 const ENTRY_IDS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -114,9 +112,14 @@ fn request_error(error: SdkError<SendMessageBatchError>) -> RequestError {
 }
 
 fn is_throttle(code: &str) -> bool {
-    ["Throttl", "TooManyRequests", "SlowDown", "RequestLimitExceeded"]
-        .iter()
-        .any(|word| code.contains(word))
+    [
+        "Throttl",
+        "TooManyRequests",
+        "SlowDown",
+        "RequestLimitExceeded",
+    ]
+    .iter()
+    .any(|word| code.contains(word))
 }
 
 /// A client for `queue_url`, from the environment as every AWS SDK reads it.
@@ -161,7 +164,10 @@ mod tests {
     fn the_region_is_that_of_the_queue() {
         let check = |url: &str, region: Option<&str>| assert_eq!(region_of(url), region, "{url}");
         check("https://sqs.eu-west-1.amazonaws.com/1/q", Some("eu-west-1"));
-        check("https://sqs.cn-north-1.amazonaws.com.cn/1/q", Some("cn-north-1"));
+        check(
+            "https://sqs.cn-north-1.amazonaws.com.cn/1/q",
+            Some("cn-north-1"),
+        );
         check("http://127.0.0.1:9324/000000000000/q", None);
         check("http://sqs.local:9324/1/q", None);
         check("nonsense", None);

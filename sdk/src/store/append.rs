@@ -109,7 +109,13 @@ pub(crate) async fn append_all<T: Table>(
     let mut work = Work {
         events: envelopes
             .iter()
-            .map(|envelope| Progress { envelope, attempt: 0, retries: 0, alone: false, outcome: None })
+            .map(|envelope| Progress {
+                envelope,
+                attempt: 0,
+                retries: 0,
+                alone: false,
+                outcome: None,
+            })
             .collect(),
         to_insert: (0..envelopes.len()).collect(),
         to_ask: VecDeque::new(),
@@ -120,7 +126,9 @@ pub(crate) async fn append_all<T: Table>(
         while in_flight.len() < MAX_IN_FLIGHT {
             if let Some(index) = work.to_ask.pop_front() {
                 let (id, key) = work.key(index);
-                in_flight.push(Box::pin(async move { Done::Holder(index, table.identity_at(&id, &key).await) }));
+                in_flight.push(Box::pin(async move {
+                    Done::Holder(index, table.identity_at(&id, &key).await)
+                }));
             } else if let Some((indexes, inserts)) = work.next_batch(&stamp) {
                 in_flight.push(Box::pin(async move {
                     let outcomes = table.insert(inserts).await;
@@ -164,13 +172,21 @@ struct Work<'e> {
 
 impl Work<'_> {
     fn key(&self, index: usize) -> (String, SortKey) {
-        let Progress { envelope, attempt, .. } = &self.events[index];
-        (envelope.entity_id().to_string(), SortKey::new(envelope.timestamp(), envelope.event_id(), *attempt))
+        let Progress {
+            envelope, attempt, ..
+        } = &self.events[index];
+        (
+            envelope.entity_id().to_string(),
+            SortKey::new(envelope.timestamp(), envelope.event_id(), *attempt),
+        )
     }
 
     /// As many events as one request takes. DynamoDB refuses a request that
     /// names a key twice, so the second of two stays for the next one.
-    fn next_batch(&mut self, stamp: impl Fn(&Envelope) -> Stamp) -> Option<(Vec<usize>, Vec<Insert>)> {
+    fn next_batch(
+        &mut self,
+        stamp: impl Fn(&Envelope) -> Stamp,
+    ) -> Option<(Vec<usize>, Vec<Insert>)> {
         let (mut indexes, mut inserts) = (Vec::new(), Vec::new());
         let (mut keys, mut bytes) = (HashSet::new(), 0);
         let mut left = VecDeque::new();
@@ -188,7 +204,9 @@ impl Work<'_> {
                 left.push_back(index);
                 continue;
             }
-            inserts.push(Insert { attributes: item::attributes(event.envelope, &key, stamp(event.envelope)) });
+            inserts.push(Insert {
+                attributes: item::attributes(event.envelope, &key, stamp(event.envelope)),
+            });
             indexes.push(index);
             keys.insert((id, key));
             bytes += size;
@@ -207,10 +225,16 @@ impl Work<'_> {
         let event = &mut self.events[index];
         match outcome {
             Inserted::New => {
-                event.outcome = Some(Ok(if event.attempt == 0 { Appended::Stored } else { Appended::Tied }));
+                event.outcome = Some(Ok(if event.attempt == 0 {
+                    Appended::Stored
+                } else {
+                    Appended::Tied
+                }));
             }
             Inserted::KeyTaken => self.to_ask.push_back(index),
-            Inserted::Again(error) if event.retries == MAX_RETRIES => event.outcome = Some(Err(error)),
+            Inserted::Again(error) if event.retries == MAX_RETRIES => {
+                event.outcome = Some(Err(error))
+            }
             Inserted::Again(_) => {
                 event.retries += 1;
                 return Some(backoff(event.retries));
@@ -230,8 +254,12 @@ impl Work<'_> {
         let event = &mut self.events[index];
         match holder {
             Err(error) => event.outcome = Some(Err(error)),
-            Ok(Some(id)) if id == *event.envelope.event_id() => event.outcome = Some(Ok(Appended::Duplicate)),
-            Ok(_) if event.attempt == MAX_TIES => event.outcome = Some(Err(StoreError::TooManyTies)),
+            Ok(Some(id)) if id == *event.envelope.event_id() => {
+                event.outcome = Some(Ok(Appended::Duplicate))
+            }
+            Ok(_) if event.attempt == MAX_TIES => {
+                event.outcome = Some(Err(StoreError::TooManyTies))
+            }
             Ok(_) => {
                 event.attempt += 1;
                 self.to_insert.push_back(index);

@@ -19,7 +19,11 @@ struct FaultyTable {
 impl FaultyTable {
     fn new(seed: u64, fault_rate: u32) -> Self {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
-        Self { items: Mutex::default(), random, fault_rate }
+        Self {
+            items: Mutex::default(),
+            random,
+            fault_rate,
+        }
     }
 
     fn fault(&self) -> bool {
@@ -34,7 +38,9 @@ impl FaultyTable {
     }
 
     fn unknown() -> StoreError {
-        StoreError::Unknown { message: "cut".to_owned() }
+        StoreError::Unknown {
+            message: "cut".to_owned(),
+        }
     }
 }
 
@@ -53,7 +59,8 @@ impl Table for FaultyTable {
         let outcomes = inserts
             .into_iter()
             .map(|insert| {
-                let attributes: HashMap<String, AttributeValue> = insert.attributes.into_iter().collect();
+                let attributes: HashMap<String, AttributeValue> =
+                    insert.attributes.into_iter().collect();
                 let id = attributes[ID].as_s().unwrap().clone();
                 let sort_key = attributes[TIMESTAMP].as_n().unwrap().clone();
                 let key = (id, sort_key);
@@ -68,14 +75,26 @@ impl Table for FaultyTable {
                 items.insert(key, attributes[EVENT_ID].as_s().unwrap().clone());
                 drop(items);
                 // Carried out, and then the answer is lost.
-                if self.fault() { Inserted::Again(Self::unknown()) } else { Inserted::New }
+                if self.fault() {
+                    Inserted::Again(Self::unknown())
+                } else {
+                    Inserted::New
+                }
             })
             .collect();
         self.network().await;
-        if self.fault() { vec![Inserted::Failed(Self::unknown()); count] } else { outcomes }
+        if self.fault() {
+            vec![Inserted::Failed(Self::unknown()); count]
+        } else {
+            outcomes
+        }
     }
 
-    async fn identity_at(&self, id: &str, sort_key: &SortKey) -> Result<Option<EventId>, StoreError> {
+    async fn identity_at(
+        &self,
+        id: &str,
+        sort_key: &SortKey,
+    ) -> Result<Option<EventId>, StoreError> {
         self.network().await;
         if self.fault() {
             return Err(Self::unknown());
@@ -107,7 +126,11 @@ fn events(random: &mut fastrand::Rng, count: usize) -> Vec<Envelope> {
 }
 
 fn stamp(_: &Envelope) -> Stamp {
-    Stamp { stored_at: Timestamp::MIN, expires_at: None, index_key: None }
+    Stamp {
+        stored_at: Timestamp::MIN,
+        expires_at: None,
+        index_key: None,
+    }
 }
 
 /// Each event stands in the table once, under one of its own keys.
@@ -115,12 +138,18 @@ fn assert_exactly_once(table: &FaultyTable, events: &[Envelope], seed: u64) {
     let items = table.items.lock().unwrap();
     assert_eq!(items.len(), events.len(), "seed {seed}");
     for event in events {
-        let own: Vec<_> = items.iter().filter(|(_, id)| *event.event_id() == id.as_str()).collect();
+        let own: Vec<_> = items
+            .iter()
+            .filter(|(_, id)| *event.event_id() == id.as_str())
+            .collect();
         assert_eq!(own.len(), 1, "seed {seed}: {event:?}");
         let (id, sort_key) = own[0].0;
         assert_eq!(event.entity_id().as_str(), id);
         let keys = (0..=MAX_TIES).map(|n| SortKey::new(event.timestamp(), event.event_id(), n));
-        assert!(keys.into_iter().any(|key| key.as_str() == sort_key), "seed {seed}");
+        assert!(
+            keys.into_iter().any(|key| key.as_str() == sort_key),
+            "seed {seed}"
+        );
     }
 }
 
@@ -134,8 +163,9 @@ async fn run(seed: u64, fault_rate: u32) {
         let (table, all, acknowledged) = (&table, &all, &acknowledged);
         async move {
             while acknowledged.lock().unwrap().len() < all.len() {
-                let batch: Vec<Envelope> =
-                    (0..random.usize(1..40)).map(|_| all[random.usize(..all.len())].clone()).collect();
+                let batch: Vec<Envelope> = (0..random.usize(1..40))
+                    .map(|_| all[random.usize(..all.len())].clone())
+                    .collect();
                 // It may be stopped at any point, with requests under way.
                 let life = random.u32(..60);
                 let stopped = async {
@@ -151,7 +181,10 @@ async fn run(seed: u64, fault_rate: u32) {
                 for (event, outcome) in batch.iter().zip(outcomes) {
                     if outcome.is_ok() {
                         let held = table.items.lock().unwrap();
-                        assert!(held.values().any(|id| *event.event_id() == id.as_str()), "acknowledged unstored");
+                        assert!(
+                            held.values().any(|id| *event.event_id() == id.as_str()),
+                            "acknowledged unstored"
+                        );
                         acknowledged.insert(event.event_id().clone());
                     }
                 }
@@ -198,7 +231,11 @@ async fn two_events_at_one_moment_are_both_kept_even_in_one_batch() {
     let mut random = fastrand::Rng::with_seed(1);
     let tied: Vec<Envelope> = events(&mut random, 40);
     let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
-    assert!(outcomes.iter().all(|o| matches!(o, Ok(Appended::Stored | Appended::Tied))));
+    assert!(
+        outcomes
+            .iter()
+            .all(|o| matches!(o, Ok(Appended::Stored | Appended::Tied)))
+    );
     assert!(outcomes.contains(&Ok(Appended::Tied)));
     assert_exactly_once(&table, &tied, 1);
 }
@@ -207,6 +244,12 @@ async fn two_events_at_one_moment_are_both_kept_even_in_one_batch() {
 async fn when_the_time_is_up_every_open_event_says_so() {
     let table = FaultyTable::new(0, 0);
     let mut random = fastrand::Rng::with_seed(1);
-    let outcomes = append_all(&table, &events(&mut random, 5), stamp, std::future::ready(())).await;
+    let outcomes = append_all(
+        &table,
+        &events(&mut random, 5),
+        stamp,
+        std::future::ready(()),
+    )
+    .await;
     assert!(outcomes.iter().all(|o| *o == Err(StoreError::TimeIsUp)));
 }

@@ -38,7 +38,14 @@ struct Shard {
 
 impl ByType {
     pub(crate) fn new(table: DynamoDb, event_type: EventType, shards: u16) -> Self {
-        Self { table, event_type, shards, range: Range::all(), limit: None, open: None }
+        Self {
+            table,
+            event_type,
+            shards,
+            range: Range::all(),
+            limit: None,
+            open: None,
+        }
     }
 
     /// Only events at `timestamp` or later.
@@ -84,7 +91,11 @@ impl ByType {
             .map(|shard| {
                 let partition = Partition::IndexShard(index_key(&self.event_type, shard));
                 let pages = Pages::new(self.table.clone(), self.range.query(partition, None));
-                Shard { pages, head: None, ended: false }
+                Shard {
+                    pages,
+                    head: None,
+                    ended: false,
+                }
             })
             .collect()
     }

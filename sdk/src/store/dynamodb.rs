@@ -59,7 +59,11 @@ impl DynamoDb {
     }
 
     /// The item under a key, read consistently.
-    pub(crate) async fn get(&self, id: &str, sort_key: &SortKey) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn get(
+        &self,
+        id: &str,
+        sort_key: &SortKey,
+    ) -> Result<Option<Item>, StoreError> {
         let request = self
             .client
             .get_item()
@@ -67,10 +71,18 @@ impl DynamoDb {
             .key(ID, AttributeValue::S(id.to_owned()))
             .key(TIMESTAMP, AttributeValue::N(sort_key.as_str().to_owned()))
             .consistent_read(true);
-        Ok(request.send().await.map_err(|e| failed("reading an item", e))?.item)
+        Ok(request
+            .send()
+            .await
+            .map_err(|e| failed("reading an item", e))?
+            .item)
     }
 
-    pub(crate) async fn page(&self, query: &Query, start: Option<Item>) -> Result<Page, StoreError> {
+    pub(crate) async fn page(
+        &self,
+        query: &Query,
+        start: Option<Item>,
+    ) -> Result<Page, StoreError> {
         let (index, name, key) = match &query.partition {
             Partition::Entity(id) => (None, ID, id),
             Partition::IndexShard(key) => (Some(INDEX_NAME.to_owned()), INDEX_KEY, key),
@@ -93,52 +105,98 @@ impl DynamoDb {
             .consistent_read(consistent)
             .set_limit(query.page_size)
             .set_exclusive_start_key(start);
-        let output = request.send().await.map_err(|e| failed("querying the table", e))?;
+        let output = request
+            .send()
+            .await
+            .map_err(|e| failed("querying the table", e))?;
         let next = output.last_evaluated_key.filter(|key| !key.is_empty());
-        Ok(Page { items: output.items.unwrap_or_default(), next })
+        Ok(Page {
+            items: output.items.unwrap_or_default(),
+            next,
+        })
     }
 
     fn statement(&self, insert: Insert) -> Result<BatchStatementRequest, StoreError> {
         // Names are of the form that the wire format checks, so nothing in them
         // can end the quotes.
-        let names: Vec<String> = insert.attributes.iter().map(|(name, _)| format!("'{name}':?")).collect();
-        let statement = format!("INSERT INTO \"{}\" VALUE {{{}}}", self.table, names.join(","));
-        let parameters = insert.attributes.into_iter().map(|(_, value)| value).collect();
+        let names: Vec<String> = insert
+            .attributes
+            .iter()
+            .map(|(name, _)| format!("'{name}':?"))
+            .collect();
+        let statement = format!(
+            "INSERT INTO \"{}\" VALUE {{{}}}",
+            self.table,
+            names.join(",")
+        );
+        let parameters = insert
+            .attributes
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect();
         BatchStatementRequest::builder()
             .statement(statement)
             .set_parameters(Some(parameters))
             .build()
-            .map_err(|_| StoreError::Refused { code: "the statement cannot be built".to_owned() })
+            .map_err(|_| StoreError::Refused {
+                code: "the statement cannot be built".to_owned(),
+            })
     }
 }
 
 impl Table for DynamoDb {
     async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
         let count = inserts.len();
-        let statements: Result<Vec<_>, _> = inserts.into_iter().map(|insert| self.statement(insert)).collect();
+        let statements: Result<Vec<_>, _> = inserts
+            .into_iter()
+            .map(|insert| self.statement(insert))
+            .collect();
         let statements = match statements {
             Ok(statements) => statements,
             Err(error) => return vec![Inserted::Failed(error); count],
         };
-        match self.client.batch_execute_statement().set_statements(Some(statements)).send().await {
+        match self
+            .client
+            .batch_execute_statement()
+            .set_statements(Some(statements))
+            .send()
+            .await
+        {
             Ok(output) => {
-                let mut outcomes: Vec<Inserted> =
-                    output.responses().iter().map(|r| r.error().map_or(Inserted::New, outcome)).collect();
+                let mut outcomes: Vec<Inserted> = output
+                    .responses()
+                    .iter()
+                    .map(|r| r.error().map_or(Inserted::New, outcome))
+                    .collect();
                 // One response a statement is the API's promise; a statement
                 // without one has an unknown outcome.
-                outcomes.resize_with(count, || Inserted::Again(StoreError::Unknown { message: "no response for a statement".to_owned() }));
+                outcomes.resize_with(count, || {
+                    Inserted::Again(StoreError::Unknown {
+                        message: "no response for a statement".to_owned(),
+                    })
+                });
                 outcomes
             }
             Err(error) => {
-                let refused = error.as_service_error().is_some_and(|e| e.code() == Some("ValidationException"));
+                let refused = error
+                    .as_service_error()
+                    .is_some_and(|e| e.code() == Some("ValidationException"));
                 let error = failed("inserting items", error);
-                let outcome = if refused { Inserted::BatchRefused(error) } else { Inserted::Failed(error) };
+                let outcome = if refused {
+                    Inserted::BatchRefused(error)
+                } else {
+                    Inserted::Failed(error)
+                };
                 vec![outcome; count]
             }
         }
     }
 
-    async fn identity_at(&self, id: &str, sort_key: &SortKey) -> Result<Option<EventId>, StoreError> {
+    async fn identity_at(
+        &self,
+        id: &str,
+        sort_key: &SortKey,
+    ) -> Result<Option<EventId>, StoreError> {
         let request = self
             .client
             .get_item()
@@ -147,7 +205,10 @@ impl Table for DynamoDb {
             .key(TIMESTAMP, AttributeValue::N(sort_key.as_str().to_owned()))
             .projection_expression(EVENT_ID)
             .consistent_read(true);
-        let output = request.send().await.map_err(|e| failed("reading the item under a taken key", e))?;
+        let output = request
+            .send()
+            .await
+            .map_err(|e| failed("reading the item under a taken key", e))?;
         match output.item.unwrap_or_default().remove(EVENT_ID) {
             Some(AttributeValue::S(id)) => Ok(EventId::new(id).ok()),
             _ => Ok(None),
@@ -166,12 +227,18 @@ fn outcome(error: &BatchStatementError) -> Inserted {
     match error.code() {
         Some(Code::DuplicateItem) => Inserted::KeyTaken,
         Some(Code::ValidationError | Code::ItemCollectionSizeLimitExceeded) => {
-            Inserted::Failed(StoreError::Refused { code: code.to_owned() })
+            Inserted::Failed(StoreError::Refused {
+                code: code.to_owned(),
+            })
         }
-        Some(Code::ThrottlingError | Code::ProvisionedThroughputExceeded | Code::RequestLimitExceeded) => {
-            Inserted::Again(StoreError::Throttled { message })
+        Some(
+            Code::ThrottlingError
+            | Code::ProvisionedThroughputExceeded
+            | Code::RequestLimitExceeded,
+        ) => Inserted::Again(StoreError::Throttled { message }),
+        Some(Code::InternalServerError | Code::TransactionConflict) => {
+            Inserted::Again(StoreError::Unknown { message })
         }
-        Some(Code::InternalServerError | Code::TransactionConflict) => Inserted::Again(StoreError::Unknown { message }),
         // A missing table or permission: it may be mended, but not by waiting
         // some milliseconds.
         _ => Inserted::Failed(StoreError::Unavailable { message }),
@@ -182,7 +249,10 @@ fn failed<E>(doing: &str, error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let message = match error.as_service_error().and_then(|e| e.code().zip(e.message())) {
+    let message = match error
+        .as_service_error()
+        .and_then(|e| e.code().zip(e.message()))
+    {
         Some((code, message)) => format!("{doing}: {code}: {message}"),
         None => format!("{doing}: {}", DisplayErrorContext(&error)),
     };
@@ -190,12 +260,19 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             StoreError::Unknown { message }
         }
-        _ => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
-                StoreError::Throttled { message }
-            }
+        _ => match error
+            .as_service_error()
+            .and_then(ProvideErrorMetadata::code)
+        {
+            Some(
+                "ProvisionedThroughputExceededException"
+                | "ThrottlingException"
+                | "RequestLimitExceeded",
+            ) => StoreError::Throttled { message },
             Some("InternalServerError") => StoreError::Unknown { message },
-            Some("ValidationException") => StoreError::Refused { code: "ValidationException".to_owned() },
+            Some("ValidationException") => StoreError::Refused {
+                code: "ValidationException".to_owned(),
+            },
             _ => StoreError::Unavailable { message },
         },
     }

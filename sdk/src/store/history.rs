@@ -47,7 +47,12 @@ pub(crate) struct Range {
 
 impl Range {
     pub(crate) fn all() -> Self {
-        Self { since: Timestamp::MIN, until: None, latest_first: false, after: None }
+        Self {
+            since: Timestamp::MIN,
+            until: None,
+            latest_first: false,
+            after: None,
+        }
     }
 
     /// The query that gives the range, and the event at the cursor; `None` if
@@ -65,21 +70,35 @@ impl Range {
             None => {}
         }
         let latest_first = self.latest_first;
-        (from <= to).then_some(Query { partition, from, to, latest_first, page_size })
+        (from <= to).then_some(Query {
+            partition,
+            from,
+            to,
+            latest_first,
+            page_size,
+        })
     }
 
     /// Whether an event lies behind the cursor.
     pub(crate) fn admits(&self, event: &StoredEvent) -> bool {
-        self.after.as_ref().is_none_or(|cursor| match self.latest_first {
-            true => event.cursor() < *cursor,
-            false => event.cursor() > *cursor,
-        })
+        self.after
+            .as_ref()
+            .is_none_or(|cursor| match self.latest_first {
+                true => event.cursor() < *cursor,
+                false => event.cursor() > *cursor,
+            })
     }
 }
 
 impl History {
     pub(crate) fn new(table: DynamoDb, id: EntityId) -> Self {
-        Self { range: Range::all(), pages: None, limit: None, table, id }
+        Self {
+            range: Range::all(),
+            pages: None,
+            limit: None,
+            table,
+            id,
+        }
     }
 
     /// Only events at `timestamp` or later.
@@ -133,7 +152,11 @@ impl History {
     /// # Cancel safety
     ///
     /// Nothing is left behind.
-    pub async fn fold<E, S>(self, initial: S, mut apply: impl FnMut(S, Decoded<E>) -> S) -> Result<S, ReadError>
+    pub async fn fold<E, S>(
+        self,
+        initial: S,
+        mut apply: impl FnMut(S, Decoded<E>) -> S,
+    ) -> Result<S, ReadError>
     where
         E: DomainEvent + DeserializeOwned,
     {
@@ -148,7 +171,11 @@ impl History {
     fn start(&self) -> Pages {
         // A short limit needs no full page; one more for the event at the cursor.
         let page_size = self.limit.and_then(|limit| i32::try_from(limit + 1).ok());
-        Pages::new(self.table.clone(), self.range.query(Partition::Entity(self.id.to_string()), page_size))
+        Pages::new(
+            self.table.clone(),
+            self.range
+                .query(Partition::Entity(self.id.to_string()), page_size),
+        )
     }
 }
 
@@ -192,7 +219,10 @@ impl<E: DomainEvent + DeserializeOwned> Decoded<E> {
         match stored.envelope().decode() {
             Ok(Some(event)) => Ok(Self::Known(event, stored)),
             Ok(None) => Ok(Self::Unknown(stored)),
-            Err(source) => Err(ReadError::Decode { cursor: stored.cursor(), source }),
+            Err(source) => Err(ReadError::Decode {
+                cursor: stored.cursor(),
+                source,
+            }),
         }
     }
 }
@@ -225,20 +255,30 @@ pub(crate) struct Pages {
 
 impl std::fmt::Debug for Pages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("query", &self.query).field("ready", &self.ready.len()).finish_non_exhaustive()
+        f.debug_struct("Pages")
+            .field("query", &self.query)
+            .field("ready", &self.ready.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Pages {
     /// The pages of `query`, or none.
     pub(crate) fn new(table: DynamoDb, query: Option<Query>) -> Self {
-        let mut pages = Self { table, query, ready: VecDeque::new(), next: None };
+        let mut pages = Self {
+            table,
+            query,
+            ready: VecDeque::new(),
+            next: None,
+        };
         pages.fetch(None);
         pages
     }
 
     fn fetch(&mut self, start: Option<Item>) {
-        let Some(query) = self.query.clone() else { return };
+        let Some(query) = self.query.clone() else {
+            return;
+        };
         let table = self.table.clone();
         let mut page = tokio::task::JoinSet::new();
         // A task of its own, which goes on while the stream is not polled; the

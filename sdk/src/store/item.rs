@@ -47,16 +47,53 @@ pub(crate) fn attributes(
     all.push(text(EVENT_TYPE, parts.event_type.as_str()));
     all.push(text(EMITTER_ID, parts.emitter.id().as_str()));
     all.push(text(EMITTER_TYPE, parts.emitter.kind().as_str()));
-    all.extend(parts.data.iter().map(|data| (DATA.to_owned(), value(&data.text))));
+    all.extend(
+        parts
+            .data
+            .iter()
+            .map(|data| (DATA.to_owned(), value(&data.text))),
+    );
     all.push(text(EVENT_ID, parts.event_id.as_str()));
-    all.extend(parts.version.map(|version| number(VERSION, version.to_string())));
-    all.extend(parts.correlation_id.iter().map(|id| text(CORRELATION_ID, id.as_str())));
-    all.extend(parts.causation_id.iter().map(|id| text(CAUSATION_ID, id.as_str())));
-    all.extend(parts.trace_parent.iter().map(|trace| text(TRACE_PARENT, trace)));
-    all.extend(parts.extra.iter().map(|(name, json)| (name.to_string(), value(&json.text))));
+    all.extend(
+        parts
+            .version
+            .map(|version| number(VERSION, version.to_string())),
+    );
+    all.extend(
+        parts
+            .correlation_id
+            .iter()
+            .map(|id| text(CORRELATION_ID, id.as_str())),
+    );
+    all.extend(
+        parts
+            .causation_id
+            .iter()
+            .map(|id| text(CAUSATION_ID, id.as_str())),
+    );
+    all.extend(
+        parts
+            .trace_parent
+            .iter()
+            .map(|trace| text(TRACE_PARENT, trace)),
+    );
+    all.extend(
+        parts
+            .extra
+            .iter()
+            .map(|(name, json)| (name.to_string(), value(&json.text))),
+    );
     all.push(number(STORED_AT, stamp.stored_at.to_string()));
-    all.extend(stamp.expires_at.map(|at| number(EXPIRES_AT, at.to_string())));
-    all.extend(stamp.index_key.map(|key| (INDEX_KEY.to_owned(), AttributeValue::S(key))));
+    all.extend(
+        stamp
+            .expires_at
+            .map(|at| number(EXPIRES_AT, at.to_string())),
+    );
+    all.extend(
+        stamp
+            .index_key
+            .map(|key| (INDEX_KEY.to_owned(), AttributeValue::S(key))),
+    );
     all
 }
 
@@ -72,7 +109,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
         Token::BeginObject => {
             let mut members = HashMap::new();
             while let Ok(Token::Key(key)) = reader.next() {
-                members.insert(key.into_owned(), next_value(reader)?);
+                members.insert(check::stored_key(key.into_owned()), next_value(reader)?);
             }
             AttributeValue::M(members)
         }
@@ -102,12 +139,20 @@ pub(crate) fn read(mut item: Item) -> Result<StoredEvent, CorruptItem> {
         _ => String::new(),
     };
     let read = read_fields(&mut item, &sort_key);
-    read.map_err(|reason| CorruptItem { id, timestamp: sort_key, reason })
+    read.map_err(|reason| CorruptItem {
+        id,
+        timestamp: sort_key,
+        reason,
+    })
 }
 
 fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
-    let stored_at = optional_number(item, STORED_AT)?.map(|n| exact(STORED_AT, &n)).transpose()?;
-    let expires_at = optional_number(item, EXPIRES_AT)?.map(|n| exact(EXPIRES_AT, &n)).transpose()?;
+    let stored_at = optional_number(item, STORED_AT)?
+        .map(|n| exact(STORED_AT, &n))
+        .transpose()?;
+    let expires_at = optional_number(item, EXPIRES_AT)?
+        .map(|n| exact(EXPIRES_AT, &n))
+        .transpose()?;
     item.remove(INDEX_KEY);
     item.remove(TIMESTAMP);
     let envelope = Envelope::checked(Parts {
@@ -118,10 +163,17 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
             text(item, EMITTER_TYPE)?.try_into().map_err(told)?,
             text(item, EMITTER_ID)?.try_into().map_err(told)?,
         ),
-        data: item.remove(DATA).map(|data| json(DATA, &data)).transpose()?,
+        data: item
+            .remove(DATA)
+            .map(|data| json(DATA, &data))
+            .transpose()?,
         event_id: EventId::new(text(item, EVENT_ID)?).map_err(told)?,
         version: optional_number(item, VERSION)?
-            .map(|n| Number::parse(&n).as_u16().ok_or_else(|| format!("{VERSION} is no version")))
+            .map(|n| {
+                Number::parse(&n)
+                    .as_u16()
+                    .ok_or_else(|| format!("{VERSION} is no version"))
+            })
             .transpose()?,
         correlation_id: optional_text(item, CORRELATION_ID)?
             .map(CorrelationId::new)
@@ -143,7 +195,12 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
     })
     .map_err(told)?;
     let sort_key = SortKey(sort_key.to_owned());
-    Ok(StoredEvent { envelope, sort_key, stored_at, expires_at })
+    Ok(StoredEvent {
+        envelope,
+        sort_key,
+        stored_at,
+        expires_at,
+    })
 }
 
 // Takes the error by value to stand behind `map_err`.
@@ -162,7 +219,9 @@ fn cut_to_nanoseconds(number: &str) -> &str {
 }
 
 fn exact(name: &str, number: &str) -> Result<Timestamp, String> {
-    number.parse().map_err(|_| format!("{name} is no timestamp"))
+    number
+        .parse()
+        .map_err(|_| format!("{name} is no timestamp"))
 }
 
 fn text(item: &mut Item, name: &str) -> Result<String, String> {
@@ -189,13 +248,19 @@ fn optional_number(item: &mut Item, name: &str) -> Result<Option<String>, String
 /// readings of one item should be equal.
 fn json(name: &str, value: &AttributeValue) -> Result<Json, String> {
     let mut text = String::new();
-    write_json(&mut text, value).map_err(|kind| format!("{name} holds {kind}, which JSON does not have"))?;
+    write_json(&mut text, value)
+        .map_err(|kind| format!("{name} holds {kind}, which JSON does not have"))?;
     let mut reader = Reader::new(&text);
     let size = match reader.next() {
-        Ok(first) => check::value(&mut reader, first, 1).map_err(|_| format!("{name} cannot be read"))?,
+        Ok(first) => {
+            check::value(&mut reader, first, 1).map_err(|_| format!("{name} cannot be read"))?
+        }
         Err(_) => return Err(format!("{name} cannot be read")),
     };
-    Ok(Json { text: text.into(), size })
+    Ok(Json {
+        text: text.into(),
+        size,
+    })
 }
 
 fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static str> {
@@ -222,14 +287,16 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
                 if i > 0 {
                     out.push(',');
                 }
-                out.push_str(&wire::quoted(key));
+                out.push_str(&wire::quoted(check::original_key(key)));
                 out.push(':');
                 write_json(out, member)?;
             }
             out.push('}');
         }
         AttributeValue::B(_) => return Err("binary data"),
-        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => return Err("a set"),
+        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => {
+            return Err("a set");
+        }
         _ => return Err("an unknown type"),
     }
     Ok(())
@@ -257,7 +324,11 @@ impl SortKey {
         // Never zero: DynamoDB trims trailing zeros, and a tie-break of zeros
         // would be the timestamp itself.
         let hash = stable_hash(event_id, attempt) % 999_999 + 1;
-        Self(format!("{seconds}.{nanos:09}{created:013}{hash:06}").trim_end_matches('0').to_owned())
+        Self(
+            format!("{seconds}.{nanos:09}{created:013}{hash:06}")
+                .trim_end_matches('0')
+                .to_owned(),
+        )
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -279,7 +350,10 @@ impl SortKey {
     /// The number as its digits before the point and behind it.
     fn digits(&self) -> (u64, &str) {
         let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
-        (seconds.parse().unwrap_or(u64::MAX), fraction.trim_end_matches('0'))
+        (
+            seconds.parse().unwrap_or(u64::MAX),
+            fraction.trim_end_matches('0'),
+        )
     }
 
     /// The number before which all of `timestamp`'s keys end, and its ties'.
@@ -377,10 +451,15 @@ mod tests {
 
     #[test]
     fn every_json_value_comes_back_as_it_was() {
-        let text = r#"{"a":[null,true,"",{},[],"\ufffe\u0000😀"],"n":12345678901234567890123456789012345678}"#;
+        let text = r#"{"":1,"\u0000":{"":2},"a":[null,true,"",{},[],"\ufffe\u0000😀"],"n":12345678901234567890123456789012345678}"#;
         let read = json("Data", &value(text)).unwrap();
         assert_eq!(value(&read.text), value(text));
-        for (number, stored) in [("0.10", "1E-1"), ("-0", "0"), ("1e2", "1E2"), ("0e900", "0")] {
+        for (number, stored) in [
+            ("0.10", "1E-1"),
+            ("-0", "0"),
+            ("1e2", "1E2"),
+            ("0e900", "0"),
+        ] {
             assert_eq!(value(number), AttributeValue::N(stored.to_owned()));
         }
     }

@@ -43,22 +43,34 @@ impl FromStr for Retention {
     fn from_str(text: &str) -> Result<Self, InvalidRetention> {
         let mut retention = Self::default();
         let mut others = None;
-        for rule in text.split(',').map(str::trim).filter(|rule| !rule.is_empty()) {
-            let error = |problem| InvalidRetention { rule: rule.to_owned(), problem };
-            let (name, kept) =
-                rule.split_once('=').ok_or_else(|| error("write EVENT_TYPE=30d, or *=never for all others"))?;
-            let kept = seconds(kept.trim())
-                .map_err(|()| error("write how long as a whole number from 1 and m, h, d or y, or as never"))?;
+        for rule in text
+            .split(',')
+            .map(str::trim)
+            .filter(|rule| !rule.is_empty())
+        {
+            let error = |problem| InvalidRetention {
+                rule: rule.to_owned(),
+                problem,
+            };
+            let (name, kept) = rule
+                .split_once('=')
+                .ok_or_else(|| error("write EVENT_TYPE=30d, or *=never for all others"))?;
+            let kept = seconds(kept.trim()).map_err(|()| {
+                error("write how long as a whole number from 1 and m, h, d or y, or as never")
+            })?;
             let twice = match name.trim() {
                 "*" => others.replace(kept).is_some(),
                 name => {
-                    let name = EventType::new(name.to_owned())
-                        .map_err(|_| error("write an event type like ORDER_PLACED, or *, before the ="))?;
+                    let name = EventType::new(name.to_owned()).map_err(|_| {
+                        error("write an event type like ORDER_PLACED, or *, before the =")
+                    })?;
                     retention.by_type.insert(name.into_string(), kept).is_some()
                 }
             };
             if twice {
-                return Err(error("an event type has one retention; remove the other rule"));
+                return Err(error(
+                    "an event type has one retention; remove the other rule",
+                ));
             }
         }
         retention.others = others.flatten();
@@ -108,7 +120,10 @@ mod tests {
         .timestamp("1000.9".parse().unwrap())
         .build()
         .unwrap();
-        retention.parse::<Retention>().unwrap().expires_at(&envelope)
+        retention
+            .parse::<Retention>()
+            .unwrap()
+            .expires_at(&envelope)
     }
 
     #[test]
@@ -123,8 +138,19 @@ mod tests {
 
     #[test]
     fn a_rule_that_cannot_be_read_is_told_with_the_way_to_write_it() {
-        for rule in ["A", "A=", "A=30", "A=-1d", "A=0d", "A=é", "a=1d", "A=1d,A=2d", "*=1d,*=2d", "=1d", "A=99999999999y"]
-        {
+        for rule in [
+            "A",
+            "A=",
+            "A=30",
+            "A=-1d",
+            "A=0d",
+            "A=é",
+            "a=1d",
+            "A=1d,A=2d",
+            "*=1d,*=2d",
+            "=1d",
+            "A=99999999999y",
+        ] {
             let error = rule.parse::<Retention>().unwrap_err();
             assert!(error.to_string().contains("retention rule"), "{error}");
         }

@@ -73,7 +73,7 @@ pub(crate) fn value(
                         let member = reader.next()?;
                         let member_size =
                             value(reader, member, level + 1).map_err(|e| e.inside(&key))?;
-                        size += key.len() + MEMBER_SIZE + member_size;
+                        size += key_size(&key) + MEMBER_SIZE + member_size;
                     }
                     _ => return Ok(size),
                 }
@@ -96,6 +96,35 @@ pub(crate) fn value(
         Token::String(text) => Ok(text.len()),
         Token::Number(lexeme) => number(lexeme).map_err(Into::into),
         _ => Ok(WORD_SIZE),
+    }
+}
+
+/// Bytes of a map's key. DynamoDB has no empty keys, so that one is stored as a
+/// NUL, and a key of NULs with one more ([`stored_key`]).
+fn key_size(key: &str) -> usize {
+    key.len() + usize::from(is_nuls(key))
+}
+
+fn is_nuls(key: &str) -> bool {
+    key.bytes().all(|b| b == 0)
+}
+
+/// A key of the JSON as it stands in the item.
+#[cfg(feature = "store")]
+pub(crate) fn stored_key(mut key: String) -> String {
+    if is_nuls(&key) {
+        key.push('\0');
+    }
+    key
+}
+
+/// A key of the item as it stands in the JSON.
+#[cfg(feature = "store")]
+pub(crate) fn original_key(key: &str) -> &str {
+    if is_nuls(key) {
+        key.strip_suffix('\0').unwrap_or(key)
+    } else {
+        key
     }
 }
 

@@ -305,6 +305,8 @@ impl Formatter for &mut Gauge {
         CompactFormatter.begin_object_key(writer, first)
     }
     fn end_object_key<W: ?Sized + io::Write>(&mut self, _writer: &mut W) -> io::Result<()> {
+        // An empty key, or nothing at all is known of it.
+        self.suspect |= self.key == Some(0);
         self.keys.extend(self.key.take());
         Ok(())
     }

@@ -1,4 +1,15 @@
 //! The SDK as its users see it. One binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows the tests, but not what they share"
+)]
+
 mod derive;
+#[cfg(feature = "sqs")]
+mod emitter;
+#[cfg(feature = "spool")]
+mod emitter_spool;
+#[cfg(feature = "sqs")]
+mod scripted;
 mod wire;

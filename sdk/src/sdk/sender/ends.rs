@@ -57,13 +57,12 @@ impl Sender {
         self.hurry.notify_waiters();
         // What lies in the spool is not lost with the process.
         unsent.retain(|event| !event.from_spool);
-        // One that was sent before and failed has an outcome that we know.
-        unsent.sort_by_key(|event| event.since);
+        unsent.sort_by_key(|event| event.number);
         let under_way = flights.into_values().flat_map(|batch| batch.events);
-        let under_way: Vec<Pending> = under_way.filter(|event| !event.from_spool).collect();
+        let mut under_way: Vec<Pending> = under_way.filter(|event| !event.from_spool).collect();
+        under_way.sort_by_key(|event| event.number);
 
-        let envelopes =
-            |events: &[Pending]| events.iter().map(|e| e.envelope().clone()).collect();
+        let envelopes = |events: &[Pending]| events.iter().map(|e| e.envelope().clone()).collect();
         report.unsent = envelopes(&unsent);
         report.undetermined = envelopes(&under_way);
         let mut state = self.lock();
@@ -72,7 +71,11 @@ impl Sender {
             state.epochs.leave(event.epoch);
         }
         drop(state);
-        let sizes: Vec<usize> = unsent.iter().chain(&under_way).map(Pending::bytes).collect();
+        let sizes: Vec<usize> = unsent
+            .iter()
+            .chain(&under_way)
+            .map(Pending::bytes)
+            .collect();
         self.room.leave(sizes);
         for event in unsent {
             event.failed(|envelope| EmitError::ShutDown { envelope });

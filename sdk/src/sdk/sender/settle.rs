@@ -12,7 +12,7 @@ use crate::sdk::queue::{Batch, Held};
 use crate::sdk::transport::{Answer, RequestError, RequestErrorKind};
 
 /// What all events of one message are told.
-enum Verdict {
+pub(super) enum Verdict {
     Accepted {
         message_id: String,
         sequence_number: Option<String>,
@@ -39,11 +39,7 @@ enum Next {
 
 impl Sender {
     /// Gives every event of a batch its outcome, or its next attempt.
-    pub(super) fn settle(
-        self: &Arc<Self>,
-        flight: u64,
-        result: Result<Vec<Answer>, RequestError>,
-    ) {
+    pub(super) fn settle(self: &Arc<Self>, flight: u64, result: Result<Vec<Answer>, RequestError>) {
         let mut told = Vec::new();
         let mut state = self.lock();
         // A shutdown at its deadline has taken the batch, and answered for it.
@@ -57,9 +53,6 @@ impl Sender {
             }
             result => self.judge(&mut state, batch, result, &mut told),
         }
-        if told.is_empty() {
-            return;
-        }
         #[cfg(feature = "spool")]
         self.divert(&mut state, &mut told);
         for (events, _) in &told {
@@ -67,7 +60,11 @@ impl Sender {
             state.queue.release(group.as_ref());
         }
         drop(state);
-        self.tell(told);
+        #[cfg(feature = "spool")]
+        self.drain_spool();
+        if !told.is_empty() {
+            self.tell(told);
+        }
     }
 
     fn judge(
@@ -171,15 +168,18 @@ impl Sender {
 
     /// Answers the callers, then counts the events out.
     fn tell(self: &Arc<Self>, told: Vec<(Held, Verdict)>) {
-        let events = || told.iter().flat_map(|(events, _)| events);
-        let gone: Vec<(usize, u64)> = events().map(|e| (e.bytes(), e.epoch)).collect();
+        let mut gone = Vec::with_capacity(told.iter().map(|(events, _)| events.len()).sum());
         let (mut accepted, mut failed) = (0, 0);
         for (events, verdict) in told {
-            match &verdict {
-                Verdict::Accepted { .. } => accepted += events.len() as u64,
-                _ => failed += events.len() as u64,
-            }
             for event in events {
+                match &verdict {
+                    Verdict::Accepted { .. } => accepted += 1,
+                    // The spool has it still.
+                    _ => failed += u64::from(!event.from_spool),
+                }
+                if !event.from_spool {
+                    gone.push((event.bytes(), event.epoch));
+                }
                 verdict.tell(event);
             }
         }
@@ -196,6 +196,26 @@ impl Sender {
 }
 
 impl Verdict {
+    /// The same event may be accepted later, with nothing changed.
+    #[cfg(feature = "spool")]
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Exhausted { .. } => true,
+            Self::Request(error) => error.is_retryable(),
+            Self::Accepted { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// It says nothing about the event.
+    #[cfg(feature = "spool")]
+    pub(super) fn is_of_the_road(&self) -> bool {
+        match self {
+            Self::Exhausted { .. } => true,
+            Self::Request(error) => error.kind() != RequestErrorKind::TooLong,
+            Self::Accepted { .. } | Self::Refused { .. } => false,
+        }
+    }
+
     fn tell(&self, event: Pending) {
         let (message_bytes, attempts) = (event.bytes(), event.attempts);
         match self {
@@ -203,7 +223,7 @@ impl Verdict {
                 message_id,
                 sequence_number,
             } => event.accepted(message_id, sequence_number.as_deref()),
-            Self::Refused { code, reason } if is_size(reason) => {
+            Self::Refused { reason, .. } if is_size(reason) => {
                 event.failed(|envelope| EmitError::TooLargeForQueue {
                     envelope,
                     message_bytes,

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::sdk::transport::{
-    Answer, Message, RequestError, RequestErrorKind, Sending, Transport,
-};
+use crate::sdk::transport::{Answer, Message, RequestError, RequestErrorKind, Sending, Transport};
 use crate::sdk::{Emission, Sdk, SdkBuilder};
 use crate::{EmitError, Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
 
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 
-type Behave = dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>) + Send + Sync;
+type Behave =
+    dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>) + Send + Sync;
 
 /// A queue in memory: what it saw, and what it accepted, in order.
 struct Fake {
@@ -57,7 +56,12 @@ impl Fake {
     }
 
     fn sizes(&self) -> Vec<usize> {
-        self.seen.lock().unwrap().iter().map(|(_, m)| m.len()).collect()
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, m)| m.len())
+            .collect()
     }
 
     fn accepted(&self) -> Vec<String> {
@@ -75,7 +79,12 @@ impl Transport for Fake {
                 seen.len() - 1
             };
             for group in messages.iter().filter_map(|m| m.group.clone()) {
-                *self.groups_in_flight.lock().unwrap().entry(group).or_default() += 1;
+                *self
+                    .groups_in_flight
+                    .lock()
+                    .unwrap()
+                    .entry(group)
+                    .or_default() += 1;
             }
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);
@@ -85,13 +94,17 @@ impl Transport for Fake {
             for group in messages.iter().filter_map(|m| m.group.clone()) {
                 let mut groups = self.groups_in_flight.lock().unwrap();
                 let count = groups.get_mut(&group).unwrap();
-                assert_eq!(*count, 1, "two messages of a group in flight");
+                let fifo = messages.iter().all(|m| m.deduplication.is_some());
+                assert!(*count == 1 || !fifo, "two messages of a group in flight");
                 *count -= 1;
             }
             if let Ok(answers) = &answers {
                 let pairs = messages.into_iter().zip(answers);
                 let accepted = pairs.filter(|(_, a)| matches!(a, Answer::Accepted { .. }));
-                self.accepted.lock().unwrap().extend(accepted.map(|(m, _)| m));
+                self.accepted
+                    .lock()
+                    .unwrap()
+                    .extend(accepted.map(|(m, _)| m));
             }
             answers
         })
@@ -146,7 +159,10 @@ fn event(id: &str) -> Envelope {
         .unwrap()
 }
 
-fn spawn(sdk: &Sdk, ids: impl IntoIterator<Item = String>) -> Vec<tokio::task::JoinHandle<crate::sdk::pending::Outcome>> {
+fn spawn(
+    sdk: &Sdk,
+    ids: impl IntoIterator<Item = String>,
+) -> Vec<tokio::task::JoinHandle<crate::sdk::pending::Outcome>> {
     ids.into_iter()
         .map(|id| tokio::spawn(sdk.emit_envelope(event(&id))))
         .collect()
@@ -183,7 +199,10 @@ async fn what_gathers_during_a_request_goes_with_the_next() {
 #[tokio::test(start_paused = true)]
 async fn under_load_requests_are_full_and_no_more_are_in_flight_than_may_be() {
     let fake = Fake::good();
-    let sdk = builder(false).max_in_flight(4).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .max_in_flight(4)
+        .build_on(fake.clone())
+        .unwrap();
     let tasks: Vec<_> = (0..100)
         .map(|_| {
             let sdk = sdk.clone();
@@ -204,7 +223,11 @@ async fn under_load_requests_are_full_and_no_more_are_in_flight_than_may_be() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_does_not_hold_up_what_comes_after() {
     let fake = Fake::new(|number, messages| {
-        let wait = if number == 0 { Duration::from_secs(9) } else { ROUND_TRIP };
+        let wait = if number == 0 {
+            Duration::from_secs(9)
+        } else {
+            ROUND_TRIP
+        };
         (wait, Ok(all(messages)))
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
@@ -212,7 +235,11 @@ async fn a_request_that_hangs_does_not_hold_up_what_comes_after() {
     sleep(ROUND_TRIP).await;
     let start = Instant::now();
     let _ = sdk.emit_envelope(event("b")).await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(120), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(120),
+        "{:?}",
+        start.elapsed()
+    );
     let start = Instant::now();
     let _ = sdk.emit_envelope(event("c")).await.unwrap();
     assert_eq!(start.elapsed(), ROUND_TRIP);
@@ -225,7 +252,10 @@ async fn a_request_that_hangs_does_not_hold_up_what_comes_after() {
 async fn a_linger_waits_once_and_ends_early_when_full_or_flushed() {
     let fake = Fake::good();
     let linger = Duration::from_millis(50);
-    let sdk = builder(false).linger(linger).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .linger(linger)
+        .build_on(fake.clone())
+        .unwrap();
     let start = Instant::now();
     for task in spawn(&sdk, numbered(0..3)) {
         task.await.unwrap().unwrap();
@@ -284,18 +314,33 @@ async fn only_what_failed_is_sent_again() {
 async fn the_budget_ends_the_attempts_and_an_entry_without_answer_counts_as_one() {
     let fake = Fake::new(|number, messages| match number {
         0 => (ROUND_TRIP, Ok(vec![])),
-        _ => (ROUND_TRIP, Ok(messages.iter().map(|_| refused(false)).collect())),
+        _ => (
+            ROUND_TRIP,
+            Ok(messages.iter().map(|_| refused(false)).collect()),
+        ),
     });
-    let sdk = builder(false).max_attempts(3).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .max_attempts(3)
+        .build_on(fake.clone())
+        .unwrap();
     let start = Instant::now();
     let error = sdk.emit_envelope(event("a")).await.unwrap_err();
     assert!(matches!(error, EmitError::Exhausted { attempts: 3, .. }) && error.is_retryable());
     assert_eq!(fake.sizes(), [1, 1, 1]);
     // Jittered: 25 to 50 ms, then 50 to 100 ms, and three round trips.
-    assert!((90..=165).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!(
+        (90..=165).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
     // The identity is the same on every attempt.
-    let bodies: std::collections::HashSet<String> =
-        fake.seen.lock().unwrap().iter().map(|(_, m)| m[0].body.clone()).collect();
+    let bodies: std::collections::HashSet<String> = fake
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, m)| m[0].body.clone())
+        .collect();
     assert_eq!(bodies.len(), 1);
 }
 
@@ -316,7 +361,11 @@ async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
     let fake = Fake::new(|_, messages| {
         let bytes: usize = messages.iter().map(|m| m.body.len()).sum();
         let too_long = RequestError::new(RequestErrorKind::TooLong, "too long");
-        let answer = if bytes > 500 { Err(too_long) } else { Ok(all(messages)) };
+        let answer = if bytes > 500 {
+            Err(too_long)
+        } else {
+            Ok(all(messages))
+        };
         (ROUND_TRIP, answer)
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
@@ -326,8 +375,14 @@ async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
     let mut ids = fake.accepted();
     ids.sort_by_key(|id| id.parse::<usize>().unwrap());
     assert_eq!(ids, numbered(0..20).collect::<Vec<_>>());
-    let error = sdk.emit_envelope(event(&"x".repeat(600))).await.unwrap_err();
-    assert!(matches!(error, EmitError::TooLargeForQueue { .. }), "{error:?}");
+    let error = sdk
+        .emit_envelope(event(&"x".repeat(600)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, EmitError::TooLargeForQueue { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,11 +391,18 @@ async fn fifo_keeps_the_order_of_each_entity_while_entries_fail() {
     let count = AtomicUsize::new(0);
     let fake = Fake::new(move |_, messages| {
         let answer = |_: &Message| {
-            if count.fetch_add(1, Ordering::SeqCst) % 3 == 2 { refused(false) } else { accepted() }
+            if count.fetch_add(1, Ordering::SeqCst) % 3 == 2 {
+                refused(false)
+            } else {
+                accepted()
+            }
         };
         (ROUND_TRIP, Ok(messages.iter().map(answer).collect()))
     });
-    let sdk = builder(true).max_attempts(100).build_on(fake.clone()).unwrap();
+    let sdk = builder(true)
+        .max_attempts(100)
+        .build_on(fake.clone())
+        .unwrap();
     // 20 entities, whose events interleave; the version tells their order.
     let events: Vec<Envelope> = (0..400).map(|n| event(&format!("e{}", n % 20))).collect();
     let order: Vec<_> = events.iter().map(|e| e.event_id().to_string()).collect();
@@ -364,7 +426,11 @@ async fn fifo_keeps_the_order_of_each_entity_while_entries_fail() {
 async fn one_slow_entity_does_not_hold_up_the_others_on_fifo() {
     let fake = Fake::new(|_, messages| {
         let slow = messages.iter().any(|m| m.group.as_deref() == Some("slow"));
-        let wait = if slow { Duration::from_secs(5) } else { ROUND_TRIP };
+        let wait = if slow {
+            Duration::from_secs(5)
+        } else {
+            ROUND_TRIP
+        };
         (wait, Ok(all(messages)))
     });
     let sdk = builder(true).build_on(fake.clone()).unwrap();
@@ -391,7 +457,12 @@ async fn packing_fills_messages_under_load_and_only_then() {
     assert_eq!(start.elapsed(), ROUND_TRIP);
     let seen = fake.seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
-    assert!(seen[0].1.iter().all(|m| m.body.len() <= 65_536 && m.body.starts_with('[')));
+    assert!(
+        seen[0]
+            .1
+            .iter()
+            .all(|m| m.body.len() <= 65_536 && m.body.starts_with('['))
+    );
     drop(seen);
     assert_eq!(fake.accepted(), numbered(0..1000).collect::<Vec<_>>());
     for task in spawn(&sdk, numbered(0..10)) {
@@ -404,7 +475,13 @@ async fn packing_fills_messages_under_load_and_only_then() {
 #[tokio::test(start_paused = true)]
 async fn a_pack_that_the_queue_refuses_is_divided() {
     let fake = Fake::new(|_, messages| {
-        let answer = |m: &Message| if m.body.len() > 1_000 { refused(true) } else { accepted() };
+        let answer = |m: &Message| {
+            if m.body.len() > 1_000 {
+                refused(true)
+            } else {
+                accepted()
+            }
+        };
         (ROUND_TRIP, Ok(messages.iter().map(answer).collect()))
     });
     let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
@@ -424,7 +501,10 @@ async fn packs_hold_events_of_one_tenant() {
     let tenants = [sdk.for_tenant("a"), sdk.for_tenant("b"), sdk.clone()];
     let mut tasks = Vec::new();
     for block in 0..6 {
-        tasks.extend(spawn(&tenants[block % 3], numbered(block * 10..block * 10 + 10)));
+        tasks.extend(spawn(
+            &tenants[block % 3],
+            numbered(block * 10..block * 10 + 10),
+        ));
     }
     for task in tasks {
         task.await.unwrap().unwrap();
@@ -441,13 +521,17 @@ async fn packs_hold_events_of_one_tenant() {
 #[tokio::test(start_paused = true)]
 async fn emit_waits_when_full_and_try_emit_hands_back() {
     let fake = Fake::good();
-    let sdk = builder(false).max_buffered_events(2).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .max_buffered_events(2)
+        .build_on(fake.clone())
+        .unwrap();
     let tasks = spawn(&sdk, numbered(0..2));
     tokio::task::yield_now().await;
     #[derive(serde::Serialize, Debug)]
     struct Own(u8);
     impl crate::DomainEvent for Own {
-        const DEFINITIONS: &'static [crate::EventDefinition] = &[crate::EventDefinition::new("OWN")];
+        const DEFINITIONS: &'static [crate::EventDefinition] =
+            &[crate::EventDefinition::new("OWN")];
         fn entity_id(&self) -> &dyn fmt::Display {
             &self.0
         }
@@ -457,7 +541,10 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
     assert!(matches!(error, crate::TryEmitError::Invalid { .. }));
     assert_eq!(error.into_event().0, 7);
     let mut third = Box::pin(sdk.emit_envelope(event("2")));
-    assert!(timeout(ROUND_TRIP / 2, &mut third).await.is_err(), "it waits");
+    assert!(
+        timeout(ROUND_TRIP / 2, &mut third).await.is_err(),
+        "it waits"
+    );
     let _ = third.await.unwrap();
     for task in tasks {
         task.await.unwrap().unwrap();
@@ -468,7 +555,10 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
 #[tokio::test(start_paused = true)]
 async fn bytes_bound_too_and_the_largest_event_still_goes() {
     let fake = Fake::good();
-    let sdk = builder(false).max_buffered_bytes(400).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .max_buffered_bytes(400)
+        .build_on(fake.clone())
+        .unwrap();
     let start = Instant::now();
     let tasks = spawn(&sdk, ["a".to_owned(), "x".repeat(2_000), "b".to_owned()]);
     for task in tasks {
@@ -481,7 +571,10 @@ async fn bytes_bound_too_and_the_largest_event_still_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
     let fake = Fake::good();
-    let sdk = builder(false).max_buffered_events(3).build_on(fake.clone()).unwrap();
+    let sdk = builder(false)
+        .max_buffered_events(3)
+        .build_on(fake.clone())
+        .unwrap();
     // Taken, then dropped: it goes all the same.
     let mut taken = sdk.emit_envelope(event("taken"));
     assert!(timeout(Duration::ZERO, &mut taken).await.is_err());
@@ -551,7 +644,10 @@ async fn a_shutdown_at_its_deadline_hands_every_event_back() {
         let report = sdk.shutdown(Duration::from_secs(1)).await;
         assert!(!report.is_complete());
         let ids = |events: &[Envelope]| -> Vec<usize> {
-            events.iter().map(|e| e.entity_id().as_str().parse().unwrap()).collect()
+            events
+                .iter()
+                .map(|e| e.entity_id().as_str().parse().unwrap())
+                .collect()
         };
         assert_eq!(ids(&report.undetermined), (0..10).collect::<Vec<_>>());
         assert_eq!(ids(&report.unsent), (10..25).collect::<Vec<_>>());
@@ -563,7 +659,10 @@ async fn a_shutdown_at_its_deadline_hands_every_event_back() {
                 0..10 => assert!(matches!(error, EmitError::Interrupted { .. })),
                 _ => assert!(matches!(error, EmitError::ShutDown { .. })),
             }
-            assert_eq!(error.into_envelope().unwrap().entity_id().as_str(), n.to_string());
+            assert_eq!(
+                error.into_envelope().unwrap().entity_id().as_str(),
+                n.to_string()
+            );
         }
     }
 }
@@ -583,17 +682,28 @@ async fn what_is_pending_when_the_last_handle_goes_is_sent() {
 #[test]
 fn a_runtime_that_ends_loses_no_event_of_an_emitter_that_lives_on() {
     let runtime = || {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
     };
     let fake = Fake::new(|number, messages| {
-        let wait = if number == 0 { Duration::from_secs(60) } else { Duration::ZERO };
+        let wait = if number == 0 {
+            Duration::from_secs(60)
+        } else {
+            Duration::ZERO
+        };
         (wait, Ok(all(messages)))
     });
     let first = runtime();
     let sdk = first.block_on(async { builder(false).build_on(fake.clone()).unwrap() });
     first.block_on(async {
         let mut emission = sdk.emit_envelope(event("a"));
-        assert!(timeout(Duration::from_millis(20), &mut emission).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(20), &mut emission)
+                .await
+                .is_err()
+        );
     });
     drop(first);
     runtime().block_on(async {
@@ -602,6 +712,19 @@ fn a_runtime_that_ends_loses_no_event_of_an_emitter_that_lives_on() {
         assert!(report.is_complete());
     });
     assert_eq!(fake.accepted(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_panics_is_an_error_of_its_events_and_of_no_others() {
+    let fake = Fake::new(|number, messages| {
+        assert!(number > 0, "told to");
+        (ROUND_TRIP, Ok(all(messages)))
+    });
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let error = sdk.emit_envelope(event("a")).await.unwrap_err();
+    assert!(matches!(error, EmitError::Request { .. }));
+    let _ = sdk.emit_envelope(event("b")).await.unwrap();
+    assert!(sdk.shutdown(Duration::from_secs(1)).await.is_complete());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::{Sender, State};
 use crate::sdk::observe;
 use crate::sdk::pending::deduplication_of;
 use crate::sdk::queue::Batch;
-use crate::sdk::transport::{Answer, Message, RequestError};
+use crate::sdk::transport::{Answer, Message, RequestError, RequestErrorKind};
 
 /// How long a request may take before what gathers behind it goes without it.
 /// Most requests to SQS take a tenth of it, so that this is for the one that
@@ -176,6 +176,11 @@ impl Drop for Worker {
         };
         let started = !matches!(self.stage, Stage::Starting);
         let sender = self.sender.clone();
+        if let Some(flight) = flight.filter(|_| std::thread::panicking()) {
+            // Sent again, it would panic again.
+            let error = RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            sender.settle(flight, Err(error));
+        }
         let mut state = sender.lock();
         self.uncount(&mut state);
         if let Some(batch) = flight.and_then(|flight| state.flights.remove(&flight)) {

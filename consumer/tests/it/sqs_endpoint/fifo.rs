@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName as System, QueueAttributeName as Queue};
 
-use crate::{Endpoint, bodies, code, system};
+use super::{Endpoint, bodies, code, system};
 
 #[tokio::test]
 async fn a_fifo_group_is_received_in_order_and_blocked_while_in_flight() {

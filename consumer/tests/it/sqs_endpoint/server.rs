@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::{Endpoint, bodies, pause};
+use super::{Endpoint, bodies, pause};
 
 #[tokio::test]
 async fn a_shutdown_answers_long_polls_at_once() {

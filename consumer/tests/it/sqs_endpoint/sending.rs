@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{
 };
 use std::collections::HashMap;
 
-use crate::{Endpoint, bodies, code, entry, system, text};
+use super::{Endpoint, bodies, code, entry, system, text};
 
 #[tokio::test]
 async fn a_message_comes_back_as_it_was_sent() {

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::{
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::{Endpoint, code, entry, pause, system, text};
+use super::{Endpoint, code, entry, pause, system, text};
 
 #[tokio::test]
 async fn attributes_are_delivered_only_if_asked_for() {

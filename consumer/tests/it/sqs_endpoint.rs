@@ -1,10 +1,5 @@
 //! The local SQS endpoint, as the AWS SDK sees it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
-)]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

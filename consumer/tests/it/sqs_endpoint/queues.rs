@@ -4,7 +4,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Queue;
 use domain_events_consumer::local::sqs::{Queues, queue_arn, queue_url};
 use std::collections::HashMap;
 
-use crate::Endpoint;
+use super::Endpoint;
 
 #[tokio::test]
 async fn a_queue_that_does_not_exist_has_a_modelled_error_everywhere() {

@@ -3,7 +3,7 @@
 use aws_sdk_sqs::types::{MessageSystemAttributeName as System, QueueAttributeName as Queue};
 use domain_events_consumer::local::sqs::queue_arn;
 
-use crate::{Endpoint, code, pause, redrive_to, system, text};
+use super::{Endpoint, code, pause, redrive_to, system, text};
 
 #[tokio::test]
 async fn a_poison_message_reaches_the_dead_letter_queue_with_its_identity() {

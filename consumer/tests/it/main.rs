@@ -1,0 +1,13 @@
+//! The consumer against real endpoints. One binary, so that it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows the tests, but not what they share"
+)]
+
+mod bootstrap;
+mod handler;
+mod sqs_endpoint;
+mod store;
+mod support;
+mod worker;

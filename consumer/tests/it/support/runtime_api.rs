@@ -1,0 +1,179 @@
+//! Lambda's Runtime API, as far as a function sees it, around the real binary.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+
+/// What the function answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Response(Value),
+    Error(Value),
+}
+
+#[derive(Default)]
+struct Invocations {
+    waiting: Mutex<VecDeque<(u64, String, Duration)>>,
+    open: Mutex<Vec<(u64, oneshot::Sender<Answer>)>>,
+    changed: Notify,
+    last: Mutex<u64>,
+}
+
+/// A running function.
+pub(crate) struct Function {
+    invocations: Arc<Invocations>,
+    process: Child,
+    _server: JoinSet<()>,
+}
+
+impl Function {
+    /// Starts the binary with this environment.
+    pub(crate) async fn start(environment: Vec<(&'static str, String)>) -> Self {
+        let invocations = Arc::new(Invocations::default());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(response),
+            )
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .with_state(Arc::clone(&invocations));
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        let process = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "consumer")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
+            .envs(environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self {
+            invocations,
+            process,
+            _server: server,
+        }
+    }
+
+    /// Invokes the function with SQS records, and this much time.
+    pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let number = {
+            let mut last = self.invocations.last.lock().unwrap();
+            *last += 1;
+            *last
+        };
+        self.invocations.open.lock().unwrap().push((number, sender));
+        self.invocations
+            .waiting
+            .lock()
+            .unwrap()
+            .push_back((number, event.to_string(), timeout));
+        self.invocations.changed.notify_one();
+        tokio::time::timeout(timeout + Duration::from_secs(20), receiver)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Ends the function and gives all that it has written.
+    pub(crate) async fn output(mut self) -> String {
+        self.process.start_kill().unwrap();
+        let mut text = String::new();
+        self.process
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .await
+            .unwrap();
+        self.process
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .await
+            .unwrap();
+        text
+    }
+}
+
+async fn next(State(invocations): State<Arc<Invocations>>) -> Response {
+    loop {
+        let waiting = invocations.waiting.lock().unwrap().pop_front();
+        let Some((number, event, timeout)) = waiting else {
+            invocations.changed.notified().await;
+            continue;
+        };
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + timeout;
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("Lambda-Runtime-Aws-Request-Id", number.to_string()),
+            (
+                "Lambda-Runtime-Deadline-Ms",
+                deadline.as_millis().to_string(),
+            ),
+            (
+                "Lambda-Runtime-Invoked-Function-Arn",
+                "arn:aws:lambda:us-east-1:0:function:consumer".to_owned(),
+            ),
+            ("Content-Type", "application/json".to_owned()),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        return (headers, event).into_response();
+    }
+}
+
+async fn response(
+    State(invocations): State<Arc<Invocations>>,
+    Path(id): Path<u64>,
+    body: String,
+) -> StatusCode {
+    answer(
+        &invocations,
+        id,
+        Answer::Response(serde_json::from_str(&body).unwrap()),
+    )
+}
+
+async fn error(
+    State(invocations): State<Arc<Invocations>>,
+    Path(id): Path<u64>,
+    body: String,
+) -> StatusCode {
+    answer(
+        &invocations,
+        id,
+        Answer::Error(serde_json::from_str(&body).unwrap()),
+    )
+}
+
+fn answer(invocations: &Invocations, id: u64, answer: Answer) -> StatusCode {
+    let mut open = invocations.open.lock().unwrap();
+    let index = open.iter().position(|(number, _)| *number == id).unwrap();
+    let _ = open.remove(index).1.send(answer);
+    StatusCode::ACCEPTED
+}

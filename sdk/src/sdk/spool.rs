@@ -1,0 +1,341 @@
+//! Events on disk while SQS cannot be reached.
+//!
+//! While the spool holds anything, new events go behind what it holds, and all
+//! of it goes to SQS from the front. So the order of each entity is kept, and
+//! there is one place where an event can be: in memory with a caller who waits,
+//! or on disk with a caller who has a receipt.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::envelope::Envelope;
+use crate::error::EmitError;
+use crate::event::EventId;
+use crate::sdk::pending::{Pending, group_of};
+use crate::sdk::sender::Sender;
+use crate::wire;
+
+mod journal;
+
+use journal::{Journal, Record};
+
+/// Events that are sent from the spool before their outcomes are looked at.
+const ROUND: usize = 1_000;
+/// While SQS does not answer, as many as one request holds are enough to ask.
+const PROBE: usize = 10;
+/// The waits between two rounds that failed.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Bytes that one round holds in memory, next to what the emitter may hold.
+const ROUND_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why the spool could not take an event, or be opened.
+#[derive(Debug, Clone)]
+pub struct SpoolError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl SpoolError {
+    fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Arc::from(source.into()))
+    }
+
+    pub(crate) fn explain(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl fmt::Display for SpoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the spool's journal failed")
+    }
+}
+
+impl std::error::Error for SpoolError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The spool of one emitter.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    work: mpsc::UnboundedSender<Work>,
+    /// Events that the journal held when it was opened.
+    found: u64,
+    closed: AtomicBool,
+}
+
+/// What the sender's state knows of the spool.
+#[derive(Debug, Default)]
+pub(crate) struct Spooling {
+    /// Events on disk, or on their way to it.
+    backlog: u64,
+    draining: bool,
+}
+
+impl Spooling {
+    /// Whether new events go to the spool.
+    pub(crate) fn is_on(&self) -> bool {
+        self.backlog > 0
+    }
+
+    pub(crate) fn backlog(&self) -> u64 {
+        self.backlog
+    }
+
+    pub(crate) fn holding(backlog: u64) -> Self {
+        Self {
+            backlog,
+            draining: false,
+        }
+    }
+
+    /// Counts events that are not in the spool, or no longer.
+    pub(crate) fn leave(&mut self, events: u64) {
+        self.backlog = self.backlog.saturating_sub(events);
+    }
+
+    fn start_draining(&mut self) -> bool {
+        self.backlog > 0 && !std::mem::replace(&mut self.draining, true)
+    }
+
+    /// Ends the draining if there is nothing left.
+    fn end_draining(&mut self) -> bool {
+        self.draining = self.backlog > 0;
+        !self.draining
+    }
+}
+
+/// What the journal's thread is asked to do.
+enum Work {
+    Append(Arc<Sender>, Vec<Pending>),
+    Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
+    Remove(Vec<u64>, Vec<u64>, oneshot::Sender<Result<(), SpoolError>>),
+}
+
+impl Spool {
+    pub(crate) fn open(dir: &Path) -> Result<Self, SpoolError> {
+        let mut journal = Journal::open(dir)?;
+        let found = journal.len()?;
+        // Unbounded, since the sender's bounds hold until an event is on disk.
+        let (work, mut todo) = mpsc::unbounded_channel();
+        std::thread::Builder::new()
+            .name("domain-events-spool".to_owned())
+            .spawn(move || {
+                while let Some(first) = todo.blocking_recv() {
+                    run(&mut journal, first, &mut todo);
+                }
+            })
+            .map_err(SpoolError::new)?;
+        Ok(Self {
+            work,
+            found,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Writes events to the journal, in their order; each caller is answered
+    /// when the disk has its event, or has not.
+    pub(crate) fn append(
+        &self,
+        sender: &Arc<Sender>,
+        spooling: &mut Spooling,
+        events: Vec<Pending>,
+    ) {
+        spooling.backlog += events.len() as u64;
+        // The thread lives as long as this does; without it the events are
+        // dropped here, which answers their callers with an error.
+        let _ = self.work.send(Work::Append(sender.clone(), events));
+    }
+
+    /// Sees to it that what the spool holds is sent.
+    pub(crate) fn drain(&self, sender: &Arc<Sender>) {
+        if !self.is_closed() && sender.spooling(Spooling::start_draining) {
+            let drain = Drain {
+                work: self.work.clone(),
+                sender: sender.clone(),
+                ended: false,
+            };
+            sender.runtime().spawn(drain.run());
+        }
+    }
+
+    /// Stops sending; what is on disk stays there.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn found(&self) -> u64 {
+        self.found
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// Does one piece of work, and with an append all that wait behind it: they
+/// share one write to the disk.
+fn run(journal: &mut Journal, first: Work, todo: &mut mpsc::UnboundedReceiver<Work>) {
+    let mut next = Some(first);
+    let mut appends: Vec<(Arc<Sender>, Vec<Pending>)> = Vec::new();
+    while let Some(work) = next.take() {
+        match work {
+            Work::Append(sender, events) => {
+                appends.push((sender, events));
+                next = todo.try_recv().ok();
+                if next.is_none() {
+                    append(journal, std::mem::take(&mut appends));
+                }
+            }
+            other => {
+                append(journal, std::mem::take(&mut appends));
+                match other {
+                    Work::Read(count, reply) => {
+                        let _ = reply.send(journal.read(count, ROUND_BYTES));
+                    }
+                    Work::Remove(sent, refused, reply) => {
+                        let _ = reply.send(journal.remove(&sent, &refused));
+                    }
+                    Work::Append(..) => {}
+                }
+            }
+        }
+    }
+}
+
+fn append(journal: &mut Journal, appends: Vec<(Arc<Sender>, Vec<Pending>)>) {
+    if appends.is_empty() {
+        return;
+    }
+    let events = appends.iter().flat_map(|(_, events)| events);
+    let result = journal.append(events.map(|event| (event.group(), event.body())));
+    if let Err(error) = &result {
+        tracing::error!(error = error.explain(), "the spool could not take events");
+    }
+    for (sender, events) in appends {
+        sender.spooled(events, &result);
+    }
+}
+
+/// Sends the journal's events, from the front, until there are none.
+struct Drain {
+    work: mpsc::UnboundedSender<Work>,
+    sender: Arc<Sender>,
+    ended: bool,
+}
+
+/// It may end with its runtime: then the next append starts another.
+impl Drop for Drain {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.sender.spooling(|spooling| spooling.draining = false);
+        }
+    }
+}
+
+impl Drain {
+    async fn run(mut self) {
+        let sender = self.sender.clone();
+        let (mut count, mut wait) = (PROBE, FIRST_WAIT);
+        while sender.spool().is_some_and(|spool| !spool.is_closed()) {
+            match self.round(&sender, count).await {
+                Ok(Round::Empty) => {
+                    self.ended = true;
+                    return;
+                }
+                Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
+                Ok(Round::Failed) => {
+                    count = PROBE;
+                    tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+                Err(error) => {
+                    tracing::error!(error = error.explain(), "the spool cannot be read");
+                    tokio::time::sleep(LONGEST_WAIT).await;
+                }
+            }
+        }
+    }
+
+    /// Sends the first events through the sender, and removes what SQS took.
+    async fn round(&self, sender: &Arc<Sender>, count: usize) -> Result<Round, SpoolError> {
+        let records = self.ask(|reply| Work::Read(count, reply)).await?;
+        if records.is_empty() {
+            // What is counted and not on disk yet is behind us in the thread's
+            // work: the next round waits for it there.
+            let empty = sender.spooling(Spooling::end_draining);
+            return Ok(if empty { Round::Empty } else { Round::Sent });
+        }
+        let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for record in records {
+            let number = record.number;
+            match revive(sender, &record) {
+                Some(event) => given.push((number, sender.give_from_spool(event))),
+                None => refused.push(number),
+            }
+        }
+        let mut failed = false;
+        for (number, outcome) in given {
+            match outcome.await {
+                Ok(Ok(_)) => sent.push(number),
+                Ok(Err(error)) if !error.is_retryable() && !is_request(&error) => {
+                    tracing::error!(
+                        event_id = error.envelope().map(|e| e.event_id().as_str()),
+                        error = &error as &dyn std::error::Error,
+                        "SQS refused an event of the spool for good; it stays in the journal's \
+                         table of refused events"
+                    );
+                    refused.push(number);
+                }
+                _ => failed = true,
+            }
+        }
+        let gone = (sent.len() + refused.len()) as u64;
+        self.ask(|reply| Work::Remove(sent, refused, reply)).await?;
+        sender.spooling(|spooling| spooling.leave(gone));
+        Ok(if failed { Round::Failed } else { Round::Sent })
+    }
+
+    async fn ask<T>(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Work,
+    ) -> Result<T, SpoolError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.work.send(work(reply));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(SpoolError::new("the journal's thread has ended")))
+    }
+}
+
+enum Round {
+    Empty,
+    Sent,
+    Failed,
+}
+
+/// A denied request is no verdict on the event.
+fn is_request(error: &EmitError) -> bool {
+    matches!(error, EmitError::Request { .. })
+}
+
+/// An event as it was; `None` if the journal holds what is none.
+fn revive(sender: &Arc<Sender>, record: &Record) -> Option<Pending> {
+    let unnamed = EventId::from_static("unnamed");
+    let mut events = wire::decode(&record.body, &unnamed).ok()?;
+    let envelope: Envelope = events.pop()?.outcome.ok()?;
+    let group = if sender.is_fifo() {
+        Some(group_of(envelope.entity_id()))
+    } else {
+        record.group.as_deref().map(Arc::from)
+    };
+    let mut event = Pending::new(envelope, group).ok()?;
+    event.from_spool = true;
+    Some(event)
+}

@@ -1,0 +1,155 @@
+//! The spool's file: events by number, in the order they were given.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
+    TableDefinition,
+};
+
+use super::SpoolError;
+
+/// Group (empty for none) and body of each event, by its number.
+type Table = TableDefinition<'static, u64, (&'static str, &'static str)>;
+
+const WAITING: Table = TableDefinition::new("waiting");
+/// Events that SQS would never take, kept for whoever looks into it.
+const REFUSED: Table = TableDefinition::new("refused");
+
+/// An event of the journal.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) number: u64,
+    pub(super) group: Option<String>,
+    pub(super) body: String,
+}
+
+/// A database that has each commit on disk before it returns (`fsync`), and
+/// that is whole after a crash at any point.
+pub(super) struct Journal {
+    path: PathBuf,
+    /// `None` after an error: the database takes nothing more until it is
+    /// opened again.
+    database: Option<Database>,
+    next: u64,
+}
+
+impl Journal {
+    pub(super) fn open(dir: &Path) -> Result<Self, SpoolError> {
+        std::fs::create_dir_all(dir).map_err(SpoolError::new)?;
+        let mut journal = Self {
+            path: dir.join("events.redb"),
+            database: None,
+            next: 0,
+        };
+        journal.reopen().map_err(SpoolError::new)?;
+        Ok(journal)
+    }
+
+    fn reopen(&mut self) -> Result<&Database, redb::Error> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => {
+                let database = Database::create(&self.path)?;
+                let write = database.begin_write()?;
+                let last = {
+                    let waiting = write.open_table(WAITING)?;
+                    let refused = write.open_table(REFUSED)?;
+                    let last = |entry: Option<u64>| entry.map_or(0, |number| number + 1);
+                    let of_waiting = waiting.last()?.map(|(number, _)| number.value());
+                    let of_refused = refused.last()?.map(|(number, _)| number.value());
+                    last(of_waiting).max(last(of_refused))
+                };
+                write.commit()?;
+                self.next = self.next.max(last);
+                database
+            }
+        };
+        Ok(self.database.insert(database))
+    }
+
+    /// Runs one transaction; after an error the database is opened anew.
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Database, u64) -> Result<T, redb::Error>,
+    ) -> Result<T, SpoolError> {
+        let next = self.next;
+        let result = match self.reopen() {
+            Ok(database) => work(database, next),
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| {
+            self.database = None;
+            SpoolError::new(error)
+        })
+    }
+
+    /// How many events wait.
+    pub(super) fn len(&mut self) -> Result<u64, SpoolError> {
+        self.with(|database, _| Ok(database.begin_read()?.open_table(WAITING)?.len()?))
+    }
+
+    /// Writes events behind all others: all of them, or none.
+    pub(super) fn append<'a>(
+        &mut self,
+        events: impl Iterator<Item = (Option<&'a Arc<str>>, &'a str)>,
+    ) -> Result<(), SpoolError> {
+        self.next = self.with(|database, mut next| {
+            let write = database.begin_write()?;
+            {
+                let mut table = write.open_table(WAITING)?;
+                for (group, body) in events {
+                    table.insert(next, (group.map_or("", |group| group), body))?;
+                    next += 1;
+                }
+            }
+            write.commit()?;
+            Ok(next)
+        })?;
+        Ok(())
+    }
+
+    /// The first events, up to `count` of them and, after the first, `bytes`.
+    pub(super) fn read(&mut self, count: usize, bytes: usize) -> Result<Vec<Record>, SpoolError> {
+        self.with(|database, _| {
+            let table = database.begin_read()?.open_table(WAITING)?;
+            let (mut records, mut size) = (Vec::new(), 0);
+            for entry in table.iter()?.take(count) {
+                let (number, value) = entry?;
+                let (group, body) = value.value();
+                size += body.len();
+                if size > bytes && !records.is_empty() {
+                    break;
+                }
+                records.push(Record {
+                    number: number.value(),
+                    group: Some(group.to_owned()).filter(|group| !group.is_empty()),
+                    body: body.to_owned(),
+                });
+            }
+            Ok(records)
+        })
+    }
+
+    /// Removes events that were sent, and sets aside those that never will be.
+    pub(super) fn remove(&mut self, sent: &[u64], refused: &[u64]) -> Result<(), SpoolError> {
+        self.with(|database, _| {
+            let write = database.begin_write()?;
+            {
+                let mut waiting = write.open_table(WAITING)?;
+                let mut aside = write.open_table(REFUSED)?;
+                for number in sent {
+                    waiting.remove(number)?;
+                }
+                for number in refused {
+                    if let Some(event) = waiting.remove(number)? {
+                        aside.insert(number, event.value())?;
+                    }
+                }
+            }
+            write.commit()?;
+            Ok(())
+        })
+    }
+}
