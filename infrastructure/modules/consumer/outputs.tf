@@ -1,0 +1,47 @@
+output "function_name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.consumer.function_name
+}
+
+output "function_arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.consumer.arn
+}
+
+output "function_timeout" {
+  description = "Longest run of one invocation in seconds."
+  value       = aws_lambda_function.consumer.timeout
+}
+
+output "environment" {
+  description = "The function's environment variables."
+  value       = local.environment
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.consumer.arn
+}
+
+output "role_name" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.consumer.name
+}
+
+output "event_source_mapping_id" {
+  description = "Id of the mapping that invokes the function; disable it to stop consuming."
+  value       = aws_lambda_event_source_mapping.events.uuid
+}
+
+output "batching" {
+  description = "Batch size and window of the event source mapping."
+  value = {
+    size           = aws_lambda_event_source_mapping.events.batch_size
+    window_seconds = aws_lambda_event_source_mapping.events.maximum_batching_window_in_seconds
+  }
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.consumer.name
+}

@@ -1,0 +1,46 @@
+# An optional topic that every alarm notifies.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  topic_name = "${var.name}-alarms"
+  topic_arn  = "arn:${data.aws_partition.current.partition}:sns:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:${local.topic_name}"
+
+  actions = var.create_alarm_topic ? concat(var.alarm_action_arns, [aws_sns_topic.alarms[0].arn]) : var.alarm_action_arns
+}
+
+resource "aws_sns_topic" "alarms" {
+  # checkov:skip=CKV_AWS_26:Alarms carry names and numbers, no events. CloudWatch cannot publish to a topic encrypted with the key that AWS manages, so only a customer key is possible; `kms_key_arn` names it.
+  count = var.create_alarm_topic ? 1 : 0
+
+  name              = local.topic_name
+  kms_master_key_id = var.kms_key_arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "AlarmsOfThisAccountPublish"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+      },
+    ]
+  })
+
+  tags = var.tags
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.create_alarm_topic ? toset(var.alarm_emails) : toset([])
+
+  topic_arn = aws_sns_topic.alarms[0].arn
+  protocol  = "email"
+  endpoint  = each.value
+}

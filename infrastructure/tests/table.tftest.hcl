@@ -1,0 +1,231 @@
+# What protects the history and who may read it, in modules/table.
+
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+
+  mock_resource "aws_dynamodb_table" {
+    defaults = {
+      arn        = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
+      stream_arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+    }
+  }
+}
+
+variables {
+  name                    = "orders"
+  billing_mode            = "PAY_PER_REQUEST"
+  read_capacity           = null
+  write_capacity          = null
+  max_read_request_units  = null
+  max_write_request_units = null
+  deletion_protection     = true
+  index_shards            = 0
+  stream_view_type        = null
+  kms_key_arn             = null
+  tags                    = { team = "orders" }
+}
+
+run "history_is_protected" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.deletion_protection_enabled == true
+    error_message = "DynamoDB must refuse to delete the table."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.point_in_time_recovery[0].enabled == true
+    error_message = "Point-in-time recovery must be on."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.hash_key == "ID" && aws_dynamodb_table.events.range_key == "Timestamp"
+    error_message = "The key must be ID and Timestamp, as every reader expects."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.events.attribute : attribute.name => attribute.type } == { ID = "S", Timestamp = "N" }
+    error_message = "ID must be a string and Timestamp a number."
+  }
+
+  assert {
+    condition     = [for ttl in aws_dynamodb_table.events.ttl : [ttl.enabled, ttl.attribute_name]] == [[true, "ExpiresAt"]]
+    error_message = "Events must expire by ExpiresAt, and by nothing else."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.billing_mode == "PAY_PER_REQUEST" && length(aws_dynamodb_table.events.on_demand_throughput) == 0
+    error_message = "By default the table must be on demand, without a limit."
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.events.global_secondary_index) == 0 && aws_dynamodb_table.events.stream_enabled == false
+    error_message = "By default there is no index and no stream."
+  }
+
+  assert {
+    condition     = [for encryption in aws_dynamodb_table.events.server_side_encryption : encryption.enabled] == [false]
+    error_message = "Without a customer key, DynamoDB encrypts with its own."
+  }
+
+  assert {
+    condition     = output.index_name == null && output.stream_arn == null && output.deletion_protection == true
+    error_message = "The outputs must say that there is no index and no stream."
+  }
+}
+
+run "readers_may_read_and_nothing_else" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_policy.reader.policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Sid      = "ReadHistory"
+          Effect   = "Allow"
+          Action   = ["dynamodb:GetItem", "dynamodb:Query"]
+          Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
+        },
+        {
+          Sid      = "ReadByType"
+          Effect   = "Allow"
+          Action   = "dynamodb:Query"
+          Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-type"
+        },
+      ]
+    }
+    error_message = "The reader's policy must be exactly this one."
+  }
+}
+
+run "an_index_by_type_is_one_variable" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    index_shards = 8
+  }
+
+  assert {
+    condition = [for index in aws_dynamodb_table.events.global_secondary_index : [index.name, index.hash_key, index.range_key, index.projection_type]] == [
+      ["by-type", "IndexKey", "Timestamp", "ALL"]
+    ]
+    error_message = "The index must be by-type, with IndexKey and Timestamp as its key."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.events.attribute : attribute.name => attribute.type } == { ID = "S", Timestamp = "N", IndexKey = "S" }
+    error_message = "IndexKey must be a string."
+  }
+
+  assert {
+    condition     = output.index_name == "by-type"
+    error_message = "The output must name the index."
+  }
+}
+
+run "capacity_on_demand_has_a_limit_when_asked" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    index_shards            = 8
+    max_write_request_units = 5000
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.events.on_demand_throughput[0].max_write_request_units == 5000 &&
+      [for index in aws_dynamodb_table.events.global_secondary_index : index.on_demand_throughput[0].max_write_request_units] == [5000]
+    )
+    error_message = "Table and index must have the same limit: the slower one holds up the other."
+  }
+}
+
+run "provisioned_capacity_holds_for_table_and_index" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    billing_mode   = "PROVISIONED"
+    read_capacity  = 50
+    write_capacity = 1000
+    index_shards   = 8
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.events.billing_mode == "PROVISIONED" &&
+      aws_dynamodb_table.events.read_capacity == 50 && aws_dynamodb_table.events.write_capacity == 1000 &&
+      [for index in aws_dynamodb_table.events.global_secondary_index : [index.read_capacity, index.write_capacity]] == [[50, 1000]]
+    )
+    error_message = "Table and index must have the capacity given."
+  }
+}
+
+run "a_stream_is_one_variable" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    stream_view_type = "NEW_IMAGE"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.stream_enabled && aws_dynamodb_table.events.stream_view_type == "NEW_IMAGE" && output.stream_arn != null
+    error_message = "The stream must carry new images, and the output must name it."
+  }
+}
+
+run "a_customer_key_encrypts_the_table_and_readers_may_use_it" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"
+  }
+
+  assert {
+    condition     = [for encryption in aws_dynamodb_table.events.server_side_encryption : [tostring(encryption.enabled), encryption.kms_key_arn]] == [["true", var.kms_key_arn]]
+    error_message = "The table must be encrypted with the customer's key."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_policy.reader.policy).Statement[2] == {
+      Sid       = "DecryptHistory"
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = "arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"
+      Condition = { StringEquals = { "kms:ViaService" = "dynamodb.eu-central-1.amazonaws.com" } }
+    }
+    error_message = "A reader must be able to use the key, through DynamoDB only."
+  }
+}

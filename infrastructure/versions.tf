@@ -1,0 +1,11 @@
+terraform {
+  # The tests use `override_during`, which 1.11 introduced.
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
