@@ -10,7 +10,7 @@ use crate::event::{
     CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
     EventType,
 };
-use crate::timestamp::Timestamp;
+use crate::timestamp::{TEXT_BYTES, Timestamp};
 use crate::wire::data::{self, Json};
 use crate::wire::field;
 use crate::wire::number::Number;
@@ -290,7 +290,7 @@ impl Parts {
         let text = |name: &str, text: &str| name.len() + text.len();
         let optional = |name: &str, value: Option<&str>| value.map_or(0, |v| text(name, v));
         let number = |name: &str, lexeme: &str| name.len() + Number::parse(lexeme).size();
-        number(field::TIMESTAMP, &self.timestamp.to_string())
+        number(field::TIMESTAMP, self.timestamp.text(&mut [0; TEXT_BYTES]))
             + text(field::EVENT_TYPE, self.event_type.as_str())
             + text(field::ID, self.id.as_str())
             + text(field::EMITTER_ID, self.emitter.id().as_str())

@@ -34,7 +34,12 @@ impl Timestamp {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_micros() as u64);
+            // In 64 bits: `as_micros` divides 128.
+            .map_or(0, |d| {
+                d.as_secs()
+                    .saturating_mul(1_000_000)
+                    .saturating_add(u64::from(d.subsec_micros()))
+            });
         Self(next_after(&LAST, wall).saturating_mul(1000).min(END - 1))
     }
 
@@ -102,19 +107,43 @@ fn next_after(last: &AtomicU64, wall: u64) -> u64 {
     }
 }
 
+/// Ten digits, a point and nine decimals are the longest text.
+pub(crate) const TEXT_BYTES: usize = 20;
+
+impl Timestamp {
+    /// Decimal seconds without trailing zeros: `1596719980.5`. Written by hand,
+    /// since every event has one, twice: to be sent and to be measured.
+    pub(crate) fn text(self, buffer: &mut [u8; TEXT_BYTES]) -> &str {
+        let (mut start, mut end, mut rest) = (TEXT_BYTES, TEXT_BYTES, self.0);
+        for _ in 0..9 {
+            start -= 1;
+            buffer[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if end == start + 1 && buffer[start] == b'0' {
+                end = start;
+            }
+        }
+        start -= 1;
+        buffer[start] = b'.';
+        if end == start + 1 {
+            end = start;
+        }
+        loop {
+            start -= 1;
+            buffer[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                // Digits and a point are UTF-8.
+                return std::str::from_utf8(&buffer[start..end]).unwrap_or_default();
+            }
+        }
+    }
+}
+
 /// Decimal seconds without trailing zeros: `1596719980.5`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, mut fraction) = (self.as_secs(), self.0 % NANOS_PER_SECOND);
-        if fraction == 0 {
-            return write!(f, "{seconds}");
-        }
-        let mut width = 9;
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            width -= 1;
-        }
-        write!(f, "{seconds}.{fraction:0width$}")
+        f.write_str(self.text(&mut [0; TEXT_BYTES]))
     }
 }
 

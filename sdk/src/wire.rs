@@ -24,7 +24,7 @@ use crate::error::{InvalidEvent, RejectionCode};
 use crate::event::{
     CausationId, CorrelationId, Emitter, EmitterId, EmitterType, EntityId, EventId, EventType,
 };
-use crate::timestamp::Timestamp;
+use crate::timestamp::{TEXT_BYTES, Timestamp};
 
 /// The most bytes that SQS takes as one message, and as one request with all
 /// its messages (SQS developer guide, "Message quotas", since August 2025).
@@ -74,7 +74,7 @@ pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     } = envelope.parts();
     let mut out = String::with_capacity(envelope.body_size_hint());
     out.push_str("{\"Timestamp\":");
-    push_display(&mut out, timestamp);
+    out.push_str(timestamp.text(&mut [0; TEXT_BYTES]));
     push_text(&mut out, EVENT_TYPE, event_type.as_str());
     push_text(&mut out, ID, id.as_str());
     push_text(&mut out, EMITTER_ID, emitter.id().as_str());
@@ -177,6 +177,10 @@ impl Formatter for ForSqs {
 /// are and SQS refuses (API reference, "SendMessage": allowed characters).
 fn write_for_sqs<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
     let mut rest = fragment.as_bytes();
+    // One byte is found much faster than three, and hardly any text has it.
+    if memchr::memchr(0xEF, rest).is_none() {
+        return writer.write_all(rest);
+    }
     while let Some(at) = memchr::memmem::find(rest, b"\xEF\xBF").filter(|at| rest.len() > at + 2) {
         let (before, from) = rest.split_at(at);
         writer.write_all(before)?;

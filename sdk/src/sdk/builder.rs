@@ -316,3 +316,44 @@ pub(crate) fn from_env(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+        let found = |name: &str| variables.iter().find(|(key, _)| *key == name);
+        match from_env(|name| found(name).map(|(_, value)| (*value).to_owned())) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.problems().map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn the_environment_is_judged_as_a_whole() {
+        let url = (
+            "EVENT_QUEUE_URL",
+            "https://sqs.eu-west-1.amazonaws.com/1/events",
+        );
+        let id = ("EVENT_EMITTER_ID", "billing");
+        let none: &[&str] = &[];
+        let check = |variables: &[(&str, &str)], expected: &[&str]| {
+            let problems = problems(variables);
+            assert_eq!(problems.len(), expected.len(), "{problems:?}");
+            for (problem, expected) in problems.iter().zip(expected) {
+                assert!(problem.contains(expected), "{problem}");
+            }
+        };
+        check(&[url, id], none);
+        check(&[url, id, ("EVENT_EMITTER_TYPE", "USER")], none);
+        check(&[], &["EVENT_QUEUE_URL", "EVENT_EMITTER_ID"]);
+        check(
+            &[url, ("EVENT_EMITTER_ID", "")],
+            &["EVENT_EMITTER_ID is not set"],
+        );
+        check(
+            &[("EVENT_QUEUE_URL", "events"), ("EVENT_EMITTER_TYPE", "")],
+            &["EVENT_EMITTER_ID", "EVENT_EMITTER_TYPE", "https://"],
+        );
+    }
+}

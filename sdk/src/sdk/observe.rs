@@ -16,6 +16,17 @@ pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     let _ = (events, oldest);
 }
 
+/// A request goes out.
+pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::histogram!("domain_events_batch_messages").record(messages as f64);
+        metrics::histogram!("domain_events_batch_events").record(events as f64);
+        metrics::counter!("domain_events_sent_bytes_total").increment(bytes as u64);
+    }
+    tracing::trace!(messages, events, bytes, "sending a request to SQS");
+}
+
 /// A request has come back.
 pub(crate) fn request(
     messages: usize,
@@ -45,9 +56,9 @@ pub(crate) fn told(accepted: u64, failed: u64) {
 }
 
 /// Events that are sent again.
-pub(crate) fn retried(events: usize) {
+pub(crate) fn retried(events: u64) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("domain_events_retried_total").increment(events as u64);
+    metrics::counter!("domain_events_retried_total").increment(events);
     #[cfg(not(feature = "metrics"))]
     let _ = events;
 }

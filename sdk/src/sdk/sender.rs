@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use crate::error::EmitError;
 use crate::sdk::batch::Limits;
 use crate::sdk::epochs::Epochs;
-use crate::sdk::observe;
 use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::queue::{Batch, Held, Queue};
 use crate::sdk::retry::Retry;
@@ -85,6 +84,8 @@ struct State {
     abandoned: bool,
     accepted: u64,
     failed: u64,
+    /// Events that are to be sent again, not told to the metrics yet.
+    retried: u64,
     #[cfg(feature = "spool")]
     spooling: crate::sdk::spool::Spooling,
 }
@@ -110,6 +111,7 @@ impl Sender {
             abandoned: false,
             accepted: 0,
             failed: 0,
+            retried: 0,
             #[cfg(feature = "spool")]
             spooling: crate::sdk::spool::Spooling::holding(spool.as_ref().map_or(0, |s| s.found())),
         };
@@ -185,7 +187,6 @@ impl Sender {
             return Ok(outcome);
         };
         state.queue.push(event);
-        observe::waiting(state.queue.len(), None);
         self.start_workers(state);
         Ok(outcome)
     }
@@ -233,9 +234,9 @@ impl Sender {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of others runs under the lock, so that a panic under it would
-        // be one of ours; the state is whole between any two statements that
-        // matter, and going on beats a panic in every later `emit`.
+        // No code of others runs under the lock, but for a subscriber of
+        // `tracing`, so that a panic under it is next to impossible; and going
+        // on beats a panic in every later `emit`.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

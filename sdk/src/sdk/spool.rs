@@ -1,8 +1,9 @@
 //! Events on disk while SQS cannot be reached.
 //!
 //! While the spool holds anything, new events go behind what it holds, and all
-//! of it goes to SQS from the front. So the order of each entity is kept, and
-//! there is one place where an event can be: in memory with a caller who waits,
+//! of it goes to SQS from the front. So a FIFO queue keeps the order of each
+//! entity (a standard queue has none, and a history needs none), and there is
+//! one place where an event can be: in memory with a caller who waits,
 //! or on disk with a caller who has a receipt.
 
 use std::fmt;

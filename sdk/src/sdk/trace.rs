@@ -25,3 +25,30 @@ pub(crate) fn in_current_span(context: &Context) -> Cow<'_, Context> {
         None => Cow::Borrowed(context),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+    use super::*;
+    use crate::event::Emitter;
+
+    #[test]
+    fn the_current_span_is_the_trace_parent_and_without_one_nothing_changes() {
+        let context = Context::new(Emitter::system("test").unwrap());
+        assert!(matches!(in_current_span(&context), Cow::Borrowed(_)));
+        let span = SpanContext::new(
+            TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap(),
+            SpanId::from_hex("b7ad6b7169203331").unwrap(),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::default(),
+        );
+        let _attached = opentelemetry::Context::new()
+            .with_remote_span_context(span)
+            .attach();
+        let traced = format!("{:?}", in_current_span(&context));
+        let expected = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(traced.contains(expected), "{traced}");
+    }
+}

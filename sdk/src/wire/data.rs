@@ -30,8 +30,12 @@ pub(crate) struct Json {
 /// Writes the `Data` of an event; `None` of the text is never: an event without
 /// data has `null`.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, InvalidEvent> {
-    let mut text = Vec::with_capacity(256);
-    let mut gauge = Gauge::default();
+    let mut text = Vec::with_capacity(512);
+    let mut gauge = Gauge {
+        keys: Vec::with_capacity(16),
+        open: Vec::with_capacity(4),
+        ..Gauge::default()
+    };
     let not_finite = Cell::new(false);
     let mut json = serde_json::Serializer::with_formatter(&mut text, &mut gauge);
     let result = value.serialize(Checked::root(&mut json, &not_finite));
@@ -159,11 +163,18 @@ impl Gauge {
     /// the text suspect, no more, so speed is all that is asked of it.
     fn hash(&mut self, bytes: &[u8]) {
         if let Some(hash) = &mut self.key {
-            for chunk in bytes.chunks(8) {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                *hash = (hash.rotate_left(5) ^ u64::from_le_bytes(word))
-                    .wrapping_mul(0x517c_c1b7_2722_0a95);
+            let mut mix = |word: u64| {
+                *hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+            };
+            let (words, rest) = bytes.as_chunks::<8>();
+            for word in words {
+                mix(u64::from_le_bytes(*word));
+            }
+            if !rest.is_empty() {
+                // Byte by byte: a copy of unknown length is a call.
+                mix(rest
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)));
             }
         }
     }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::scripted::{Act, Endpoint};
 
 #[derive(Serialize, Debug, Clone, PartialEq)]
-pub struct OrderPlaced {
-    pub order_id: String,
-    pub note: String,
+pub(crate) struct OrderPlaced {
+    pub(crate) order_id: String,
+    pub(crate) note: String,
 }
 
 impl DomainEvent for OrderPlaced {
@@ -24,14 +24,14 @@ impl DomainEvent for OrderPlaced {
     }
 }
 
-pub fn order(id: impl ToString) -> OrderPlaced {
+pub(crate) fn order(id: impl ToString) -> OrderPlaced {
     OrderPlaced {
         order_id: id.to_string(),
         note: "x".repeat(100),
     }
 }
 
-pub fn builder(endpoint: &Endpoint) -> SdkBuilder {
+pub(crate) fn builder(endpoint: &Endpoint) -> SdkBuilder {
     Sdk::builder(
         "http://localhost/1/events",
         Emitter::system("shop").unwrap(),
@@ -262,16 +262,18 @@ async fn try_emit_hands_the_event_back_when_full_and_after_the_end() {
 
 #[tokio::test]
 async fn an_event_that_no_thread_may_have_is_emitted_by_a_future_that_any_may() {
+    // Its data is a string, which no event's may be.
     #[derive(Serialize)]
-    struct Local(#[serde(skip)] std::rc::Rc<String>);
-    impl DomainEvent for Local {
-        const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("LOCAL")];
+    struct Text(String);
+    impl DomainEvent for Text {
+        const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("TEXT")];
         fn entity_id(&self) -> &dyn std::fmt::Display {
-            &*self.0
+            &self.0
         }
     }
     #[derive(Serialize)]
     struct Borrowed<'a> {
+        #[serde(skip)]
         id: &'a std::rc::Rc<str>,
     }
     impl DomainEvent for Borrowed<'_> {
@@ -287,10 +289,7 @@ async fn an_event_that_no_thread_may_have_is_emitted_by_a_future_that_any_may() 
         sdk.emit(Borrowed { id: &id })
     };
     let _ = tokio::spawn(emission).await.unwrap().unwrap();
-    let error = sdk
-        .emit(Local(std::rc::Rc::new("a".into())))
-        .await
-        .unwrap_err();
+    let error = sdk.emit(Text("a".into())).await.unwrap_err();
     assert!(matches!(error, EmitError::Invalid(_)) && error.envelope().is_none());
 }
 

@@ -89,9 +89,13 @@ async fn in_an_outage_events_go_to_disk_and_then_to_the_queue_in_order() {
             let own = accepted.iter().filter(|e| e.body["ID"] == id);
             own.flat_map(|e| e.event_ids()).collect()
         };
-        let mut sorted = of_entity("3");
-        sorted.sort();
-        assert_eq!(of_entity("3"), sorted, "{queue}: identities sort by time");
+        // A standard queue has no order to keep; a history is ordered by the
+        // events' timestamps whatever comes first.
+        if queue.ends_with(".fifo") {
+            let mut sorted = of_entity("3");
+            sorted.sort();
+            assert_eq!(of_entity("3"), sorted, "identities sort by time");
+        }
         // Once it is empty, events go to the queue again.
         let mut last = Durability::Spool;
         for _ in 0..100 {
@@ -183,9 +187,10 @@ async fn recover(dir: &Path, acknowledged: &[String]) {
     .await;
     let mut last = std::collections::HashMap::new();
     for entry in endpoint.accepted() {
-        let note = entry.body["Data"]["note"].as_str().unwrap()[..5].to_owned();
-        let before = last.insert(entry.group.unwrap(), note.clone());
-        assert!(before.is_none_or(|before| before <= note), "order is lost");
+        // Identities sort by time, also those of another process.
+        let id = entry.body["EventId"].as_str().unwrap().to_owned();
+        let before = last.insert(entry.group.unwrap(), id.clone());
+        assert!(before.is_none_or(|before| before <= id), "order is lost");
     }
     let report = sdk.shutdown(Duration::from_secs(5)).await;
     assert!(report.is_complete());

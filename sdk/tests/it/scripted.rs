@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What to do with one request.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// HTTP 200; the entries at these places fail, with this code, and with
     /// this word on whose fault it is.
     Answer(Vec<(usize, &'static str, bool)>),
@@ -28,14 +28,14 @@ pub enum Act {
 
 /// One entry, as it stood in a request.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    pub body: Value,
-    pub group: Option<String>,
-    pub deduplication: Option<String>,
+pub(crate) struct Entry {
+    pub(crate) body: Value,
+    pub(crate) group: Option<String>,
+    pub(crate) deduplication: Option<String>,
 }
 
 impl Entry {
-    pub fn event_ids(&self) -> Vec<String> {
+    pub(crate) fn event_ids(&self) -> Vec<String> {
         let events = match &self.body {
             Value::Array(events) => events.clone(),
             one => vec![one.clone()],
@@ -55,14 +55,16 @@ type Script = dyn Fn(usize, &[Entry]) -> Act + Send + Sync;
 
 /// The endpoint; it ends with its runtime.
 #[derive(Clone)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     url: String,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Endpoint {
     /// `script` gets the number of the request, from 0, and its entries.
-    pub async fn start(script: impl Fn(usize, &[Entry]) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        script: impl Fn(usize, &[Entry]) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -77,30 +79,30 @@ impl Endpoint {
         endpoint
     }
 
-    pub async fn good() -> Self {
+    pub(crate) async fn good() -> Self {
         Self::start(|_, _| Act::Answer(vec![])).await
     }
 
     /// Entries of each request, in the order of their arrival.
-    pub fn requests(&self) -> Vec<usize> {
+    pub(crate) fn requests(&self) -> Vec<usize> {
         self.seen.lock().unwrap().requests.clone()
     }
 
-    pub fn accepted(&self) -> Vec<Entry> {
+    pub(crate) fn accepted(&self) -> Vec<Entry> {
         self.seen.lock().unwrap().accepted.clone()
     }
 
-    pub fn accepted_ids(&self) -> Vec<String> {
+    pub(crate) fn accepted_ids(&self) -> Vec<String> {
         self.accepted().iter().flat_map(Entry::event_ids).collect()
     }
 
-    pub fn client(&self) -> aws_sdk_sqs::Client {
+    pub(crate) fn client(&self) -> aws_sdk_sqs::Client {
         client(&self.url)
     }
 }
 
 /// A client as an application would configure it, only less patient.
-pub fn client(url: &str) -> aws_sdk_sqs::Client {
+pub(crate) fn client(url: &str) -> aws_sdk_sqs::Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));

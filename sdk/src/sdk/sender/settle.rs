@@ -59,7 +59,10 @@ impl Sender {
             let group = events.first().and_then(Pending::group).cloned();
             state.queue.release(group.as_ref());
         }
-        drop(state);
+        let retried = std::mem::take(&mut state.retried);
+        // What was put back may go at once.
+        self.start_workers(state);
+        observe::retried(retried);
         #[cfg(feature = "spool")]
         self.drain_spool();
         if !told.is_empty() {
@@ -92,7 +95,7 @@ impl Sender {
             match next {
                 Next::Tell(verdict) => told.push((message, verdict)),
                 Next::Retry(at) => {
-                    observe::retried(message.len());
+                    state.retried += message.len() as u64;
                     let unwritable = message.iter_mut().find_map(|e| e.restore_body().err());
                     if unwritable.is_some() {
                         // It was written once, so it can be written again.

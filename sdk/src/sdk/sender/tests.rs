@@ -455,21 +455,21 @@ async fn packing_fills_messages_under_load_and_only_then() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(start.elapsed(), ROUND_TRIP);
-    let seen = fake.seen.lock().unwrap();
-    assert_eq!(seen.len(), 1);
+    let bodies = |request: usize| -> Vec<String> {
+        let seen = fake.seen.lock().unwrap();
+        seen[request].1.iter().map(|m| m.body.clone()).collect()
+    };
+    assert_eq!(fake.sizes().len(), 1);
     assert!(
-        seen[0]
-            .1
+        bodies(0)
             .iter()
-            .all(|m| m.body.len() <= 65_536 && m.body.starts_with('['))
+            .all(|b| b.len() <= 65_536 && b.starts_with('['))
     );
-    drop(seen);
     assert_eq!(fake.accepted(), numbered(0..1000).collect::<Vec<_>>());
     for task in spawn(&sdk, numbered(0..10)) {
         task.await.unwrap().unwrap();
     }
-    let seen = fake.seen.lock().unwrap();
-    assert!(seen[1].1.iter().all(|m| m.body.starts_with('{')));
+    assert!(bodies(1).iter().all(|body| body.starts_with('{')));
 }
 
 #[tokio::test(start_paused = true)]
@@ -738,4 +738,58 @@ async fn handles_and_futures_can_go_to_any_thread() {
     fn send<T: Send>(_: T) {}
     send(sdk.shutdown(Duration::ZERO));
     send(sdk.flush());
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn every_outcome_is_counted() {
+    use std::sync::atomic::AtomicU64;
+
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+
+    #[derive(Default)]
+    struct Counts(Mutex<HashMap<String, Arc<AtomicU64>>>);
+    impl metrics::Recorder for Counts {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            let mut counts = self.0.lock().unwrap();
+            Counter::from_arc(counts.entry(key.name().to_owned()).or_default().clone())
+        }
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    let counts = Counts::default();
+    metrics::with_local_recorder(&counts, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let fake = Fake::new(|number, messages| {
+                let mut answers = all(messages);
+                if number == 0 {
+                    answers[0] = refused(false);
+                    answers[1] = refused(true);
+                }
+                (Duration::ZERO, Ok(answers))
+            });
+            let sdk = builder(false).build_on(fake).unwrap();
+            for task in spawn(&sdk, numbered(0..5)) {
+                let _ = task.await.unwrap();
+            }
+        });
+    });
+    let counts = counts.0.lock().unwrap();
+    let count = |name: &str| counts[name].load(Ordering::SeqCst);
+    assert_eq!(count("domain_events_emitted_total"), 4);
+    assert_eq!(count("domain_events_failed_total"), 1);
+    assert_eq!(count("domain_events_retried_total"), 1);
+    assert!(count("domain_events_sent_bytes_total") > 6 * 100);
 }

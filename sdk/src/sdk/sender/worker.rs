@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::{Sender, State};
 use crate::sdk::observe;
-use crate::sdk::pending::deduplication_of;
+use crate::sdk::pending::{Pending, deduplication_of};
 use crate::sdk::queue::Batch;
 use crate::sdk::transport::{Answer, Message, RequestError, RequestErrorKind};
 
@@ -92,14 +92,17 @@ impl Worker {
             }
             let limits = state.limits;
             if let Some(mut batch) = state.queue.take(&limits) {
-                observe::waiting(state.queue.len(), oldest);
                 let messages = messages(&mut batch, sender.settings.fifo);
+                let bytes = batch.events.iter().map(Pending::bytes).sum();
+                let (events, waiting) = (batch.events.len(), state.queue.len());
                 let flight = state.number();
                 state.flights.insert(flight, batch);
                 state.workers += 1;
                 self.stage = Stage::Sending(flight);
                 // What is left may be enough for others.
                 sender.start_workers(state);
+                observe::waiting(waiting, oldest);
+                observe::sending(messages.len(), events, bytes);
                 return Next::Send(flight, messages);
             }
         }
