@@ -221,7 +221,7 @@ variable "maximum_concurrency" {
 }
 
 variable "event_retention" {
-  description = "How long events are kept, by event type: \"30d\" or \"never\" (to expire). `*` stands for all other types. Empty keeps everything."
+  description = "How long events are kept, by event type: a number of minutes, hours, days or years of 365 days (\"90m\", \"12h\", \"30d\", \"1y\"), or \"never\" (to expire). `*` stands for all other types. Empty keeps everything."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -232,8 +232,8 @@ variable "event_retention" {
   }
 
   validation {
-    condition     = alltrue([for age in values(var.event_retention) : can(regex("^(never|[1-9][0-9]{0,4}d)$", age))])
-    error_message = "event_retention takes a number of days such as \"30d\", or \"never\", as values."
+    condition     = alltrue([for age in values(var.event_retention) : can(regex("^(never|[1-9][0-9]{0,8}[mhdy])$", age))])
+    error_message = "event_retention takes a whole number from 1 and m, h, d or y, such as \"30d\", or \"never\", as values."
   }
 }
 

@@ -43,7 +43,7 @@ struct Counts {
 
 impl RequestCounter {
     /// Requests and retries since the last call.
-    pub(crate) fn take(&self) -> (u64, u64) {
+    pub fn take(&self) -> (u64, u64) {
         // Relaxed: two counters for a graph, which nothing is decided by.
         let operations = self.0.operations.swap(0, Ordering::Relaxed);
         let requests = self.0.requests.swap(0, Ordering::Relaxed);

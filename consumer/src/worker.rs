@@ -15,10 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::handler::Handler;
 use crate::verdict::Record;
 
-/// How long received messages are hidden from others. Renewed while a batch
-/// takes longer.
+/// How long received messages are hidden from others, unless told otherwise.
 const VISIBILITY: Duration = Duration::from_secs(60);
-const RENEWAL: Duration = Duration::from_secs(20);
 /// The longest long poll there is (SQS API reference, "ReceiveMessage").
 const WAIT: Duration = Duration::from_secs(20);
 /// After this a batch is given up, and SQS delivers it again.
@@ -33,6 +31,7 @@ pub struct Worker {
     queue_url: String,
     handler: Handler,
     metrics_for: Option<String>,
+    visibility: Duration,
 }
 
 impl Worker {
@@ -43,6 +42,7 @@ impl Worker {
             queue_url: queue_url.into(),
             handler,
             metrics_for: None,
+            visibility: VISIBILITY,
         }
     }
 
@@ -53,6 +53,15 @@ impl Worker {
             metrics_for: Some(service.into()),
             ..self
         }
+    }
+
+    /// Hides received messages from others for this long, in whole seconds; 60
+    /// unless set. It is renewed while a batch takes longer, so it only says how
+    /// soon others take over when this process dies.
+    #[must_use]
+    pub fn with_visibility_timeout(self, visibility: Duration) -> Self {
+        let visibility = visibility.max(Duration::from_secs(1));
+        Self { visibility, ..self }
     }
 
     /// Works with this many pollers until `stop`, then finishes the batches that
@@ -104,7 +113,7 @@ impl Worker {
             .queue_url(&self.queue_url)
             .max_number_of_messages(MAX_MESSAGES)
             .wait_time_seconds(WAIT.as_secs() as i32)
-            .visibility_timeout(VISIBILITY.as_secs() as i32)
+            .visibility_timeout(self.visibility.as_secs() as i32)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
@@ -146,8 +155,8 @@ impl Worker {
     async fn keep_hidden(&self, messages: &[Message]) -> std::convert::Infallible {
         let all: Vec<&Message> = messages.iter().collect();
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            self.hide(&all, |_| VISIBILITY).await;
+            tokio::time::sleep(self.visibility / 3).await;
+            self.hide(&all, |_| self.visibility).await;
         }
     }
 

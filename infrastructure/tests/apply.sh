@@ -10,15 +10,19 @@
 #                   built by run.sh when not set; "none" leaves the road out
 #   PRODUCER_CMD    a command that emits one event to EVENT_QUEUE_URL, for the
 #                   entity EVENT_ENTITY_ID, and prints its EventId; it gets the
-#                   producer's credentials
+#                   producer's credentials. When not set: the example `emit`,
+#                   if cargo has built it
 #   READER_CMD      a command that prints the EventIds in the history of
 #                   EVENT_ENTITY_ID in EVENT_TABLE; it gets the reader's
-#                   credentials
+#                   credentials. When not set: the example `read`, likewise
+#
+# To build the two: cargo build --workspace --all-features --bin emit --bin read
 
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 infrastructure=$(dirname -- "$here")
+root=$(dirname -- "$infrastructure")
 
 started=$SECONDS
 say() { printf '\n==> [%3d s] %s\n' $((SECONDS - started)) "$*"; }
@@ -72,6 +76,16 @@ fi
 [[ -f $package ]] || fail "no such package: $package"
 package=$(cd -- "$(dirname -- "$package")" && pwd)/$(basename -- "$package")
 printf '%s bytes: %s\n' "$(wc -c <"$package" | tr -d ' ')" "$package"
+
+built=${CARGO_TARGET_DIR:-$root/target}/debug
+if [[ -z ${PRODUCER_CMD:-} && -x $built/emit ]]; then
+  printf -v PRODUCER_CMD 'exec %q' "$built/emit"
+fi
+if [[ -z ${READER_CMD:-} && -x $built/read ]]; then
+  printf -v READER_CMD 'exec %q' "$built/read"
+fi
+export PRODUCER_CMD=${PRODUCER_CMD:-} READER_CMD=${READER_CMD:-}
+printf 'producer: %s\nreader: %s\n' "${PRODUCER_CMD:-none}" "${READER_CMD:-none}"
 
 say "Python environment with the local endpoint and boto3"
 if [[ -n ${APPLY_VENV:-} ]]; then

@@ -3,14 +3,17 @@
 # Everything that a change to the infrastructure must pass. A part whose tool
 # or provider is absent says so and is left out; a part that runs must pass.
 #
-#   TF_PLUGIN_DIR   folder to take the provider from, instead of the registry
+#   TF_PLUGIN_DIR   folder to take the provider from. When not set: the registry,
+#                   and where that cannot be reached, a mirror on this disk
 #   CHECK_APPLY     "no" leaves the apply out
+#   CI              "true" builds the function with less optimisation
 #   and the variables of apply.sh
 
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 infrastructure=$(dirname -- "$here")
+root=$(dirname -- "$infrastructure")
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
@@ -33,6 +36,20 @@ has() { command -v "$1" >/dev/null; }
 export TF_DATA_DIR=$work/terraform TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true TF_CLI_ARGS=-no-color
 terraform=(terraform "-chdir=$infrastructure")
 
+init() {
+  "${terraform[@]}" init -input=false -backend=false -lockfile=readonly \
+    ${TF_PLUGIN_DIR:+"-plugin-dir=$TF_PLUGIN_DIR"} >"$work/init.log" 2>&1
+}
+
+unreachable() { grep -qE 'could not connect|no such host|[Tt]imeout|timed out|connection refused' "$work/init.log"; }
+
+# Folders of this disk that Terraform can take a provider from. What lies in a
+# data folder of Terraform was put there by an init, and links to elsewhere.
+mirrors() {
+  find / -xdev \( -name .terraform -o -path /proc -o -path /sys -o -path "${TMPDIR:-/tmp}" \) -prune \
+    -o -type d -path '*/registry.terraform.io/hashicorp/aws' -print0 2>/dev/null || true
+}
+
 part "shellcheck"
 if has shellcheck; then
   shellcheck "$infrastructure"/*.sh "$here"/*.sh
@@ -48,18 +65,27 @@ if has terraform; then
   passed
 
   part "terraform init"
-  init=(init -input=false -backend=false -lockfile=readonly)
-  if [[ -n ${TF_PLUGIN_DIR:-} ]]; then
-    init+=("-plugin-dir=$TF_PLUGIN_DIR")
-  fi
-  if "${terraform[@]}" "${init[@]}" >"$work/init.log" 2>&1; then
+  if init; then
     provider=true
-    passed
-  elif [[ -z ${TF_PLUGIN_DIR:-} ]] && grep -qE 'Failed to (query|install)|could not connect|no such host|registry' "$work/init.log"; then
-    absent "the AWS provider cannot be fetched (TF_PLUGIN_DIR may name a folder that holds it)"
+  elif [[ -z ${TF_PLUGIN_DIR:-} ]] && unreachable; then
+    # The first mirror that holds a version the lock file has.
+    while [[ $provider == false ]] && IFS= read -r -d '' folder; do
+      export TF_PLUGIN_DIR=${folder%/registry.terraform.io/hashicorp/aws}
+      if init; then
+        provider=true
+        echo "The registry cannot be reached; the provider is taken from $TF_PLUGIN_DIR"
+      else
+        unset TF_PLUGIN_DIR
+      fi
+    done < <(mirrors)
   else
     cat "$work/init.log" >&2
     exit 1
+  fi
+  if [[ $provider == true ]]; then
+    passed
+  else
+    absent "the AWS provider: the registry cannot be reached, and no mirror on this disk holds it (TF_PLUGIN_DIR may name one)"
   fi
 else
   absent "terraform is not installed"
@@ -101,6 +127,18 @@ elif ! has cargo && [[ -z ${BOOTSTRAP_ZIP:-} ]]; then
   passed
   absent "the road through the function: cargo is not installed and BOOTSTRAP_ZIP is not set"
 else
+  if has cargo; then
+    # The features of the whole workspace, as every other step of CI builds
+    # them: with others, the dependencies would be built once more.
+    (cd -- "$root" && cargo build --quiet --workspace --all-features --bin emit --bin read)
+    printf 'producer and reader built in %d s\n' $((SECONDS - began))
+  fi
+  if [[ ${CI:-} == true ]]; then
+    # What is deployed is optimised across all crates on one core. Here the
+    # road counts, not the last megabyte.
+    export CARGO_PROFILE_LAMBDA_LTO=thin CARGO_PROFILE_LAMBDA_CODEGEN_UNITS=16
+    echo "CI: the function is built with thin instead of fat LTO"
+  fi
   "$here/apply.sh"
   passed
 fi

@@ -157,7 +157,7 @@ run "the_role_may_do_exactly_what_the_function_does" {
           Sid      = "WriteLogs"
           Effect   = "Allow"
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/orders-consumer:*"
+          Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/orders-consumer:log-stream:*"
         },
       ]
     }
@@ -189,7 +189,7 @@ run "the_role_may_do_exactly_what_the_function_does" {
   assert {
     condition = alltrue([for statement in jsondecode(aws_iam_role_policy.consumer.policy).Statement :
       !strcontains(jsonencode(statement.Action), "*") &&
-      !strcontains(trimsuffix(statement.Resource, "log-group:/aws/lambda/orders-consumer:*"), "*")
+      !strcontains(trimsuffix(statement.Resource, "log-group:/aws/lambda/orders-consumer:log-stream:*"), "*")
     ])
     error_message = "No wildcard in an action or a resource."
   }

@@ -17,6 +17,7 @@ what AWS does is then asserted as an exact policy document in *.tftest.hcl.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -429,7 +430,6 @@ def road(state, outputs_path):
     queue, dead_letter, table = outputs["EVENT_QUEUE_URL"], outputs["DEAD_LETTER_QUEUE_URL"], outputs["EVENT_TABLE"]
     reader = client("dynamodb", who["reader"])
     administrator = client("sqs", ADMINISTRATOR)
-    grant_locally(outputs)
 
     def history(entity):
         return reader.query(
@@ -449,6 +449,14 @@ def road(state, outputs_path):
 
     def new_entity():
         return str(uuid.uuid4())
+
+    # Under its own role the function cannot write yet: see `grant_locally`. With
+    # anybody else's credentials it could, and the rest would prove nothing.
+    send(who["producer"], queue, {**EXAMPLE, "ID": "control"})
+    refused = until(60, lambda: [line for line in logged(outputs) if "AccessDenied" in line])
+    report.check(bool(refused) and not history("control"), "the function runs under its own role", (refused or ["no refusal in its log"])[0][:300])
+    administrator.purge_queue(QueueUrl=queue)
+    grant_locally(outputs)
 
     # A raw event of a producer that knows nothing of the SDK.
     began = time.monotonic()
@@ -510,10 +518,12 @@ def road(state, outputs_path):
         )
     report.check(bool(until(60, lambda: depth(queue) == 0)), "the queue is empty: nothing is tried again and again")
 
-    # Commands of the caller, with the same credentials.
+    # The SDK itself: emit, and read back, each with its own credentials.
     entity = new_entity()
-    emitted = run_as(report, "PRODUCER_CMD", who["producer"], {"EVENT_QUEUE_URL": queue, "EVENT_ENTITY_ID": entity})
+    producing = {"EVENT_QUEUE_URL": queue, "EVENT_EMITTER_ID": "road.py", "EVENT_ENTITY_ID": entity}
+    emitted = run_as(report, "PRODUCER_CMD", who["producer"], producing)
     if emitted is not None:
+        refused_to(report, "PRODUCER_CMD", "nobody", who, producing)
         event_id = emitted.split()[-1] if emitted.split() else ""
 
         def found():
@@ -530,28 +540,76 @@ def road(state, outputs_path):
             report.check(
                 any(other["EventId"] == {"S": event_id} for other in history(item["ID"]["S"])), "a reader reads it back"
             )
-            listed = run_as(
-                report, "READER_CMD", who["reader"],
-                {"EVENT_TABLE": table, "EVENT_ENTITY_ID": item["ID"]["S"], "EVENT_INDEX_SHARDS": str(outputs["EVENT_INDEX_SHARDS"])},
-            )
+            reading = {
+                "EVENT_TABLE": table, "EVENT_ENTITY_ID": item["ID"]["S"], "EVENT_INDEX_SHARDS": str(outputs["EVENT_INDEX_SHARDS"]),
+            }
+            listed = run_as(report, "READER_CMD", who["reader"], reading)
             if listed is not None:
-                report.check(event_id in listed, "READER_CMD reads it back")
+                report.check(event_id in listed, "READER_CMD reads it back", listed.strip())
+                refused_to(report, "READER_CMD", "producer", who, reading)
+    measured(report, outputs)
     report.end()
 
 
-def run_as(report, variable, credentials, extra):
-    """What the command in `variable` prints, or None when it is not set."""
-    command = os.environ.get(variable)
-    if not command:
-        print(f"  --    {variable} is not set: left out")
-        return None
+def measured(report, outputs):
+    """Every metric of ours on the dashboard is one that the function printed."""
+    drawn = set(re.findall(
+        r'"DomainEvents","(\w+)","Function"',
+        client("cloudwatch", ADMINISTRATOR).get_dashboard(DashboardName=outputs["dashboard_name"])["DashboardBody"],
+    )) | {"Rejected"}
+    printed, dimensions = set(), set()
+    for line in logged(outputs):
+        try:
+            metrics = json.loads(line)
+            directives = metrics["_aws"]["CloudWatchMetrics"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if metrics.get("Function") != outputs["function_name"]:
+            continue
+        for directive in directives:
+            if directive["Namespace"] == "DomainEvents":
+                names = {metric["Name"] for metric in directive["Metrics"]}
+                printed |= names
+                if "Rejected" in names:
+                    dimensions |= {tuple(group) for group in directive["Dimensions"]}
+    report.check(drawn <= printed, "the function prints every metric that the dashboard draws", ", ".join(sorted(drawn - printed or drawn)))
+    report.check(
+        dimensions == {("Function",), ("Function", "Code")}, "it counts rejected events in all, and by code", str(sorted(dimensions))
+    )
+
+
+def logged(outputs):
+    logs = client("logs", ADMINISTRATOR)
+    for page in logs.get_paginator("filter_log_events").paginate(logGroupName=outputs["log_group_name"]):
+        for event in page["events"]:
+            yield from event["message"].splitlines()
+
+
+def command_as(variable, credentials, extra):
     environment = {
         **os.environ, **extra,
         "AWS_ACCESS_KEY_ID": credentials["key"], "AWS_SECRET_ACCESS_KEY": credentials["secret"],
     }
-    done = subprocess.run(["bash", "-c", command], env=environment, stdout=subprocess.PIPE, text=True, timeout=600)
-    report.check(done.returncode == 0, f"{variable} succeeds", f"exit {done.returncode}")
+    return subprocess.run(
+        ["bash", "-c", os.environ[variable]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+
+
+def run_as(report, variable, credentials, extra):
+    """What the command in `variable` prints, or None when it is not set or fails."""
+    if not os.environ.get(variable):
+        print(f"  --    {variable} is not set: left out")
+        return None
+    done = command_as(variable, credentials, extra)
+    report.check(done.returncode == 0, f"{variable} succeeds", f"exit {done.returncode} {done.stderr.strip()}")
     return done.stdout if done.returncode == 0 else None
+
+
+def refused_to(report, variable, name, who, extra):
+    done = command_as(variable, who[name], extra)
+    report.check(
+        done.returncode != 0 and "AccessDenied" in done.stderr, f"{variable} is refused to {name}", done.stderr.strip()[-200:]
+    )
 
 
 def protected(outputs_path):

@@ -274,6 +274,39 @@ run "a_retention_in_words_is_refused" {
   expect_failures = [var.event_retention]
 }
 
+run "a_retention_of_nothing_is_refused" {
+  command = plan
+
+  variables {
+    event_retention = { SESSION_PINGED = "0d" }
+  }
+
+  expect_failures = [var.event_retention]
+}
+
+run "a_retention_in_weeks_is_refused" {
+  command = plan
+
+  variables {
+    event_retention = { SESSION_PINGED = "2w" }
+  }
+
+  expect_failures = [var.event_retention]
+}
+
+run "every_unit_of_the_consumer_is_taken" {
+  command = plan
+
+  variables {
+    event_retention = { A = "90m", B2 = "12h", ORDER_PLACED = "1y", SESSION_PINGED = "30d", "*" = "never" }
+  }
+
+  assert {
+    condition     = module.consumer.environment["EVENT_RETENTION"] == "A=90m,B2=12h,ORDER_PLACED=1y,SESSION_PINGED=30d,*=never"
+    error_message = "The function must get every rule as it was written."
+  }
+}
+
 run "a_retention_for_no_event_type_is_refused" {
   command = plan
 

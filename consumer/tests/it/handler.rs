@@ -93,3 +93,28 @@ async fn a_thousand_events_take_forty_requests() {
     assert_eq!(report.metrics.verdicts(), [1000, 0, 0, 0]);
     assert_eq!(proxy.requests(), 40);
 }
+
+#[tokio::test]
+async fn a_rejected_message_too_large_for_the_reason_arrives_by_redrive() {
+    let stack = endpoints().await;
+    let (client, queue) = (stack.sqs_client(), stack.queue_url());
+    let huge = "x".repeat(1_048_576);
+    let send = client.send_message().queue_url(&queue);
+    send.message_body(&huge).send().await.unwrap();
+    // Seen at once again each time, as often as the queue allows.
+    for _ in 0..5 {
+        let receive = client.receive_message().queue_url(&queue);
+        let received = receive.visibility_timeout(0).send().await.unwrap();
+        let message = &received.messages()[0];
+        let record = record(message.message_id().unwrap(), message.body().unwrap());
+        let report = stack
+            .handler()
+            .handle(std::slice::from_ref(&record), None)
+            .await;
+        assert_eq!(report.failed, [record.message_id]);
+    }
+    let receive = client.receive_message().queue_url(&queue);
+    assert!(receive.send().await.unwrap().messages().is_empty());
+    let letters = dead_letters(&stack).await;
+    assert_eq!((letters.len(), letters[0].0.len()), (1, huge.len()));
+}

@@ -3,10 +3,15 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use domain_events::EventStore;
 use domain_events_consumer::local::{Options, Stack};
+use domain_events_consumer::worker::Worker;
+use domain_events_consumer::{DeadLetterQueue, Handler};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::{body, dead_letters, endpoints, history};
 
 async fn send(stack: &Stack, body: &str) {
@@ -57,6 +62,37 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
     };
     until(("0".to_owned(), "0".to_owned()), left).await;
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_batch_stays_hidden_from_other_pollers() {
+    let stack = endpoints().await;
+    let slow = |_: u64, _: &str| Fault::Delay(Duration::from_secs(3));
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), slow).await;
+    let client = stack.dynamodb_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    let store = EventStore::new(
+        aws_sdk_dynamodb::Client::from_conf(config.build()),
+        stack.table(),
+    );
+    let dead_letters = DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url());
+    let worker = Worker::new(
+        stack.sqs_client(),
+        stack.queue_url(),
+        Handler::new(store, dead_letters),
+    );
+    let worker = worker.with_visibility_timeout(Duration::from_secs(1));
+    let stop = CancellationToken::new();
+    send(&stack, &body("slow", "1")).await;
+    let running = tokio::spawn(worker.run(3, stop.clone()));
+    until(vec!["1".to_owned()], || history(&stack, "slow")).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(
+        proxy.requests(),
+        1,
+        "another poller took the message as well"
+    );
 }
 
 #[tokio::test]

@@ -136,12 +136,14 @@ resource "aws_iam_role_policy" "consumer" {
         Resource = var.table_arn
       },
       {
-        # The end of this ARN stands for the log streams of this one group,
-        # whose names only Lambda knows.
+        # The only wildcard of the role. IAM asks for both actions on one log
+        # stream, and Lambda makes up its name when an instance starts (the
+        # date, the version and a random number): no policy can know it. It
+        # stands for the streams of this one group.
         Sid      = "WriteLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${aws_cloudwatch_log_group.consumer.arn}:*"
+        Resource = "${aws_cloudwatch_log_group.consumer.arn}:log-stream:*"
       },
     ]
   })

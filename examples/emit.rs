@@ -1,0 +1,30 @@
+//! A producer as it runs in AWS: all that it needs stands in its environment.
+//! `EVENT_QUEUE_URL=… EVENT_EMITTER_ID=shop EVENT_ENTITY_ID=order-1 cargo run --bin emit`
+//!
+//! Region and credentials are found as by every AWS SDK. Its role needs the
+//! policy `producer_policy_arn` that `infrastructure/` creates, and no other.
+use std::{env, error::Error, time::Duration};
+
+use domain_events::{DomainEvent, Sdk};
+use serde::Serialize;
+
+#[derive(Serialize, DomainEvent)]
+struct OrderPlaced {
+    #[event(id)]
+    order: String,
+    parcels: u8,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let order = env::var("EVENT_ENTITY_ID")?;
+    let sdk = Sdk::from_env().await?;
+
+    // When `emit` returns, SQS has the event.
+    let receipt = sdk.emit(OrderPlaced { order, parcels: 2 }).await?;
+    println!("SQS has the event {}", receipt.event_id);
+
+    let report = sdk.shutdown(Duration::from_secs(10)).await;
+    assert!(report.is_complete(), "{report:?}");
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! A reader as it runs in AWS: the history of one entity, as a type of its own.
+//! `EVENT_TABLE=… EVENT_ENTITY_ID=order-1 cargo run --bin read`
+//!
+//! Region and credentials are found as by every AWS SDK. Its role needs the
+//! policy `reader_policy_arn` that `infrastructure/` creates, and no other.
+use std::{env, error::Error};
+
+use aws_config::BehaviorVersion;
+use domain_events::{DomainEvent, EventStore};
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+
+/// As the producer `emit` sends it.
+#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+struct OrderPlaced {
+    #[event(id)]
+    order: String,
+    parcels: u8,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (table, entity) = (env::var("EVENT_TABLE")?, env::var("EVENT_ENTITY_ID")?);
+    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+    let store = EventStore::new(aws_sdk_dynamodb::Client::new(&aws), table);
+
+    let mut history = store.history(&entity.parse()?).decode::<OrderPlaced>();
+    while let Some(event) = history.try_next().await? {
+        let (when, id) = (event.stored().timestamp(), event.stored().event_id());
+        print!("{} {id} ", when.to_datetime());
+        match event.known() {
+            Some(OrderPlaced { order, parcels }) => println!("{order}: {parcels} parcels"),
+            None => println!("is of a type that this reader does not know"),
+        }
+    }
+    Ok(())
+}
