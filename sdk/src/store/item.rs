@@ -266,7 +266,11 @@ fn json(name: &str, value: &AttributeValue) -> Result<Json, String> {
 fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static str> {
     match value {
         AttributeValue::S(text) => out.push_str(&wire::quoted(text)),
-        AttributeValue::N(number) => out.push_str(number),
+        // Text that is no number is found when the JSON is read.
+        AttributeValue::N(number) => match number_text(number) {
+            Some(lexeme) => out.push_str(&Number::parse(lexeme).canonical()),
+            None => out.push_str(number),
+        },
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         AttributeValue::Null(_) => out.push_str("null"),
         AttributeValue::L(members) => {
@@ -454,12 +458,7 @@ mod tests {
         let text = r#"{"":1,"\u0000":{"":2},"a":[null,true,"",{},[],"\ufffe\u0000😀"],"n":12345678901234567890123456789012345678}"#;
         let read = json("Data", &value(text)).unwrap();
         assert_eq!(value(&read.text), value(text));
-        for (number, stored) in [
-            ("0.10", "1E-1"),
-            ("-0", "0"),
-            ("1e2", "1E2"),
-            ("0e900", "0"),
-        ] {
+        for (number, stored) in [("0.10", "0.1"), ("-0", "0"), ("1e2", "100"), ("0e900", "0")] {
             assert_eq!(value(number), AttributeValue::N(stored.to_owned()));
         }
     }

@@ -120,20 +120,41 @@ impl<'a> Number<'a> {
         self.scaled(0).ok().and_then(|v| v.try_into().ok())
     }
 
-    /// A text of the same value that DynamoDB takes, however it was written:
-    /// `0e500` is zero, and ten thousand trailing zeros are an exponent.
+    /// The shortest usual text of the same value, however it was written: `0e500`
+    /// is zero, `10.0` is ten, and ten thousand trailing zeros are an exponent.
+    #[cfg(feature = "store")]
     pub(crate) fn canonical(&self) -> String {
+        /// More zeros than these are told by an exponent.
+        const ZEROS: i64 = 20;
         if self.digits == 0 {
             return "0".to_owned();
         }
-        let mut text = String::with_capacity(self.digits + 6);
+        let count = self.digits as i64;
+        let mut text = String::with_capacity(self.digits + 8);
         if self.negative {
             text.push('-');
         }
-        text.extend(self.significant_digits().map(char::from));
-        let exponent = self.exponent - self.digits as i64;
-        if exponent != 0 {
-            text.push_str(&format!("E{exponent}"));
+        let zeros = |text: &mut String, n: i64| text.extend((0..n).map(|_| '0'));
+        let mut digits = self.significant_digits().map(char::from);
+        match self.exponent {
+            whole if (count..=count + ZEROS).contains(&whole) => {
+                text.extend(digits);
+                zeros(&mut text, whole - count);
+            }
+            before if (1..count).contains(&before) => {
+                text.extend(digits.by_ref().take(before as usize));
+                text.push('.');
+                text.extend(digits);
+            }
+            fraction if (-ZEROS..=0).contains(&fraction) => {
+                text.push_str("0.");
+                zeros(&mut text, -fraction);
+                text.extend(digits);
+            }
+            exponent => {
+                text.extend(digits);
+                text.push_str(&format!("E{}", exponent - count));
+            }
         }
         text
     }
@@ -221,14 +242,20 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "store")]
     fn canonical_text_has_the_same_value() {
         for (lexeme, canonical) in [
             ("0.0", "0"),
             ("-0e9", "0"),
-            ("1.50", "15E-1"),
-            ("100", "1E2"),
+            ("1.50", "1.5"),
+            ("100", "100"),
+            ("1e2", "100"),
+            ("10.0", "10"),
             ("-12", "-12"),
-            ("0.001", "1E-3"),
+            ("-12.5e-1", "-1.25"),
+            ("0.001", "0.001"),
+            ("1e100", "1E100"),
+            ("12e-60", "12E-60"),
         ] {
             assert_eq!(Number::parse(lexeme).canonical(), canonical, "{lexeme}");
         }
