@@ -6,13 +6,17 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Ident, LitStr, Path};
 
+use crate::definition::alone;
 use crate::location::{at, located};
 use crate::model::{Event, Model, Name, Variant};
 
 pub(crate) struct Force<'a> {
     pub(crate) krate: &'a Path,
+    /// What is generic is checked where it is used: only there it is known.
+    pub(crate) is_generic: bool,
 }
 
 impl Force<'_> {
@@ -36,6 +40,7 @@ impl Force<'_> {
         std::iter::once(self.name(event))
             .chain(aliases)
             .chain(constants)
+            .chain(self.chain(event))
             .collect()
     }
 
@@ -51,6 +56,15 @@ impl Force<'_> {
                 self.names(&names)
             }
         }
+    }
+
+    /// That the version before is the version before.
+    fn chain(&self, event: &Event<'_>) -> Option<TokenStream> {
+        let older = event.upcast_from.as_ref().filter(|_| !self.is_generic)?;
+        let span = at(older.span());
+        let definition = located(&alone(event, self.krate), span);
+        let krate = located(self.krate, span);
+        Some(quote_spanned!(span=> const _: #krate::EventDefinition = #definition;))
     }
 
     fn names(&self, names: &[&LitStr]) -> TokenStream {

@@ -2,24 +2,33 @@
 
 pub mod wire;
 
+mod definition;
 mod envelope;
 mod error;
 mod event;
-#[cfg(feature = "store")]
-pub mod store;
+mod older;
+mod redacted;
 #[cfg(feature = "sqs")]
 mod sdk;
+#[cfg(feature = "store")]
+pub mod store;
 mod timestamp;
 
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
 
+pub use definition::EventDefinition;
 pub use envelope::{Context, Envelope, EnvelopeBuilder, MAX_ITEM_BYTES};
 pub use error::{DecodeError, InvalidEvent, RejectionCode};
 pub use event::{
     CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId,
-    EventDefinition, EventId, EventType,
+    EventId, EventType,
 };
+pub use older::OlderEvent;
+pub use redacted::Redacted;
+/// What reading an older version asks of its type; the derive's bounds name it.
+#[doc(no_inline)]
+pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]
 pub use error::{CorruptItem, ReadError, StoreError};
 #[cfg(feature = "store")]
