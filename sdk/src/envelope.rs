@@ -184,6 +184,14 @@ impl Envelope {
         Ok(Self(Box::new(parts)))
     }
 
+    /// The same event, as if it had been made then.
+    #[cfg(feature = "schema")]
+    pub(crate) fn stamped(mut self, timestamp: Timestamp, event_id: EventId) -> Self {
+        self.0.timestamp = timestamp;
+        self.0.event_id = event_id;
+        self
+    }
+
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
     }

@@ -8,6 +8,8 @@ mod error;
 mod event;
 mod older;
 mod redacted;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "sqs")]
 mod sdk;
 #[cfg(feature = "store")]

@@ -2,5 +2,9 @@
 
 mod derive;
 mod evolution;
+#[cfg(feature = "schema")]
+mod gate;
 mod pii;
+#[cfg(feature = "schema")]
+mod schema;
 mod wire;
