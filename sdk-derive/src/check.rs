@@ -54,7 +54,8 @@ fn check_struct<'a>(
         Fields::Named(_) | Fields::Unit => {
             let naming = Naming::of(&input.attrs).of_struct();
             let source = Source::read(name, settings, &data.fields, naming, mistakes);
-            Rules::new(None, mistakes).event(source).map(Model::Struct)
+            let event = Rules::new(None, mistakes).event(source)?;
+            Some(Model::Struct(Box::new(event)))
         }
         Fields::Unnamed(fields) => {
             let message = format!(
@@ -88,7 +89,7 @@ fn check_enum<'a>(
         let content = match shape {
             Shape::Wrapper(inner) => Content::Wrapped(inner),
             Shape::Fields(source) => match rules.event(*source) {
-                Some(event) => Content::Fields(event),
+                Some(event) => Content::Fields(Box::new(event)),
                 None => continue,
             },
             Shape::Wrong(mistake) => {
@@ -103,7 +104,10 @@ fn check_enum<'a>(
         });
     }
     rules.finish(&variants);
-    Model::Enum { settings, variants }
+    Model::Enum {
+        settings: Box::new(settings),
+        variants,
+    }
 }
 
 enum Shape<'a> {

@@ -9,9 +9,9 @@ use syn::{Field, Ident, LitStr, Type};
 use crate::attr::Settings;
 
 pub(crate) enum Model<'a> {
-    Struct(Event<'a>),
+    Struct(Box<Event<'a>>),
     Enum {
-        settings: Settings,
+        settings: Box<Settings>,
         variants: Vec<Variant<'a>>,
     },
 }
@@ -35,7 +35,7 @@ impl<'a> Variant<'a> {
 
 pub(crate) enum Content<'a> {
     /// The variant is the event.
-    Fields(Event<'a>),
+    Fields(Box<Event<'a>>),
     /// The variant holds a type that is an event by itself.
     Wrapped(&'a Type),
 }

@@ -57,12 +57,6 @@ mod a_struct {
             }
             "#,
             r#"
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("ORDER_PLACED")];
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("ORDER_MADE")];
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("USER");
             const _: ::domain_events::EventDefinition =
                 ::domain_events::EventDefinition::new("ORDER_PLACED")
                     .with_version(3)
@@ -112,8 +106,6 @@ mod a_struct {
             }
             "#,
             r#"
-            const _: [my::events::EventDefinition; 1usize] =
-                [my::events::EventDefinition::new("CHANGED")];
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl<'a, T: Copy, const N: usize> my::events::DomainEvent for r#Changed<'a, T, N>
@@ -205,10 +197,6 @@ mod a_struct {
             struct ShopOpened;
             "#,
             r#"
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("SHOP_OPENED")];
-            const _: ::domain_events::EntityId =
-                ::domain_events::EntityId::from_static("shop");
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl ::domain_events::DomainEvent for ShopOpened {
@@ -349,16 +337,6 @@ mod an_enum {
             }
             "#,
             r#"
-            const _: [::domain_events::EventDefinition; 2usize] = [
-                ::domain_events::EventDefinition::new("ORDER"),
-                ::domain_events::EventDefinition::new("ORDER_SHIPPED")
-            ];
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("GONE")];
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("USER");
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("SYSTEM");
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl<T> ::domain_events::DomainEvent for OrderEvent<T>

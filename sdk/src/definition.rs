@@ -246,7 +246,7 @@ impl EventDefinition {
     }
 
     /// Whether it is the other event, or one of its earlier versions.
-    const fn precedes(&self, other: &Self) -> bool {
+    pub(crate) const fn precedes(&self, other: &Self) -> bool {
         let mut next = Some(other);
         while let Some(definition) = next {
             if self.is_same(definition) {

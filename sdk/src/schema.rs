@@ -72,7 +72,9 @@ mod lock;
 mod shape;
 mod wire;
 
-pub use check::{LockError, Mode, assert_lock, check_document, check_lock, print};
+pub use check::{
+    LockError, Mode, assert_lock, check_document, check_lock, document_of, print,
+};
 pub use example::SchemaError;
 pub use gate::{Break, Reader, Report};
 

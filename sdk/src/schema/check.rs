@@ -1,7 +1,9 @@
 //! The gate as it is used: in a test, and by the command.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::{env, fmt, fs};
 
 use serde::{Deserialize, Serialize};
@@ -57,8 +59,8 @@ pub enum LockError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The file could not be read or written.
-    #[error("{path} cannot be read or written")]
+    /// A file could not be read or written, or a program not be run.
+    #[error("{path} cannot be read, written or run")]
     File {
         /// Where it is.
         path: PathBuf,
@@ -169,6 +171,38 @@ pub fn print(events: &Events) -> Result<(), LockError> {
     })
     .map_err(|error| file(error.into()))?;
     writeln!(io::stdout(), "{text}").map_err(file)
+}
+
+/// Runs a program that [prints](print) its events, and has it read the examples
+/// in the lock at `path`. What it prints is for [`check_document`].
+///
+/// # Errors
+///
+/// [`LockError::File`] if the program cannot be run or fails.
+pub fn document_of(
+    program: &[impl AsRef<OsStr>],
+    path: impl AsRef<Path>,
+) -> Result<String, LockError> {
+    let (name, arguments) = match program {
+        [name, arguments @ ..] => (name.as_ref(), arguments),
+        [] => (OsStr::new(""), program),
+    };
+    let file = |source| LockError::File {
+        path: name.into(),
+        source,
+    };
+    // The program may look for it from another folder.
+    let lock = std::path::absolute(path).map_err(file)?;
+    let mut command = Command::new(name);
+    command.args(arguments).env(SAMPLES, lock);
+    let output = command.stderr(Stdio::inherit()).output().map_err(file)?;
+    if !output.status.success() {
+        return Err(file(io::Error::other(format!(
+            "it ended with {}",
+            output.status
+        ))));
+    }
+    String::from_utf8(output.stdout).map_err(|error| file(io::Error::other(error)))
 }
 
 /// Compares what a program [printed](print) with the lock at `path`.

@@ -71,8 +71,10 @@ impl Lock {
                 pii: owned(definition.pii()),
                 sample: described.example()?,
             };
-            let name = definition.event_type().into_string();
-            let event = lock.events.entry(name).or_default();
+            let event = lock
+                .events
+                .entry(present_name(definition, events))
+                .or_default();
             event.versions.insert(definition.version(), version);
             if event.version() == definition.version() {
                 event.aliases = aliases(definition);
@@ -123,6 +125,14 @@ impl Lock {
         }
         updated
     }
+}
+
+/// The name of the event now: an earlier version may be listed under another.
+fn present_name(definition: &EventDefinition, events: &Events) -> String {
+    let all = events.all.iter().map(|described| &described.definition);
+    let later = all.filter(|other| definition.precedes(other));
+    let latest = later.max_by_key(|other| other.version());
+    latest.unwrap_or(definition).event_type().into_string()
 }
 
 fn aliases(definition: &EventDefinition) -> Vec<String> {

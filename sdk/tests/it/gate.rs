@@ -478,6 +478,19 @@ mod a_version {
             celsius: f64,
         }
     }
+    point_in_time! { renamed: [first_of_two::Measured, TemperatureMeasured]
+        #[derive(DomainEvent)]
+        #[event(alias = "MEASURED", version = 2, upcast_from = first_of_two::Measured)]
+        pub(crate) struct TemperatureMeasured {
+            #[event(id)]
+            sensor: String,
+        }
+    }
+    impl From<first_of_two::Measured> for renamed::TemperatureMeasured {
+        fn from(old: first_of_two::Measured) -> Self {
+            serde_json::from_value(serde_json::json!({"sensor": old.sensor})).unwrap()
+        }
+    }
     point_in_time! { both: [first_of_two::Measured, second::Measured] }
 
     impl From<first_of_two::Measured> for second::Measured {
@@ -502,6 +515,15 @@ mod a_version {
             what,
             NEW,
         );
+    }
+
+    #[test]
+    fn that_comes_with_another_name_passes() {
+        let notes = passes(&first_of_two::events(), &renamed::events());
+        let expected = "MEASURED is written as TEMPERATURE_MEASURED now, which old readers do not know: \
+                        release the readers first";
+        assert_eq!(notes[0], expected);
+        assert_eq!(passes(&renamed::events(), &renamed::events()), [""; 0]);
     }
 
     #[test]
