@@ -52,8 +52,8 @@ impl Force<'_> {
     fn name(&self, event: &Event<'_>) -> TokenStream {
         match &event.name {
             Name::Written(literal) => self.names(&[literal]),
-            Name::Derived { from, prefix } => {
-                let name = LitStr::new(&event.name.text(), from.span());
+            Name::Derived { from, prefix, text } => {
+                let name = LitStr::new(text, from.span());
                 let names: Vec<_> = prefix.iter().chain([&name]).collect();
                 self.names(&names)
             }

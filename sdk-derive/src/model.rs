@@ -103,20 +103,23 @@ pub(crate) enum Name<'a> {
     Derived {
         from: &'a Ident,
         prefix: Option<LitStr>,
+        text: String,
     },
 }
 
-impl Name<'_> {
+impl<'a> Name<'a> {
+    pub(crate) fn derived(from: &'a Ident, prefix: Option<LitStr>) -> Self {
+        let mut text = from.unraw().to_string().to_shouty_snake_case();
+        if let Some(prefix) = &prefix {
+            text = format!("{}_{text}", prefix.value());
+        }
+        Self::Derived { from, prefix, text }
+    }
+
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Written(literal) => literal.value(),
-            Self::Derived { from, prefix } => {
-                let name = from.unraw().to_string().to_shouty_snake_case();
-                match prefix {
-                    Some(prefix) => format!("{}_{name}", prefix.value()),
-                    None => name,
-                }
-            }
+            Self::Derived { text, .. } => text.clone(),
         }
     }
 }

@@ -123,10 +123,7 @@ impl<'m> Rules<'m> {
             None => {
                 let prefix = container.and_then(|settings| settings.prefix.as_ref());
                 let prefix = prefix.map(|setting| setting.value.clone());
-                Name::Derived {
-                    from: ident,
-                    prefix,
-                }
+                Name::derived(ident, prefix)
             }
         };
         let event = Event {
@@ -139,7 +136,7 @@ impl<'m> Rules<'m> {
             emitter_id,
             emitter_type,
         };
-        if self.container.is_none() {
+        if self.container.is_none() && !event.aliases.is_empty() {
             self.distinct(&[(ident, &event)]);
         }
         Some(event)
