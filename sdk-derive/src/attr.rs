@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use syn::{Attribute, Ident, LitStr, Path};
+use syn::{Attribute, Ident, LitStr, Path, Type};
 
 use crate::item::{Item, items};
 use crate::mistakes::Mistakes;
@@ -14,6 +14,9 @@ pub(crate) struct Settings {
     pub(crate) event_type: Option<Setting<LitStr>>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) version: Option<Setting<NonZeroU16>>,
+    pub(crate) upcast_from: Option<Setting<Type>>,
+    pub(crate) oldest: Option<Setting<()>>,
+    pub(crate) id: Option<Setting<LitStr>>,
     pub(crate) prefix: Option<Setting<LitStr>>,
     pub(crate) emitter_id: Option<Setting<LitStr>>,
     pub(crate) emitter_type: Option<Setting<LitStr>>,
@@ -37,9 +40,10 @@ impl Settings {
         settings
     }
 
-    /// The emitter's constants, with the name of the library's type for each.
+    /// The constants, with the name of the library's type for each.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let settings = [
+            ("EntityId", &self.id),
             ("EmitterId", &self.emitter_id),
             ("EmitterType", &self.emitter_type),
         ];
@@ -56,6 +60,9 @@ impl Settings {
                 Ok(())
             }
             "version" => set(&mut self.version, item.version()?, item),
+            "upcast_from" => set(&mut self.upcast_from, item.ty()?, item),
+            "oldest" => set(&mut self.oldest, item.flag()?, item),
+            "id" => set(&mut self.id, item.string("billing")?, item),
             "prefix" => set(&mut self.prefix, item.string("ORDER")?, item),
             "emitter_id" => set(&mut self.emitter_id, item.string("billing")?, item),
             "emitter_type" => set(&mut self.emitter_type, item.string("USER")?, item),
@@ -71,6 +78,7 @@ pub(crate) struct Marks {
     pub(crate) id: Option<Ident>,
     pub(crate) emitter_id: Option<Ident>,
     pub(crate) emitter_type: Option<Ident>,
+    pub(crate) pii: Option<Ident>,
 }
 
 impl Marks {
@@ -89,6 +97,7 @@ impl Marks {
             "id" => &mut self.id,
             "emitter_id" => &mut self.emitter_id,
             "emitter_type" => &mut self.emitter_type,
+            "pii" => &mut self.pii,
             other => unreachable!("`{other}` is no mark of a field"),
         };
         let key = item.mark()?;

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Field, Ident, LitStr, Path};
+use syn::spanned::Spanned;
+use syn::{Field, Ident, LitStr, Path, Type};
 
 use crate::attr::{Setting, Settings};
 use crate::definition::{of_event, of_variant};
@@ -19,14 +20,16 @@ type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 impl Body<'_> {
     pub(crate) fn of_struct(&self, event: &Event<'_>) -> TokenStream {
         let definitions = self.definitions(&[of_event(event, None, self.krate)]);
-        let id = borrowed(event.id);
-        let half = |name, part: Option<&Part<'_>>| {
-            let value = match &part?.origin {
-                Origin::Field(field) => borrowed(field),
-                Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
-            };
-            Some(half(name, &some(&value)))
+        let value = |part: &Part<'_>| match &part.origin {
+            Origin::Field(field) => borrowed(field),
+            Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
         };
+        let id = value(&event.id);
+        let half = |name, part: Option<&Part<'_>>| Some(half(name, &some(&value(part?))));
+        let upcast = event.upcast_from.as_ref().map(|older| {
+            let read = self.read_older(older);
+            self.upcast(&read)
+        });
         let emitter_id = half("emitter_id", event.emitter_id.as_ref());
         let emitter_type = half("emitter_type", event.emitter_type.as_ref());
         quote! {
@@ -36,6 +39,7 @@ impl Body<'_> {
             }
             #emitter_id
             #emitter_type
+            #upcast
         }
     }
 
@@ -52,7 +56,13 @@ impl Body<'_> {
             quote!(Self::#ident { .. } => #index)
         });
         let id = variants.iter().map(|variant| match &variant.content {
-            Content::Fields(event) => field_arm(variant, event.id, |value| value),
+            Content::Fields(event) => match &event.id.origin {
+                Origin::Field(field) => field_arm(variant, field, |value| value),
+                Origin::Constant(text) | Origin::Default(text) => {
+                    let ident = variant.ident;
+                    quote!(Self::#ident { .. } => &#text)
+                }
+            },
             Content::Wrapped(_) => self.wrapped_arm(variant, "entity_id"),
         });
         let emitter_id = self.half_of_enum(
@@ -67,6 +77,7 @@ impl Body<'_> {
             |event| event.emitter_type.as_ref(),
             settings.emitter_type.as_ref(),
         );
+        let upcast = self.upcast_of_enum(variants);
         quote! {
             #definitions
             fn definition(&self) -> #krate::EventDefinition {
@@ -82,6 +93,53 @@ impl Body<'_> {
             }
             #emitter_id
             #emitter_type
+            #upcast
+        }
+    }
+
+    /// None if no variant can have earlier versions.
+    fn upcast_of_enum(&self, variants: &[Variant<'_>]) -> Option<TokenStream> {
+        let krate = self.krate;
+        let arm = |(index, variant): (usize, &Variant<'_>)| {
+            let read = match &variant.content {
+                Content::Fields(event) => self.read_older(event.upcast_from.as_ref()?),
+                Content::Wrapped(ty) => {
+                    let ident = variant.ident;
+                    quote! {
+                        <#ty as #krate::DomainEvent>::upcast(__older.of_variant()).map(Self::#ident)
+                    }
+                }
+            };
+            let index = Literal::usize_unsuffixed(index);
+            Some(quote!(#index => #read))
+        };
+        let arms: Vec<_> = variants.iter().enumerate().filter_map(arm).collect();
+        (!arms.is_empty()).then(|| {
+            self.upcast(&quote! {
+                match __older.index() {
+                    #(#arms,)*
+                    _ => ::core::result::Result::Err(__older.unreadable()),
+                }
+            })
+        })
+    }
+
+    fn upcast(&self, body: &TokenStream) -> TokenStream {
+        let krate = self.krate;
+        quote! {
+            fn upcast(
+                __older: #krate::OlderEvent<'_>
+            ) -> ::core::result::Result<Self, #krate::DecodeError> {
+                #body
+            }
+        }
+    }
+
+    /// Located at the older type, for a missing `From` or `Deserialize` is about that.
+    fn read_older(&self, older: &Type) -> TokenStream {
+        let span = at(older.span());
+        quote_spanned! {span=>
+            __older.read_as::<#older>().map(<Self as ::core::convert::From<#older>>::from)
         }
     }
 

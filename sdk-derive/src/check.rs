@@ -9,6 +9,7 @@ use crate::model::{Content, Model, Variant};
 use crate::place::Place;
 use crate::rules::{Rules, Source};
 use crate::serde_index::serde_indices;
+use crate::serde_name::Naming;
 
 /// The input as far as it was understood.
 pub(crate) struct Checked<'a> {
@@ -50,23 +51,17 @@ fn check_struct<'a>(
 ) -> Option<Model<'a>> {
     let name = &input.ident;
     match &data.fields {
-        Fields::Named(fields) => {
-            let source = Source::read(name, settings, fields, mistakes);
-            Rules::new(None, mistakes).event(source).map(Model::Struct)
+        Fields::Named(_) | Fields::Unit => {
+            let naming = Naming::of(&input.attrs).of_struct();
+            let source = Source::read(name, settings, &data.fields, naming, mistakes);
+            let event = Rules::new(None, mistakes).event(source)?;
+            Some(Model::Struct(Box::new(event)))
         }
         Fields::Unnamed(fields) => {
             let message = format!(
                 "an event's fields have names: write `struct {name} {{ #[event(id)] id: …, … }}`"
             );
             mistakes.at(fields, message);
-            None
-        }
-        Fields::Unit => {
-            let message = format!(
-                "`{name}` does not say which entity it is about: \
-                 write `struct {name} {{ #[event(id)] id: … }}`"
-            );
-            mistakes.at(name, message);
             None
         }
     }
@@ -82,9 +77,10 @@ fn check_enum<'a>(
         let message = "an enum of events has a variant for each event: write one";
         mistakes.at(&input.ident, message);
     }
+    let naming = Naming::of(&input.attrs);
     let mut shapes = Vec::new();
     for variant in &data.variants {
-        shapes.push(Shape::read(variant, mistakes));
+        shapes.push(Shape::read(variant, naming, mistakes));
     }
     let mut rules = Rules::new(Some(&settings), mistakes);
     let mut variants = Vec::new();
@@ -93,7 +89,7 @@ fn check_enum<'a>(
         let content = match shape {
             Shape::Wrapper(inner) => Content::Wrapped(inner),
             Shape::Fields(source) => match rules.event(*source) {
-                Some(event) => Content::Fields(event),
+                Some(event) => Content::Fields(Box::new(event)),
                 None => continue,
             },
             Shape::Wrong(mistake) => {
@@ -103,12 +99,15 @@ fn check_enum<'a>(
         };
         variants.push(Variant {
             ident: &variant.ident,
-            serde_index,
+            serde: serde_index.map(|index| (index, naming.variant(variant))),
             content,
         });
     }
     rules.finish(&variants);
-    Model::Enum { settings, variants }
+    Model::Enum {
+        settings: Box::new(settings),
+        variants,
+    }
 }
 
 enum Shape<'a> {
@@ -118,12 +117,14 @@ enum Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    fn read(variant: &'a syn::Variant, mistakes: &mut Mistakes) -> Self {
+    fn read(variant: &'a syn::Variant, naming: Naming, mistakes: &mut Mistakes) -> Self {
         let name = &variant.ident;
         match &variant.fields {
-            Fields::Named(fields) => {
+            Fields::Named(_) | Fields::Unit => {
                 let settings = Settings::read(&variant.attrs, Place::Variant, mistakes);
-                Self::Fields(Box::new(Source::read(name, settings, fields, mistakes)))
+                let naming = naming.of_variant(&variant.attrs);
+                let source = Source::read(name, settings, &variant.fields, naming, mistakes);
+                Self::Fields(Box::new(source))
             }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let field = &fields.unnamed[0];
@@ -137,13 +138,6 @@ impl<'a> Shape<'a> {
                      or holds one event, `{name}(OrderPlaced)`"
                 );
                 Self::Wrong(syn::Error::new_spanned(fields, message))
-            }
-            Fields::Unit => {
-                let message = format!(
-                    "`{name}` does not say which entity it is about: \
-                     write `{name} {{ #[event(id)] id: … }}`"
-                );
-                Self::Wrong(syn::Error::new_spanned(name, message))
             }
         }
     }

@@ -10,14 +10,28 @@ use crate::model::{Content, Event, Variant};
 
 pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
     match &variant.content {
-        Content::Fields(event) => of_event(event, variant.serde_index, krate),
-        Content::Wrapped(ty) => of_wrapped(ty, variant.serde_index, krate),
+        Content::Fields(event) => of_event(event, variant.serde.as_ref(), krate),
+        Content::Wrapped(ty) => of_wrapped(ty, variant.serde.as_ref(), krate),
     }
 }
 
 /// The `let` matters to messages. What stands in `&[...]` directly is evaluated
 /// ahead of time, and the compiler would report a wrong name here once more.
-pub(crate) fn of_event(event: &Event<'_>, index: Option<u32>, krate: &Path) -> TokenStream {
+pub(crate) fn of_event(
+    event: &Event<'_>,
+    serde: Option<&(u32, String)>,
+    krate: &Path,
+) -> TokenStream {
+    let definition = alone(event, krate);
+    let in_variant = in_variant(serde);
+    quote! {{
+        let __event = #definition #in_variant;
+        __event
+    }}
+}
+
+/// What is said of the event where it is not in an enum.
+pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let name = event.name.text();
     let version = event.version.map(|version| {
         let version = Literal::u16_unsuffixed(version.get());
@@ -25,21 +39,26 @@ pub(crate) fn of_event(event: &Event<'_>, index: Option<u32>, krate: &Path) -> T
     });
     let aliases = &event.aliases;
     let aliases = (!aliases.is_empty()).then(|| quote!(.with_aliases(&[#(#aliases),*])));
-    let in_variant = in_variant(index);
-    quote! {{
-        let __event = #krate::EventDefinition::new(#name) #version #aliases #in_variant;
-        __event
-    }}
+    let pii = &event.pii;
+    let pii = (!pii.is_empty()).then(|| quote!(.with_pii(&[#(#pii),*])));
+    // Last, for the two versions are compared with all that is known by then.
+    let upcast_from = event.upcast_from.as_ref().map(|older| {
+        let span = at(older.span());
+        let krate = located(krate, span);
+        quote_spanned!(span=> .upcast_from(<#older as #krate::DomainEvent>::DEFINITIONS))
+    });
+    quote!(#krate::EventDefinition::new(#name) #version #aliases #pii #upcast_from)
 }
 
-fn of_wrapped(ty: &Type, index: Option<u32>, krate: &Path) -> TokenStream {
+fn of_wrapped(ty: &Type, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
     let span = at(ty.span());
     let krate = located(krate, span);
-    let in_variant = in_variant(index).map(|call| located(&call, span));
+    let in_variant = in_variant(serde).map(|call| located(&call, span));
     quote_spanned!(span=> <#ty as #krate::DomainEvent>::DEFINITIONS[0] #in_variant)
 }
 
-fn in_variant(index: Option<u32>) -> Option<TokenStream> {
-    let index = Literal::u32_unsuffixed(index?);
-    Some(quote!(.in_variant(#index)))
+fn in_variant(serde: Option<&(u32, String)>) -> Option<TokenStream> {
+    let (index, name) = serde?;
+    let index = Literal::u32_unsuffixed(*index);
+    Some(quote!(.in_variant(#index, #name)))
 }

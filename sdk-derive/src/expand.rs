@@ -25,7 +25,11 @@ impl Expansion<'_> {
             Model::Struct(event) => body.of_struct(event),
             Model::Enum { settings, variants } => body.of_enum(settings, variants),
         };
-        let checks = Force { krate: self.krate }.all(model);
+        let force = Force {
+            krate: self.krate,
+            is_generic: !self.input.generics.params.is_empty(),
+        };
+        let checks = force.all(model);
         let implementation = self.implementation(&self.bounds(model), &body);
         quote! {
             #(#checks)*
@@ -78,9 +82,8 @@ impl Expansion<'_> {
         let displayed = |event: &Event<'_>| -> Vec<WherePredicate> {
             let fields = event.shown_fields().filter(|_| self.is_generic());
             let types = fields.map(|field| &field.ty);
-            types
-                .map(|ty| parse_quote!(#ty: ::core::fmt::Display))
-                .collect()
+            let displayed = types.map(|ty| parse_quote!(#ty: ::core::fmt::Display));
+            displayed.chain(self.older_bounds(event)).collect()
         };
         match model {
             Model::Struct(event) => bounds.extend(displayed(event)),
@@ -96,6 +99,19 @@ impl Expansion<'_> {
         let mut seen = HashSet::new();
         bounds.retain(|bound| seen.insert(bound.to_token_stream().to_string()));
         bounds
+    }
+
+    /// That the version before can be read, and become this one.
+    fn older_bounds(&self, event: &Event<'_>) -> Vec<WherePredicate> {
+        let krate = self.krate;
+        let older = event.upcast_from.as_ref().filter(|_| self.is_generic());
+        let bounds = older.map(|older| -> [WherePredicate; 2] {
+            [
+                parse_quote!(#older: #krate::DomainEvent + #krate::DeserializeOwned),
+                parse_quote!(Self: ::core::convert::From<#older>),
+            ]
+        });
+        bounds.into_iter().flatten().collect()
     }
 
     fn is_generic(&self) -> bool {

@@ -9,7 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token};
+use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
 
 use crate::mistakes::Mistakes;
 use crate::place::Place;
@@ -82,7 +82,7 @@ impl Item {
         };
         let name = self.name();
         let constant = match name.as_str() {
-            "id" => "",
+            "pii" => "",
             _ => "; a constant is written on the struct or variant",
         };
         let message =
@@ -93,7 +93,7 @@ impl Item {
     pub(crate) fn string(&self, example: &str) -> syn::Result<LitStr> {
         let name = self.name();
         let field = match name.as_str() {
-            "emitter_id" | "emitter_type" => {
+            "id" | "emitter_id" | "emitter_type" => {
                 format!(", or `#[event({name})]` on the field that holds it")
             }
             _ => String::new(),
@@ -110,6 +110,23 @@ impl Item {
             Ok(version) if literal.suffix().is_empty() => Ok(version),
             _ => Err(self.wrong(&literal, MESSAGE)),
         }
+    }
+
+    pub(crate) fn ty(&self) -> syn::Result<Type> {
+        self.parse(
+            "`upcast_from` takes the type of the version before, without quotes: \
+             write `upcast_from = OrderPlacedV1`",
+        )
+    }
+
+    /// Reads the item as a word that is either there or not.
+    pub(crate) fn flag(&self) -> syn::Result<()> {
+        let Some(value) = &self.value else {
+            return Ok(());
+        };
+        let name = self.name();
+        let message = format!("`{name}` takes no value: write `#[event({name})]`");
+        Err(self.wrong(value, &message))
     }
 
     pub(crate) fn path(&self) -> syn::Result<Path> {

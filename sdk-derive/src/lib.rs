@@ -16,6 +16,7 @@ mod model;
 mod place;
 mod rules;
 mod serde_index;
+mod serde_name;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +54,9 @@ use syn::{Data, DeriveInput, parse_macro_input};
 /// | `type = "ORDER_PLACED"` | the event type; without it, the struct's name in `SCREAMING_SNAKE_CASE` |
 /// | `alias = "ORDER_CREATED"` | a former event type, under which stored events are still read; may be repeated |
 /// | `version = 2` | the version of the event's data, from 1 (the default) to 65535 |
+/// | `upcast_from = OrderPlacedV1` | the type that is the version before; see [Versions](#versions) |
+/// | `oldest` | nothing of an earlier version is stored |
+/// | `id = "shop"` | the id of the entity, for events that are always about the same one |
 /// | `emitter_type = "SYSTEM"` | the type of the emitter |
 /// | `emitter_id = "billing"` | the id of the emitter; needs an emitter type beside it |
 /// | `crate = my_crate::domain_events` | where the library is found, for crates that re-export it |
@@ -63,9 +67,10 @@ use syn::{Data, DeriveInput, parse_macro_input};
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `id` | holds the id of the entity that the event is about; exactly one field |
+/// | `id` | holds the id of the entity that the event is about; exactly one field, unless the id is a constant |
 /// | `emitter_id` | holds the id of the emitter; needs an emitter type beside it |
 /// | `emitter_type` | holds the type of the emitter |
+/// | `pii` | tells something about a person: `Redacted` hides it, and exported schemas mark it |
 ///
 /// A field may have several: `#[event(id, emitter_id)]`. Its text is what
 /// `Display` prints. The field stays part of the event's data.
@@ -76,6 +81,37 @@ use syn::{Data, DeriveInput, parse_macro_input};
 /// has it: a field, a constant on the struct or variant, a constant on the
 /// enum, and else the handle that emits the event. To say the same thing twice
 /// in one place is an error.
+///
+/// # Versions
+///
+/// A field with a default needs no new version; a field that changes its meaning
+/// does. The old type stays as it was, for reading, and the new one says how it
+/// comes of it:
+///
+/// ```ignore
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(type = "ORDER_PLACED")]
+/// struct OrderPlacedV1 {
+///     #[event(id)]
+///     order_id: Uuid,
+///     total: f64,
+/// }
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(version = 2, upcast_from = OrderPlacedV1)]
+/// struct OrderPlaced {
+///     #[event(id)]
+///     order_id: Uuid,
+///     total_cents: u64,
+/// }
+///
+/// impl From<OrderPlacedV1> for OrderPlaced { /* ... */ }
+/// ```
+///
+/// Version 3 is then `upcast_from` an `OrderPlacedV2`, which is `upcast_from` the
+/// first. A chain with a gap does not compile. Stored events stay as they are:
+/// they are made new whenever they are read. In an enum, a variant with fields
+/// may have earlier versions as well, of which the enum is made.
 ///
 /// # Enums
 ///
@@ -106,14 +142,13 @@ use syn::{Data, DeriveInput, parse_macro_input};
 /// | attribute of the enum | meaning |
 /// |---|---|
 /// | `prefix = "ORDER"` | begins the event type of every variant that has no `type` of its own and holds no other event |
-/// | `emitter_type`, `emitter_id` | as on a struct, for variants that do not say it themselves |
+/// | `id`, `emitter_type`, `emitter_id` | as on a struct, for variants that do not say it themselves |
 /// | `crate` | as on a struct |
 ///
-/// A variant with named fields takes `type`, `alias`, `version`, `emitter_type`
-/// and `emitter_id`, and its fields are marked like those of a struct. A variant
-/// that holds another event takes everything from that event, so it has no
-/// attributes; that event is a struct, not another enum. Other variants have no
-/// entity to be about, and are refused.
+/// A variant with named fields, or with none, is described like a struct, and its
+/// fields are marked like those of a struct. A variant that holds another event
+/// takes everything from that event, so it has no attributes; that event is a
+/// struct, not another enum. Tuples are refused, for their fields have no names.
 ///
 /// Two variants may not have one name, former names included: a stored event is
 /// read back as the variant whose name it has.

@@ -9,16 +9,17 @@ use syn::{Field, Ident, LitStr, Type};
 use crate::attr::Settings;
 
 pub(crate) enum Model<'a> {
-    Struct(Event<'a>),
+    Struct(Box<Event<'a>>),
     Enum {
-        settings: Settings,
+        settings: Box<Settings>,
         variants: Vec<Variant<'a>>,
     },
 }
 
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
-    pub(crate) serde_index: Option<u32>,
+    /// The number and the name by which serde knows the variant, unless it skips it.
+    pub(crate) serde: Option<(u32, String)>,
     pub(crate) content: Content<'a>,
 }
 
@@ -34,17 +35,20 @@ impl<'a> Variant<'a> {
 
 pub(crate) enum Content<'a> {
     /// The variant is the event.
-    Fields(Event<'a>),
+    Fields(Box<Event<'a>>),
     /// The variant holds a type that is an event by itself.
     Wrapped(&'a Type),
 }
 
-/// One event with fields: a struct or a variant.
+/// One event of its own: a struct or a variant.
 pub(crate) struct Event<'a> {
     pub(crate) name: Name<'a>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) version: Option<NonZeroU16>,
-    pub(crate) id: &'a Field,
+    pub(crate) upcast_from: Option<Type>,
+    /// The fields with personal data, as serde names them.
+    pub(crate) pii: Vec<String>,
+    pub(crate) id: Part<'a>,
     pub(crate) emitter_id: Option<Part<'a>>,
     pub(crate) emitter_type: Option<Part<'a>>,
 }
@@ -52,30 +56,34 @@ pub(crate) struct Event<'a> {
 impl<'a> Event<'a> {
     /// The fields that become text outside of `Data`.
     pub(crate) fn shown_fields(&self) -> impl Iterator<Item = &'a Field> {
-        let parts = [&self.emitter_id, &self.emitter_type];
-        let fields = parts.map(|part| match part.as_ref()?.origin {
+        let parts = [
+            Some(&self.id),
+            self.emitter_id.as_ref(),
+            self.emitter_type.as_ref(),
+        ];
+        parts.into_iter().filter_map(|part| match part?.origin {
             Origin::Field(field) => Some(field),
             Origin::Constant(_) | Origin::Default(_) => None,
-        });
-        std::iter::once(self.id).chain(fields.into_iter().flatten())
+        })
     }
 
-    /// The emitter's constants, with the name of the library's type for each.
+    /// The constants, with the name of the library's type for each.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let parts = [
-            ("EmitterId", &self.emitter_id),
-            ("EmitterType", &self.emitter_type),
+            ("EntityId", Some(&self.id)),
+            ("EmitterId", self.emitter_id.as_ref()),
+            ("EmitterType", self.emitter_type.as_ref()),
         ];
         parts
             .into_iter()
-            .filter_map(|(ty, part)| match &part.as_ref()?.origin {
+            .filter_map(|(ty, part)| match &part?.origin {
                 Origin::Constant(text) => Some((ty, text)),
                 Origin::Field(_) | Origin::Default(_) => None,
             })
     }
 }
 
-/// One half of the emitter.
+/// The entity's id, or one half of the emitter.
 pub(crate) struct Part<'a> {
     pub(crate) key: Ident,
     pub(crate) origin: Origin<'a>,
@@ -95,20 +103,23 @@ pub(crate) enum Name<'a> {
     Derived {
         from: &'a Ident,
         prefix: Option<LitStr>,
+        text: String,
     },
 }
 
-impl Name<'_> {
+impl<'a> Name<'a> {
+    pub(crate) fn derived(from: &'a Ident, prefix: Option<LitStr>) -> Self {
+        let mut text = from.unraw().to_string().to_shouty_snake_case();
+        if let Some(prefix) = &prefix {
+            text = format!("{}_{text}", prefix.value());
+        }
+        Self::Derived { from, prefix, text }
+    }
+
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Written(literal) => literal.value(),
-            Self::Derived { from, prefix } => {
-                let name = from.unraw().to_string().to_shouty_snake_case();
-                match prefix {
-                    Some(prefix) => format!("{}_{name}", prefix.value()),
-                    None => name,
-                }
-            }
+            Self::Derived { text, .. } => text.clone(),
         }
     }
 }

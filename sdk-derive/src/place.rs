@@ -20,8 +20,11 @@ const ALL: &[&str] = &[
     "type",
     "alias",
     "version",
+    "upcast_from",
+    "oldest",
     "emitter_type",
     "emitter_id",
+    "pii",
     "prefix",
     "crate",
 ];
@@ -32,6 +35,10 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("event_type", "type"),
     ("name", "type"),
     ("rename", "type"),
+    ("upcast", "upcast_from"),
+    ("personal", "pii"),
+    ("sensitive", "pii"),
+    ("redact", "pii"),
 ];
 
 impl Place {
@@ -60,14 +67,26 @@ impl Place {
                 "type",
                 "alias",
                 "version",
+                "upcast_from",
+                "oldest",
+                "id",
                 "emitter_type",
                 "emitter_id",
                 "crate",
             ],
-            Self::Enum => &["prefix", "emitter_type", "emitter_id", "crate"],
-            Self::Variant => &["type", "alias", "version", "emitter_type", "emitter_id"],
+            Self::Enum => &["prefix", "id", "emitter_type", "emitter_id", "crate"],
+            Self::Variant => &[
+                "type",
+                "alias",
+                "version",
+                "upcast_from",
+                "oldest",
+                "id",
+                "emitter_type",
+                "emitter_id",
+            ],
             Self::Wrapper => &[],
-            Self::Field => &["id", "emitter_id", "emitter_type"],
+            Self::Field => &["id", "emitter_id", "emitter_type", "pii"],
         }
     }
 
@@ -90,15 +109,19 @@ impl Place {
             (Self::Wrapper, name) if ALL.contains(&name) => {
                 "everything is taken from the event inside, so write it there"
             }
-            (Self::Struct | Self::Enum | Self::Variant, "id") => {
-                "write `#[event(id)]` on the field that holds the entity's id"
+            (Self::Struct | Self::Enum | Self::Variant, "pii") => {
+                "write `#[event(pii)]` on the field that holds personal data"
             }
             (Self::Enum, "type") => {
                 "write it on a variant, or `prefix = \"ORDER\"` here to begin the names of all variants"
             }
-            (Self::Enum, "alias" | "version") => "write it on the variant that it is about",
+            (Self::Enum, "alias" | "version" | "upcast_from" | "oldest") => {
+                "write it on the variant that it is about"
+            }
             (Self::Struct, "prefix") => "write the whole name, `type = \"ORDER_PLACED\"`",
-            (Self::Field, "type" | "alias" | "version") => "write it on the struct or variant",
+            (Self::Field, "type" | "alias" | "version" | "upcast_from" | "oldest") => {
+                "write it on the struct or variant"
+            }
             _ => return None,
         })
     }

@@ -3,32 +3,37 @@
 use std::collections::HashMap;
 
 use quote::ToTokens;
-use syn::{Field, FieldsNamed, Ident, LitStr};
+use syn::{Field, Fields, Ident, LitStr, Type};
 
 use crate::attr::{Marks, Setting, Settings};
 use crate::mistakes::Mistakes;
 use crate::model::{Event, Name, Origin, Part, Variant};
+use crate::serde_name::{FieldNaming, is_flattened};
 
 /// What was read of a struct or variant, before anything is concluded from it.
 pub(crate) struct Source<'a> {
     ident: &'a Ident,
     settings: Settings,
     fields: Vec<(&'a Field, Marks)>,
+    naming: FieldNaming,
+    is_unit: bool,
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn read(
         ident: &'a Ident,
         settings: Settings,
-        fields: &'a FieldsNamed,
+        fields: &'a Fields,
+        naming: FieldNaming,
         mistakes: &mut Mistakes,
     ) -> Self {
         let read = |field: &'a Field| (field, Marks::read(&field.attrs, mistakes));
-        let fields = fields.named.iter().map(read).collect();
         Self {
             ident,
             settings,
-            fields,
+            fields: fields.iter().map(read).collect(),
+            naming,
+            is_unit: matches!(fields, Fields::Unit),
         }
     }
 }
@@ -65,16 +70,37 @@ impl<'m> Rules<'m> {
     pub(crate) fn event<'a>(&mut self, source: Source<'a>) -> Option<Event<'a>> {
         let Source {
             ident,
-            settings,
+            mut settings,
             fields,
+            naming,
+            is_unit,
         } = source;
         let container = self.container;
-        let id = self.marked(&fields, |marks| marks.id.as_ref());
+        let upcast_from = self.way_up(ident, &mut settings);
+        let pii = self.personal(&fields, naming);
+        let id = self.part(
+            &fields,
+            |marks| marks.id.as_ref(),
+            settings.id,
+            container.and_then(|settings| settings.id.as_ref()),
+        );
         if id.is_none() && self.readable {
-            let message = format!(
-                "`{ident}` does not say which entity it is about: \
-                 write `#[event(id)]` on the field that holds the entity's id"
-            );
+            let told = "does not say which entity it is about: write";
+            let message = match (is_unit, self.container.is_some()) {
+                (false, _) => {
+                    format!(
+                        "`{ident}` {told} `#[event(id)]` on the field that holds the entity's id"
+                    )
+                }
+                (true, true) => format!(
+                    "`{ident}` {told} `{ident} {{ #[event(id)] id: … }}`, \
+                     or `#[event(id = \"…\")]` on it if it is always the same one"
+                ),
+                (true, false) => format!(
+                    "`{ident}` {told} `struct {ident} {{ #[event(id)] id: … }}`, \
+                     or `#[event(id = \"…\")]` on it if it is always the same one"
+                ),
+            };
             self.mistakes.at(ident, message);
         }
         let emitter_id = self.part(
@@ -97,21 +123,20 @@ impl<'m> Rules<'m> {
             None => {
                 let prefix = container.and_then(|settings| settings.prefix.as_ref());
                 let prefix = prefix.map(|setting| setting.value.clone());
-                Name::Derived {
-                    from: ident,
-                    prefix,
-                }
+                Name::derived(ident, prefix)
             }
         };
         let event = Event {
             name,
             aliases: settings.aliases,
             version: settings.version.map(|setting| setting.value),
-            id: id?.0,
+            upcast_from,
+            pii,
+            id: id?,
             emitter_id,
             emitter_type,
         };
-        if self.container.is_none() {
+        if self.container.is_none() && !event.aliases.is_empty() {
             self.distinct(&[(ident, &event)]);
         }
         Some(event)
@@ -135,6 +160,78 @@ impl<'m> Rules<'m> {
                            is made from the variant's name: remove it";
             self.mistakes.at(&prefix.key, message);
         }
+        let shared = |(_, event): &(_, &Event<'_>)| matches!(event.id.origin, Origin::Default(_));
+        let id = self.container.and_then(|settings| settings.id.as_ref());
+        if let Some(id) = id
+            && self.mistakes.is_empty()
+            && !events.iter().any(shared)
+        {
+            let message = "`id` has no effect, since every variant has an id of its own: remove it";
+            self.mistakes.at(&id.key, message);
+        }
+    }
+
+    /// The type that holds the version before. An event that has earlier
+    /// versions says how they are read, or that there are none.
+    fn way_up(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
+        let version = settings.version.as_ref().map_or(1, |v| v.value.get());
+        let (from, oldest) = (settings.upcast_from.take(), settings.oldest.take());
+        let (mistaken, message) = match (&from, &oldest, &settings.version) {
+            (Some(_), Some(oldest), _) => (
+                &oldest.key,
+                "`oldest` says that nothing older is stored, and `upcast_from` how it is read: \
+                 remove one of them"
+                    .to_owned(),
+            ),
+            (Some(from), None, _) if version == 1 => (
+                &from.key,
+                "`upcast_from` belongs to an event whose version is 2 or more: write \
+                 `version = 2` beside it if it is one"
+                    .to_owned(),
+            ),
+            (None, Some(oldest), _) if version == 1 => (
+                &oldest.key,
+                "`oldest` has no effect on version 1, which nothing comes before: remove it"
+                    .to_owned(),
+            ),
+            (None, None, Some(setting)) if version > 1 => {
+                let before = version - 1;
+                let owner = match self.container {
+                    Some(_) => "the enum".to_owned(),
+                    None => format!("`{ident}`"),
+                };
+                let message = format!(
+                    "version {version} does not say how a stored version {before} is read: write \
+                     `upcast_from = {ident}V{before}`, a type with that version, and `From` it for {owner}; \
+                     or `oldest` if nothing older is stored"
+                );
+                (&setting.key, message)
+            }
+            _ => return from.map(|setting| setting.value),
+        };
+        if self.readable {
+            self.mistakes.at(mistaken, message);
+        }
+        None
+    }
+
+    /// The names of the fields with personal data, as they stand in the data.
+    fn personal(&mut self, fields: &[(&Field, Marks)], naming: FieldNaming) -> Vec<String> {
+        let mut names = Vec::new();
+        for (field, marks) in fields {
+            let Some(key) = &marks.pii else { continue };
+            if marks.id.is_some() || marks.emitter_id.is_some() || marks.emitter_type.is_some() {
+                let message = "`pii` cannot hide an id: ids stand outside of the data, in the table's \
+                               keys and in logs; use one that tells nothing about the person";
+                self.mistakes.at(key, message);
+            } else if is_flattened(field) {
+                let message = "`pii` is about one field of the data, and a flattened field has no \
+                               name there: remove `flatten`, or write its fields here and mark them";
+                self.mistakes.at(key, message);
+            }
+            names.push(naming.field(field));
+        }
+        names
     }
 
     /// The one field with this mark.

@@ -45,28 +45,33 @@ mod a_struct {
     fn becomes_an_impl_that_one_could_write_by_hand() {
         expands(
             r#"
-            #[event(emitter_type = "USER", version = 3, alias = "ORDER_MADE")]
+            #[event(emitter_type = "USER", version = 3, upcast_from = OrderPlacedV2, alias = "ORDER_MADE")]
             struct OrderPlaced {
                 #[event(id)]
                 order_id: Uuid,
                 #[event(emitter_id)]
                 customer: String,
+                #[event(pii)]
+                #[serde(rename = "address")]
+                street: String,
             }
             "#,
             r#"
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("ORDER_PLACED")];
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("ORDER_MADE")];
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("USER");
+            const _: ::domain_events::EventDefinition =
+                ::domain_events::EventDefinition::new("ORDER_PLACED")
+                    .with_version(3)
+                    .with_aliases(&["ORDER_MADE"])
+                    .with_pii(&["address"])
+                    .upcast_from(<OrderPlacedV2 as ::domain_events::DomainEvent>::DEFINITIONS);
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl ::domain_events::DomainEvent for OrderPlaced {
                 const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[{
                     let __event = ::domain_events::EventDefinition::new("ORDER_PLACED")
                         .with_version(3)
-                        .with_aliases(&["ORDER_MADE"]);
+                        .with_aliases(&["ORDER_MADE"])
+                        .with_pii(&["address"])
+                        .upcast_from(<OrderPlacedV2 as ::domain_events::DomainEvent>::DEFINITIONS);
                     __event
                 }];
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
@@ -77,6 +82,12 @@ mod a_struct {
                 }
                 fn emitter_type(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                     ::core::option::Option::Some(&"USER")
+                }
+                fn upcast(
+                    __older: ::domain_events::OlderEvent<'_>
+                ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
+                    __older.read_as::<OrderPlacedV2>()
+                        .map(<Self as ::core::convert::From<OrderPlacedV2>>::from)
                 }
             }
             "#,
@@ -95,8 +106,6 @@ mod a_struct {
             }
             "#,
             r#"
-            const _: [my::events::EventDefinition; 1usize] =
-                [my::events::EventDefinition::new("CHANGED")];
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl<'a, T: Copy, const N: usize> my::events::DomainEvent for r#Changed<'a, T, N>
@@ -122,7 +131,7 @@ mod a_struct {
         expands(
             "struct OrderPlaced;",
             r#"
-            ::core::compile_error! { "`OrderPlaced` does not say which entity it is about: write `struct OrderPlaced { #[event(id)] id: … }`" }
+            ::core::compile_error! { "`OrderPlaced` does not say which entity it is about: write `struct OrderPlaced { #[event(id)] id: … }`, or `#[event(id = \"…\")]` on it if it is always the same one" }
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl ::domain_events::DomainEvent for OrderPlaced {
@@ -175,6 +184,99 @@ mod a_struct {
                     "\"x\"",
                     "`emitter_id` takes no value on a field: write `#[event(emitter_id)]`; \
                      a constant is written on the struct or variant",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_fields_is_about_an_entity_that_is_always_the_same() {
+        expands(
+            r#"
+            #[event(id = "shop")]
+            struct ShopOpened;
+            "#,
+            r#"
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl ::domain_events::DomainEvent for ShopOpened {
+                const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[{
+                    let __event = ::domain_events::EventDefinition::new("SHOP_OPENED");
+                    __event
+                }];
+                fn entity_id(&self) -> &dyn ::core::fmt::Display {
+                    &"shop"
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn says_how_its_earlier_versions_are_read() {
+        let check = |attributes: &str, token: &str, message: &str| {
+            let source =
+                format!("#[event({attributes})] struct OrderPlaced {{ #[event(id)] id: u8 }}");
+            refuses(&source, &[(token, message)]);
+        };
+        check(
+            "version = 3",
+            "version",
+            "version 3 does not say how a stored version 2 is read: write \
+             `upcast_from = OrderPlacedV2`, a type with that version, and `From` it for `OrderPlaced`; \
+             or `oldest` if nothing older is stored",
+        );
+        check(
+            "upcast_from = OrderPlacedV1",
+            "upcast_from",
+            "`upcast_from` belongs to an event whose version is 2 or more: \
+             write `version = 2` beside it if it is one",
+        );
+        check(
+            "oldest",
+            "oldest",
+            "`oldest` has no effect on version 1, which nothing comes before: remove it",
+        );
+        check(
+            "version = 2, oldest, upcast_from = OrderPlacedV1",
+            "oldest",
+            "`oldest` says that nothing older is stored, and `upcast_from` how it is read: remove one of them",
+        );
+        check(
+            "version = 2, oldest = 2",
+            "2",
+            "`oldest` takes no value: write `#[event(oldest)]`",
+        );
+        check(
+            "version = 2, upcast_from = \"OrderPlacedV1\"",
+            "\"OrderPlacedV1\"",
+            "`upcast_from` takes the type of the version before, without quotes: \
+             write `upcast_from = OrderPlacedV1`",
+        );
+    }
+
+    #[test]
+    fn hides_no_ids_and_nothing_that_has_no_name() {
+        refuses(
+            r#"
+            struct CustomerMoved {
+                #[event(id, pii)]
+                name: String,
+                #[event(pii)]
+                #[serde(flatten)]
+                address: Address,
+            }
+            "#,
+            &[
+                (
+                    "pii",
+                    "`pii` cannot hide an id: ids stand outside of the data, in the table's keys \
+                     and in logs; use one that tells nothing about the person",
+                ),
+                (
+                    "pii",
+                    "`pii` is about one field of the data, and a flattened field has no name there: \
+                     remove `flatten`, or write its fields here and mark them",
                 ),
             ],
         );
@@ -235,16 +337,6 @@ mod an_enum {
             }
             "#,
             r#"
-            const _: [::domain_events::EventDefinition; 2usize] = [
-                ::domain_events::EventDefinition::new("ORDER"),
-                ::domain_events::EventDefinition::new("ORDER_SHIPPED")
-            ];
-            const _: [::domain_events::EventDefinition; 1usize] =
-                [::domain_events::EventDefinition::new("GONE")];
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("USER");
-            const _: ::domain_events::EmitterType =
-                ::domain_events::EmitterType::from_static("SYSTEM");
             #[automatically_derived]
             #[allow(unused_qualifications)]
             impl<T> ::domain_events::DomainEvent for OrderEvent<T>
@@ -258,14 +350,14 @@ mod an_enum {
                 const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[
                     {
                         let __event = ::domain_events::EventDefinition::new("ORDER_SHIPPED")
-                            .in_variant(0);
+                            .in_variant(0, "Shipped");
                         __event
                     },
                     {
                         let __event = ::domain_events::EventDefinition::new("GONE");
                         __event
                     },
-                    <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1)
+                    <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1, "Placed")
                 ];
                 fn definition(&self) -> ::domain_events::EventDefinition {
                     fn nth<E: ::domain_events::DomainEvent>(_: &E, index: usize)
@@ -301,6 +393,16 @@ mod an_enum {
                             .or(::core::option::Option::Some(&"SYSTEM")),
                     }
                 }
+                fn upcast(
+                    __older: ::domain_events::OlderEvent<'_>
+                ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
+                    match __older.index() {
+                        2 => <OrderPlaced as ::domain_events::DomainEvent>::upcast(
+                            __older.of_variant()
+                        ).map(Self::Placed),
+                        _ => ::core::result::Result::Err(__older.unreadable()),
+                    }
+                }
             }
             "#,
         );
@@ -312,7 +414,6 @@ mod an_enum {
             r#"
             #[event(type = "X", emitter_id = "billing")]
             enum OrderEvent {
-                Unit,
                 Pair(u8, u8),
                 Empty(),
                 #[event(version = 2)]
@@ -336,10 +437,6 @@ mod an_enum {
                      everything is taken from the event inside, so write it there",
                 ),
                 (
-                    "Unit",
-                    "`Unit` does not say which entity it is about: write `Unit { #[event(id)] id: … }`",
-                ),
-                (
                     "(u8, u8)",
                     "a variant has named fields, `Pair { #[event(id)] id: …, … }`, \
                      or holds one event, `Pair(OrderPlaced)`",
@@ -348,6 +445,25 @@ mod an_enum {
                     "()",
                     "a variant has named fields, `Empty { #[event(id)] id: …, … }`, \
                      or holds one event, `Empty(OrderPlaced)`",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn has_an_entity_for_each_variant() {
+        refuses(
+            "enum OrderEvent { Unit, Empty {} }",
+            &[
+                (
+                    "Unit",
+                    "`Unit` does not say which entity it is about: write `Unit { #[event(id)] id: … }`, \
+                     or `#[event(id = \"…\")]` on it if it is always the same one",
+                ),
+                (
+                    "Empty",
+                    "`Empty` does not say which entity it is about: \
+                     write `#[event(id)]` on the field that holds the entity's id",
                 ),
             ],
         );
@@ -369,6 +485,22 @@ mod an_enum {
             }
             "#,
             &[("emitter_id", typeless), ("emitter_id", typeless)],
+        );
+    }
+
+    #[test]
+    fn shares_an_id_with_the_variants_that_have_none() {
+        let message = "`id` has no effect, since every variant has an id of its own: remove it";
+        let own = r#"#[event(id = "own")] B"#;
+        refuses(
+            &format!(
+                r#"#[event(id = "shop")] enum ShopEvent {{ A {{ #[event(id)] id: u8 }}, {own} }}"#
+            ),
+            &[("id", message)],
+        );
+        refuses(
+            &format!(r#"#[event(id = "shop")] enum ShopEvent {{ A, {own} }}"#),
+            &[],
         );
     }
 

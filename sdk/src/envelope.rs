@@ -10,6 +10,7 @@ use crate::event::{
     CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
     EventType,
 };
+use crate::older;
 use crate::timestamp::{TEXT_BYTES, Timestamp};
 use crate::wire::data::{self, Json};
 use crate::wire::field;
@@ -132,12 +133,17 @@ impl Envelope {
                 None => own.id().clone(),
             },
         );
+        let data = data::encode(event).map_err(|error| match definition.pii() {
+            [] => error,
+            // What the type's own `Serialize` says may tell what it failed on.
+            _ => error.without_source(),
+        })?;
         Self::checked(Parts {
             timestamp: Timestamp::now(),
             event_type: definition.event_type(),
             id: EntityId::new(event.entity_id().to_string())?,
             emitter,
-            data: Some(data::encode(event)?),
+            data: Some(data),
             event_id: EventId::random(),
             version: Some(definition.version()).filter(|v| *v != 1),
             correlation_id: context.correlation_id.clone(),
@@ -176,6 +182,14 @@ impl Envelope {
             return Err(InvalidEvent::new(RejectionCode::TooLarge, "", reason));
         }
         Ok(Self(Box::new(parts)))
+    }
+
+    /// The same event, as if it had been made then.
+    #[cfg(feature = "schema")]
+    pub(crate) fn stamped(mut self, timestamp: Timestamp, event_id: EventId) -> Self {
+        self.0.timestamp = timestamp;
+        self.0.event_id = event_id;
+        self
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -261,26 +275,15 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the type is known and the data is not of its shape, or
-    /// was written by a later version than `E`.
+    /// [`DecodeError`] if the type is known and the data is not of its shape, was
+    /// written by a later version than `E`, or by an earlier one that `E` has no
+    /// way up from.
     pub fn decode<E: DomainEvent + DeserializeOwned>(&self) -> Result<Option<E>, DecodeError> {
-        let Some(definition) = E::DEFINITIONS.iter().find(|d| d.reads(self.event_type())) else {
-            return Ok(None);
-        };
-        if self.version() > definition.version() {
-            return Err(DecodeError::NewerVersion {
-                event_type: self.event_type().clone(),
-                stored: self.version(),
-                known: definition.version(),
-            });
+        let mut definitions = E::DEFINITIONS.iter();
+        match definitions.position(|definition| definition.reads(self.event_type())) {
+            Some(index) => older::read(self, index).map(Some),
+            None => Ok(None),
         }
-        data::decode(self.data().unwrap_or("null"), definition.variant())
-            .map(Some)
-            .map_err(|source| DecodeError::Data {
-                event_type: self.event_type().clone(),
-                version: self.version(),
-                source,
-            })
     }
 }
 

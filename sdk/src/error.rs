@@ -95,6 +95,13 @@ impl InvalidEvent {
         self
     }
 
+    pub(crate) fn without_source(self) -> Self {
+        Self {
+            source: None,
+            ..self
+        }
+    }
+
     /// Puts `key` in front of the place, as one step of a JSON pointer.
     pub(crate) fn inside(mut self, key: &str) -> Self {
         let step = key.replace('~', "~0").replace('/', "~1");
@@ -147,18 +154,37 @@ impl std::error::Error for InvalidEvent {
 }
 
 /// A stored event that its type in this program cannot read.
-#[derive(Debug, thiserror::Error)]
+///
+/// It tells places and kinds, never the data, so it may be logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The data is not of the type's shape.
-    #[error("the data of a stored {event_type} (version {version}) does not fit its type")]
+    #[error(
+        "the data of a stored {event_type} (version {version}) does not fit its type at {place}: {reason}"
+    )]
     Data {
         /// Type of the stored event.
         event_type: EventType,
         /// Version that it was stored with.
         version: u16,
-        /// What did not fit. Its text may quote the data.
-        source: serde_json::Error,
+        /// Where, as a JSON pointer (RFC 6901).
+        place: String,
+        /// What was found and what is expected, in kind.
+        reason: String,
+    },
+    /// The event was written by an earlier version, and the type has no way up
+    /// from that.
+    #[error(
+        "a stored {event_type} has version {stored}, and this program has no way up from it to version {known}"
+    )]
+    OlderVersion {
+        /// Type of the stored event.
+        event_type: EventType,
+        /// Version that it was stored with.
+        stored: u16,
+        /// Version that this program reads.
+        known: u16,
     },
     /// The event was written by a later version of the program.
     #[error(

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::error::{InvalidEvent, RejectionCode};
+use crate::definition::EventDefinition;
+use crate::error::{DecodeError, InvalidEvent, RejectionCode};
+use crate::older::OlderEvent;
 
 /// A fact of your domain that is worth keeping.
 ///
@@ -61,11 +63,60 @@ pub trait DomainEvent: Serialize {
     fn emitter_type(&self) -> Option<&dyn fmt::Display> {
         None
     }
+
+    /// Reads what an earlier version of the event left behind. The stored event
+    /// stays as it is.
+    ///
+    /// To be written where [`DEFINITIONS`](Self::DEFINITIONS) has a version from
+    /// 2 on; it is never called for version 1.
+    ///
+    /// ```
+    /// use domain_events::{DecodeError, DomainEvent, EventDefinition, OlderEvent};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct OrderPlacedV1 { order_id: String, total: f64 }
+    /// # impl DomainEvent for OrderPlacedV1 {
+    /// #     const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("ORDER_PLACED")];
+    /// #     fn entity_id(&self) -> &dyn std::fmt::Display { &self.order_id }
+    /// # }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct OrderPlaced { order_id: String, total_cents: u64 }
+    /// # impl From<OrderPlacedV1> for OrderPlaced {
+    /// #     fn from(old: OrderPlacedV1) -> Self {
+    /// #         Self { order_id: old.order_id, total_cents: (old.total * 100.0) as u64 }
+    /// #     }
+    /// # }
+    ///
+    /// impl DomainEvent for OrderPlaced {
+    ///     const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("ORDER_PLACED")
+    ///         .with_version(2)
+    ///         .upcast_from(OrderPlacedV1::DEFINITIONS)];
+    ///
+    ///     fn entity_id(&self) -> &dyn std::fmt::Display {
+    ///         &self.order_id
+    ///     }
+    ///
+    ///     fn upcast(older: OlderEvent<'_>) -> Result<Self, DecodeError> {
+    ///         older.read_as::<OrderPlacedV1>().map(Self::from)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the data does not fit the older version, or if there
+    /// is no way up from it.
+    fn upcast(older: OlderEvent<'_>) -> Result<Self, DecodeError>
+    where
+        Self: Sized,
+    {
+        Err(older.unreadable())
+    }
 }
 
 macro_rules! through_pointer {
-    ($($pointer:ty),*) => {$(
-        impl<E: DomainEvent + ?Sized> DomainEvent for $pointer {
+    ($pointer:ty $(, $made_by:path)?) => {
+        impl<E: DomainEvent> DomainEvent for $pointer {
             const DEFINITIONS: &'static [EventDefinition] = E::DEFINITIONS;
 
             fn definition(&self) -> EventDefinition {
@@ -80,126 +131,24 @@ macro_rules! through_pointer {
             fn emitter_type(&self) -> Option<&dyn fmt::Display> {
                 (**self).emitter_type()
             }
+            $(
+                fn upcast(older: OlderEvent<'_>) -> Result<Self, DecodeError> {
+                    E::upcast(older).map($made_by)
+                }
+            )?
         }
-    )*};
+    };
 }
 
-through_pointer!(&E, Box<E>);
-
-/// How one kind of event is called and versioned.
-///
-/// Names are checked when the constant is evaluated, so a wrong one does not
-/// compile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventDefinition {
-    event_type: &'static str,
-    version: u16,
-    aliases: &'static [&'static str],
-    variant: Option<u32>,
-}
-
-impl EventDefinition {
-    /// A definition of version 1 without aliases.
-    ///
-    /// # Panics
-    ///
-    /// At compile time in a constant, if `event_type` is not of the form
-    /// `EVENT_EXAMPLE` or is longer than 128 bytes.
-    #[track_caller]
-    pub const fn new(event_type: &'static str) -> Self {
-        require_event_type(event_type);
-        Self {
-            event_type,
-            version: 1,
-            aliases: &[],
-            variant: None,
-        }
-    }
-
-    /// The version of the event's data.
-    ///
-    /// # Panics
-    ///
-    /// If `version` is 0: versions count from 1.
-    #[track_caller]
-    #[must_use]
-    pub const fn with_version(self, version: u16) -> Self {
-        assert!(version > 0, "an event's version must be 1 to 65535");
-        Self { version, ..self }
-    }
-
-    /// Former names, under which stored events are still read.
-    ///
-    /// # Panics
-    ///
-    /// If one of them is no valid event type.
-    #[track_caller]
-    #[must_use]
-    pub const fn with_aliases(self, aliases: &'static [&'static str]) -> Self {
-        let mut i = 0;
-        while i < aliases.len() {
-            require_event_type(aliases[i]);
-            i += 1;
-        }
-        Self { aliases, ..self }
-    }
-
-    /// Marks the definition as that of an enum's variant, by the number that
-    /// serde's derive gives the variant when it deserializes.
-    ///
-    /// # Panics
-    ///
-    /// If it is a variant's already: an enum of events does not nest.
-    #[track_caller]
-    #[must_use]
-    pub const fn in_variant(self, serde_index: u32) -> Self {
-        Self {
-            variant: Some(serde_index),
-            ..self
-        }
-    }
-
-    /// The name that is written.
-    pub const fn event_type(&self) -> EventType {
-        EventType(Cow::Borrowed(self.event_type))
-    }
-
-    /// Version of the event's data, from 1.
-    pub const fn version(&self) -> u16 {
-        self.version
-    }
-
-    /// Former names.
-    pub const fn aliases(&self) -> &'static [&'static str] {
-        self.aliases
-    }
-
-    /// Number of the enum's variant, as serde counts.
-    pub const fn variant(&self) -> Option<u32> {
-        self.variant
-    }
-
-    /// Whether an event stored under `event_type` is one of these.
-    pub fn reads(&self, event_type: &EventType) -> bool {
-        self.event_type == event_type.as_str() || self.aliases.contains(&event_type.as_str())
-    }
-}
+through_pointer!(&E);
+through_pointer!(Box<E>, Box::new);
 
 /// The longest event type, in bytes.
 pub(crate) const MAX_EVENT_TYPE: usize = 128;
 
-#[track_caller]
-const fn require_event_type(name: &str) {
-    assert!(
-        is_event_type(name),
-        "an event type must look like ORDER_PLACED: words of A-Z and 0-9 joined by single underscores, \
-         the first starting with a letter, at most 128 bytes"
-    );
-}
-
 /// `[A-Z][A-Z0-9]*(_[A-Z0-9]+)*`, at most 128 bytes. A `const fn`, so that the
 /// derive can force it at compile time.
-const fn is_event_type(name: &str) -> bool {
+pub(crate) const fn is_event_type(name: &str) -> bool {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes.len() > MAX_EVENT_TYPE || !bytes[0].is_ascii_uppercase() {
         return false;
@@ -368,6 +317,13 @@ checked_text!(
     up_to::<128>,
     "1 to 128 bytes of UTF-8"
 );
+
+impl EventType {
+    /// For a name that is known to be of the right form.
+    pub(crate) const fn known(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
 
 impl EventId {
     /// A new identity: a UUID of version 7, so that identities sort by time.

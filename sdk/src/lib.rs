@@ -2,9 +2,14 @@
 
 pub mod wire;
 
+mod definition;
 mod envelope;
 mod error;
 mod event;
+mod older;
+mod redacted;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "sqs")]
 mod sdk;
 #[cfg(feature = "store")]
@@ -14,6 +19,7 @@ mod timestamp;
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
 
+pub use definition::EventDefinition;
 pub use envelope::{Context, Envelope, EnvelopeBuilder, MAX_ITEM_BYTES};
 #[cfg(feature = "sqs")]
 pub use error::{BuildError, EmitError, TryEmitError};
@@ -21,9 +27,11 @@ pub use error::{BuildError, EmitError, TryEmitError};
 pub use error::{CorruptItem, ReadError, StoreError};
 pub use error::{DecodeError, InvalidEvent, RejectionCode};
 pub use event::{
-    CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId,
-    EventDefinition, EventId, EventType,
+    CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
+    EventType,
 };
+pub use older::OlderEvent;
+pub use redacted::Redacted;
 #[cfg(feature = "spool")]
 pub use sdk::SpoolError;
 #[cfg(feature = "sqs")]
@@ -31,6 +39,9 @@ pub use sdk::{Durability, Emission, Receipt, RequestError, Sdk, SdkBuilder, Shut
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]
 pub use serde::Serialize;
+/// What reading an older version asks of its type; the derive's bounds name it.
+#[doc(no_inline)]
+pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]
 pub use store::{Appended, Decoded, EventStore, StoredEvent};
 pub use timestamp::Timestamp;

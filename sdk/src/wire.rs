@@ -12,6 +12,7 @@ use serde_json::ser::Formatter;
 pub(crate) mod check;
 pub(crate) mod data;
 pub(crate) mod json;
+mod misfit;
 pub(crate) mod number;
 mod serializer;
 

@@ -1,11 +1,13 @@
-//! The command `domain-events`: the worker, and the embedded stack.
+//! The command `domain-events`: the worker, the embedded stack, and the gate on
+//! a program's events.
 
+use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use domain_events::EventStore;
+use domain_events::{EventStore, schema};
 use domain_events_consumer::config::WorkerConfig;
 use domain_events_consumer::local::{Options, Stack};
 use domain_events_consumer::worker::Worker;
@@ -13,7 +15,7 @@ use domain_events_consumer::{DeadLetterQueue, Handler, clients, log};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Domain events: take them from SQS, store them in DynamoDB.
+/// Domain events: take them from SQS, store them in DynamoDB, and keep them readable.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -46,6 +48,37 @@ enum Command {
         #[arg(long)]
         fifo: bool,
     },
+    /// Looks after the schemas of a program's events.
+    #[command(subcommand)]
+    Schema(Schema),
+}
+
+#[derive(Debug, Subcommand)]
+enum Schema {
+    /// Compares a program's events with those that were agreed on.
+    ///
+    /// The program prints its events with `domain_events::schema::print`. Either
+    /// the command runs it, and it reads the lock's stored examples as well:
+    ///
+    ///   domain-events schema check -- cargo run --example events
+    ///
+    /// or what it printed is given, as a file or on standard input.
+    ///
+    /// Ends with 1 if somebody could no longer read an event.
+    Check {
+        /// The file with the events that were agreed on.
+        #[arg(long, value_name = "FILE", default_value = "events.lock")]
+        lock: PathBuf,
+        /// Brings the file up to date, unless something breaks.
+        #[arg(long)]
+        update: bool,
+        /// What the program printed; `-`, or nothing, for standard input.
+        #[arg(value_name = "DOCUMENT", conflicts_with = "program")]
+        document: Option<PathBuf>,
+        /// The program that prints its events, with its arguments.
+        #[arg(last = true, value_name = "PROGRAM")]
+        program: Vec<OsString>,
+    },
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -70,6 +103,12 @@ async fn main() -> ExitCode {
             })
             .await
         }
+        Command::Schema(Schema::Check {
+            lock,
+            update,
+            document,
+            program,
+        }) => schema_check(&lock, update, document, &program),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,6 +151,29 @@ async fn local(options: Options) -> Result<(), Failure> {
     out.flush()?;
     stop.cancelled().await;
     stack.stop().await;
+    Ok(())
+}
+
+fn schema_check(
+    lock: &Path,
+    update: bool,
+    document: Option<PathBuf>,
+    program: &[OsString],
+) -> Result<(), Failure> {
+    let document = match (program, document) {
+        ([], None) => std::io::read_to_string(std::io::stdin())?,
+        ([], Some(path)) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin())?,
+        ([], Some(path)) => {
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?
+        }
+        (program, _) => schema::document_of(program, lock)?,
+    };
+    let mode = match update {
+        true => schema::Mode::Update,
+        false => schema::Mode::Check,
+    };
+    let report = schema::check_document(&document, lock, mode)?;
+    write!(std::io::stdout(), "{report}")?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use super::check::{self, CONTAINER_SIZE, MAX_LEVEL, MEMBER_SIZE, Refusal, WORD_SIZE};
 use super::json::Reader;
+use super::misfit::Misfit;
 use super::serializer::Checked;
 use crate::error::{InvalidEvent, RejectionCode};
 
@@ -357,7 +358,11 @@ fn written(
 
 /// Reads a value from the JSON text of `Data`. `variant` is the enum's variant
 /// that the event type names, as serde counts.
-pub(crate) fn decode<T: DeserializeOwned>(
+pub(crate) fn decode<T: DeserializeOwned>(text: &str, variant: Option<u32>) -> Result<T, Misfit> {
+    decode_json(text, variant).map_err(|error| Misfit::new(&error, text))
+}
+
+fn decode_json<T: DeserializeOwned>(
     text: &str,
     variant: Option<u32>,
 ) -> Result<T, serde_json::Error> {

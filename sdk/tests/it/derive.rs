@@ -19,6 +19,8 @@ mod no_implicit_prelude;
 mod other_crate_path;
 #[path = "../ui/pass/raw_identifiers.rs"]
 mod raw_identifiers;
+#[path = "../ui/pass/versions.rs"]
+mod versions;
 
 // With `sqs` every case would be built on all of the AWS SDK once more.
 #[test]
@@ -41,10 +43,11 @@ fn generated_code_runs_in_unusual_surroundings() {
     no_implicit_prelude::main();
     other_crate_path::main();
     raw_identifiers::main();
+    versions::main();
 }
 
 #[derive(Serialize, DomainEvent)]
-#[event(emitter_type = "USER", version = 3)]
+#[event(emitter_type = "USER", version = 3, oldest)]
 #[event(alias = "ORDER_CREATED", alias = "ORDER_MADE")]
 struct OrderPlaced {
     #[event(id)]
@@ -70,7 +73,7 @@ struct Failed {
 #[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
 enum OrderEvent {
     /// Says everything itself.
-    #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2)]
+    #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2, oldest)]
     Shipped {
         #[event(id)]
         order_id: u32,
@@ -118,7 +121,14 @@ fn defines<E: DomainEvent>(expected: &[Definition<'_>]) {
     let found: Vec<Definition<'_>> = E::DEFINITIONS
         .iter()
         .zip(&names)
-        .map(|(d, name)| (name.as_str(), d.version(), d.aliases(), d.variant()))
+        .map(|(d, name)| {
+            (
+                name.as_str(),
+                d.version(),
+                d.aliases(),
+                d.variant().map(|(n, _)| n),
+            )
+        })
         .collect();
     assert_eq!(found, expected);
 }

@@ -10,6 +10,12 @@ mod derive;
 mod emitter;
 #[cfg(feature = "spool")]
 mod emitter_spool;
+mod evolution;
+#[cfg(feature = "schema")]
+mod gate;
+mod pii;
+#[cfg(feature = "schema")]
+mod schema;
 #[cfg(feature = "sqs")]
 mod scripted;
 mod wire;

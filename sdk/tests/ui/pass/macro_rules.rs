@@ -8,7 +8,7 @@ use serde::Serialize;
 macro_rules! event {
     ($name:ident, $text:literal, $version:literal, $id:ident: $ty:ty, $krate:path) => {
         #[derive(Serialize, DomainEvent)]
-        #[event(type = $text, version = $version, emitter_type = $text, crate = $krate)]
+        #[event(type = $text, version = $version, oldest, emitter_type = $text, crate = $krate)]
         struct $name {
             #[event(id)]
             $id: $ty,

@@ -1,0 +1,26 @@
+use domain_events::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(type = "ORDER_PLACED")]
+struct OrderPlacedV1 {
+    #[event(id)]
+    order_id: String,
+}
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(version = 3, upcast_from = OrderPlacedV1)]
+struct OrderPlaced {
+    #[event(id)]
+    order_id: String,
+}
+
+impl From<OrderPlacedV1> for OrderPlaced {
+    fn from(old: OrderPlacedV1) -> Self {
+        Self {
+            order_id: old.order_id,
+        }
+    }
+}
+
+fn main() {}
