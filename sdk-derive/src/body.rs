@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Field, Ident, LitStr, Path, Type};
 
 use crate::attr::{Setting, Settings};
-use crate::definition::{of_event, of_variant};
+use crate::definition::{of_struct, of_variant};
 use crate::location::at;
 use crate::model::{Content, Event, Origin, Part, Variant};
 
@@ -19,13 +19,17 @@ type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 
 impl Body<'_> {
     pub(crate) fn of_struct(&self, event: &Event<'_>) -> TokenStream {
-        let definitions = self.definitions(&[of_event(event, None, self.krate)]);
+        let definitions = self.definitions(&[of_struct(event, self.krate)]);
         let value = |part: &Part<'_>| match &part.origin {
             Origin::Field(field) => borrowed(field),
             Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
         };
         let id = value(&event.id);
-        let half = |name, part: Option<&Part<'_>>| Some(half(name, &some(&value(part?))));
+        // A constant stands in the definition: a function less for the compiler.
+        let half = |name, part: Option<&Part<'_>>| match &part?.origin {
+            Origin::Field(field) => Some(half(name, &some(&borrowed(field)))),
+            Origin::Constant(_) | Origin::Default(_) => None,
+        };
         let upcast = event.upcast_from.as_ref().map(|older| {
             let read = self.read_older(older);
             self.upcast(&read)

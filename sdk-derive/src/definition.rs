@@ -1,12 +1,12 @@
 //! Prints the definition of each event.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Type};
 
 use crate::location::{at, located};
-use crate::model::{Content, Event, Variant};
+use crate::model::{Content, Event, Origin, Part, Variant};
 
 pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
     match &variant.content {
@@ -17,11 +17,24 @@ pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
 
 /// The `let` matters to messages. What stands in `&[...]` directly is evaluated
 /// ahead of time, and the compiler would report a wrong name here once more.
-pub(crate) fn of_event(
-    event: &Event<'_>,
-    serde: Option<&(u32, String)>,
-    krate: &Path,
-) -> TokenStream {
+pub(crate) fn of_struct(event: &Event<'_>, krate: &Path) -> TokenStream {
+    let constant = |part: Option<&Part<'_>>, call: &str| match &part?.origin {
+        Origin::Constant(text) => {
+            let call = format_ident!("{call}");
+            Some(quote!(.#call(&#text)))
+        }
+        Origin::Field(_) | Origin::Default(_) => None,
+    };
+    let emitter_id = constant(event.emitter_id.as_ref(), "with_emitter_id");
+    let emitter_type = constant(event.emitter_type.as_ref(), "with_emitter_type");
+    let definition = alone(event, krate);
+    quote! {{
+        let __event = #definition #emitter_id #emitter_type;
+        __event
+    }}
+}
+
+fn of_event(event: &Event<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
     let definition = alone(event, krate);
     let in_variant = in_variant(serde);
     quote! {{

@@ -71,7 +71,8 @@ mod a_struct {
                         .with_version(3)
                         .with_aliases(&["ORDER_MADE"])
                         .with_pii(&["address"])
-                        .upcast_from(<OrderPlacedV2 as ::domain_events::DomainEvent>::DEFINITIONS);
+                        .upcast_from(<OrderPlacedV2 as ::domain_events::DomainEvent>::DEFINITIONS)
+                        .with_emitter_type(&"USER");
                     __event
                 }];
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
@@ -79,9 +80,6 @@ mod a_struct {
                 }
                 fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                     ::core::option::Option::Some(&self.customer)
-                }
-                fn emitter_type(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
-                    ::core::option::Option::Some(&"USER")
                 }
                 fn upcast(
                     __older: ::domain_events::OlderEvent<'_>

@@ -1,9 +1,10 @@
 //! What is known of an event before there is one: its names, its version, and
 //! the versions before.
 
+use std::fmt;
 use std::panic::Location;
 
-use crate::event::{EventType, is_event_type};
+use crate::event::{EmitterId, EmitterType, EventType, is_event_type};
 
 /// How one kind of event is called and versioned.
 ///
@@ -17,6 +18,8 @@ pub struct EventDefinition {
     pii: &'static [&'static str],
     older: Option<&'static Self>,
     variant: Option<(u32, &'static str)>,
+    emitter_id: Option<&'static &'static str>,
+    emitter_type: Option<&'static &'static str>,
     place: &'static Location<'static>,
 }
 
@@ -37,6 +40,8 @@ impl EventDefinition {
             pii: &[],
             older: None,
             variant: None,
+            emitter_id: None,
+            emitter_type: None,
             place: Location::caller(),
         }
     }
@@ -67,6 +72,38 @@ impl EventDefinition {
             i += 1;
         }
         Self { aliases, ..self }
+    }
+
+    /// The id of the emitter, of an event that always has the same.
+    ///
+    /// # Panics
+    ///
+    /// If it is empty or over 2,048 bytes.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_emitter_id(self, id: &'static &'static str) -> Self {
+        // Only its check is wanted, and a constant cannot drop it.
+        std::mem::forget(EmitterId::from_static(id));
+        Self {
+            emitter_id: Some(id),
+            ..self
+        }
+    }
+
+    /// The type of the emitter, of an event that always has the same. A
+    /// reference to the text, `&"SYSTEM"`, which can be handed out as it is.
+    ///
+    /// # Panics
+    ///
+    /// If it is empty or over 256 bytes.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_emitter_type(self, kind: &'static &'static str) -> Self {
+        std::mem::forget(EmitterType::from_static(kind));
+        Self {
+            emitter_type: Some(kind),
+            ..self
+        }
     }
 
     /// The fields of the data that tell something about a person, by the names
@@ -152,6 +189,16 @@ impl EventDefinition {
     /// The fields of the data that tell something about a person.
     pub const fn pii(&self) -> &'static [&'static str] {
         self.pii
+    }
+
+    /// The id of the emitter, if it is always the same.
+    pub fn emitter_id(&self) -> Option<&'static dyn fmt::Display> {
+        self.emitter_id.map(|id| id as &dyn fmt::Display)
+    }
+
+    /// The type of the emitter, if it is always the same.
+    pub fn emitter_type(&self) -> Option<&'static dyn fmt::Display> {
+        self.emitter_type.map(|kind| kind as &dyn fmt::Display)
     }
 
     /// The version before, if it can be read.

@@ -54,14 +54,15 @@ pub trait DomainEvent: Serialize {
     fn entity_id(&self) -> &dyn fmt::Display;
 
     /// Id of the user or system that caused the event, where the event itself
-    /// knows it; else the `Sdk` handle's emitter is taken.
+    /// knows it; else the `Sdk` handle's emitter is taken. By itself it is that of
+    /// the [`definition`](Self::definition).
     fn emitter_id(&self) -> Option<&dyn fmt::Display> {
-        None
+        self.definition().emitter_id()
     }
 
     /// Type of the emitter, where the event itself knows it.
     fn emitter_type(&self) -> Option<&dyn fmt::Display> {
-        None
+        self.definition().emitter_type()
     }
 
     /// Reads what an earlier version of the event left behind. The stored event
