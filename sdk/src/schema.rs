@@ -72,9 +72,7 @@ mod lock;
 mod shape;
 mod wire;
 
-pub use check::{
-    LockError, Mode, assert_lock, check_document, check_lock, document_of, print,
-};
+pub use check::{LockError, Mode, assert_lock, check_document, check_lock, document_of, print};
 pub use example::SchemaError;
 pub use gate::{Break, Reader, Report};
 
