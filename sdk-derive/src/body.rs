@@ -1,4 +1,7 @@
 //! The items inside the `impl`.
+//!
+//! The functions are `#[inline]`: so they are compiled where events are emitted
+//! and read, and not in every crate that only defines them.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -38,6 +41,7 @@ impl Body<'_> {
         let emitter_type = half("emitter_type", event.emitter_type.as_ref());
         quote! {
             #definitions
+            #[inline]
             fn entity_id(&self) -> &dyn ::core::fmt::Display {
                 #id
             }
@@ -84,12 +88,14 @@ impl Body<'_> {
         let upcast = self.upcast_of_enum(variants);
         quote! {
             #definitions
+            #[inline]
             fn definition(&self) -> #krate::EventDefinition {
                 fn nth<E: #krate::DomainEvent>(_: &E, index: usize) -> #krate::EventDefinition {
                     E::DEFINITIONS[index]
                 }
                 nth(self, match self { #(#index,)* })
             }
+            #[inline]
             fn entity_id(&self) -> &dyn ::core::fmt::Display {
                 match self {
                     #(#id,)*
@@ -131,6 +137,7 @@ impl Body<'_> {
     fn upcast(&self, body: &TokenStream) -> TokenStream {
         let krate = self.krate;
         quote! {
+            #[inline]
             fn upcast(
                 __older: #krate::OlderEvent<'_>
             ) -> ::core::result::Result<Self, #krate::DecodeError> {
@@ -232,6 +239,7 @@ fn some(value: &TokenStream) -> TokenStream {
 fn half(name: &str, body: &TokenStream) -> TokenStream {
     let name = format_ident!("{name}");
     quote! {
+        #[inline]
         fn #name(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
             #body
         }

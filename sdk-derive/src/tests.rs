@@ -75,12 +75,15 @@ mod a_struct {
                         .with_emitter_type(&"USER");
                     __event
                 }];
+                #[inline]
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
                     &self.order_id
                 }
+                #[inline]
                 fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                     ::core::option::Option::Some(&self.customer)
                 }
+                #[inline]
                 fn upcast(
                     __older: ::domain_events::OlderEvent<'_>
                 ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
@@ -116,6 +119,7 @@ mod a_struct {
                     let __event = my::events::EventDefinition::new("CHANGED");
                     __event
                 }];
+                #[inline]
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
                     &self.r#type
                 }
@@ -202,6 +206,7 @@ mod a_struct {
                     let __event = ::domain_events::EventDefinition::new("SHOP_OPENED");
                     __event
                 }];
+                #[inline]
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
                     &"shop"
                 }
@@ -357,6 +362,7 @@ mod an_enum {
                     },
                     <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1, "Placed")
                 ];
+                #[inline]
                 fn definition(&self) -> ::domain_events::EventDefinition {
                     fn nth<E: ::domain_events::DomainEvent>(_: &E, index: usize)
                         -> ::domain_events::EventDefinition
@@ -369,6 +375,7 @@ mod an_enum {
                         Self::Placed { .. } => 2,
                     })
                 }
+                #[inline]
                 fn entity_id(&self) -> &dyn ::core::fmt::Display {
                     match self {
                         Self::Shipped { order_id: __field, .. } => __field,
@@ -376,6 +383,7 @@ mod an_enum {
                         Self::Placed(__event) => ::domain_events::DomainEvent::entity_id(__event),
                     }
                 }
+                #[inline]
                 fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                     match self {
                         Self::Shipped { clerk: __field, .. } => ::core::option::Option::Some(__field),
@@ -383,6 +391,7 @@ mod an_enum {
                         Self::Placed(__event) => ::domain_events::DomainEvent::emitter_id(__event),
                     }
                 }
+                #[inline]
                 fn emitter_type(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                     match self {
                         Self::Shipped { .. } => ::core::option::Option::Some(&"SYSTEM"),
@@ -391,6 +400,7 @@ mod an_enum {
                             .or(::core::option::Option::Some(&"SYSTEM")),
                     }
                 }
+                #[inline]
                 fn upcast(
                     __older: ::domain_events::OlderEvent<'_>
                 ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
