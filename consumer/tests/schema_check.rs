@@ -1,5 +1,10 @@
 //! `domain-events schema check`, as it is run by hand and by CI.
 
+#![allow(
+    clippy::expect_used,
+    reason = "clippy knows the tests, but not what they share"
+)]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -453,8 +453,9 @@ def road(state, outputs_path):
     # Under its own role the function cannot write yet: see `grant_locally`. With
     # anybody else's credentials it could, and the rest would prove nothing.
     send(who["producer"], queue, {**EXAMPLE, "ID": "control"})
-    refused = until(60, lambda: [line for line in logged(outputs) if "AccessDenied" in line])
-    report.check(bool(refused) and not history("control"), "the function runs under its own role", (refused or ["no refusal in its log"])[0][:300])
+    session = f"assumed-role/{role_name(outputs)}/"
+    refused = until(60, lambda: any("AccessDenied" in line and session in line for line in logged(outputs)))
+    report.check(bool(refused) and not history("control"), "the function runs under its own role", session)
     administrator.purge_queue(QueueUrl=queue)
     grant_locally(outputs)
 
@@ -607,9 +608,8 @@ def run_as(report, variable, credentials, extra):
 
 def refused_to(report, variable, name, who, extra):
     done = command_as(variable, who[name], extra)
-    report.check(
-        done.returncode != 0 and "AccessDenied" in done.stderr, f"{variable} is refused to {name}", done.stderr.strip()[-200:]
-    )
+    refused = done.returncode != 0 and "AccessDenied" in done.stderr
+    report.check(refused, f"{variable} is refused to {name}", "AccessDenied" if refused else f"exit {done.returncode} {done.stderr}")
 
 
 def protected(outputs_path):

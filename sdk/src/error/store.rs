@@ -83,7 +83,7 @@ pub enum ReadError {
         /// The place of the event.
         cursor: crate::store::Cursor,
         /// What does not fit.
-        source: DecodeError,
+        source: Box<DecodeError>,
     },
     /// The program is shutting down: the runtime stopped the request.
     #[error("the runtime stopped the request for the next page")]

@@ -173,7 +173,7 @@ pub fn print(events: &Events) -> Result<(), LockError> {
     writeln!(io::stdout(), "{text}").map_err(file)
 }
 
-/// Runs a program that [prints](print) its events, and has it read the examples
+/// Runs a program that [prints](print()) its events, and has it read the examples
 /// in the lock at `path`. What it prints is for [`check_document`].
 ///
 /// # Errors
@@ -205,7 +205,7 @@ pub fn document_of(
     String::from_utf8(output.stdout).map_err(|error| file(io::Error::other(error)))
 }
 
-/// Compares what a program [printed](print) with the lock at `path`.
+/// Compares what a program [printed](print()) with the lock at `path`.
 ///
 /// # Errors
 ///

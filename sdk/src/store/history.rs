@@ -221,7 +221,7 @@ impl<E: DomainEvent + DeserializeOwned> Decoded<E> {
             Ok(None) => Ok(Self::Unknown(stored)),
             Err(source) => Err(ReadError::Decode {
                 cursor: stored.cursor(),
-                source,
+                source: Box::new(source),
             }),
         }
     }
