@@ -120,18 +120,13 @@ impl EventStore {
     /// The item of an event, as `append` writes it. Only for the benches: an
     /// item that is written in any other way may overwrite another.
     #[doc(hidden)]
-    pub fn item_for_benches(
-        envelope: &Envelope,
-    ) -> std::collections::HashMap<String, impl Sized + use<>> {
-        let key = SortKey::first_of(envelope.timestamp());
+    pub fn item_for_benches(envelope: &Envelope) -> impl Sized + use<> {
         let stamp = Stamp {
             stored_at: envelope.timestamp(),
             expires_at: None,
             index_key: None,
         };
-        item::attributes(envelope, &key, stamp)
-            .into_iter()
-            .collect()
+        item::attributes(envelope, &SortKey::first_of(envelope.timestamp()), stamp)
     }
 
     /// What the store itself writes into an item. `StoredAt` is the time of the

@@ -393,10 +393,10 @@ fn event(reader: &mut Reader<'_>, identity: impl FnOnce() -> EventId) -> Result<
 }
 
 /// Checks the value that starts with `first` and keeps its text.
-fn keep(
-    reader: &mut Reader<'_>,
+fn keep<'a>(
+    reader: &mut Reader<'a>,
     start: usize,
-    first: Token<'_>,
+    first: Token<'a>,
     name: &str,
 ) -> Result<Json, Refusal> {
     let size = check::value(reader, first, 1).map_err(|e| e.inside(name))?;

@@ -10,7 +10,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
@@ -49,7 +48,7 @@ pub enum Appended {
 /// A new item.
 #[derive(Debug)]
 pub(crate) struct Insert {
-    pub(crate) attributes: Vec<(String, AttributeValue)>,
+    pub(crate) attributes: item::Attributes,
 }
 
 /// What became of one insert.

@@ -59,8 +59,7 @@ impl Table for FaultyTable {
         let outcomes = inserts
             .into_iter()
             .map(|insert| {
-                let attributes: HashMap<String, AttributeValue> =
-                    insert.attributes.into_iter().collect();
+                let attributes: HashMap<_, _> = insert.attributes.into_iter().collect();
                 let id = attributes[ID].as_s().unwrap().clone();
                 let sort_key = attributes[TIMESTAMP].as_n().unwrap().clone();
                 let key = (id, sort_key);

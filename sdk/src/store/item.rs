@@ -3,6 +3,7 @@
 //! The fields of the wire format are top-level attributes of the same names, so
 //! that every reader in every language finds what was sent.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -22,6 +23,9 @@ use crate::wire::{self, check};
 /// An item as the SDK of AWS has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// The attributes of a new item, by name.
+pub(crate) type Attributes = Vec<(Cow<'static, str>, AttributeValue)>;
+
 /// What the store itself writes into an item.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stamp {
@@ -33,14 +37,12 @@ pub(crate) struct Stamp {
 
 /// The attributes of a new item. A list, since the order is that of the
 /// statement's parameters.
-pub(crate) fn attributes(
-    envelope: &Envelope,
-    sort_key: &SortKey,
-    stamp: Stamp,
-) -> Vec<(String, AttributeValue)> {
+pub(crate) fn attributes(envelope: &Envelope, sort_key: &SortKey, stamp: Stamp) -> Attributes {
     let parts = envelope.parts();
-    let text = |name: &str, value: &str| (name.to_owned(), AttributeValue::S(value.to_owned()));
-    let number = |name: &str, value: String| (name.to_owned(), AttributeValue::N(value));
+    let text = |name: &'static str, value: &str| {
+        (Cow::Borrowed(name), AttributeValue::S(value.to_owned()))
+    };
+    let number = |name: &'static str, value| (Cow::Borrowed(name), AttributeValue::N(value));
     let mut all = Vec::with_capacity(14 + parts.extra.len());
     all.push(text(ID, parts.id.as_str()));
     all.push(number(TIMESTAMP, sort_key.as_str().to_owned()));
@@ -51,7 +53,7 @@ pub(crate) fn attributes(
         parts
             .data
             .iter()
-            .map(|data| (DATA.to_owned(), value(&data.text))),
+            .map(|data| (Cow::Borrowed(DATA), value(&data.text))),
     );
     all.push(text(EVENT_ID, parts.event_id.as_str()));
     all.extend(
@@ -81,7 +83,7 @@ pub(crate) fn attributes(
         parts
             .extra
             .iter()
-            .map(|(name, json)| (name.to_string(), value(&json.text))),
+            .map(|(name, json)| (Cow::Owned(name.to_string()), value(&json.text))),
     );
     all.push(number(STORED_AT, stamp.stored_at.to_string()));
     all.extend(
@@ -92,7 +94,7 @@ pub(crate) fn attributes(
     all.extend(
         stamp
             .index_key
-            .map(|key| (INDEX_KEY.to_owned(), AttributeValue::S(key))),
+            .map(|key| (Cow::Borrowed(INDEX_KEY), AttributeValue::S(key))),
     );
     all
 }
@@ -121,7 +123,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
             AttributeValue::L(members)
         }
         Token::String(text) => AttributeValue::S(text.into_owned()),
-        Token::Number(lexeme) => AttributeValue::N(Number::parse(lexeme).canonical()),
+        Token::Number(lexeme) => AttributeValue::N(Number::canonical_text(lexeme)),
         Token::Bool(value) => AttributeValue::Bool(value),
         Token::Null => AttributeValue::Null(true),
         Token::EndArray | Token::EndObject | Token::Key(_) | Token::End => return None,
@@ -268,7 +270,7 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
         AttributeValue::S(text) => out.push_str(&wire::quoted(text)),
         // Text that is no number is found when the JSON is read.
         AttributeValue::N(number) => match number_text(number) {
-            Some(lexeme) => out.push_str(&Number::parse(lexeme).canonical()),
+            Some(lexeme) => out.push_str(&Number::canonical_text(lexeme)),
             None => out.push_str(number),
         },
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),

@@ -54,9 +54,9 @@ impl Refusal {
 
 /// Checks the value that starts with `first`, on `level`, and returns the bytes
 /// that DynamoDB counts for it. Recursion ends at [`MAX_LEVEL`].
-pub(crate) fn value(
-    reader: &mut Reader<'_>,
-    first: Token<'_>,
+pub(crate) fn value<'a>(
+    reader: &mut Reader<'a>,
+    first: Token<'a>,
     level: usize,
 ) -> Result<usize, Refusal> {
     if level > MAX_LEVEL {
@@ -151,25 +151,25 @@ pub(crate) fn too_deep() -> InvalidEvent {
 
 /// The keys of one object.
 #[derive(Default)]
-pub(crate) struct Keys {
-    few: Vec<String>,
-    many: HashSet<String>,
+pub(crate) struct Keys<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
 }
 
 /// Up to here a scan is faster than hashing; beyond, a scan would be quadratic.
 const FEW: usize = 12;
 
-impl Keys {
-    pub(crate) fn add(&mut self, key: &str) -> Result<(), InvalidEvent> {
+impl<'a> Keys<'a> {
+    pub(crate) fn add(&mut self, key: &Cow<'a, str>) -> Result<(), InvalidEvent> {
         let new = if self.many.is_empty() {
             let new = !self.few.iter().any(|k| k == key);
-            self.few.push(key.to_owned());
+            self.few.push(key.clone());
             if self.few.len() > FEW {
                 self.many.extend(self.few.drain(..));
             }
             new
         } else {
-            self.many.insert(key.to_owned())
+            self.many.insert(key.clone())
         };
         if new {
             return Ok(());

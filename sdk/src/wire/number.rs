@@ -120,6 +120,17 @@ impl<'a> Number<'a> {
         self.scaled(0).ok().and_then(|v| v.try_into().ok())
     }
 
+    /// [`canonical`](Self::canonical) of a text, which it usually is already.
+    #[cfg(feature = "store")]
+    pub(crate) fn canonical_text(lexeme: &'a str) -> String {
+        let plain = lexeme.len() <= MAX_DIGITS && lexeme.bytes().all(|b| b.is_ascii_digit());
+        if plain {
+            lexeme.to_owned()
+        } else {
+            Self::parse(lexeme).canonical()
+        }
+    }
+
     /// The shortest usual text of the same value, however it was written: `0e500`
     /// is zero, `10.0` is ten, and ten thousand trailing zeros are an exponent.
     #[cfg(feature = "store")]
