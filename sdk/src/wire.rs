@@ -315,7 +315,7 @@ fn event(reader: &mut Reader<'_>, identity: impl FnOnce() -> EventId) -> Result<
     let mut extra: Vec<(Box<str>, Json)> = Vec::new();
     let mut keys = Keys::default();
     while let Token::Key(key) = reader.next()? {
-        keys.add(&key)?;
+        keys.add(key.clone())?;
         let start = reader.offset_of_next();
         let token = reader.next()?;
         match &*key {

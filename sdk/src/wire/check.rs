@@ -69,7 +69,7 @@ pub(crate) fn value<'a>(
             loop {
                 match reader.next()? {
                     Token::Key(key) => {
-                        keys.add(&key)?;
+                        keys.add(key.clone())?;
                         let member = reader.next()?;
                         let member_size =
                             value(reader, member, level + 1).map_err(|e| e.inside(&key))?;
@@ -160,26 +160,22 @@ pub(crate) struct Keys<'a> {
 const FEW: usize = 12;
 
 impl<'a> Keys<'a> {
-    pub(crate) fn add(&mut self, key: &Cow<'a, str>) -> Result<(), InvalidEvent> {
-        let new = if self.many.is_empty() {
-            let new = !self.few.iter().any(|k| k == key);
-            self.few.push(key.clone());
-            if self.few.len() > FEW {
-                self.many.extend(self.few.drain(..));
-            }
-            new
-        } else {
-            self.many.insert(key.clone())
-        };
-        if new {
-            return Ok(());
+    pub(crate) fn add(&mut self, key: Cow<'a, str>) -> Result<(), InvalidEvent> {
+        if self.few.contains(&key) || self.many.contains(&key) {
+            return Err(InvalidEvent::new(
+                RejectionCode::DuplicateKey,
+                "",
+                "found the same key twice in one object; two readers would see two different events",
+            )
+            .inside(&key));
         }
-        Err(InvalidEvent::new(
-            RejectionCode::DuplicateKey,
-            "",
-            "found the same key twice in one object; two readers would see two different events",
-        )
-        .inside(key))
+        if self.many.is_empty() && self.few.len() < FEW {
+            self.few.push(key);
+        } else {
+            self.many.extend(self.few.drain(..));
+            self.many.insert(key);
+        }
+        Ok(())
     }
 }
 
