@@ -62,11 +62,9 @@ async fn serve() {
     .await
     .unwrap();
     let delay = Duration::from_millis(std::env::var("BENCH_DELAY_MS").unwrap().parse().unwrap());
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), move |_, _| {
-        match delay.is_zero() {
-            true => Fault::None,
-            false => Fault::Delay(delay),
-        }
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), move |_| match delay.is_zero() {
+        true => Fault::None,
+        false => Fault::Delay(delay),
     })
     .await;
     let dynamodb = if delay.is_zero() {

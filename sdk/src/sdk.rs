@@ -302,6 +302,10 @@ impl Sdk {
     /// Ends the emitter, for all its handles: takes no event any more, waits
     /// until every one has its outcome, at most for `deadline`, and reports.
     ///
+    /// What a spool holds is sent as well, as far as the deadline allows; the
+    /// rest waits on disk for the next start. The folder is free for another
+    /// emitter then, or as soon as the requests under way have ended.
+    ///
     /// Whoever still waits in `emit` at the deadline gets an error. Events that
     /// were given to the emitter come back in the report as well, for who has
     /// dropped the future.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain_events_consumer::local::Stack;
 use serde_json::{Value, json};
 
-use crate::support::proxy::{Fault, Proxy, THROTTLED};
+use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};
 use crate::support::runtime_api::{Answer, Function};
 use crate::support::{attribute, body, dead_letters, endpoints, history};
 
@@ -117,7 +117,7 @@ async fn a_packed_message_is_judged_event_by_event() {
 #[tokio::test]
 async fn with_dynamodb_down_every_good_message_is_reported_and_bad_ones_still_move() {
     let stack = endpoints().await;
-    let mut proxy = Proxy::start(&stack.dynamodb_endpoint(), |_, _| Fault::None).await;
+    let mut proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::None).await;
     proxy.stop().await;
     let function = Function::start(environment(&stack, Some(&proxy.url()))).await;
     let good = body("down", "1");
@@ -132,8 +132,12 @@ async fn with_dynamodb_down_every_good_message_is_reported_and_bad_ones_still_mo
 #[tokio::test]
 async fn throttled_requests_are_tried_again_within_the_time() {
     let stack = endpoints().await;
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |n, _| {
-        if n < 2 { THROTTLED } else { Fault::None }
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| {
+        if request.number < 2 {
+            THROTTLED
+        } else {
+            Fault::None
+        }
     })
     .await;
     let function = Function::start(environment(&stack, Some(&proxy.url()))).await;
@@ -151,8 +155,8 @@ async fn a_throttled_statement_is_tried_again_by_itself() {
     const ONE_OF_ONE: &str =
         r#"{"Responses":[{"Error":{"Code":"ThrottlingError","Message":"slow down"}}]}"#;
     let stack = endpoints().await;
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |n, _| {
-        if n == 0 {
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| {
+        if request.number == 0 {
             Fault::Answer(200, ONE_OF_ONE)
         } else {
             Fault::None
@@ -171,7 +175,7 @@ async fn a_throttled_statement_is_tried_again_by_itself() {
 #[tokio::test]
 async fn a_connection_that_is_cut_around_the_write_stores_the_event_once() {
     let stack = endpoints().await;
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |n, _| match n {
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| match request.number {
         0 => Fault::CutBefore,
         1 => Fault::CutAfter,
         _ => Fault::None,
@@ -189,7 +193,7 @@ async fn a_connection_that_is_cut_around_the_write_stores_the_event_once() {
 #[tokio::test]
 async fn a_slow_table_ends_in_a_report_before_the_deadline() {
     let stack = endpoints().await;
-    let slow = |_: u64, _: &str| Fault::Delay(Duration::from_secs(30));
+    let slow = |_: &mut Request| Fault::Delay(Duration::from_secs(30));
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), slow).await;
     let function = Function::start(environment(&stack, Some(&proxy.url()))).await;
     let good = body("slow", "1");
@@ -214,7 +218,7 @@ async fn on_fifo_a_failure_holds_back_its_group_and_no_other() {
     let stack = endpoints().await;
     // Of the first group's two events the first is refused for now.
     const FIRST: &str = r#"{"Responses":[{"Error":{"Code":"AccessDenied","Message":"no"}},{"TableName":"events"},{"TableName":"events"}]}"#;
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_, _| Fault::Answer(200, FIRST)).await;
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::Answer(200, FIRST)).await;
     let function = Function::start(environment(&stack, Some(&proxy.url()))).await;
     let bodies = [body("a", "1"), body("a", "2"), body("b", "1")];
     let batch = [

@@ -71,7 +71,7 @@ async fn with_the_table_missing_everything_is_failed_and_nothing_rejected() {
 #[tokio::test]
 async fn a_thousand_events_take_forty_requests() {
     let stack = endpoints().await;
-    let proxy = crate::support::proxy::Proxy::start(&stack.dynamodb_endpoint(), |_, _| {
+    let proxy = crate::support::proxy::Proxy::start(&stack.dynamodb_endpoint(), |_| {
         crate::support::proxy::Fault::None
     })
     .await;

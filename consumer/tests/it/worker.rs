@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Fault, Proxy, Request};
 use crate::support::{body, dead_letters, endpoints, history};
 
 async fn send(stack: &Stack, body: &str) {
@@ -67,7 +67,7 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
 #[tokio::test]
 async fn a_slow_batch_stays_hidden_from_other_pollers() {
     let stack = endpoints().await;
-    let slow = |_: u64, _: &str| Fault::Delay(Duration::from_secs(3));
+    let slow = |_: &mut Request| Fault::Delay(Duration::from_secs(3));
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), slow).await;
     let client = stack.dynamodb_client();
     let config = client.config().to_builder().endpoint_url(proxy.url());

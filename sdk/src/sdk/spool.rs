@@ -8,11 +8,12 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::envelope::Envelope;
 use crate::error::EmitError;
@@ -69,6 +70,9 @@ pub(crate) struct Spool {
     /// Events that the journal held when it was opened.
     found: u64,
     closed: AtomicBool,
+    closing: Notify,
+    /// The journal holds less, or nothing sends from it any more.
+    changed: Notify,
 }
 
 /// What the sender's state knows of the spool.
@@ -117,6 +121,8 @@ enum Work {
     Append(Arc<Sender>, Vec<Pending>),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
     Remove(Vec<u64>, Vec<u64>, oneshot::Sender<Result<(), SpoolError>>),
+    /// The last work: the folder is another emitter's, once this is answered.
+    Close(oneshot::Sender<()>),
 }
 
 impl Spool {
@@ -129,7 +135,12 @@ impl Spool {
             .name("domain-events-spool".to_owned())
             .spawn(move || {
                 while let Some(first) = todo.blocking_recv() {
-                    run(&mut journal, first, &mut todo);
+                    if let Some(closed) = run(&mut journal, first, &mut todo) {
+                        drop(journal);
+                        // Nobody may be waiting for it.
+                        let _ = closed.send(());
+                        return;
+                    }
                 }
             })
             .map_err(SpoolError::new)?;
@@ -137,6 +148,8 @@ impl Spool {
             work,
             found,
             closed: AtomicBool::new(false),
+            closing: Notify::new(),
+            changed: Notify::new(),
         })
     }
 
@@ -166,13 +179,46 @@ impl Spool {
         }
     }
 
-    /// Stops sending; what is on disk stays there.
-    pub(crate) fn close(&self) {
+    /// Waits until all that it held has been sent.
+    pub(crate) async fn emptied(&self, sender: &Sender) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if sender.spooling(|spooling| !spooling.is_on() && !spooling.draining) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn tell_change(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Stops sending, and gives the folder free; what is on disk stays there.
+    pub(crate) async fn close(&self, sender: &Sender) {
         self.closed.store(true, Ordering::Relaxed);
+        self.closing.notify_waiters();
+        // A round that is under way has still to note what it has sent.
+        if sender.spooling(|spooling| !spooling.draining) {
+            let (reply, closed) = oneshot::channel();
+            let _ = self.work.send(Work::Close(reply));
+            let _ = closed.await;
+        }
     }
 
     pub(crate) fn found(&self) -> u64 {
         self.found
+    }
+
+    /// Waits for as long, or until it is closed.
+    async fn pause(&self, wait: Duration) {
+        let mut closing = pin!(self.closing.notified());
+        closing.as_mut().enable();
+        if !self.is_closed() {
+            // Either way it is time to look again.
+            let _ = tokio::time::timeout(wait, closing).await;
+        }
     }
 
     fn is_closed(&self) -> bool {
@@ -182,7 +228,12 @@ impl Spool {
 
 /// Does one piece of work, and with an append all that wait behind it: they
 /// share one write to the disk.
-fn run(journal: &mut Journal, first: Work, todo: &mut mpsc::UnboundedReceiver<Work>) {
+/// Who waits for the end, if it has come.
+fn run(
+    journal: &mut Journal,
+    first: Work,
+    todo: &mut mpsc::UnboundedReceiver<Work>,
+) -> Option<oneshot::Sender<()>> {
     let mut next = Some(first);
     let mut appends: Vec<(Arc<Sender>, Vec<Pending>)> = Vec::new();
     while let Some(work) = next.take() {
@@ -203,11 +254,13 @@ fn run(journal: &mut Journal, first: Work, todo: &mut mpsc::UnboundedReceiver<Wo
                     Work::Remove(sent, refused, reply) => {
                         let _ = reply.send(journal.remove(&sent, &refused));
                     }
+                    Work::Close(reply) => return Some(reply),
                     Work::Append(..) => {}
                 }
             }
         }
     }
+    None
 }
 
 fn append(journal: &mut Journal, appends: Vec<(Arc<Sender>, Vec<Pending>)>) {
@@ -244,7 +297,7 @@ impl Drain {
     async fn run(mut self) {
         let sender = self.sender.clone();
         let (mut count, mut wait) = (PROBE, FIRST_WAIT);
-        while sender.spool().is_some_and(|spool| !spool.is_closed()) {
+        while let Some(spool) = sender.spool().filter(|spool| !spool.is_closed()) {
             match self.round(&sender, count).await {
                 Ok(Round::Empty) => {
                     self.ended = true;
@@ -253,15 +306,18 @@ impl Drain {
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
                 Ok(Round::Failed) => {
                     count = PROBE;
-                    tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                    spool.pause(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
-                    tokio::time::sleep(LONGEST_WAIT).await;
+                    spool.pause(LONGEST_WAIT).await;
                 }
             }
         }
+        // Closed meanwhile: whoever closed it has left the rest to us.
+        let (reply, _) = oneshot::channel();
+        let _ = self.work.send(Work::Close(reply));
     }
 
     /// Sends the first events through the sender, and removes what SQS took.
@@ -271,6 +327,9 @@ impl Drain {
             // What is counted and not on disk yet is behind us in the thread's
             // work: the next round waits for it there.
             let empty = sender.spooling(Spooling::end_draining);
+            if let Some(spool) = sender.spool().filter(|_| empty) {
+                spool.tell_change();
+            }
             return Ok(if empty { Round::Empty } else { Round::Sent });
         }
         let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -299,7 +358,7 @@ impl Drain {
         }
         let gone = (sent.len() + refused.len()) as u64;
         self.ask(|reply| Work::Remove(sent, refused, reply)).await?;
-        sender.spooling(|spooling| spooling.leave(gone));
+        sender.left_spool(gone);
         Ok(if failed { Round::Failed } else { Round::Sent })
     }
 

@@ -53,6 +53,45 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
+async fn a_shutdown_sends_what_the_spool_holds_and_gives_the_folder_free() {
+    let folder = Folder::new("spool-shutdown");
+    let down = Arc::new(AtomicBool::new(true));
+    let outage = down.clone();
+    let endpoint = Endpoint::start(move |_, _| match outage.load(Ordering::SeqCst) {
+        true => Act::Error(503, "ServiceUnavailable"),
+        false => Act::Answer(vec![]),
+    })
+    .await;
+    let first = sdk("events", endpoint.client(), &folder.0).await.unwrap();
+    for outcome in first.emit_all((0..30).map(order)).await {
+        assert_eq!(outcome.unwrap().durability, Durability::Spool);
+    }
+    // The deadline comes before the end of the outage: the disk keeps them.
+    let report = first.shutdown(Duration::from_millis(50)).await;
+    assert!(report.is_complete());
+    assert_eq!(report.in_spool, 30);
+
+    down.store(false, Ordering::SeqCst);
+    // The first handle is still alive, and no longer in the way.
+    let mut second = sdk("events", endpoint.client(), &folder.0).await;
+    for _ in 0..100 {
+        if second.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        second = sdk("events", endpoint.client(), &folder.0).await;
+    }
+    let second = second.unwrap();
+    let report = second.shutdown(Duration::from_secs(20)).await;
+    assert_eq!(report.in_spool, 0);
+    assert_eq!(endpoint.accepted_ids().len(), 30);
+    // Free at once where nothing was under way.
+    let third = sdk("events", endpoint.client(), &folder.0).await.unwrap();
+    assert_eq!(third.shutdown(Duration::ZERO).await.in_spool, 0);
+    drop((first, second));
+}
+
+#[tokio::test]
 async fn in_an_outage_events_go_to_disk_and_then_to_the_queue_in_order() {
     for queue in ["events", "events.fifo"] {
         let folder = Folder::new("spool-outage");

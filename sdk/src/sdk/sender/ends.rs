@@ -24,14 +24,25 @@ impl Sender {
     /// Takes nothing more, and waits for what there is until the deadline.
     pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
         self.lock().closed = true;
-        let ended = timeout(deadline, self.flush()).await.is_ok();
+        let mut flushed = false;
+        let end = async {
+            self.flush().await;
+            flushed = true;
+            // A container's disk may go with it: what can be sent is sent.
+            #[cfg(feature = "spool")]
+            if let Some(spool) = &self.spool {
+                spool.emptied(self).await;
+            }
+        };
+        // At the deadline, what has not ended shows.
+        let _ = timeout(deadline, end).await;
         let mut report = ShutdownReport::default();
-        if !ended {
+        if !flushed {
             self.abandon(&mut report);
         }
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            spool.close();
+            spool.close(self).await;
         }
         self.room.close();
         let state = self.lock();

@@ -121,12 +121,22 @@ impl Sender {
         let mut state = self.lock();
         if result.is_err() {
             state.failed += gone.len() as u64;
-            state.spooling.leave(gone.len() as u64);
         }
         for (_, epoch) in &gone {
             state.epochs.leave(*epoch);
         }
         drop(state);
+        if result.is_err() {
+            self.left_spool(gone.len() as u64);
+        }
         self.room.leave(gone.into_iter().map(|(bytes, _)| bytes));
+    }
+
+    /// Counts events that are no longer in the spool, or never were.
+    pub(crate) fn left_spool(&self, events: u64) {
+        self.spooling(|spooling| spooling.leave(events));
+        if let Some(spool) = &self.spool {
+            spool.tell_change();
+        }
     }
 }

@@ -1,0 +1,65 @@
+//! What a producer has done, in a file that outlives it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    /// The event is about to be given away.
+    Begin {
+        number: u64,
+        /// What a foreign producer has made up itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        foreign: Option<Foreign>,
+    },
+    /// `emit` returned `Ok`.
+    Accepted {
+        number: u64,
+        /// Identity and timestamp, as the receipt has them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<(String, String)>,
+        /// It was the disk that took it first.
+        spooled: bool,
+    },
+    /// `emit` returned an error, after this many tries.
+    Failed { number: u64, tries: u32 },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Foreign {
+    pub(crate) timestamp: u64,
+    pub(crate) event_id: String,
+    /// The text, where it breaks the contract, and the code of its rejection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) broken: Option<(String, String)>,
+}
+
+pub(crate) struct Journal(Mutex<File>);
+
+impl Journal {
+    pub(crate) fn create(path: &Path) -> Self {
+        let file = OpenOptions::new().create_new(true).append(true).open(path);
+        Self(Mutex::new(file.unwrap()))
+    }
+
+    /// Writes a line in one call: once it is made, SIGKILL cannot take it back.
+    pub(crate) fn write(&self, entry: &Entry) {
+        let line = serde_json::to_string(entry).unwrap() + "\n";
+        self.0.lock().unwrap().write_all(line.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn read(path: &Path) -> Vec<Entry> {
+        let text = std::fs::read_to_string(path).unwrap();
+        // A line without an end was being written when its writer was killed.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}

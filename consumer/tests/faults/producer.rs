@@ -1,0 +1,255 @@
+//! A process that emits events until its standard input ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use clap::{Args, ValueEnum};
+use domain_events::{Durability, Emission, EmitError, Receipt, Sdk};
+use domain_events_consumer::clients;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::events::{Happened, Origin, breach, broken, text};
+use crate::journal::{Entry, Foreign, Journal};
+use crate::plan::random;
+
+/// How a producer works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub(crate) enum Style {
+    /// `emit`, one event after the other, many at a time.
+    Plain,
+    /// `emit_all`, with packing.
+    Packed,
+    /// `emit`, with a spool.
+    Spooled,
+    /// No SDK at all: another language, whole seconds, and now and then an
+    /// event that breaks the contract.
+    Foreign,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    #[arg(long)]
+    pub(crate) style: Style,
+    /// Its name; another one after each start.
+    #[arg(long)]
+    pub(crate) name: String,
+    #[arg(long)]
+    pub(crate) seed: u64,
+    #[arg(long)]
+    pub(crate) journal: PathBuf,
+    #[arg(long)]
+    pub(crate) spool: PathBuf,
+    /// Events a second, some.
+    #[arg(long)]
+    pub(crate) rate: u64,
+}
+
+/// How often the producer gives an event to the SDK again, after an error that
+/// may pass.
+const TRIES: u32 = 3;
+
+pub(crate) async fn run(options: Options) {
+    let journal = Arc::new(Journal::create(&options.journal));
+    let end = tokio::spawn(async {
+        let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
+    });
+    if options.style == Style::Foreign {
+        return foreign(options, journal, &end).await;
+    }
+    let sdk = sdk(&options).await;
+    let in_flight = Arc::new(Semaphore::new(256));
+    let mut outcomes = JoinSet::new();
+    let mut number = 0;
+    let event = |number| {
+        let origin = Origin {
+            producer: options.name.clone(),
+            number,
+        };
+        journal.write(&Entry::Begin {
+            number,
+            foreign: None,
+        });
+        Happened::of(options.seed, origin)
+    };
+    while !end.is_finished() {
+        if options.style == Style::Packed {
+            let first = number;
+            number += options.rate / 4;
+            let receipts = sdk.emit_all((first..number).map(event)).await;
+            for (number, receipt) in (first..).zip(receipts) {
+                let outcome = again(&sdk, receipt).await;
+                tell(&journal, number, outcome);
+            }
+        } else {
+            let permit = Arc::clone(&in_flight).acquire_owned().await.unwrap();
+            let emission: Emission = sdk.emit(event(number));
+            let (sdk, journal) = (sdk.clone(), Arc::clone(&journal));
+            outcomes.spawn(async move {
+                let outcome = again(&sdk, emission.await).await;
+                tell(&journal, number, outcome);
+                drop(permit);
+            });
+            number += 1;
+        }
+        while outcomes.try_join_next().is_some() {}
+        let events = if options.style == Style::Packed {
+            options.rate / 4
+        } else {
+            1
+        };
+        tokio::time::sleep(Duration::from_micros(1_000_000 * events / options.rate)).await;
+    }
+    while outcomes.join_next().await.is_some() {}
+    let report = sdk.shutdown(Duration::from_secs(60)).await;
+    assert!(report.is_complete() && report.in_spool == 0, "{report:?}");
+}
+
+async fn sdk(options: &Options) -> Sdk {
+    let url = std::env::var("EVENT_QUEUE_URL").unwrap();
+    let emitter = domain_events::Emitter::system(&options.name).unwrap();
+    let builder = Sdk::builder(url, emitter);
+    let builder = match options.style {
+        Style::Packed => builder.packing(true),
+        Style::Spooled => builder.spool(&options.spool),
+        Style::Plain | Style::Foreign => builder,
+    };
+    builder.build().await.unwrap()
+}
+
+/// What a careful service does after an error: it emits the envelope that it
+/// was handed back.
+async fn again(sdk: &Sdk, mut outcome: Result<Receipt, EmitError>) -> Result<Receipt, u32> {
+    for tries in 1.. {
+        match outcome {
+            Ok(receipt) => return Ok(receipt),
+            Err(error) if tries < TRIES && error.is_retryable() => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                outcome = sdk.emit_envelope(error.into_envelope().unwrap()).await;
+            }
+            Err(_) => return Err(tries),
+        }
+    }
+    unreachable!("the last try returns")
+}
+
+fn tell(journal: &Journal, number: u64, outcome: Result<Receipt, u32>) {
+    journal.write(&match outcome {
+        Ok(receipt) => Entry::Accepted {
+            number,
+            receipt: Some((receipt.event_id.to_string(), receipt.timestamp.to_string())),
+            spooled: receipt.durability == Durability::Spool,
+        },
+        Err(tries) => Entry::Failed { number, tries },
+    });
+}
+
+/// A message, and the numbers of its events.
+type Letter = (SendMessageBatchRequestEntry, std::ops::Range<u64>);
+
+async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::JoinHandle<()>) {
+    let client = clients::sqs(&clients::load().await);
+    let url = std::env::var("EVENT_QUEUE_URL").unwrap();
+    let mut number = 0;
+    while !end.is_finished() {
+        let mut letters: Vec<Letter> = Vec::new();
+        while letters.len() < 10 {
+            letters.push(letter(&options, &journal, &mut number, letters.len()));
+        }
+        for tries in 1..=8 {
+            let entries = letters.iter().map(|(entry, _)| entry.clone()).collect();
+            let request = client
+                .send_message_batch()
+                .queue_url(&url)
+                .set_entries(Some(entries));
+            let sent: Vec<String> = match request.send().await {
+                Ok(output) => output
+                    .successful()
+                    .iter()
+                    .map(|entry| entry.id().to_owned())
+                    .collect(),
+                Err(_) => Vec::new(),
+            };
+            letters.retain(|(entry, numbers)| {
+                let sent = sent.iter().any(|id| id == entry.id());
+                for number in numbers.clone().filter(|_| sent) {
+                    journal.write(&Entry::Accepted {
+                        number,
+                        receipt: None,
+                        spooled: false,
+                    });
+                }
+                for number in numbers.clone().filter(|_| !sent && tries == 8) {
+                    journal.write(&Entry::Failed { number, tries });
+                }
+                !sent
+            });
+            if letters.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+        }
+        tokio::time::sleep(Duration::from_micros(10_000_000 / options.rate)).await;
+    }
+}
+
+/// The next message: mostly one event, every tenth time an array of three.
+fn letter(options: &Options, journal: &Journal, number: &mut u64, place: usize) -> Letter {
+    let packed = number.is_multiple_of(10);
+    let numbers = *number..*number + if packed { 3 } else { 1 };
+    *number = numbers.end;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let mut account = String::new();
+    let texts: Vec<String> = numbers
+        .clone()
+        .map(|number| {
+            let event = Happened::of(
+                options.seed,
+                Origin {
+                    producer: options.name.clone(),
+                    number,
+                },
+            );
+            account = event.account().to_owned();
+            let event_id = format!(
+                "{}-{number}-{}",
+                options.name,
+                random((options.seed, number)).u32(..)
+            );
+            let event = event.foreign(now.as_secs(), Some(&event_id));
+            let breach = breach(number, packed)
+                .map(|(how, code)| (broken(event.clone(), how), code.to_owned()));
+            let text = breach
+                .as_ref()
+                .map_or_else(|| text(&event), |(text, _)| text.clone());
+            let foreign = Foreign {
+                timestamp: now.as_secs(),
+                event_id,
+                broken: breach,
+            };
+            journal.write(&Entry::Begin {
+                number,
+                foreign: Some(foreign),
+            });
+            text
+        })
+        .collect();
+    let body = match &texts[..] {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(",")),
+    };
+    let fifo = std::env::var("EVENT_QUEUE_URL").unwrap().ends_with(".fifo");
+    let deduplication = format!("{}-{}", options.name, numbers.start);
+    let entry = SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(body)
+        .set_message_group_id(fifo.then_some(account))
+        .set_message_deduplication_id(fifo.then_some(deduplication))
+        .build();
+    (entry.unwrap(), numbers)
+}

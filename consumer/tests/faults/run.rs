@@ -1,0 +1,305 @@
+//! One run: the whole road under faults, then calm, then the judgement.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName::{
+    self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed,
+    ApproximateNumberOfMessagesNotVisible,
+};
+use clap::ValueEnum as _;
+use domain_events_consumer::local::{Options, Stack};
+use tokio::process::Command;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::model::{self, Breach, DeadLetter, Judgement};
+use crate::plan::{Plan, Shared, random};
+use crate::processes::{Count, Order, Place};
+use crate::producer::Style;
+use crate::proxy::Proxy;
+use crate::table::Watch;
+
+/// What one run is to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) fifo: bool,
+    /// How long events are emitted, and faults and kills happen.
+    pub(crate) time: Duration,
+    /// Events a second of each producer.
+    pub(crate) rate: u64,
+}
+
+/// What one run was.
+pub(crate) struct Outcome {
+    pub(crate) judgement: Judgement,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) count: Count,
+    pub(crate) watch: Watch,
+    pub(crate) took: Duration,
+    /// Journals and logs.
+    pub(crate) folder: PathBuf,
+}
+
+const PRODUCERS: [Style; 5] = [
+    Style::Plain,
+    Style::Packed,
+    Style::Spooled,
+    Style::Foreign,
+    Style::Foreign,
+];
+const CONSUMERS: usize = 3;
+/// The most memory that a process may take, in KiB.
+const MAX_MEMORY: u64 = 256 * 1024;
+/// How long the queue may take to become empty once there are no faults.
+const MAX_DRAIN: Duration = Duration::from_secs(180);
+
+pub(crate) async fn run(setting: Setting) -> Outcome {
+    let started = Instant::now();
+    let folder = folder(setting);
+    let stack = stack(setting.fifo).await;
+    let shared: Arc<Shared> = Arc::default();
+    let plan = |endpoint| {
+        let mut plan = Plan::new(setting.seed, endpoint, setting.fifo, &shared);
+        move |request: &mut _| plan.fault(request)
+    };
+    let sqs = Proxy::start(&stack.sqs_endpoint(), plan("SQS")).await;
+    let dynamodb = Proxy::start(&stack.dynamodb_endpoint(), plan("DynamoDB")).await;
+    let mut environment = stack.environment();
+    for (name, value) in &mut environment {
+        match *name {
+            "AWS_ENDPOINT_URL_SQS" => *value = sqs.url(),
+            "AWS_ENDPOINT_URL_DYNAMODB" => *value = dynamodb.url(),
+            _ => {}
+        }
+    }
+    let count: Arc<Mutex<Count>> = Arc::default();
+    let producers: Vec<Place> = (0..PRODUCERS.len())
+        .map(|index| producer(setting, index, &folder, &environment, &count))
+        .collect();
+    let consumers: Vec<Place> = (0..CONSUMERS)
+        .map(|index| consumer(index, &folder, &environment, &count))
+        .collect();
+    let (stop_watch, stop) = oneshot::channel();
+    let client = stack.dynamodb_client();
+    let table = stack.table();
+    let watch = tokio::spawn(async move { Watch::default().run(client, table, stop).await });
+
+    disturb(setting, &producers, &consumers).await;
+    shared.calm.store(true, Ordering::Relaxed);
+    for producer in producers {
+        producer.finish().await;
+    }
+    let drained = drained(&stack).await;
+    for consumer in consumers {
+        consumer.finish().await;
+    }
+    stop_watch.send(()).unwrap();
+    let watch = watch.await.unwrap();
+
+    let letters = dead_letters(&stack).await;
+    let store = stack.store();
+    let mut judgement =
+        model::judge(setting.seed, &folder, &store, watch.entities(), &letters).await;
+    for change in &watch.changes {
+        judgement.breach(Breach::Rewritten, || change.clone());
+    }
+    if !drained {
+        judgement.breach(Breach::Broken, || {
+            "the queue does not become empty".to_owned()
+        });
+    }
+    let count = std::mem::take(&mut *count.lock().unwrap());
+    for ended in &count.ended {
+        judgement.breach(Breach::Broken, || ended.clone());
+    }
+    let memory = count.producer_memory.max(count.consumer_memory);
+    if memory > MAX_MEMORY {
+        judgement.breach(Breach::Broken, || format!("a process took {memory} KiB"));
+    }
+    stack.stop().await;
+    Outcome {
+        judgement,
+        shared,
+        count,
+        watch,
+        took: started.elapsed(),
+        folder,
+    }
+}
+
+/// An empty folder for this run, under the target folder.
+fn folder(setting: Setting) -> PathBuf {
+    let kind = if setting.fifo { "fifo" } else { "standard" };
+    let name = format!("faults-{}-{kind}", setting.seed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Endpoints, with a queue whose messages come again however often they were
+/// delivered: only what breaks the contract may end as a dead letter.
+async fn stack(fifo: bool) -> Stack {
+    let options = Options {
+        fifo,
+        pollers: 0,
+        ..Options::default()
+    };
+    let stack = Stack::start(options).await.unwrap();
+    let client = stack.sqs_client();
+    let output = client
+        .get_queue_attributes()
+        .queue_url(stack.queue_url())
+        .attribute_names(QueueAttributeName::RedrivePolicy)
+        .send()
+        .await
+        .unwrap();
+    let policy = &output.attributes().unwrap()[&QueueAttributeName::RedrivePolicy];
+    let mut policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    policy["maxReceiveCount"] = 1_000.into();
+    client
+        .set_queue_attributes()
+        .queue_url(stack.queue_url())
+        .attributes(QueueAttributeName::RedrivePolicy, policy.to_string())
+        .send()
+        .await
+        .unwrap();
+    stack
+}
+
+type Environment = Vec<(&'static str, String)>;
+
+fn producer(
+    setting: Setting,
+    index: usize,
+    folder: &Path,
+    environment: &Environment,
+    count: &Arc<Mutex<Count>>,
+) -> Place {
+    let style = PRODUCERS[index];
+    let style_name = style.to_possible_value().unwrap().get_name().to_owned();
+    let (folder, environment) = (folder.to_owned(), environment.clone());
+    let log = folder.join(format!("producer-{index}"));
+    let start = Box::new(move |incarnation| {
+        let name = format!("{style_name}-{index}-{incarnation}");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .arg("producer")
+            .args(["--style", &style_name, "--name", &name])
+            .args(["--seed", &setting.seed.to_string()])
+            .args(["--rate", &setting.rate.to_string()])
+            .arg("--journal")
+            .arg(folder.join(format!("{name}.journal")))
+            .arg("--spool")
+            .arg(folder.join(format!("spool-{index}")))
+            .envs(environment.clone());
+        command
+    });
+    Place::start(true, log, start, count)
+}
+
+fn consumer(
+    index: usize,
+    folder: &Path,
+    environment: &Environment,
+    count: &Arc<Mutex<Count>>,
+) -> Place {
+    let environment = environment.clone();
+    let start = Box::new(move |_| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domain-events"));
+        command.arg("worker").envs(environment.clone());
+        command.env("EVENT_WORKER_POLLERS", "4");
+        command
+    });
+    Place::start(
+        false,
+        folder.join(format!("consumer-{index}")),
+        start,
+        count,
+    )
+}
+
+/// Kills and freezes processes for as long as the run lasts.
+async fn disturb(setting: Setting, producers: &[Place], consumers: &[Place]) {
+    let end = Instant::now() + setting.time;
+    let mut random = random((setting.seed, "kills"));
+    loop {
+        let pause = Duration::from_millis(random.u64(300..1_500));
+        if Instant::now() + pause > end {
+            return tokio::time::sleep_until(end).await;
+        }
+        tokio::time::sleep(pause).await;
+        let place = match random.bool() {
+            true => &producers[random.usize(..producers.len())],
+            false => &consumers[random.usize(..consumers.len())],
+        };
+        place
+            .order(match random.u8(0..4) {
+                0 => Order::Freeze(Duration::from_millis(random.u64(500..5_000))),
+                _ => Order::Kill,
+            })
+            .await;
+    }
+}
+
+/// Waits until the queue is empty.
+async fn drained(stack: &Stack) -> bool {
+    let client = stack.sqs_client();
+    let counts = [
+        ApproximateNumberOfMessages,
+        ApproximateNumberOfMessagesNotVisible,
+        ApproximateNumberOfMessagesDelayed,
+    ];
+    let end = Instant::now() + MAX_DRAIN;
+    while Instant::now() < end {
+        let request = client.get_queue_attributes().queue_url(stack.queue_url());
+        let output = request
+            .set_attribute_names(Some(counts.to_vec()))
+            .send()
+            .await
+            .unwrap();
+        let attributes = output.attributes().unwrap();
+        if counts.iter().all(|name| attributes[name] == "0") {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    false
+}
+
+/// Takes all dead letters.
+async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
+    let client = stack.sqs_client();
+    let url = stack.dead_letter_queue_url();
+    let mut letters = Vec::new();
+    loop {
+        let request = client
+            .receive_message()
+            .queue_url(&url)
+            .max_number_of_messages(10);
+        let received = request.message_attribute_names("All").send().await.unwrap();
+        if received.messages().is_empty() {
+            return letters;
+        }
+        for message in received.messages() {
+            let attributes = message.message_attributes();
+            let code = attributes
+                .and_then(|a| a.get("RejectionCode"))
+                .and_then(|code| code.string_value());
+            letters.push((
+                message.body().unwrap().to_owned(),
+                code.unwrap_or("none").to_owned(),
+            ));
+            let delete = client.delete_message().queue_url(&url);
+            delete
+                .receipt_handle(message.receipt_handle().unwrap())
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+}
