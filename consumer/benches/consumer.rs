@@ -28,7 +28,6 @@ use domain_events_consumer::{DeadLetterQueue, Handler};
 use futures::StreamExt;
 
 #[path = "../tests/it/support/proxy.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
 mod proxy;
 
 use proxy::{Fault, Proxy};
