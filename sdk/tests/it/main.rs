@@ -1,5 +1,6 @@
 //! The SDK as its users see it. One binary, so that it links once.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
