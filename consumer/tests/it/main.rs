@@ -8,6 +8,7 @@
 
 mod bootstrap;
 mod handler;
+mod hostile;
 mod sqs_endpoint;
 mod store;
 mod support;

@@ -130,6 +130,34 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
     })
 }
 
+/// Bytes of the attributes' values in a request, where they are JSON.
+pub(crate) fn request_bytes(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(_, value)| json_bytes(value)).sum()
+}
+
+/// `{"N":"1"}` and a comma, and so on. Escapes are counted at their longest.
+fn json_bytes(value: &AttributeValue) -> usize {
+    let text = |text: &str| -> usize {
+        let escaped = |b: u8| match b {
+            0..0x20 => 6,
+            b'"' | b'\\' => 2,
+            _ => 1,
+        };
+        2 + text.bytes().map(escaped).sum::<usize>()
+    };
+    let rest = r#"{"BOOL":false},"#.len();
+    match value {
+        AttributeValue::S(string) => rest + text(string),
+        AttributeValue::N(number) => rest + number.len(),
+        AttributeValue::L(members) => rest + members.iter().map(json_bytes).sum::<usize>(),
+        AttributeValue::M(members) => {
+            let member = |(key, value): (&String, &AttributeValue)| text(key) + json_bytes(value);
+            rest + members.iter().map(member).sum::<usize>()
+        }
+        _ => rest,
+    }
+}
+
 /// Reads an item back.
 pub(crate) fn read(mut item: Item) -> Result<StoredEvent, CorruptItem> {
     let sort_key = match item.get(TIMESTAMP) {
