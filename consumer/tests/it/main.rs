@@ -9,6 +9,7 @@
 mod bootstrap;
 mod handler;
 mod hostile;
+mod recorded;
 mod sqs_endpoint;
 mod store;
 mod support;

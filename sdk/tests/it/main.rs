@@ -15,6 +15,8 @@ mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
 mod pii;
+#[cfg(all(feature = "derive", feature = "spool"))]
+mod recorded;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]
