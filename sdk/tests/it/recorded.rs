@@ -241,6 +241,18 @@ async fn a_spool_that_is_no_journal_is_told_and_left_as_it_is() {
     assert!(fs::read(&file).unwrap() == foreign);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_spool_belongs_to_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("spool-rights");
+    let inner = folder.0.join("of/a/service");
+    let endpoint = Endpoint::good().await;
+    let _sdk = sdk("events", endpoint.client(), &inner).await.unwrap();
+    let mode = fs::metadata(&inner).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
 #[tokio::test]
 async fn a_spool_that_says_no_format_has_the_first() {
     let folder = Folder::new("spool-unmarked");

@@ -53,7 +53,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn open(dir: &Path) -> Result<Self, SpoolError> {
-        std::fs::create_dir_all(dir).map_err(SpoolError::new)?;
+        make_folder(dir).map_err(SpoolError::new)?;
         let mut journal = Self {
             path: dir.join("events.redb"),
             database: None,
@@ -163,6 +163,16 @@ impl Journal {
             Ok(())
         })
     }
+}
+
+/// Makes the folder if it is absent: for this user alone, since whole events
+/// will lie in it.
+fn make_folder(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 /// The format that the journal says it has; `None` of a new one.
