@@ -3,6 +3,9 @@
 //!
 //! Region and credentials are found as by every AWS SDK. Its role needs the
 //! policy `producer_policy_arn` that `infrastructure/` creates, and no other.
+
+#![forbid(unsafe_code)]
+
 use std::{env, error::Error, time::Duration};
 
 use domain_events::{DomainEvent, Sdk};

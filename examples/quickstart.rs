@@ -1,5 +1,8 @@
 //! The whole road on this machine, with nothing to install: derive → emit → SQS
 //! → consumer → DynamoDB → read back. `cargo run --bin quickstart`
+
+#![forbid(unsafe_code)]
+
 use std::{error::Error, time::Duration};
 
 use domain_events::{DomainEvent, Emitter, Sdk};

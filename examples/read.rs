@@ -3,6 +3,9 @@
 //!
 //! Region and credentials are found as by every AWS SDK. Its role needs the
 //! policy `reader_policy_arn` that `infrastructure/` creates, and no other.
+
+#![forbid(unsafe_code)]
+
 use std::{env, error::Error};
 
 use aws_config::BehaviorVersion;

@@ -7,6 +7,7 @@
 //! The endpoints run in a process of their own, so that the CPU time told is the
 //! client's. Times differ from machine to machine: look at ratios and counts.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -4,6 +4,8 @@
 //! long-polling [`worker`] (`domain-events worker`), and the embedded stack
 //! [`local`] (`domain-events local`).
 
+#![forbid(unsafe_code)]
+
 pub mod clients;
 pub mod config;
 pub mod handler;

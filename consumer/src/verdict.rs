@@ -40,12 +40,15 @@ impl Verdict {
     }
 }
 
+/// What is kept of a place, for logs and for the dead-letter queue.
+const MAX_PLACE_BYTES: usize = 1024;
+
 /// Why an event can never be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The kind of breach.
     pub code: RejectionCode,
-    /// JSON pointer into the rejected text; empty for the whole.
+    /// JSON pointer into the rejected text, or its beginning; empty for the whole.
     pub place: String,
     /// A sentence for people, without payload.
     pub reason: String,
@@ -53,9 +56,11 @@ pub struct Rejection {
 
 impl From<InvalidEvent> for Rejection {
     fn from(error: InvalidEvent) -> Self {
+        let place = error.place();
         Self {
             code: error.code(),
-            place: error.place().to_owned(),
+            // Of keys that a producer chose, and as long as they like.
+            place: place[..place.floor_char_boundary(MAX_PLACE_BYTES)].to_owned(),
             reason: error.reason().to_owned(),
         }
     }

@@ -1,5 +1,6 @@
 //! `domain-events schema check`, as it is run by hand and by CI.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     reason = "clippy knows the tests, but not what they share"

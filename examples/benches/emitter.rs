@@ -3,6 +3,7 @@
 //! `cargo bench -p domain-events-examples --bench emitter`; with an argument,
 //! only the parts whose name contains it: `encode`, `load`, `idle`, `memory`.
 
+#![forbid(unsafe_code)]
 // A bench tells by printing, and fails by a panic.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 

@@ -3,6 +3,8 @@
 //!
 //! [`DomainEvent`](macro@DomainEvent) is described below, with every attribute.
 
+#![forbid(unsafe_code)]
+
 mod attr;
 mod body;
 mod check;

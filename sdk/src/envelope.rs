@@ -196,12 +196,6 @@ impl Envelope {
         &self.0
     }
 
-    /// Bytes that DynamoDB counts for the item, at the most.
-    #[cfg(feature = "store")]
-    pub(crate) fn item_bytes(&self) -> usize {
-        self.0.size() + ROOM_FOR_THE_STORE
-    }
-
     pub(crate) fn body_size_hint(&self) -> usize {
         // The fields' names, quotes and punctuation come to some 180 bytes.
         let text = |json: &Json| json.text.len() + 4;

@@ -1,5 +1,7 @@
 //! Domain events for Rust services on AWS.
 
+#![forbid(unsafe_code)]
+
 pub mod wire;
 
 mod definition;

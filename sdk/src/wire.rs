@@ -35,6 +35,13 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// fill most of the 8,192 bytes that DynamoDB allows a PartiQL statement.
 const MAX_EXTRA_FIELDS: usize = 20;
 
+/// The most values in an array of events: no more events than these fit into a
+/// message, however short they are. Without a limit, half a million values that
+/// are no events would each become a refusal with a reason: a message of 1 MiB
+/// would be a hundred in memory, and as many in the logs.
+const MAX_PACKED: usize = MAX_MESSAGE_BYTES
+    / r#"{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}"#.len();
+
 /// The names of the fields; those of the item's attributes too.
 pub(crate) mod field {
     pub(crate) const TIMESTAMP: &str = "Timestamp";
@@ -215,7 +222,8 @@ pub struct Decoded<'a> {
 ///
 /// [`RejectionCode::NotJson`] if the body is not exactly one JSON value, and
 /// [`RejectionCode::NotAnEvent`] if it is neither an object nor an array with
-/// something in it. Then nothing of it can be stored.
+/// something in it, or an array of more values than events fit into a message.
+/// Then nothing of it is stored.
 pub fn decode<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a>>, InvalidEvent> {
     decode_body(body, message_id).map_err(|refusal| match refusal {
         Refusal::Invalid(error) => error,
@@ -249,6 +257,12 @@ fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a
                 break;
             }
             let index = events.len();
+            if index == MAX_PACKED {
+                drop(events);
+                reader.skip_to_depth(0)?;
+                reader.next()?;
+                return Err(too_many_values().into());
+            }
             // At most 128 bytes: an SQS message id has 36, `new` checks the rest.
             let identity = || {
                 EventId::new(format!("{message_id}-{index}")).unwrap_or_else(|_| message_id.clone())
@@ -303,6 +317,13 @@ fn judge(
 
 fn not_an_event(found: &str) -> InvalidEvent {
     let reason = format!("found {found}; an event is a JSON object, or several in an array");
+    InvalidEvent::new(RejectionCode::NotAnEvent, "", reason)
+}
+
+fn too_many_values() -> InvalidEvent {
+    let reason = format!(
+        "found an array of more than {MAX_PACKED} values; no message has room for so many events"
+    );
     InvalidEvent::new(RejectionCode::NotAnEvent, "", reason)
 }
 

@@ -1,5 +1,7 @@
 //! The Lambda function.
 
+#![forbid(unsafe_code)]
+
 use std::sync::Arc;
 
 use domain_events::EventStore;

@@ -1,6 +1,8 @@
 //! The command `domain-events`: the worker, the embedded stack, and the gate on
 //! a program's events.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use crate::support::{attribute, body, dead_letters, endpoints, history};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-fn environment(stack: &Stack, dynamodb: Option<&str>) -> Vec<(&'static str, String)> {
+pub(crate) fn environment(stack: &Stack, dynamodb: Option<&str>) -> Vec<(&'static str, String)> {
     let mut environment = stack.environment();
     if let Some(url) = dynamodb {
         environment.push(("AWS_ENDPOINT_URL_DYNAMODB", url.to_owned()));
@@ -20,7 +20,7 @@ fn environment(stack: &Stack, dynamodb: Option<&str>) -> Vec<(&'static str, Stri
 }
 
 /// An SQS event as Lambda builds it.
-fn event(bodies: &[(&str, &str)]) -> Value {
+pub(crate) fn event(bodies: &[(&str, &str)]) -> Value {
     event_of("events", bodies, |_| json!({}))
 }
 
@@ -42,7 +42,7 @@ fn event_of(queue: &str, bodies: &[(&str, &str)], attributes: impl Fn(usize) -> 
 }
 
 /// The ids that the function reports, having checked the shape of its answer.
-fn failures(answer: Answer) -> Vec<String> {
+pub(crate) fn failures(answer: Answer) -> Vec<String> {
     let Answer::Response(response) = answer else {
         panic!("{answer:?}");
     };

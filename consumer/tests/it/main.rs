@@ -1,5 +1,6 @@
 //! The consumer against real endpoints. One binary, so that it links once.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
@@ -7,6 +8,8 @@
 
 mod bootstrap;
 mod handler;
+mod hostile;
+mod recorded;
 mod sqs_endpoint;
 mod store;
 mod support;

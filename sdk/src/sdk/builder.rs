@@ -150,7 +150,8 @@ impl SdkBuilder {
     }
 
     /// A folder for events that cannot be sent while SQS cannot be reached; it
-    /// is made if it is absent, and belongs to one process at a time.
+    /// is made if it is absent, for this user alone, and belongs to one process at
+    /// a time. Whole events lie in it, in clear.
     ///
     /// While it holds events, new ones go behind them, and `emit` returns once
     /// the disk has them ([`Durability::Spool`](crate::Durability::Spool)).

@@ -20,8 +20,10 @@ use crate::event::EventId;
 
 /// Statements in one `BatchExecuteStatement` (API reference).
 const MAX_STATEMENTS: usize = 25;
-/// Bytes of items in one request. DynamoDB takes 16 MB of request; 25 of the
-/// largest items would be 10 MB of items, and JSON may double that.
+/// Bytes of one request's items, as the JSON that is sent. DynamoDB takes 16 MB
+/// of request. A number that is 3 bytes of an item may be 30 of a request, so
+/// the items' own sizes do not tell: a few hostile events would make the whole
+/// request too large, with the other events in it.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Requests of one call in flight together.
 const MAX_IN_FLIGHT: usize = 8;
@@ -191,9 +193,7 @@ impl Work<'_> {
         let mut left = VecDeque::new();
         while let Some(index) = self.to_insert.pop_front() {
             let event = &self.events[index];
-            let size = event.envelope.item_bytes();
-            let full = indexes.len() == MAX_STATEMENTS
-                || (!indexes.is_empty() && (event.alone || bytes + size > MAX_REQUEST_BYTES));
+            let full = indexes.len() == MAX_STATEMENTS || (!indexes.is_empty() && event.alone);
             if full {
                 left.push_back(index);
                 break;
@@ -203,9 +203,13 @@ impl Work<'_> {
                 left.push_back(index);
                 continue;
             }
-            inserts.push(Insert {
-                attributes: item::attributes(event.envelope, &key, stamp(event.envelope)),
-            });
+            let attributes = item::attributes(event.envelope, &key, stamp(event.envelope));
+            let size = item::request_bytes(&attributes);
+            if !indexes.is_empty() && bytes + size > MAX_REQUEST_BYTES {
+                left.push_back(index);
+                break;
+            }
+            inserts.push(Insert { attributes });
             indexes.push(index);
             keys.insert((id, key));
             bytes += size;

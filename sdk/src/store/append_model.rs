@@ -252,3 +252,110 @@ async fn when_the_time_is_up_every_open_event_says_so() {
     .await;
     assert!(outcomes.iter().all(|o| *o == Err(StoreError::TimeIsUp)));
 }
+
+/// The value as DynamoDB's JSON, written down once more.
+fn rendered(value: &aws_sdk_dynamodb::types::AttributeValue) -> String {
+    use aws_sdk_dynamodb::types::AttributeValue as Value;
+    match value {
+        Value::S(text) => format!("{{\"S\":{}}}", serde_json::to_string(text).unwrap()),
+        Value::N(number) => format!("{{\"N\":\"{number}\"}}"),
+        Value::Bool(value) => format!("{{\"BOOL\":{value}}}"),
+        Value::Null(_) => "{\"NULL\":true}".to_owned(),
+        Value::L(members) => {
+            let members: Vec<String> = members.iter().map(rendered).collect();
+            format!("{{\"L\":[{}]}}", members.join(","))
+        }
+        Value::M(members) => {
+            let member = |(key, value)| {
+                format!(
+                    "{}:{}",
+                    serde_json::to_string(key).unwrap(),
+                    rendered(value)
+                )
+            };
+            let members: Vec<String> = members.iter().map(member).collect();
+            format!("{{\"M\":{{{}}}}}", members.join(","))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An event whose only field in `Data` is this JSON.
+fn holding(json: &str, n: usize) -> Envelope {
+    let body = format!(
+        r#"{{"Timestamp":{n},"EventType":"A","ID":"e","EmitterId":"e","EmitterType":"e","Data":{{"n":{json}}}}}"#
+    );
+    let mut decoded = crate::wire::decode(&body, &EventId::random()).unwrap();
+    decoded.remove(0).outcome.unwrap()
+}
+
+fn stamped(_: &Envelope) -> Stamp {
+    Stamp {
+        stored_at: Timestamp::now(),
+        expires_at: None,
+        index_key: None,
+    }
+}
+
+#[test]
+fn a_request_is_counted_at_no_less_than_it_is() {
+    for json in [
+        "1e20",
+        "-1e-18",
+        "-12345678901234567890123456789012345678e80",
+        "null",
+        "true",
+        "false",
+        r#""""#,
+        r#""é\u0001\"\\\n""#,
+        "[]",
+        "{}",
+        r#"{"\u0001":[{"":[1,null]}],"a\"b":{}}"#,
+    ] {
+        let event = holding(&format!("[{}]", [json].repeat(50).join(",")), 1);
+        let key = SortKey::first_of(event.timestamp());
+        let attributes = item::attributes(&event, &key, stamped(&event));
+        let sent: usize = attributes
+            .iter()
+            .map(|(_, value)| rendered(value).len())
+            .sum();
+        let counted = item::request_bytes(&attributes);
+        assert!(
+            (sent..2 * sent + 200).contains(&counted),
+            "{json}: {counted} for {sent}"
+        );
+    }
+}
+
+/// In an item a number may take 3 bytes, in a request 30: a few such events
+/// would make a request of over 16 MB, which DynamoDB refuses with all in it.
+#[tokio::test]
+async fn events_that_swell_in_a_request_do_not_fail_their_neighbours() {
+    struct Measuring(Mutex<Vec<usize>>);
+
+    impl Table for Measuring {
+        async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
+            let attributes = inserts.iter().flat_map(|insert| &insert.attributes);
+            let bytes = attributes.map(|(_, value)| rendered(value).len() + 1).sum();
+            self.0.lock().unwrap().push(bytes);
+            vec![Inserted::New; inserts.len()]
+        }
+
+        async fn identity_at(&self, _: &str, _: &SortKey) -> Result<Option<EventId>, StoreError> {
+            Ok(None)
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    let numbers = format!("[{}]", ["1e20"].repeat(130_000).join(","));
+    let mut events: Vec<Envelope> = (0..5).map(|n| holding(&numbers, n)).collect();
+    events.push(holding("1", 9));
+    let table = Measuring(Mutex::default());
+    let outcomes = append_all(&table, &events, stamped, std::future::pending()).await;
+    assert!(outcomes.iter().all(|o| *o == Ok(Appended::Stored)));
+    let requests = table.0.into_inner().unwrap();
+    assert!(requests.iter().all(|bytes| *bytes < 8_000_000));
+    // Together they are what no request may be.
+    assert!(requests.iter().sum::<usize>() > 16_000_000);
+}

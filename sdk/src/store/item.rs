@@ -130,6 +130,34 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
     })
 }
 
+/// Bytes of the attributes' values in a request, where they are JSON.
+pub(crate) fn request_bytes(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(_, value)| json_bytes(value)).sum()
+}
+
+/// `{"N":"1"}` and a comma, and so on. Escapes are counted at their longest.
+fn json_bytes(value: &AttributeValue) -> usize {
+    let text = |text: &str| -> usize {
+        let escaped = |b: u8| match b {
+            0..0x20 => 6,
+            b'"' | b'\\' => 2,
+            _ => 1,
+        };
+        2 + text.bytes().map(escaped).sum::<usize>()
+    };
+    let rest = r#"{"BOOL":false},"#.len();
+    match value {
+        AttributeValue::S(string) => rest + text(string),
+        AttributeValue::N(number) => rest + number.len(),
+        AttributeValue::L(members) => rest + members.iter().map(json_bytes).sum::<usize>(),
+        AttributeValue::M(members) => {
+            let member = |(key, value): (&String, &AttributeValue)| text(key) + json_bytes(value);
+            rest + members.iter().map(member).sum::<usize>()
+        }
+        _ => rest,
+    }
+}
+
 /// Reads an item back.
 pub(crate) fn read(mut item: Item) -> Result<StoredEvent, CorruptItem> {
     let sort_key = match item.get(TIMESTAMP) {
@@ -157,10 +185,11 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
         .transpose()?;
     item.remove(INDEX_KEY);
     item.remove(TIMESTAMP);
+    let id = text(item, ID)?;
     let envelope = Envelope::checked(Parts {
         timestamp: exact(TIMESTAMP, cut_to_nanoseconds(sort_key))?,
         event_type: text(item, EVENT_TYPE)?.try_into().map_err(told)?,
-        id: text(item, ID)?.try_into().map_err(told)?,
+        id: id.clone().try_into().map_err(told)?,
         emitter: crate::event::Emitter::new(
             text(item, EMITTER_TYPE)?.try_into().map_err(told)?,
             text(item, EMITTER_ID)?.try_into().map_err(told)?,
@@ -169,7 +198,10 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
             .remove(DATA)
             .map(|data| json(DATA, &data))
             .transpose()?,
-        event_id: EventId::new(text(item, EVENT_ID)?).map_err(told)?,
+        event_id: match optional_text(item, EVENT_ID)? {
+            Some(id) => EventId::new(id).map_err(told)?,
+            None => identity_of_key(sort_key, &id)?,
+        },
         version: optional_number(item, VERSION)?
             .map(|n| {
                 Number::parse(&n)
@@ -203,6 +235,14 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
         stored_at,
         expires_at,
     })
+}
+
+/// The identity of an event that another writer stored without one. Its key is
+/// its own as long as the table stands, so the same item always gets the same.
+fn identity_of_key(sort_key: &str, id: &str) -> Result<EventId, String> {
+    let key = format!("{sort_key}:{id}");
+    let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes());
+    EventId::new(uuid.to_string()).map_err(told)
 }
 
 // Takes the error by value to stand behind `map_err`.

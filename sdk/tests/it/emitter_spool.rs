@@ -14,10 +14,10 @@ use crate::emitter::{OrderPlaced, order};
 use crate::scripted::{Act, Endpoint, client};
 
 /// A folder that is removed with the value.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Self(path)
@@ -30,7 +30,11 @@ impl Drop for Folder {
     }
 }
 
-async fn sdk(queue: &str, client: aws_sdk_sqs::Client, dir: &Path) -> Result<Sdk, BuildError> {
+pub(crate) async fn sdk(
+    queue: &str,
+    client: aws_sdk_sqs::Client,
+    dir: &Path,
+) -> Result<Sdk, BuildError> {
     Sdk::builder(
         format!("http://localhost/1/{queue}"),
         Emitter::system("shop").unwrap(),
@@ -42,7 +46,7 @@ async fn sdk(queue: &str, client: aws_sdk_sqs::Client, dir: &Path) -> Result<Sdk
     .await
 }
 
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if condition() {
             return;

@@ -1,5 +1,6 @@
 //! The SDK as its users see it. One binary, so that it links once.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
@@ -14,6 +15,8 @@ mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
 mod pii;
+#[cfg(all(feature = "derive", feature = "spool"))]
+mod recorded;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]

@@ -29,6 +29,7 @@ pub(crate) enum Act {
 /// One entry, as it stood in a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
+    pub(crate) text: String,
     pub(crate) body: Value,
     pub(crate) group: Option<String>,
     pub(crate) deduplication: Option<String>,
@@ -129,6 +130,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
             .unwrap()
             .iter()
             .map(|entry| Entry {
+                text: entry["MessageBody"].as_str().unwrap().to_owned(),
                 body: serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap(),
                 group: text(entry, "MessageGroupId"),
                 deduplication: text(entry, "MessageDeduplicationId"),

@@ -37,6 +37,8 @@ struct Invocations {
 pub(crate) struct Function {
     invocations: Arc<Invocations>,
     process: Child,
+    /// What it writes, read all the time: a pipe that is full would stop it.
+    output: JoinSet<String>,
     _server: JoinSet<()>,
 }
 
@@ -56,7 +58,7 @@ impl Function {
             .with_state(Arc::clone(&invocations));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        let process = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "consumer")
@@ -70,9 +72,13 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        let mut output = JoinSet::new();
+        output.spawn(text_of(process.stdout.take().unwrap()));
+        output.spawn(text_of(process.stderr.take().unwrap()));
         Self {
             invocations,
             process,
+            output,
             _server: server,
         }
     }
@@ -101,23 +107,24 @@ impl Function {
     /// Ends the function and gives all that it has written.
     pub(crate) async fn output(mut self) -> String {
         self.process.start_kill().unwrap();
-        let mut text = String::new();
-        self.process
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .await
-            .unwrap();
-        self.process
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .await
-            .unwrap();
-        text
+        self.output.join_all().await.concat()
     }
+
+    /// The most memory that it has had at once, in bytes (`proc_pid_status(5)`).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> usize {
+        let path = format!("/proc/{}/status", self.process.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse::<usize>().unwrap() * 1024
+    }
+}
+
+async fn text_of(mut pipe: impl tokio::io::AsyncRead + Unpin) -> String {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).await.unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 async fn next(State(invocations): State<Arc<Invocations>>) -> Response {

@@ -13,9 +13,25 @@ use super::SpoolError;
 /// Group (empty for none) and body of each event, by its number.
 type Table = TableDefinition<'static, u64, (&'static str, &'static str)>;
 
+/// How the tables are written. Whoever changes them changes this, and reads the
+/// older ones too: a journal may hold events of the version before.
+const FORMAT: u64 = 1;
+const ABOUT: TableDefinition<'static, &str, u64> = TableDefinition::new("about");
+
 const WAITING: Table = TableDefinition::new("waiting");
 /// Events that SQS would never take, kept for whoever looks into it.
 const REFUSED: Table = TableDefinition::new("refused");
+
+/// A later version wrote the journal.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} has format {found}, and this program knows format {FORMAT}; nothing was changed in it, so \
+     let the version that wrote it send its events", path.display()
+)]
+struct UnknownFormat {
+    path: PathBuf,
+    found: u64,
+}
 
 /// An event of the journal.
 #[derive(Debug)]
@@ -37,32 +53,28 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn open(dir: &Path) -> Result<Self, SpoolError> {
-        std::fs::create_dir_all(dir).map_err(SpoolError::new)?;
+        make_folder(dir).map_err(SpoolError::new)?;
         let mut journal = Self {
             path: dir.join("events.redb"),
             database: None,
             next: 0,
         };
-        journal.reopen().map_err(SpoolError::new)?;
+        journal.reopen()?;
         Ok(journal)
     }
 
-    fn reopen(&mut self) -> Result<&Database, redb::Error> {
+    fn reopen(&mut self) -> Result<&Database, SpoolError> {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
-                let database = Database::create(&self.path)?;
-                let write = database.begin_write()?;
-                let last = {
-                    let waiting = write.open_table(WAITING)?;
-                    let refused = write.open_table(REFUSED)?;
-                    let last = |entry: Option<u64>| entry.map_or(0, |number| number + 1);
-                    let of_waiting = waiting.last()?.map(|(number, _)| number.value());
-                    let of_refused = refused.last()?.map(|(number, _)| number.value());
-                    last(of_waiting).max(last(of_refused))
-                };
-                write.commit()?;
-                self.next = self.next.max(last);
+                let database = Database::create(&self.path).map_err(SpoolError::new)?;
+                let format = format_of(&database).map_err(SpoolError::new)?;
+                if let Some(found) = format.filter(|format| *format != FORMAT) {
+                    let path = self.path.clone();
+                    return Err(SpoolError::new(UnknownFormat { path, found }));
+                }
+                let next = prepare(&database).map_err(SpoolError::new)?;
+                self.next = self.next.max(next);
                 database
             }
         };
@@ -74,11 +86,10 @@ impl Journal {
         &mut self,
         work: impl FnOnce(&Database, u64) -> Result<T, redb::Error>,
     ) -> Result<T, SpoolError> {
+        // Opened first: the next number is read from what is there.
+        self.reopen()?;
         let next = self.next;
-        let result = match self.reopen() {
-            Ok(database) => work(database, next),
-            Err(error) => Err(error),
-        };
+        let result = work(self.reopen()?, next);
         result.map_err(|error| {
             self.database = None;
             SpoolError::new(error)
@@ -152,4 +163,39 @@ impl Journal {
             Ok(())
         })
     }
+}
+
+/// Makes the folder if it is absent: for this user alone, since whole events
+/// will lie in it.
+fn make_folder(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// The format that the journal says it has; `None` of a new one.
+fn format_of(database: &Database) -> Result<Option<u64>, redb::Error> {
+    match database.begin_read()?.open_table(ABOUT) {
+        Ok(about) => Ok(about.get("format")?.map(|format| format.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes what is missing; the number of the next event.
+fn prepare(database: &Database) -> Result<u64, redb::Error> {
+    let write = database.begin_write()?;
+    let next = {
+        write.open_table(ABOUT)?.insert("format", FORMAT)?;
+        let waiting = write.open_table(WAITING)?;
+        let refused = write.open_table(REFUSED)?;
+        let next = |entry: Option<u64>| entry.map_or(0, |number| number + 1);
+        let of_waiting = waiting.last()?.map(|(number, _)| number.value());
+        let of_refused = refused.last()?.map(|(number, _)| number.value());
+        next(of_waiting).max(next(of_refused))
+    };
+    write.commit()?;
+    Ok(next)
 }

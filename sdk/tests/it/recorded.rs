@@ -1,0 +1,407 @@
+//! What every version so far has sent and spooled, and this one has to take.
+//! What they have stored is tested by the consumer, from the same folder.
+//!
+//! ```sh
+//! RECORD_AS=v0.2 cargo test --workspace --all-features record_what_this_version -- --ignored
+//! ```
+//!
+//! adds the folder of a version. A folder that is there is never edited. Its
+//! `messages.jsonl` and `events.redb` are what this SDK sent and spooled;
+//! `foreign.jsonl` is written by hand, after the contract, as a producer in
+//! another language may send it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain_events::{CorrelationId, DomainEvent, Emitter, Envelope, EventId, Sdk, wire};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::emitter::builder;
+use crate::emitter_spool::{Folder, sdk, until};
+use crate::scripted::{Endpoint, client};
+
+type Events = TableDefinition<'static, u64, (&'static str, &'static str)>;
+const WAITING: Events = TableDefinition::new("waiting");
+const REFUSED: Events = TableDefinition::new("refused");
+const ABOUT: TableDefinition<'static, &str, u64> = TableDefinition::new("about");
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded")
+}
+
+/// The folders of all versions.
+fn versions() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(recorded())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    folders
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn write_lines(path: &Path, lines: &[Value]) {
+    assert!(!path.exists(), "{} is recorded already", path.display());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(
+        path,
+        lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )
+    .unwrap();
+}
+
+/// An event as the fixtures tell it. Exact numbers are text; so is `Data`, with
+/// sorted keys, as it comes back from the table.
+fn told(envelope: &Envelope, message_id: &EventId) -> Value {
+    let sorted = |json: &str| {
+        let text = serde_json::from_str::<Value>(json).unwrap().to_string();
+        // As the wire format writes the two characters that SQS refuses.
+        text.replace('\u{fffe}', "\\ufffe")
+            .replace('\u{ffff}', "\\uffff")
+    };
+    let own = Some(envelope.event_id()).filter(|id| *id != message_id);
+    let extra: BTreeMap<&str, String> = envelope
+        .extra_fields()
+        .map(|(name, json)| (name, sorted(json)))
+        .collect();
+    json!({
+        "Timestamp": envelope.timestamp().to_string(),
+        "EventType": envelope.event_type().as_str(),
+        "ID": envelope.entity_id().as_str(),
+        "EmitterId": envelope.emitter().id().as_str(),
+        "EmitterType": envelope.emitter().kind().as_str(),
+        "EventId": own.map(EventId::as_str),
+        "Version": envelope.version(),
+        "CorrelationId": envelope.correlation_id().map(CorrelationId::as_str),
+        "CausationId": envelope.causation_id().map(|id| id.as_str()),
+        "TraceParent": envelope.trace_parent(),
+        "Data": envelope.data().map(sorted),
+        "extra": extra,
+    })
+}
+
+#[test]
+fn every_recorded_message_is_read_as_it_was_meant() {
+    let message_id = EventId::from_static("message");
+    for folder in versions() {
+        let mut messages = lines(&folder.join("messages.jsonl"));
+        messages.extend(lines(&folder.join("foreign.jsonl")));
+        assert!(messages.len() > 10);
+        for message in messages {
+            let name = &message["name"];
+            let body = message["body"].as_str().unwrap();
+            let events = wire::decode(body, &message_id).unwrap();
+            let expected = message["events"].as_array().unwrap();
+            assert_eq!(events.len(), expected.len(), "{name}");
+            for (index, (event, expected)) in events.into_iter().zip(expected).enumerate() {
+                let envelope = event.outcome.unwrap_or_else(|e| panic!("{name}: {e}"));
+                let mut expected = expected.clone();
+                let own = !expected["EventId"].is_null();
+                if !own && body.starts_with('[') {
+                    expected["EventId"] = format!("message-{index}").into();
+                }
+                let mut event = told(&envelope, &message_id);
+                // Texts that are equal but for the way a number is written.
+                for value in [&mut event, &mut expected] {
+                    if let Some(data) = value["Data"].as_str() {
+                        value["Data"] = serde_json::from_str(&data.replace(":-0.0", ":0")).unwrap();
+                    }
+                    for field in value["extra"].as_object_mut().unwrap().values_mut() {
+                        *field = serde_json::from_str(field.as_str().unwrap()).unwrap();
+                    }
+                }
+                assert_eq!(event, expected, "{name}");
+                // And what this version would send of it is the same event.
+                let again = wire::encode(&envelope).unwrap();
+                let again = wire::decode(&again, &message_id).unwrap().remove(0);
+                assert_eq!(again.outcome.unwrap(), envelope, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_spool_is_sent_in_its_order() {
+    for version in versions() {
+        let folder = Folder::new("spool-recorded");
+        fs::create_dir_all(&folder.0).unwrap();
+        fs::copy(version.join("events.redb"), folder.0.join("events.redb")).unwrap();
+        let expected = lines(&version.join("spool.jsonl"));
+        let endpoint = Endpoint::good().await;
+        let sdk = sdk("events.fifo", endpoint.client(), &folder.0)
+            .await
+            .unwrap();
+        until("the recorded spool is sent", || {
+            endpoint.accepted().len() >= expected.len()
+        })
+        .await;
+        assert!(sdk.shutdown(Duration::from_secs(5)).await.is_complete());
+        let of_group = |group: &Value| -> (Vec<String>, Vec<String>) {
+            let sent = endpoint.accepted().into_iter();
+            let sent = sent.filter(|entry| entry.group.as_deref() == group.as_str());
+            let recorded = expected.iter().filter(|line| line["group"] == *group);
+            let text = |line: &Value| line["body"].as_str().unwrap().to_owned();
+            (
+                sent.map(|entry| entry.text).collect(),
+                recorded.map(text).collect(),
+            )
+        };
+        assert_eq!(endpoint.accepted().len(), expected.len());
+        for line in &expected {
+            let (sent, recorded) = of_group(&line["group"]);
+            assert_eq!(sent, recorded);
+        }
+    }
+}
+
+/// A journal with one event, and this format.
+fn journal(folder: &Path, format: Option<u64>, body: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let database = Database::create(folder.join("events.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    if let Some(format) = format {
+        write
+            .open_table(ABOUT)
+            .unwrap()
+            .insert("format", format)
+            .unwrap();
+    }
+    write
+        .open_table(WAITING)
+        .unwrap()
+        .insert(7, ("", body))
+        .unwrap();
+    write.open_table(REFUSED).unwrap();
+    write.commit().unwrap();
+}
+
+fn waiting(file: &Path) -> Vec<(String, String)> {
+    let database = Database::open(file).unwrap();
+    let table = database.begin_read().unwrap().open_table(WAITING).unwrap();
+    let entries = table.iter().unwrap().map(|entry| {
+        let (_, value) = entry.unwrap();
+        let (group, body) = value.value();
+        (group.to_owned(), body.to_owned())
+    });
+    entries.collect()
+}
+
+#[tokio::test]
+async fn a_spool_of_a_later_format_is_told_and_left_as_it_is() {
+    let folder = Folder::new("spool-later");
+    journal(&folder.0, Some(2), "whatever a later version writes");
+    let endpoint = Endpoint::good().await;
+    let error = sdk("events", endpoint.client(), &folder.0)
+        .await
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "events.redb has format 2",
+        "knows format 1",
+        "nothing was changed",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let left = waiting(&folder.0.join("events.redb"));
+    assert_eq!(
+        left,
+        [(String::new(), "whatever a later version writes".to_owned())]
+    );
+    assert!(endpoint.accepted().is_empty());
+}
+
+#[tokio::test]
+async fn a_spool_that_is_no_journal_is_told_and_left_as_it_is() {
+    let folder = Folder::new("spool-foreign");
+    fs::create_dir_all(&folder.0).unwrap();
+    let file = folder.0.join("events.redb");
+    let foreign = b"not a journal of ours, ".repeat(1_000);
+    fs::write(&file, &foreign).unwrap();
+    let error = sdk("events", client("http://127.0.0.1:9"), &folder.0)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the spool cannot be opened"),
+        "{error}"
+    );
+    assert!(fs::read(&file).unwrap() == foreign);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_spool_belongs_to_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("spool-rights");
+    let inner = folder.0.join("of/a/service");
+    let endpoint = Endpoint::good().await;
+    let _sdk = sdk("events", endpoint.client(), &inner).await.unwrap();
+    let mode = fs::metadata(&inner).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+#[tokio::test]
+async fn a_spool_that_says_no_format_has_the_first() {
+    let folder = Folder::new("spool-unmarked");
+    let body = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"x","EmitterType":"SYSTEM","EventId":"own"}"#;
+    journal(&folder.0, None, body);
+    let endpoint = Endpoint::good().await;
+    let sdk = sdk("events", endpoint.client(), &folder.0).await.unwrap();
+    until("the event is sent", || !endpoint.accepted().is_empty()).await;
+    assert!(sdk.shutdown(Duration::from_secs(5)).await.is_complete());
+    assert_eq!(endpoint.accepted()[0].text, body);
+}
+
+#[derive(Serialize, DomainEvent)]
+#[event(emitter_type = "USER")]
+struct AccountOpened {
+    #[event(id)]
+    account: String,
+    #[event(emitter_id)]
+    owner: String,
+    limit_cents: i64,
+    largest: u64,
+    rate: f64,
+    note: Option<String>,
+    tags: Vec<String>,
+}
+
+#[derive(Serialize, DomainEvent)]
+#[event(prefix = "ACCOUNT", emitter_type = "SYSTEM")]
+enum AccountEvent {
+    #[event(version = 3, oldest)]
+    LimitRaised {
+        #[event(id)]
+        account: String,
+        limit_cents: i64,
+    },
+    #[event(id = "bank", emitter_id = "clock")]
+    DayClosed,
+}
+
+fn opened(account: &str, note: Option<&str>) -> AccountOpened {
+    AccountOpened {
+        account: account.to_owned(),
+        owner: "ada".to_owned(),
+        limit_cents: -125_000,
+        largest: u64::MAX,
+        rate: 0.125,
+        note: note.map(str::to_owned),
+        tags: vec![String::new(), "a/b~c".to_owned()],
+    }
+}
+
+fn raised(account: &str, limit_cents: i64) -> AccountEvent {
+    AccountEvent::LimitRaised {
+        account: account.to_owned(),
+        limit_cents,
+    }
+}
+
+fn this_version() -> PathBuf {
+    recorded().join(std::env::var("RECORD_AS").unwrap())
+}
+
+#[tokio::test]
+#[ignore = "needs RECORD_AS; records what this version sends, for all later ones"]
+async fn record_what_this_version_sends() {
+    let endpoint = Endpoint::good().await;
+    let plain = builder(&endpoint).build().await.unwrap();
+    let context = plain
+        .on_behalf_of(Emitter::user("grace").unwrap())
+        .correlated(CorrelationId::from_static("checkout-7"))
+        .caused_by(EventId::from_static("0198c0de-0000-7000-8000-000000000001"));
+    let odd = "\u{0}\u{7}\"\\\n\u{fffe}\u{ffff}\u{1F600}é\u{2028}";
+    let mut names = Vec::new();
+    let emit = |sdk: &Sdk, event| sdk.emit::<AccountOpened>(event);
+    names.push("a single event");
+    emit(&plain, opened("single", None)).await.unwrap();
+    names.push("every character that needs care");
+    emit(&plain, opened("odd", Some(odd))).await.unwrap();
+    names.push("a version above one");
+    plain.emit(raised("raised", 5)).await.unwrap();
+    names.push("Data that is null");
+    plain.emit(AccountEvent::DayClosed).await.unwrap();
+    names.push("correlation, causation and another emitter");
+    context.emit(raised("context", i64::MIN)).await.unwrap();
+    names.push("trace context");
+    let traced = domain_events::Context::new(Emitter::system("shop").unwrap())
+        .with_trace_parent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let traced = Envelope::new(&raised("traced", 1), &traced).unwrap();
+    plain.emit_envelope(traced).await.unwrap();
+    let mut bodies: Vec<String> = endpoint
+        .accepted()
+        .into_iter()
+        .map(|entry| entry.text)
+        .collect();
+    assert_eq!(bodies.len(), names.len());
+
+    let endpoint = Endpoint::good().await;
+    let packing = builder(&endpoint).packing(true).build().await.unwrap();
+    for outcome in packing
+        .emit_all((0..30).map(|n| raised(&format!("packed-{}", n % 3), n)))
+        .await
+    {
+        outcome.unwrap();
+    }
+    let packed = endpoint.accepted().into_iter().map(|entry| entry.text);
+    bodies.push(
+        packed
+            .into_iter()
+            .find(|text| text.starts_with('['))
+            .unwrap(),
+    );
+    names.push("a packed message");
+
+    let message_id = EventId::from_static("message");
+    let messages: Vec<Value> = names
+        .iter()
+        .zip(bodies)
+        .map(|(name, body)| {
+            let events = wire::decode(&body, &message_id).unwrap();
+            let events: Vec<Value> = events
+                .into_iter()
+                .map(|event| told(&event.outcome.unwrap(), &message_id))
+                .collect();
+            json!({"name": name, "source": "emitter", "body": body, "events": events})
+        })
+        .collect();
+    write_lines(&this_version().join("messages.jsonl"), &messages);
+
+    // Nothing listens at the discard port.
+    let folder = Folder::new("spool-record");
+    let spooling = sdk("events.fifo", client("http://127.0.0.1:9"), &folder.0)
+        .await
+        .unwrap();
+    for n in 0..4 {
+        let receipt = spooling
+            .emit(raised(&format!("spooled-{}", n % 2), n))
+            .await
+            .unwrap();
+        assert_eq!(receipt.durability, domain_events::Durability::Spool);
+    }
+    let _ = spooling.shutdown(Duration::from_secs(1)).await;
+    drop(spooling);
+    let file = folder.0.join("events.redb");
+    until("the journal is closed", || Database::open(&file).is_ok()).await;
+    let events: Vec<Value> = waiting(&file)
+        .into_iter()
+        .map(|(group, body)| json!({"group": group, "body": body}))
+        .collect();
+    assert_eq!(events.len(), 4);
+    write_lines(&this_version().join("spool.jsonl"), &events);
+    fs::copy(&file, this_version().join("events.redb")).unwrap();
+}
