@@ -20,8 +20,7 @@ impl Display for CustomerId {
     }
 }
 
-/// 1. A struct about a UUID, caused by one of its fields, with what should not be
-/// printed.
+/// 1. About a UUID, caused by one of its fields, and partly not to be printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, emitter_type = "USER")]
 #[serde(rename_all = "camelCase")]
