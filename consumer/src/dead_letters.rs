@@ -135,11 +135,15 @@ fn attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, String)> {
     attributes
 }
 
+/// The beginning of a text.
+pub(crate) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_ATTRIBUTE_BYTES)]
+}
+
 /// The beginning of a text, without the characters that SQS refuses.
 fn acceptable(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_ATTRIBUTE_BYTES);
     let refused = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
-    text[..end].replace(refused, "\u{fffd}")
+    shortened(text).replace(refused, "\u{fffd}")
 }
 
 /// How many of the letters go into one request; at least one, which is refused

@@ -7,6 +7,7 @@
 
 mod bootstrap;
 mod handler;
+mod hostile;
 mod sqs_endpoint;
 mod store;
 mod support;

@@ -13,6 +13,7 @@ mod emitter_spool;
 mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
+mod hostile;
 mod pii;
 #[cfg(feature = "schema")]
 mod schema;
