@@ -207,8 +207,8 @@ impl Handler {
                 Ok(()) => {
                     for (_, rejection) in rejections {
                         metrics.rejected(rejection.code);
-                        log_rejected(record, rejection);
                     }
+                    log_rejected(record, rejections);
                 }
                 Err(error) => {
                     failed[*index] = true;
@@ -282,14 +282,27 @@ fn log_done(record: &Record, envelope: &Envelope, verdict: Verdict) {
     );
 }
 
-fn log_rejected(record: &Record, rejection: &Rejection) {
-    tracing::warn!(
-        verdict = Verdict::Rejected.as_str(),
-        message_id = record.message_id,
-        code = rejection.code.as_str(),
-        place = rejection.place,
-        reason = rejection.reason,
-    );
+/// Lines for the rejected events of one message. Half a million bad ones fit into
+/// a message, and who pays for the log is not who sent it.
+const MAX_REJECTED_LINES: usize = 20;
+
+fn log_rejected(record: &Record, rejections: &[(Cow<'_, str>, Rejection)]) {
+    for (_, rejection) in rejections.iter().take(MAX_REJECTED_LINES) {
+        tracing::warn!(
+            verdict = Verdict::Rejected.as_str(),
+            message_id = record.message_id,
+            code = rejection.code.as_str(),
+            place = rejection.place,
+            reason = rejection.reason,
+        );
+    }
+    if rejections.len() > MAX_REJECTED_LINES {
+        tracing::warn!(
+            verdict = Verdict::Rejected.as_str(),
+            message_id = record.message_id,
+            more = rejections.len() - MAX_REJECTED_LINES,
+        );
+    }
 }
 
 fn log_failed(record: &Record, envelope: Option<&Envelope>, error: &dyn std::fmt::Display) {

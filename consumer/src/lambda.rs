@@ -30,7 +30,7 @@ pub async fn invoke(
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, NoMessageId> {
     let deadline = deadline(event.context.deadline(), SystemTime::now());
-    let records: Vec<Record> = event.payload.records.into_iter().map(record).collect();
+    let records = records(event.payload);
     let report = handler.handle(&records, Some(deadline)).await;
     for line in report
         .metrics
@@ -54,6 +54,11 @@ fn deadline(ends: SystemTime, now: SystemTime) -> Instant {
     let left = ends.duration_since(now).unwrap_or_default();
     // Of a very short timeout, half.
     Instant::now() + left.saturating_sub(RESERVE.min(left / 2))
+}
+
+/// The records of an invocation's payload, in their order.
+pub fn records(event: SqsEvent) -> Vec<Record> {
+    event.records.into_iter().map(record).collect()
 }
 
 // A record of which something is missing is judged like any other: a body that

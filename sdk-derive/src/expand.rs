@@ -8,18 +8,38 @@ use quote::{ToTokens, quote};
 use syn::{Data, DeriveInput, Path, Type, WherePredicate, parse_quote, parse_quote_spanned};
 
 use crate::body::Body;
+use crate::check;
 use crate::force::Force;
 use crate::location::{at, located};
 use crate::model::{Content, Event, Model};
 
-pub(crate) struct Expansion<'a> {
-    pub(crate) input: &'a DeriveInput,
+/// The derived code; or every mistake, and an `impl` that stands in.
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let checked = check::check(input);
+    let expansion = Expansion {
+        input,
+        krate: &checked.krate,
+    };
+    match checked.model {
+        Ok(model) => expansion.derived(&model),
+        Err(mistakes) => {
+            let mistakes = mistakes.to_compile_error();
+            // Serde refuses unions too: a stand-in would be one more message.
+            let is_union = matches!(input.data, Data::Union(_));
+            let fallback = (!is_union).then(|| expansion.fallback());
+            quote!(#mistakes #fallback)
+        }
+    }
+}
+
+struct Expansion<'a> {
+    input: &'a DeriveInput,
     /// Where the library is found.
-    pub(crate) krate: &'a Path,
+    krate: &'a Path,
 }
 
 impl Expansion<'_> {
-    pub(crate) fn derived(&self, model: &Model<'_>) -> TokenStream {
+    fn derived(&self, model: &Model<'_>) -> TokenStream {
         let body = Body { krate: self.krate };
         let body = match model {
             Model::Struct(event) => body.of_struct(event),
@@ -39,7 +59,7 @@ impl Expansion<'_> {
 
     /// Stands in for the real `impl` beside the reported mistakes, so that the
     /// code that uses the type is not blamed as well.
-    pub(crate) fn fallback(&self) -> TokenStream {
+    fn fallback(&self) -> TokenStream {
         let krate = self.krate;
         let body = quote! {
             const DEFINITIONS: &'static [#krate::EventDefinition] =

@@ -22,9 +22,8 @@ mod serde_name;
 #[cfg(test)]
 mod tests;
 
-use expand::Expansion;
-use quote::quote;
-use syn::{Data, DeriveInput, parse_macro_input};
+use expand::derive;
+use syn::{DeriveInput, parse_macro_input};
 
 /// Makes a struct or an enum a domain event.
 ///
@@ -173,22 +172,4 @@ use syn::{Data, DeriveInput, parse_macro_input};
 pub fn derive_domain_event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     derive(&input).into()
-}
-
-fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
-    let checked = check::check(input);
-    let expansion = Expansion {
-        input,
-        krate: &checked.krate,
-    };
-    match checked.model {
-        Ok(model) => expansion.derived(&model),
-        Err(mistakes) => {
-            let mistakes = mistakes.to_compile_error();
-            // Serde refuses unions too: a stand-in would be one more message.
-            let is_union = matches!(input.data, Data::Union(_));
-            let fallback = (!is_union).then(|| expansion.fallback());
-            quote!(#mistakes #fallback)
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use tokio::time::Instant;
 
 use crate::envelope::Envelope;
-use crate::error::{ReadError, StoreError};
+use crate::error::{CorruptItem, ReadError, StoreError};
 use crate::event::{EntityId, EventId, EventType};
 use crate::timestamp::Timestamp;
 use crate::wire::field;
@@ -127,6 +127,38 @@ impl EventStore {
             index_key: None,
         };
         item::attributes(envelope, &SortKey::first_of(envelope.timestamp()), stamp)
+    }
+
+    /// The item that `append` writes at its `attempt`-th try. Only to prove what
+    /// the table holds: an item that is written in any other way may overwrite
+    /// another.
+    #[doc(hidden)]
+    pub fn item_for_proof(
+        envelope: &Envelope,
+        attempt: u32,
+    ) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+        let stamp = Stamp {
+            stored_at: envelope.timestamp(),
+            expires_at: Some(u64::MAX / 10_000_000_000),
+            index_key: Some(by_type::index_key(envelope.event_type(), u16::MAX)),
+        };
+        let key = SortKey::new(envelope.timestamp(), envelope.event_id(), attempt);
+        item::attributes(envelope, &key, stamp)
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value))
+            .collect()
+    }
+
+    /// What a reader makes of an item.
+    ///
+    /// # Errors
+    ///
+    /// [`CorruptItem`] if it holds no event.
+    #[doc(hidden)]
+    pub fn read_for_proof(
+        item: std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>,
+    ) -> Result<StoredEvent, CorruptItem> {
+        item::read(item)
     }
 
     /// What the store itself writes into an item. `StoredAt` is the time of the

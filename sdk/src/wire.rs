@@ -422,9 +422,21 @@ fn keep<'a>(
 ) -> Result<Json, Refusal> {
     let size = check::value(reader, first, 1).map_err(|e| e.inside(name))?;
     Ok(Json {
-        text: reader.text_from(start).into(),
+        text: for_sqs(reader.text_from(start)),
         size,
     })
+}
+
+/// JSON text that is sent again as it is: a body from a file, or from another
+/// queue, may have characters that SQS refuses.
+fn for_sqs(json: &str) -> Box<str> {
+    if memchr::memmem::find(json.as_bytes(), b"\xEF\xBF").is_none() {
+        return json.into();
+    }
+    // They stand in strings, where an escape means the same.
+    json.replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
+        .into()
 }
 
 fn text(name: &str, token: Token<'_>) -> Result<String, InvalidEvent> {

@@ -9,6 +9,7 @@
 mod bootstrap;
 mod handler;
 mod hostile;
+mod hostile_list;
 mod recorded;
 mod sqs_endpoint;
 mod store;

@@ -88,6 +88,11 @@ pub(crate) async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
                 .collect();
             attributes.sort();
             letters.push((message.body().unwrap().to_owned(), attributes));
+            let delete = client
+                .delete_message()
+                .queue_url(stack.dead_letter_queue_url());
+            let taken = delete.receipt_handle(message.receipt_handle().unwrap());
+            taken.send().await.unwrap();
         }
     }
 }

@@ -14,6 +14,7 @@ mod emitter_spool;
 mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
+mod hostile;
 mod pii;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Instructions, counted by callgrind: twice the message may cost twice as much and
+# a little more. What the program costs by itself is taken off: for sizes n, 2n and
+# 4n the second step is set against the first.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+if ! command -v valgrind >/dev/null; then
+  { apt-get update --quiet && apt-get install --yes --quiet valgrind; } >/dev/null 2>&1 ||
+    { echo "no valgrind: left out"; exit 0; }
+fi
+cargo build --quiet --workspace --all-features --bin verdicts
+
+instructions() { # FAMILY N
+  valgrind --tool=callgrind --callgrind-out-file=/dev/null target/debug/verdicts cost "$1" "$2" 2>&1 |
+    sed -n 's/.*Collected : //p'
+}
+
+family() {
+  local one two four
+  one=$(instructions "$1" 300)
+  two=$(instructions "$1" 600)
+  four=$(instructions "$1" 1200)
+  python3 - "$1" "$one" "$two" "$four" <<'PYTHON'
+import sys
+name, (one, two, four) = sys.argv[1], map(int, sys.argv[2:])
+first, second = two - one, four - two
+ratio = second / first
+print(f"{name}: {first:,} more instructions, then {second:,}: {ratio:.2f} times")
+# The hash maps' keys differ from run to run, and with them a little of the cost.
+sys.exit(second > 2.2 * first + 20_000)
+PYTHON
+}
+
+export -f family instructions
+target/debug/verdicts families | tr '\n' '\0' | xargs -0 -P 2 -I {} bash -c 'family "$1"' _ {}

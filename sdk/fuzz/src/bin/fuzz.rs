@@ -1,0 +1,49 @@
+//! One input → one target, which `FUZZ_TARGET` names.
+//!
+//! Built by `run.sh` it is a libFuzzer, otherwise a program that takes every
+//! file and folder it is given, without any C++.
+
+#![cfg_attr(fuzzing, no_main)]
+#![cfg_attr(
+    fuzzing,
+    allow(
+        unsafe_code,
+        reason = "the entry that libFuzzer calls is written by its macro"
+    )
+)]
+
+use domain_events_fuzz::targets;
+
+fn target() -> targets::Target {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    targets::named(&name).unwrap_or_else(|| {
+        let known: Vec<_> = targets::ALL.iter().map(|(name, ..)| *name).collect();
+        panic!("FUZZ_TARGET is {name:?}; it has to be one of {known:?}")
+    })
+}
+
+#[cfg(fuzzing)]
+mod by_libfuzzer {
+    use std::sync::LazyLock;
+
+    static TARGET: LazyLock<super::targets::Target> = LazyLock::new(super::target);
+
+    libfuzzer_sys::fuzz_target!(|input: &[u8]| TARGET(input));
+}
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    let target = target();
+    for path in std::env::args().skip(1).map(std::path::PathBuf::from) {
+        let files = match path.is_dir() {
+            true => std::fs::read_dir(path)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<std::io::Result<Vec<_>>>()?,
+            false => vec![path],
+        };
+        for file in files {
+            target(&std::fs::read(file)?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Bodies that grow in one direction each, and the road that they are taken
+//! over. What the road costs has to grow as they do.
+
+use domain_events::EventStore;
+use domain_events_consumer::verdict::{Judged, Record, judge};
+
+type Family = (&'static str, fn(usize) -> String);
+
+/// Every direction in which a message can be made larger.
+pub const ALL: [Family; 22] = [
+    ("nested arrays", |n| {
+        data(&format!("[{}{}]", "[".repeat(n), "]".repeat(n)))
+    }),
+    ("nested objects", |n| {
+        data(&format!("{}0{}", "{\"a\":".repeat(n), "}".repeat(n)))
+    }),
+    ("nesting cut off", |n| "[".repeat(n)),
+    ("keys", |n| data(&object(n, |i| format!("\"k{i:07}\":0")))),
+    ("keys with escapes", |n| {
+        data(&object(n, |i| format!("\"\\u006b{i:07}\\n\":0")))
+    }),
+    ("one key many times", |n| {
+        data(&object(n, |_| "\"same\":0".to_owned()))
+    }),
+    ("the last key is the first", |n| {
+        data(&object(n, |i| format!("\"k{:07}\":0", i % (n - 1))))
+    }),
+    ("one long key", |n| {
+        data(&format!("{{\"{}\":1e999}}", "/~".repeat(n)))
+    }),
+    ("long keys above a fault", |n| {
+        let key = format!("{{\"{}\":", "/".repeat(n));
+        data(&format!("{}1e999{}", key.repeat(20), "}".repeat(20)))
+    }),
+    ("escapes", |n| text(&r"\n\u0041".repeat(n))),
+    ("surrogate pairs", |n| text(&r"\ud83d\ude00".repeat(n))),
+    ("characters that SQS refuses", |n| {
+        text(&r"\uFFFE\uffff\u0000".repeat(n))
+    }),
+    ("plain text", |n| text(&"plain ".repeat(n))),
+    ("an unclosed string", |n| {
+        format!("{{\"Data\":\"{}", "x\\\\".repeat(n))
+    }),
+    ("digits", |n| data(&"9".repeat(n))),
+    ("zeros around a digit", |n| {
+        data(&format!("0.{}1{}", "0".repeat(60), "0".repeat(n)))
+    }),
+    ("digits of an exponent", |n| {
+        data(&format!("1e{}", "9".repeat(n)))
+    }),
+    ("array", |n| {
+        data(&format!("[{}]", vec!["1.5"; n].join(",")))
+    }),
+    ("top-level fields", |n| {
+        event(
+            &(0..n)
+                .map(|i| format!(",\"f{i:07}\":1"))
+                .collect::<String>(),
+        )
+    }),
+    ("white space", |n| event(&" \n\t\r".repeat(n))),
+    ("packed events", |n| {
+        format!("[{}]", vec![event(",\"Data\":{\"a\":[1,2]}"); n].join(","))
+    }),
+    ("packed rubbish", |n| {
+        format!("[{}]", vec!["7"; n].join(","))
+    }),
+];
+
+/// The body of a family's size.
+pub fn body(family: &str, n: usize) -> Option<String> {
+    let (_, make) = ALL.iter().find(|(name, _)| *name == family)?;
+    Some(make(n))
+}
+
+/// Takes a message over the whole road: judged, encoded, made an item, read
+/// back, and encoded again.
+pub fn road(body: &str) {
+    let record = Record {
+        message_id: "message-id".to_owned(),
+        body: body.to_owned(),
+        group: None,
+    };
+    for event in judge(&record).into_iter().flatten() {
+        if let Judged::Valid(envelope) = event {
+            let message = domain_events::wire::encode(&envelope);
+            let item = EventStore::item_for_proof(&envelope, 1);
+            let read = EventStore::read_for_proof(item);
+            let again = read.map(|stored| domain_events::wire::encode(stored.envelope()));
+            std::hint::black_box((message.is_ok(), again.is_ok()));
+        }
+    }
+}
+
+fn event(more: &str) -> String {
+    format!(
+        "{{\"Timestamp\":1,\"EventType\":\"A\",\"ID\":\"e\",\"EmitterId\":\"u\",\"EmitterType\":\"USER\"{more}}}"
+    )
+}
+
+fn data(value: &str) -> String {
+    event(&format!(",\"Data\":{{\"a\":{value}}}"))
+}
+
+fn text(escaped: &str) -> String {
+    data(&format!("\"{escaped}\""))
+}
+
+fn object(n: usize, member: impl Fn(usize) -> String) -> String {
+    format!("{{{}}}", (0..n).map(member).collect::<Vec<_>>().join(","))
+}

@@ -1,0 +1,34 @@
+//! What holds for any input: one function a target, each of which panics where
+//! it does not hold. `main.rs` gives them inputs.
+//!
+//! The derive is a proc-macro crate, which exports nothing but macros. Its
+//! modules are compiled into this one instead, at the root, where they look for
+//! each other.
+
+pub mod families;
+pub mod targets;
+pub mod verdicts;
+
+macro_rules! of_the_derive {
+    ($($file:literal $name:ident)*) => {$(
+        #[path = $file]
+        mod $name;
+    )*};
+}
+
+of_the_derive! {
+    "../../../sdk-derive/src/attr.rs" attr
+    "../../../sdk-derive/src/body.rs" body
+    "../../../sdk-derive/src/check.rs" check
+    "../../../sdk-derive/src/definition.rs" definition
+    "../../../sdk-derive/src/expand.rs" expand
+    "../../../sdk-derive/src/force.rs" force
+    "../../../sdk-derive/src/item.rs" item
+    "../../../sdk-derive/src/location.rs" location
+    "../../../sdk-derive/src/mistakes.rs" mistakes
+    "../../../sdk-derive/src/model.rs" model
+    "../../../sdk-derive/src/place.rs" place
+    "../../../sdk-derive/src/rules.rs" rules
+    "../../../sdk-derive/src/serde_index.rs" serde_index
+    "../../../sdk-derive/src/serde_name.rs" serde_name
+}

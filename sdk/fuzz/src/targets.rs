@@ -1,0 +1,49 @@
+//! The targets by name.
+
+pub mod decode;
+pub mod derive;
+pub mod item;
+pub mod lambda;
+pub mod sort_key;
+
+mod secrecy;
+
+/// What holds for any input, or panics.
+pub type Target = fn(&[u8]);
+
+/// Every target, and the longest input that is worth trying.
+pub const ALL: [(&str, Target, usize); 5] = [
+    ("decode", decode::check, 4096),
+    ("derive", derive::check, 2048),
+    ("item", item::check, 4096),
+    ("lambda", lambda::check, 4096),
+    ("sort_key", sort_key::check, 256),
+];
+
+/// The target of this name.
+pub fn named(name: &str) -> Option<Target> {
+    ALL.iter()
+        .find(|(known, ..)| *known == name)
+        .map(|(_, target, _)| *target)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    /// What was found once is tried by every `cargo test`, without a fuzzer.
+    #[test]
+    fn every_target_holds_on_its_corpus() {
+        for (name, target, _) in super::ALL {
+            let folder = format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+            let mut count = 0;
+            for file in fs::read_dir(&folder).unwrap() {
+                let path = file.unwrap().path();
+                println!("{}", path.display());
+                target(&fs::read(path).unwrap());
+                count += 1;
+            }
+            assert!(count > 0, "{folder} is empty");
+        }
+    }
+}

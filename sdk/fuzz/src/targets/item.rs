@@ -1,0 +1,81 @@
+//! JSON → envelope → item → envelope → JSON.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain_events::{Envelope, EventStore, wire};
+
+use super::decode::{MESSAGE_ID, comes_back};
+
+/// DynamoDB's limit of an item (developer guide, "Quotas").
+const MAX_ITEM: usize = 400 * 1024;
+
+/// What is accepted can be stored, and comes back as the same event.
+pub fn check(input: &[u8]) {
+    let Ok(body) = std::str::from_utf8(input) else {
+        return;
+    };
+    for event in wire::decode(body, &MESSAGE_ID).unwrap_or_default() {
+        if let Ok(envelope) = event.outcome {
+            for attempt in [0, 1, 7] {
+                survives(&envelope, attempt);
+            }
+        }
+    }
+}
+
+fn survives(envelope: &Envelope, attempt: u32) {
+    let item = EventStore::item_for_proof(envelope, attempt);
+    let size: usize = item.iter().map(|(name, v)| name.len() + holds(v, 1)).sum();
+    assert!(size <= MAX_ITEM, "an item of {size} bytes");
+    let read = EventStore::read_for_proof(item.clone())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .into_envelope();
+    assert_eq!(read.timestamp(), envelope.timestamp());
+    assert_eq!(read.event_id(), envelope.event_id());
+    assert_eq!(read.entity_id(), envelope.entity_id());
+    assert_eq!(read.event_type(), envelope.event_type());
+    assert_eq!(read.emitter(), envelope.emitter());
+    assert_eq!(read.version(), envelope.version());
+    assert_eq!(read.correlation_id(), envelope.correlation_id());
+    assert_eq!(read.causation_id(), envelope.causation_id());
+    assert_eq!(read.trace_parent(), envelope.trace_parent());
+    assert_eq!(read.data().is_some(), envelope.data().is_some());
+    assert_eq!(read.extra_fields().count(), envelope.extra_fields().count());
+    // Equal as items, which know no order of keys and one text for each number.
+    assert_eq!(EventStore::item_for_proof(&read, attempt), item);
+    comes_back(&read);
+}
+
+/// The bytes of a value, which DynamoDB takes. Counted anew, not by our rules:
+/// an upper bound, with three bytes for a container and one for each member.
+fn holds(value: &AttributeValue, level: usize) -> usize {
+    assert!(level <= 32, "32 levels are all there are");
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => {
+            let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+            let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+            let digits = digits.trim_matches('0').len();
+            assert!(digits <= 38, "{number} has {digits} digits");
+            digits.div_ceil(2) + 1 + usize::from(number.starts_with('-'))
+        }
+        AttributeValue::Bool(_) | AttributeValue::Null(true) => 1,
+        AttributeValue::L(members) => {
+            3 + members
+                .iter()
+                .map(|v| 1 + holds(v, level + 1))
+                .sum::<usize>()
+        }
+        AttributeValue::M(members) => 3 + map(members, level),
+        other => panic!("no JSON becomes {other:?}"),
+    }
+}
+
+fn map(members: &HashMap<String, AttributeValue>, level: usize) -> usize {
+    let member = |(key, value): (&String, &AttributeValue)| {
+        assert!(!key.is_empty(), "DynamoDB has no empty keys");
+        1 + key.len() + holds(value, level + 1)
+    };
+    members.iter().map(member).sum()
+}

@@ -1,0 +1,64 @@
+//! A body's verdict as a line of JSON, for the oracle to compare with its own.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain_events::{Envelope, EventStore, InvalidEvent, wire};
+use serde_json::{Value, json};
+
+use crate::targets::decode::MESSAGE_ID;
+
+/// The verdict on a body: `{"code", "at"}`, or a list with one an event.
+///
+/// An accepted event is told as the message, as the item, and as the message
+/// that is made of the item: all three have to have the same value.
+pub fn of(body: &[u8]) -> Value {
+    // `decode` takes text. What is none has to be found before.
+    let Ok(body) = std::str::from_utf8(body) else {
+        return json!({ "code": "NOT_JSON", "at": "" });
+    };
+    match wire::decode(body, &MESSAGE_ID) {
+        Err(error) => fault(&error),
+        Ok(events) => events
+            .into_iter()
+            .map(|event| match event.outcome {
+                Ok(envelope) => accepted(&envelope),
+                Err(error) => fault(&error),
+            })
+            .collect(),
+    }
+}
+
+fn fault(error: &InvalidEvent) -> Value {
+    json!({ "code": error.code().as_str(), "at": error.place() })
+}
+
+fn accepted(envelope: &Envelope) -> Value {
+    // A text may swell over SQS's limit when its escapes are written out.
+    let message = wire::encode(envelope).ok();
+    let item = EventStore::item_for_proof(envelope, 1);
+    let typed: Value = item
+        .iter()
+        .map(|(name, value)| (name.clone(), attribute(value)))
+        .collect();
+    let read = EventStore::read_for_proof(item)
+        .ok()
+        .and_then(|stored| wire::encode(stored.envelope()).ok());
+    json!({ "message": message, "item": typed, "read": read })
+}
+
+/// In DynamoDB's own JSON.
+fn attribute(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::Bool(value) => json!({ "BOOL": value }),
+        AttributeValue::Null(value) => json!({ "NULL": value }),
+        AttributeValue::L(members) => {
+            json!({ "L": members.iter().map(attribute).collect::<Vec<_>>() })
+        }
+        AttributeValue::M(members) => {
+            let members = members.iter().map(|(k, v)| (k.clone(), attribute(v)));
+            json!({ "M": members.collect::<serde_json::Map<_, _>>() })
+        }
+        _ => Value::Null,
+    }
+}
