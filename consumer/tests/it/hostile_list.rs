@@ -65,7 +65,17 @@ fn the_consumer_judges_every_hostile_message_as_the_decoder_does() {
                 }
             })
             .collect();
-        assert!(verdicts == expect, "{name}");
+        // Of a place that is longer, the beginning is kept.
+        let kept = |verdict: &String| match verdict.split_once(' ') {
+            Some((code, place)) => {
+                format!("{code} {}", &place[..place.floor_char_boundary(1024)])
+            }
+            None => verdict.clone(),
+        };
+        assert!(
+            verdicts == expect.iter().map(kept).collect::<Vec<_>>(),
+            "{name}"
+        );
     }
 }
 

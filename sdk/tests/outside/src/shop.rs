@@ -141,14 +141,15 @@ pub struct PriceChanged {
     pub r#type: String,
     #[event(emitter_type)]
     pub r#for: String,
+    pub sold: i128,
     #[serde(flatten)]
     pub change: Change,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    pub old: Option<i128>,
-    pub new: i128,
+    pub old: Option<i64>,
+    pub new: i64,
 }
 
 /// 11. Borrowed where it can be, and always about the same entity.
