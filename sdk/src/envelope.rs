@@ -10,6 +10,7 @@ use crate::event::{
     CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
     EventType,
 };
+use crate::identity;
 use crate::older;
 use crate::timestamp::Timestamp;
 use crate::wire::data::{self, Json};
@@ -145,7 +146,7 @@ impl Envelope {
             id: EntityId::new(event.entity_id().to_string())?,
             emitter,
             data: Some(data),
-            event_id: EventId::random(),
+            event_id: identity::at(timestamp),
             version: Some(definition.version()).filter(|v| *v != 1),
             correlation_id: context.correlation_id.clone(),
             causation_id: context.causation_id.clone(),
