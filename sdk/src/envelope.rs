@@ -10,11 +10,12 @@ use crate::event::{
     CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
     EventType,
 };
+use crate::identity;
 use crate::older;
-use crate::timestamp::{TEXT_BYTES, Timestamp};
+use crate::timestamp::Timestamp;
 use crate::wire::data::{self, Json};
 use crate::wire::field;
-use crate::wire::number::Number;
+use crate::wire::number;
 
 /// The largest item that DynamoDB holds, names included (developer guide,
 /// "Quotas": item size).
@@ -138,13 +139,14 @@ impl Envelope {
             // What the type's own `Serialize` says may tell what it failed on.
             _ => error.without_source(),
         })?;
+        let timestamp = Timestamp::now();
         Self::checked(Parts {
-            timestamp: Timestamp::now(),
+            timestamp,
             event_type: definition.event_type(),
             id: EntityId::new(event.entity_id().to_string())?,
             emitter,
             data: Some(data),
-            event_id: EventId::random(),
+            event_id: identity::at(timestamp),
             version: Some(definition.version()).filter(|v| *v != 1),
             correlation_id: context.correlation_id.clone(),
             causation_id: context.causation_id.clone(),
@@ -286,8 +288,9 @@ impl Parts {
     fn size(&self) -> usize {
         let text = |name: &str, text: &str| name.len() + text.len();
         let optional = |name: &str, value: Option<&str>| value.map_or(0, |v| text(name, v));
-        let number = |name: &str, lexeme: &str| name.len() + Number::parse(lexeme).size();
-        number(field::TIMESTAMP, self.timestamp.text(&mut [0; TEXT_BYTES]))
+        let version = |v: u16| number::integer_size(itoa::Buffer::new().format(v));
+        field::TIMESTAMP.len()
+            + self.timestamp.size()
             + text(field::EVENT_TYPE, self.event_type.as_str())
             + text(field::ID, self.id.as_str())
             + text(field::EMITTER_ID, self.emitter.id().as_str())
@@ -299,7 +302,7 @@ impl Parts {
             + text(field::EVENT_ID, self.event_id.as_str())
             + self
                 .version
-                .map_or(0, |v| number(field::VERSION, &v.to_string()))
+                .map_or(0, |v| field::VERSION.len() + version(v))
             + optional(
                 field::CORRELATION_ID,
                 self.correlation_id.as_ref().map(CorrelationId::as_str),

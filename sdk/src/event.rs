@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::definition::EventDefinition;
 use crate::error::{DecodeError, InvalidEvent, RejectionCode};
+use crate::identity;
 use crate::older::OlderEvent;
+use crate::timestamp::Timestamp;
 
 /// A fact of your domain that is worth keeping.
 ///
@@ -327,14 +329,16 @@ impl EventType {
 }
 
 impl EventId {
-    /// A new identity: a UUID of version 7, so that identities sort by time.
+    /// A new identity: a UUID of version 7, so that identities sort by time. Two
+    /// of one millisecond resemble each other: it is an identity, not a secret.
     pub fn random() -> Self {
+        identity::at(Timestamp::now())
+    }
+
+    pub(crate) fn of_uuid(uuid: uuid::Uuid) -> Self {
         let mut buffer = uuid::Uuid::encode_buffer();
         Self(Cow::Owned(
-            uuid::Uuid::now_v7()
-                .hyphenated()
-                .encode_lower(&mut buffer)
-                .to_owned(),
+            uuid.hyphenated().encode_lower(&mut buffer).to_owned(),
         ))
     }
 }

@@ -8,6 +8,7 @@ mod definition;
 mod envelope;
 mod error;
 mod event;
+mod identity;
 mod older;
 mod redacted;
 #[cfg(feature = "schema")]

@@ -107,14 +107,25 @@ use sender::Sender;
 /// the emitter runs on after the outcome of the last event is there, so all it
 /// takes is to await every `emit` before returning:
 ///
-/// ```ignore
-/// let sdk = Sdk::from_env().await?; // once, before the first invocation
-/// lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async {
-///     let placed = OrderPlaced::from(order.payload);
+/// ```no_run
+/// # use domain_events::{DomainEvent, EventDefinition, Sdk};
+/// use lambda_runtime::{Error, LambdaEvent, service_fn};
+///
+/// # #[derive(serde::Deserialize)] struct Order { id: String }
+/// # #[derive(serde::Serialize)] struct OrderPlaced { id: String }
+/// # impl DomainEvent for OrderPlaced {
+/// #     const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("ORDER_PLACED")];
+/// #     fn entity_id(&self) -> &dyn std::fmt::Display { &self.id }
+/// # }
+/// # async fn run() -> Result<(), Error> {
+/// let sdk = &Sdk::from_env().await?; // once, before the first invocation
+/// lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {
+///     let placed = OrderPlaced { id: order.payload.id };
 ///     sdk.emit(placed).await?; // SQS has it when this returns
 ///     Ok::<_, Error>(())
 /// }))
 /// .await
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Sdk {

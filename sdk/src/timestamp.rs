@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, Utc};
 
 use crate::error::{InvalidEvent, RejectionCode};
-use crate::wire::number::{NotNanos, Number};
+use crate::wire::number::{self, NotNanos, Number};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// 10,000,000,000 seconds (in the year 2286) exclusive. A larger number is
@@ -111,30 +111,45 @@ fn next_after(last: &AtomicU64, wall: u64) -> u64 {
 pub(crate) const TEXT_BYTES: usize = 20;
 
 impl Timestamp {
-    /// Decimal seconds without trailing zeros: `1596719980.5`. Written by hand,
-    /// since every event has one, twice: to be sent and to be measured.
-    pub(crate) fn text(self, buffer: &mut [u8; TEXT_BYTES]) -> &str {
-        let (mut start, mut end, mut rest) = (TEXT_BYTES, TEXT_BYTES, self.0);
-        for _ in 0..9 {
-            start -= 1;
-            buffer[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if end == start + 1 && buffer[start] == b'0' {
-                end = start;
-            }
+    /// Appends decimal seconds without trailing zeros: `1596719980.5`.
+    pub(crate) fn push_to(self, out: &mut String) {
+        out.push_str(itoa::Buffer::new().format(self.as_secs()));
+        let (decimals, length) = self.decimals();
+        if length > 0 {
+            // With a digit in front, the zeros behind it are written as well.
+            let mut buffer = itoa::Buffer::new();
+            let digits = buffer.format(10_u32.pow(length) + decimals);
+            out.push('.');
+            out.push_str(&digits[1..]);
         }
-        start -= 1;
-        buffer[start] = b'.';
-        if end == start + 1 {
-            end = start;
+    }
+
+    /// The digits behind the point as a number, and how many they are.
+    fn decimals(self) -> (u32, u32) {
+        let (mut decimals, mut length) = ((self.0 % NANOS_PER_SECOND) as u32, 9);
+        // Ours are whole microseconds.
+        if decimals.is_multiple_of(1000) {
+            (decimals, length) = (decimals / 1000, 6);
         }
-        loop {
-            start -= 1;
-            buffer[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                // Digits and a point are UTF-8.
-                return std::str::from_utf8(&buffer[start..end]).unwrap_or_default();
+        while length > 0 && decimals.is_multiple_of(10) {
+            (decimals, length) = (decimals / 10, length - 1);
+        }
+        (decimals, length)
+    }
+
+    /// What DynamoDB counts for it: [`Number::size`] of its text, which every
+    /// event would have to be written twice for.
+    pub(crate) fn size(self) -> usize {
+        let seconds = self.as_secs();
+        match self.decimals() {
+            (_, 0) => number::integer_size(itoa::Buffer::new().format(seconds)),
+            (decimals, length) => {
+                // In front of the first digit that is not zero, none counts.
+                let (before, after) = match seconds.checked_ilog10() {
+                    Some(log) => (log + 1, length),
+                    None => (0, decimals.ilog10() + 1),
+                };
+                1 + before.div_ceil(2) as usize + after.div_ceil(2) as usize
             }
         }
     }
@@ -143,7 +158,9 @@ impl Timestamp {
 /// Decimal seconds without trailing zeros: `1596719980.5`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text(&mut [0; TEXT_BYTES]))
+        let mut text = String::with_capacity(TEXT_BYTES);
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -243,6 +260,28 @@ mod tests {
         assert_eq!(Timestamp::MAX.to_string(), "9999999999.999999999");
         assert!("soon".parse::<Timestamp>().is_err());
         assert!("+1".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_text() {
+        for seconds in [0, 1, 10, 99, 1_596_719_980, 1_600_000_000, 9_999_999_999] {
+            for nanos in [
+                0,
+                1,
+                10,
+                1_000,
+                5_000_000,
+                120_000,
+                100_000_000,
+                123_456_789,
+                999_999_999,
+            ] {
+                let timestamp = Timestamp(seconds * NANOS_PER_SECOND + nanos);
+                let text = timestamp.to_string();
+                assert_eq!(timestamp.size(), Number::parse(&text).size(), "{text}");
+                assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
+            }
+        }
     }
 
     #[test]

@@ -4,17 +4,14 @@
 //! side ([`decode`]) refuse the same events for the same reasons, so an event
 //! that `emit` accepted is one that the store can hold.
 
-use std::io;
-
-use serde::Serialize as _;
-use serde_json::ser::Formatter;
-
 pub(crate) mod check;
 pub(crate) mod data;
 pub(crate) mod json;
 mod misfit;
 pub(crate) mod number;
 mod serializer;
+pub(crate) mod text;
+mod writer;
 
 use self::check::{Keys, Refusal};
 use self::data::Json;
@@ -25,7 +22,7 @@ use crate::error::{InvalidEvent, RejectionCode};
 use crate::event::{
     CausationId, CorrelationId, Emitter, EmitterId, EmitterType, EntityId, EventId, EventType,
 };
-use crate::timestamp::{TEXT_BYTES, Timestamp};
+use crate::timestamp::Timestamp;
 
 /// The most bytes that SQS takes as one message, and as one request with all
 /// its messages (SQS developer guide, "Message quotas", since August 2025).
@@ -82,7 +79,7 @@ pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     } = envelope.parts();
     let mut out = String::with_capacity(envelope.body_size_hint());
     out.push_str("{\"Timestamp\":");
-    out.push_str(timestamp.text(&mut [0; TEXT_BYTES]));
+    timestamp.push_to(&mut out);
     push_text(&mut out, EVENT_TYPE, event_type.as_str());
     push_text(&mut out, ID, id.as_str());
     push_text(&mut out, EMITTER_ID, emitter.id().as_str());
@@ -101,7 +98,7 @@ pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     } = envelope.parts();
     if let Some(version) = version {
         push_name(&mut out, VERSION);
-        push_display(&mut out, version);
+        out.push_str(itoa::Buffer::new().format(*version));
     }
     let optional = [
         (
@@ -141,65 +138,9 @@ fn push_json(out: &mut String, name: &str, json: &str) {
     out.push_str(json);
 }
 
-fn push_display(out: &mut String, value: &impl std::fmt::Display) {
-    use std::fmt::Write as _;
-    // A `String` takes whatever is written to it.
-    let _ = write!(out, "{value}");
-}
-
 fn push_text(out: &mut String, name: &str, text: &str) {
     push_name(out, name);
-    let ordinary = |b: u8| !matches!(b, 0..0x20 | b'"' | b'\\' | 0xEF);
-    if text.bytes().all(ordinary) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&quoted(text));
-    }
-}
-
-/// `text` as a JSON string that SQS takes.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len() + 8);
-    let mut json = serde_json::Serializer::with_formatter(&mut bytes, ForSqs);
-    // Writing a string to memory cannot fail, nor be anything but UTF-8.
-    let _ = text.serialize(&mut json);
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
-/// Escapes what SQS refuses in a body.
-struct ForSqs;
-
-impl Formatter for ForSqs {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        write_for_sqs(writer, fragment)
-    }
-}
-
-/// Writes JSON text, with the two characters escaped that JSON allows as they
-/// are and SQS refuses (API reference, "SendMessage": allowed characters).
-fn write_for_sqs<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
-    let mut rest = fragment.as_bytes();
-    // One byte is found much faster than three, and hardly any text has it.
-    if memchr::memchr(0xEF, rest).is_none() {
-        return writer.write_all(rest);
-    }
-    while let Some(at) = memchr::memmem::find(rest, b"\xEF\xBF").filter(|at| rest.len() > at + 2) {
-        let (before, from) = rest.split_at(at);
-        writer.write_all(before)?;
-        match from[2] {
-            0xBE => writer.write_all(b"\\ufffe")?,
-            0xBF => writer.write_all(b"\\uffff")?,
-            _ => writer.write_all(&from[..3])?,
-        }
-        rest = &from[3..];
-    }
-    writer.write_all(rest)
+    text::push_quoted(out, text);
 }
 
 /// One event of a message, and what became of it.
@@ -350,10 +291,10 @@ fn event(reader: &mut Reader<'_>, identity: impl FnOnce() -> EventId) -> Result<
                     );
                 }
             },
-            EVENT_TYPE => event_type = Some(EventType::new(text(EVENT_TYPE, token)?)?),
-            ID => id = Some(EntityId::new(text(ID, token)?)?),
-            EMITTER_ID => emitter_id = Some(EmitterId::new(text(EMITTER_ID, token)?)?),
-            EMITTER_TYPE => emitter_type = Some(EmitterType::new(text(EMITTER_TYPE, token)?)?),
+            EVENT_TYPE => event_type = Some(EventType::new(take_text(EVENT_TYPE, token)?)?),
+            ID => id = Some(EntityId::new(take_text(ID, token)?)?),
+            EMITTER_ID => emitter_id = Some(EmitterId::new(take_text(EMITTER_ID, token)?)?),
+            EMITTER_TYPE => emitter_type = Some(EmitterType::new(take_text(EMITTER_TYPE, token)?)?),
             EVENT_ID => {
                 event_id = optional_text(EVENT_ID, token)?
                     .map(EventId::new)
@@ -429,17 +370,16 @@ fn keep<'a>(
 
 /// JSON text that is sent again as it is: a body from a file, or from another
 /// queue, may have characters that SQS refuses.
-fn for_sqs(json: &str) -> Box<str> {
+fn for_sqs(json: &str) -> String {
     if memchr::memmem::find(json.as_bytes(), b"\xEF\xBF").is_none() {
         return json.into();
     }
     // They stand in strings, where an escape means the same.
     json.replace('\u{fffe}', "\\ufffe")
         .replace('\u{ffff}', "\\uffff")
-        .into()
 }
 
-fn text(name: &str, token: Token<'_>) -> Result<String, InvalidEvent> {
+fn take_text(name: &str, token: Token<'_>) -> Result<String, InvalidEvent> {
     match token {
         Token::String(text) => Ok(text.into_owned()),
         other => Err(wrong_type(name, &other, "a string")),
@@ -449,7 +389,7 @@ fn text(name: &str, token: Token<'_>) -> Result<String, InvalidEvent> {
 fn optional_text(name: &str, token: Token<'_>) -> Result<Option<String>, InvalidEvent> {
     match token {
         Token::Null => Ok(None),
-        other => text(name, other).map(Some),
+        other => take_text(name, other).map(Some),
     }
 }
 

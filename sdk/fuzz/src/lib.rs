@@ -5,6 +5,8 @@
 //! modules are compiled into this one instead, at the root, where they look for
 //! each other.
 
+#![forbid(unsafe_code)]
+
 pub mod families;
 pub mod targets;
 pub mod verdicts;

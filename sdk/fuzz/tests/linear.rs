@@ -4,6 +4,8 @@
 //! `linear.sh`. One test in a binary of its own, since the count is that of the
 //! whole process.
 
+#![forbid(unsafe_code)]
+
 use std::alloc::System;
 
 use domain_events_fuzz::families;

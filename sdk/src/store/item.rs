@@ -14,11 +14,12 @@ use crate::error::{CorruptItem, InvalidEvent};
 use crate::event::{CausationId, CorrelationId, EventId};
 use crate::store::StoredEvent;
 use crate::timestamp::Timestamp;
+use crate::wire::check;
 use crate::wire::data::Json;
 use crate::wire::field::*;
 use crate::wire::json::{Reader, Token, number_text};
 use crate::wire::number::Number;
-use crate::wire::{self, check};
+use crate::wire::text::push_quoted;
 
 /// An item as the SDK of AWS has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -299,15 +300,12 @@ fn json(name: &str, value: &AttributeValue) -> Result<Json, String> {
         }
         Err(_) => return Err(format!("{name} cannot be read")),
     };
-    Ok(Json {
-        text: text.into(),
-        size,
-    })
+    Ok(Json { text, size })
 }
 
 fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static str> {
     match value {
-        AttributeValue::S(text) => out.push_str(&wire::quoted(text)),
+        AttributeValue::S(text) => push_quoted(out, text),
         // Text that is no number is found when the JSON is read.
         AttributeValue::N(number) => match number_text(number) {
             Some(lexeme) => out.push_str(&Number::canonical_text(lexeme)),
@@ -333,7 +331,7 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
                 if i > 0 {
                     out.push(',');
                 }
-                out.push_str(&wire::quoted(check::original_key(key)));
+                push_quoted(out, check::original_key(key));
                 out.push(':');
                 write_json(out, member)?;
             }

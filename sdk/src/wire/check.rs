@@ -101,10 +101,12 @@ pub(crate) fn value<'a>(
 
 /// Bytes of a map's key. DynamoDB has no empty keys, so that one is stored as a
 /// NUL, and a key of NULs with one more ([`stored_key`]).
-fn key_size(key: &str) -> usize {
+#[inline]
+pub(crate) fn key_size(key: &str) -> usize {
     key.len() + usize::from(is_nuls(key))
 }
 
+#[inline]
 fn is_nuls(key: &str) -> bool {
     key.bytes().all(|b| b == 0)
 }

@@ -6,6 +6,18 @@ const MAX_DIGITS: usize = 38;
 const MAX_EXPONENT: i64 = 126;
 const MIN_EXPONENT: i64 = -129;
 
+/// [`Number::size`] of an integer that fits into 64 bits, as it is usually
+/// written. Every event has some, and needs no more of [`Number::parse`].
+#[inline]
+pub(crate) fn integer_size(lexeme: &str) -> usize {
+    let (negative, digits) = match lexeme.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let zeros = digits.iter().rev().take_while(|b| **b == b'0').count();
+    1 + (digits.len() - zeros).div_ceil(2) + usize::from(negative)
+}
+
 /// A JSON number: `0.d₁d₂…dₙ × 10^exponent`, where d₁ and dₙ are not zero.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number<'a> {
@@ -223,6 +235,24 @@ mod tests {
             ("1e100", 2),
         ] {
             assert_eq!(Number::parse(lexeme).size(), size, "{lexeme}");
+        }
+        for integer in [
+            0,
+            7,
+            10,
+            -1,
+            -120,
+            1_596_719_980,
+            1_000_000_007,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            let lexeme = integer.to_string();
+            assert_eq!(
+                integer_size(&lexeme),
+                Number::parse(&lexeme).size(),
+                "{lexeme}"
+            );
         }
     }
 

@@ -1,304 +1,243 @@
-//! The layer over serde_json's serializer: refuses floats that JSON does not
-//! have, and writes only the content of an event that is an enum.
+//! What a type's `Serialize` says, as JSON text.
+//!
+//! The same text that serde_json writes, but for two things: NaN is refused,
+//! which serde_json turns into `null` without a word, and an event that is an
+//! enum is told by its event type, so that only the variant's content is written.
+//!
+//! It stands in for serde_json's serializer because the text is measured and its
+//! keys are checked while it is written: as a layer between the two and as a
+//! `Formatter` below, that took twice the time.
 
-use std::cell::Cell;
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 
 use serde::Serialize;
-use serde::ser::{self, Error, Serializer};
+use serde::ser::{Error as _, Serializer};
+use serde_json::Error;
+use serde_json::ser::{CompactFormatter, Formatter};
 
-/// A serializer that hands everything on, but for the two cases above.
-pub(super) struct Checked<'c, S> {
-    inner: S,
-    not_finite: &'c Cell<bool>,
+use self::members::{Fields, List, Object};
+use super::text;
+use super::writer::{Stopped, Writer};
+
+mod map_key;
+mod members;
+
+/// By these names serde_json's `RawValue`, and its `Number` where that keeps any
+/// precision, tell that their only field, of the same name, is JSON already.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+const RAW_NUMBER: &str = "$serde_json::private::Number";
+
+/// Writes one value.
+pub(super) struct Value<'w> {
+    writer: &'w mut Writer,
     /// This is the event itself, not one of its parts.
     root: bool,
 }
 
-impl<'c, S> Checked<'c, S> {
-    pub(super) fn root(inner: S, not_finite: &'c Cell<bool>) -> Self {
+impl<'w> Value<'w> {
+    pub(super) fn root(writer: &'w mut Writer) -> Self {
+        Self { writer, root: true }
+    }
+
+    #[inline]
+    fn part(writer: &'w mut Writer) -> Self {
         Self {
-            inner,
-            not_finite,
-            root: true,
+            writer,
+            root: false,
         }
     }
-}
 
-/// A part of the event.
-struct Part<'c, 'v, T: ?Sized>(&'v T, &'c Cell<bool>);
-
-impl<T: Serialize + ?Sized> Serialize for Part<'_, '_, T> {
-    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(Checked {
-            inner,
-            not_finite: self.1,
-            root: false,
-        })
+    /// Opens the object that an enum's variant with content is: `{"Variant":…}`.
+    fn open_variant(&mut self, variant: &str) -> Result<(), Error> {
+        self.writer.open('{');
+        self.writer.member(true)?;
+        self.writer.key(variant);
+        Ok(())
     }
 }
 
-macro_rules! hand_on {
-    ($($method:ident: $type:ty),* $(,)?) => {$(
-        fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
-            self.inner.$method(value)
+/// The text of a float; serde_json's, so that it is read back as it was.
+macro_rules! float {
+    ($method:ident: $type:ty, $write:ident) => {
+        fn $method(self, value: $type) -> Result<(), Error> {
+            if !value.is_finite() {
+                return self.writer.stop(Stopped::NotFinite);
+            }
+            let mut buffer = Vec::with_capacity(32);
+            CompactFormatter
+                .$write(&mut buffer, value)
+                .map_err(Error::custom)?;
+            // Digits are UTF-8.
+            self.writer
+                .number(std::str::from_utf8(&buffer).unwrap_or_default());
+            Ok(())
+        }
+    };
+}
+
+macro_rules! integers {
+    ($($method:ident: $type:ty as $wide:ty),*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<(), Error> {
+            self.writer.integer(<$wide>::from(value));
+            Ok(())
         }
     )*};
 }
 
-impl<'c, S: Serializer> Serializer for Checked<'c, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    type SerializeSeq = Checked<'c, S::SerializeSeq>;
-    type SerializeTuple = Checked<'c, S::SerializeTuple>;
-    type SerializeTupleStruct = Checked<'c, S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Checked<'c, S::SerializeTupleVariant>;
-    type SerializeMap = Checked<'c, S::SerializeMap>;
-    type SerializeStruct = Checked<'c, S::SerializeStruct>;
-    type SerializeStructVariant = Variant<'c, S>;
+impl<'w> Serializer for Value<'w> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = List<'w>;
+    type SerializeTuple = List<'w>;
+    type SerializeTupleStruct = List<'w>;
+    type SerializeTupleVariant = List<'w>;
+    type SerializeMap = Object<'w>;
+    type SerializeStruct = Fields<'w>;
+    type SerializeStructVariant = Object<'w>;
 
-    hand_on! {
-        serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
+    integers! {
+        serialize_i8: i8 as i64, serialize_i16: i16 as i64, serialize_i32: i32 as i64, serialize_i64: i64 as i64,
+        serialize_u8: u8 as u64, serialize_u16: u16 as u64, serialize_u32: u32 as u64, serialize_u64: u64 as u64
     }
+    float!(serialize_f32: f32, write_f32);
+    float!(serialize_f64: f64, write_f64);
 
-    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        if value.is_finite() {
-            self.inner.serialize_f32(value)
-        } else {
-            refuse(self.not_finite)
-        }
+    fn serialize_i128(self, value: i128) -> Result<(), Error> {
+        self.writer.number(itoa::Buffer::new().format(value));
+        Ok(())
     }
-    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        if value.is_finite() {
-            self.inner.serialize_f64(value)
-        } else {
-            refuse(self.not_finite)
-        }
+    fn serialize_u128(self, value: u128) -> Result<(), Error> {
+        self.writer.number(itoa::Buffer::new().format(value));
+        Ok(())
     }
-    fn serialize_none(self) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_none()
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<(), Error> {
+        self.writer.word(if value { "true" } else { "false" });
+        Ok(())
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_some(&Part(value, self.not_finite))
+    fn serialize_char(self, value: char) -> Result<(), Error> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
-    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_unit()
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<(), Error> {
+        self.writer.string(value);
+        Ok(())
     }
-    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_unit_struct(name)
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
+        self.collect_seq(value)
+    }
+    #[inline]
+    fn serialize_none(self) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+        value.serialize(Self::part(self.writer))
+    }
+    #[inline]
+    fn serialize_unit(self) -> Result<(), Error> {
+        self.writer.word("null");
+        Ok(())
+    }
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Error> {
+        self.serialize_unit()
     }
     fn serialize_unit_variant(
         self,
-        name: &'static str,
-        index: u32,
+        _name: &'static str,
+        _index: u32,
         variant: &'static str,
-    ) -> Result<S::Ok, S::Error> {
+    ) -> Result<(), Error> {
         if self.root {
-            return self.inner.serialize_unit();
+            return self.serialize_unit();
         }
-        self.inner.serialize_unit_variant(name, index, variant)
+        self.serialize_str(variant)
     }
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        name: &'static str,
+        _name: &'static str,
         value: &T,
-    ) -> Result<S::Ok, S::Error> {
-        self.inner
-            .serialize_newtype_struct(name, &Part(value, self.not_finite))
+    ) -> Result<(), Error> {
+        value.serialize(Self::part(self.writer))
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        index: u32,
+        mut self,
+        _name: &'static str,
+        _index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<S::Ok, S::Error> {
-        let part = Part(value, self.not_finite);
+    ) -> Result<(), Error> {
         if self.root {
-            return part.serialize(self.inner);
+            return value.serialize(Self::part(self.writer));
         }
-        self.inner
-            .serialize_newtype_variant(name, index, variant, &part)
+        self.open_variant(variant)?;
+        value.serialize(Value::part(self.writer))?;
+        self.writer.close('}');
+        Ok(())
     }
-    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        Ok(part(self.inner.serialize_seq(len)?, self.not_finite))
+    #[inline]
+    fn serialize_seq(self, _len: Option<usize>) -> Result<List<'w>, Error> {
+        Ok(List::open(self.writer, false))
     }
-    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
-        Ok(part(self.inner.serialize_tuple(len)?, self.not_finite))
+    #[inline]
+    fn serialize_tuple(self, _len: usize) -> Result<List<'w>, Error> {
+        Ok(List::open(self.writer, false))
     }
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, S::Error> {
-        Ok(part(
-            self.inner.serialize_tuple_struct(name, len)?,
-            self.not_finite,
-        ))
+    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<List<'w>, Error> {
+        Ok(List::open(self.writer, false))
     }
     fn serialize_tuple_variant(
-        self,
-        name: &'static str,
-        index: u32,
+        mut self,
+        _name: &'static str,
+        _index: u32,
         variant: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        Ok(part(
-            self.inner
-                .serialize_tuple_variant(name, index, variant, len)?,
-            self.not_finite,
-        ))
+        _len: usize,
+    ) -> Result<List<'w>, Error> {
+        self.open_variant(variant)?;
+        Ok(List::open(self.writer, true))
     }
-    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        Ok(part(self.inner.serialize_map(len)?, self.not_finite))
+    #[inline]
+    fn serialize_map(self, _len: Option<usize>) -> Result<Object<'w>, Error> {
+        Ok(Object::open(self.writer, false))
     }
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, S::Error> {
-        Ok(part(
-            self.inner.serialize_struct(name, len)?,
-            self.not_finite,
-        ))
+    #[inline]
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'w>, Error> {
+        Ok(match name {
+            RAW_VALUE | RAW_NUMBER => Fields::Raw(self.writer),
+            _ => Fields::Object(Object::open(self.writer, false)),
+        })
     }
     fn serialize_struct_variant(
-        self,
-        name: &'static str,
-        index: u32,
+        mut self,
+        _name: &'static str,
+        _index: u32,
         variant: &'static str,
-        len: usize,
-    ) -> Result<Variant<'c, S>, S::Error> {
+        _len: usize,
+    ) -> Result<Object<'w>, Error> {
         if self.root {
-            return Ok(Variant::Content(part(
-                self.inner.serialize_struct(name, len)?,
-                self.not_finite,
-            )));
+            return Ok(Object::open(self.writer, false));
         }
-        let inner = self
-            .inner
-            .serialize_struct_variant(name, index, variant, len)?;
-        Ok(Variant::Named(part(inner, self.not_finite)))
+        self.open_variant(variant)?;
+        Ok(Object::open(self.writer, true))
     }
-    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.collect_str(value)
-    }
-    fn is_human_readable(&self) -> bool {
-        self.inner.is_human_readable()
-    }
-}
-
-fn part<S>(inner: S, not_finite: &Cell<bool>) -> Checked<'_, S> {
-    Checked {
-        inner,
-        not_finite,
-        root: false,
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
+        let writer = self.writer;
+        writer.text.push('"');
+        write!(Pieces(writer), "{value}").map_err(Error::custom)?;
+        writer.text.push('"');
+        Ok(())
     }
 }
 
-fn refuse<T, E: Error>(not_finite: &Cell<bool>) -> Result<T, E> {
-    not_finite.set(true);
-    Err(E::custom("NaN and infinities are not JSON"))
-}
+/// The inside of a string that comes in pieces.
+struct Pieces<'w>(&'w mut Writer);
 
-/// The fields of an enum's struct variant: with the variant's name around them,
-/// or alone where the enum is the event.
-pub(super) enum Variant<'c, S: Serializer> {
-    Named(Checked<'c, S::SerializeStructVariant>),
-    Content(Checked<'c, S::SerializeStruct>),
-}
-
-impl<S: Serializer> ser::SerializeStructVariant for Variant<'_, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), S::Error> {
-        match self {
-            Self::Named(fields) => fields
-                .inner
-                .serialize_field(key, &Part(value, fields.not_finite)),
-            Self::Content(fields) => ser::SerializeStruct::serialize_field(fields, key, value),
-        }
-    }
-    fn skip_field(&mut self, key: &'static str) -> Result<(), S::Error> {
-        match self {
-            Self::Named(fields) => fields.inner.skip_field(key),
-            Self::Content(fields) => ser::SerializeStruct::skip_field(fields, key),
-        }
-    }
-    fn end(self) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Named(fields) => fields.inner.end(),
-            Self::Content(fields) => ser::SerializeStruct::end(fields),
-        }
+impl fmt::Write for Pieces<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0.size += piece.len();
+        text::push_escaped(&mut self.0.text, piece);
+        Ok(())
     }
 }
-
-impl<S: ser::SerializeStruct> ser::SerializeStruct for Checked<'_, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), S::Error> {
-        self.inner
-            .serialize_field(key, &Part(value, self.not_finite))
-    }
-    fn skip_field(&mut self, key: &'static str) -> Result<(), S::Error> {
-        self.inner.skip_field(key)
-    }
-    fn end(self) -> Result<S::Ok, S::Error> {
-        self.inner.end()
-    }
-}
-
-impl<S: ser::SerializeMap> ser::SerializeMap for Checked<'_, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
-        self.inner.serialize_key(key)
-    }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.inner.serialize_value(&Part(value, self.not_finite))
-    }
-    fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
-        &mut self,
-        key: &K,
-        value: &V,
-    ) -> Result<(), S::Error> {
-        self.inner
-            .serialize_entry(key, &Part(value, self.not_finite))
-    }
-    fn end(self) -> Result<S::Ok, S::Error> {
-        self.inner.end()
-    }
-}
-
-macro_rules! sequence {
-    ($($trait:ident :: $method:ident),*) => {$(
-        impl<S: ser::$trait> ser::$trait for Checked<'_, S> {
-            type Ok = S::Ok;
-            type Error = S::Error;
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-                self.inner.$method(&Part(value, self.not_finite))
-            }
-            fn end(self) -> Result<S::Ok, S::Error> {
-                self.inner.end()
-            }
-        }
-    )*};
-}
-
-sequence!(
-    SerializeSeq::serialize_element,
-    SerializeTuple::serialize_element,
-    SerializeTupleStruct::serialize_field,
-    SerializeTupleVariant::serialize_field
-);

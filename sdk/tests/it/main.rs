@@ -6,6 +6,7 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod data;
 mod derive;
 #[cfg(feature = "sqs")]
 mod emitter;

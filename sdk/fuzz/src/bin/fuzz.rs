@@ -3,6 +3,7 @@
 //! Built by `run.sh` it is a libFuzzer, otherwise a program that takes every
 //! file and folder it is given, without any C++.
 
+#![cfg_attr(not(fuzzing), forbid(unsafe_code))]
 #![cfg_attr(fuzzing, no_main)]
 #![cfg_attr(
     fuzzing,

@@ -4,6 +4,8 @@
 //! `cost FAMILY N` as arguments, one body is made and taken over the whole road
 //! instead, for a tool that counts what it costs; `families` tells their names.
 
+#![forbid(unsafe_code)]
+
 use domain_events_fuzz::{families, verdicts};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 

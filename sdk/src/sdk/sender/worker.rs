@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::{Sender, State};
 use crate::sdk::observe;
-use crate::sdk::pending::{Pending, deduplication_of};
+use crate::sdk::pending::deduplication_of;
 use crate::sdk::queue::Batch;
 use crate::sdk::transport::{Answer, Message, RequestError, RequestErrorKind};
 
@@ -93,8 +93,10 @@ impl Worker {
             let limits = state.limits;
             if let Some(mut batch) = state.queue.take(&limits) {
                 let messages = messages(&mut batch, sender.settings.fifo);
-                let bytes = batch.events.iter().map(Pending::bytes).sum();
+                let bytes = messages.iter().map(|message| message.body.len()).sum();
                 let (events, waiting) = (batch.events.len(), state.queue.len());
+                // Of those that are left, not of those that just go.
+                let oldest = state.queue.oldest().map(|event| event.since);
                 let flight = state.number();
                 state.flights.insert(flight, batch);
                 state.workers += 1;

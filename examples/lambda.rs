@@ -1,0 +1,41 @@
+//! A producer in a Lambda function: an order comes in, an event goes out.
+//! `examples/tests/lambda.rs` runs it on this machine.
+//!
+//! The process is frozen as soon as an invocation has its response, and may never
+//! be thawed. Nothing of the emitter runs on after the outcome of the last event
+//! is there, so all it takes is to await every `emit` before returning.
+
+#![forbid(unsafe_code)]
+
+use domain_events::{DomainEvent, Sdk};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+struct Order {
+    number: String,
+    parcels: u8,
+}
+
+#[derive(Serialize, DomainEvent)]
+struct OrderPlaced {
+    #[event(id)]
+    order: String,
+    parcels: u8,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    // Once, before the first invocation.
+    let sdk = &Sdk::from_env().await?;
+
+    lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {
+        let Order { number, parcels } = order.payload;
+        // SQS has the event when this returns. An error fails the invocation, so
+        // that whoever invoked the function knows, and may invoke it again.
+        let order = number;
+        let receipt = sdk.emit(OrderPlaced { order, parcels }).await?;
+        Ok::<_, Error>(receipt.event_id.to_string())
+    }))
+    .await
+}

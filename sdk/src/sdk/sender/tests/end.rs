@@ -1,0 +1,170 @@
+//! How an emitter ends: in time, at its deadline, with its handles, or with its runtime.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::{EmitError, Envelope};
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_in_time_reports_and_closes() {
+    let fake = Fake::good();
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let tasks = spawn(&sdk, numbered(0..25));
+    tokio::task::yield_now().await;
+    let report = sdk.shutdown(Duration::from_secs(1)).await;
+    assert!(report.is_complete());
+    assert_eq!((report.accepted, report.failed), (25, 0));
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let error = sdk.emit_envelope(event("late")).await.unwrap_err();
+    assert!(matches!(error, EmitError::ShutDown { .. }));
+    assert_eq!(error.envelope().unwrap().entity_id().as_str(), "late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_at_its_deadline_hands_every_event_back() {
+    for fifo in [false, true] {
+        let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
+        let sdk = builder(fifo)
+            .max_in_flight(1)
+            .max_buffered_events(25)
+            .build_on(fake.clone())
+            .unwrap();
+        let tasks = spawn(&sdk, numbered(0..30));
+        tokio::task::yield_now().await;
+        let report = sdk.shutdown(Duration::from_secs(1)).await;
+        assert!(!report.is_complete());
+        let ids = |events: &[Envelope]| -> Vec<usize> {
+            events
+                .iter()
+                .map(|e| e.entity_id().as_str().parse().unwrap())
+                .collect()
+        };
+        assert_eq!(ids(&report.undetermined), (0..10).collect::<Vec<_>>());
+        assert_eq!(ids(&report.unsent), (10..25).collect::<Vec<_>>());
+        assert_eq!((report.accepted, report.failed), (0, 25));
+        // Every caller has its own event back, also those who waited for room.
+        for (n, task) in tasks.into_iter().enumerate() {
+            let error = task.await.unwrap().unwrap_err();
+            match n {
+                0..10 => assert!(matches!(error, EmitError::Interrupted { .. })),
+                _ => assert!(matches!(error, EmitError::ShutDown { .. })),
+            }
+            assert_eq!(
+                error.into_envelope().unwrap().entity_id().as_str(),
+                n.to_string()
+            );
+        }
+    }
+}
+
+/// Keeps what is logged, as `level: field=value …`.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.level() <= &tracing::Level::WARN
+    }
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = format!("{}:", event.metadata().level());
+        event.record(
+            &mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+                line.push_str(&format!(" {field}={value:?}"));
+            },
+        );
+        self.0.lock().unwrap().push(line);
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_when_the_last_handle_goes_is_told_and_sent() {
+    let fake = Fake::good();
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    for id in ["a", "b", "c"] {
+        let mut emission = sdk.emit_envelope(event(id));
+        assert!(timeout(Duration::ZERO, &mut emission).await.is_err());
+    }
+    drop(sdk.clone());
+    assert_eq!(*log.0.lock().unwrap(), [""; 0], "it was not the last");
+    drop(sdk);
+    let told = log.0.lock().unwrap().join("\n");
+    assert!(
+        told.starts_with("WARN:") && told.contains(" pending=3"),
+        "{told}"
+    );
+    sleep(ROUND_TRIP * 3).await;
+    assert_eq!(fake.accepted(), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_handle_that_leaves_nothing_behind_goes_without_a_word() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let _ = sdk.emit_envelope(event("a")).await.unwrap();
+    drop(sdk);
+    assert_eq!(*log.0.lock().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_runtime_that_ends_loses_no_event_of_an_emitter_that_lives_on() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let fake = Fake::new(|number, messages| {
+        let wait = if number == 0 {
+            Duration::from_secs(60)
+        } else {
+            Duration::ZERO
+        };
+        (wait, Ok(all(messages)))
+    });
+    let first = runtime();
+    let sdk = first.block_on(async { builder(false).build_on(fake.clone()).unwrap() });
+    first.block_on(async {
+        let mut emission = sdk.emit_envelope(event("a"));
+        assert!(
+            timeout(Duration::from_millis(20), &mut emission)
+                .await
+                .is_err()
+        );
+    });
+    drop(first);
+    runtime().block_on(async {
+        let _ = sdk.emit_envelope(event("b")).await.unwrap();
+        let report = sdk.shutdown(Duration::from_secs(5)).await;
+        assert!(report.is_complete());
+    });
+    assert_eq!(fake.accepted(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn handles_and_futures_can_go_to_any_thread() {
+    fn check<T: Send + Sync + 'static>(_: &T) {}
+    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    check(&sdk);
+    let emission = sdk.emit_envelope(event("a"));
+    check(&emission);
+    let _ = emission.await;
+    fn send<T: Send>(_: T) {}
+    send(sdk.shutdown(Duration::ZERO));
+    send(sdk.flush());
+}

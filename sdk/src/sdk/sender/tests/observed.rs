@@ -1,0 +1,171 @@
+//! What an operator sees.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use tokio::time::sleep;
+
+use super::*;
+
+/// Every value that was told, by the metric's name, in order.
+#[derive(Default, Clone)]
+struct Told(Arc<Mutex<HashMap<String, Vec<f64>>>>);
+
+impl Told {
+    fn of(&self, name: &str) -> Vec<f64> {
+        let told = self.0.lock().unwrap();
+        told.get(name).cloned().unwrap_or_default()
+    }
+
+    fn sum(&self, name: &str) -> f64 {
+        self.of(name).iter().sum()
+    }
+}
+
+struct Metric(Told, String);
+
+impl Metric {
+    fn tell(&self, value: f64) {
+        let mut told = self.0.0.lock().unwrap();
+        told.entry(self.1.clone()).or_default().push(value);
+    }
+}
+
+impl CounterFn for Metric {
+    fn increment(&self, value: u64) {
+        self.tell(value as f64);
+    }
+    fn absolute(&self, _: u64) {
+        panic!("counters only grow by what happened");
+    }
+}
+
+impl GaugeFn for Metric {
+    fn increment(&self, _: f64) {
+        panic!("gauges are set");
+    }
+    fn decrement(&self, _: f64) {
+        panic!("gauges are set");
+    }
+    fn set(&self, value: f64) {
+        self.tell(value);
+    }
+}
+
+impl HistogramFn for Metric {
+    fn record(&self, value: f64) {
+        self.tell(value);
+    }
+}
+
+impl Recorder for Told {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::new(Metric(self.clone(), key.name().to_owned())))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(Metric(self.clone(), key.name().to_owned())))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Metric(self.clone(), key.name().to_owned())))
+    }
+}
+
+/// What `work` tells, in paused time.
+fn told(work: impl Future<Output = ()>) -> Told {
+    let told = Told::default();
+    metrics::with_local_recorder(&told, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(work);
+    });
+    told
+}
+
+fn sent_bytes(fake: &Fake) -> f64 {
+    let seen = fake.seen.lock().unwrap();
+    let messages = seen.iter().flat_map(|(_, messages)| messages);
+    messages.map(|m| m.body.len()).sum::<usize>() as f64
+}
+
+#[test]
+fn every_outcome_is_counted() {
+    let fake = Fake::new(|number, messages| {
+        let mut answers = all(messages);
+        if number == 0 {
+            answers[0] = refused(false);
+            answers[1] = refused(true);
+        }
+        (Duration::ZERO, Ok(answers))
+    });
+    let told = told(async {
+        let sdk = builder(false).build_on(fake.clone()).unwrap();
+        for task in spawn(&sdk, numbered(0..5)) {
+            let _ = task.await.unwrap();
+        }
+    });
+    assert_eq!(told.sum("domain_events_emitted_total"), 4.0);
+    assert_eq!(told.sum("domain_events_failed_total"), 1.0);
+    assert_eq!(told.sum("domain_events_retried_total"), 1.0);
+    assert_eq!(
+        told.sum("domain_events_sent_bytes_total"),
+        sent_bytes(&fake)
+    );
+}
+
+#[test]
+fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
+    let fake = Fake::good();
+    let told = told(async {
+        let sdk = builder(false)
+            .max_in_flight(1)
+            .build_on(fake.clone())
+            .unwrap();
+        let mut tasks = spawn(&sdk, numbered(0..1));
+        // Twelve come two milliseconds later, and wait for the first to be back:
+        // ten go then, and two are left that have waited for three.
+        sleep(Duration::from_millis(2)).await;
+        tasks.extend(spawn(&sdk, numbered(1..13)));
+        for task in tasks {
+            let _ = task.await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(told.of("domain_events_batch_messages"), [1.0, 10.0, 2.0]);
+    assert_eq!(told.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
+    assert_eq!(told.of("domain_events_waiting"), [0.0, 2.0, 0.0]);
+    let age = "domain_events_oldest_waiting_seconds";
+    assert_eq!(told.of(age), [0.0, 0.003, 0.0]);
+    assert_eq!(
+        told.sum("domain_events_sent_bytes_total"),
+        sent_bytes(&fake)
+    );
+}
+
+#[test]
+fn packed_events_are_told_beside_their_messages() {
+    let fake = Fake::good();
+    let told = told(async {
+        let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
+        for task in spawn(&sdk, numbered(0..100)) {
+            let _ = task.await.unwrap().unwrap();
+        }
+    });
+    let messages: Vec<f64> = fake.sizes().into_iter().map(|size| size as f64).collect();
+    assert_eq!(told.of("domain_events_batch_messages"), messages);
+    assert!(messages.iter().sum::<f64>() < 100.0);
+    assert_eq!(told.sum("domain_events_batch_events"), 100.0);
+    assert_eq!(
+        told.sum("domain_events_sent_bytes_total"),
+        sent_bytes(&fake)
+    );
+}

@@ -1,0 +1,120 @@
+//! The keys of a map, which are strings in JSON whatever they are in Rust: the
+//! same as serde_json allows.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::ser::{Error as _, Impossible, Serializer};
+use serde_json::Error;
+
+use super::members::Object;
+
+/// Writes one key.
+pub(super) struct MapKey<'o, 'w>(pub(super) &'o mut Object<'w>);
+
+macro_rules! by_text {
+    ($($method:ident: $type:ty),*) => {$(
+        fn $method(self, value: $type) -> Result<(), Error> {
+            self.collect_str(&value)
+        }
+    )*};
+}
+
+macro_rules! no_key {
+    ($($method:ident($($argument:ty),*) -> $ok:ty),*) => {$(
+        fn $method(self, $(_: $argument),*) -> Result<$ok, Error> {
+            no_string()
+        }
+    )*};
+}
+
+fn no_string<T>() -> Result<T, Error> {
+    Err(Error::custom("key must be a string"))
+}
+
+impl Serializer for MapKey<'_, '_> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Impossible<(), Error>;
+    type SerializeTuple = Impossible<(), Error>;
+    type SerializeTupleStruct = Impossible<(), Error>;
+    type SerializeTupleVariant = Impossible<(), Error>;
+    type SerializeMap = Impossible<(), Error>;
+    type SerializeStruct = Impossible<(), Error>;
+    type SerializeStructVariant = Impossible<(), Error>;
+
+    #[inline]
+    fn serialize_str(self, key: &str) -> Result<(), Error> {
+        self.0.key(key);
+        Ok(())
+    }
+    fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), Error> {
+        self.0.key(&key.to_string());
+        Ok(())
+    }
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
+        self.serialize_str(variant)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        key: &T,
+    ) -> Result<(), Error> {
+        key.serialize(self)
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, key: &T) -> Result<(), Error> {
+        key.serialize(self)
+    }
+    fn serialize_f32(self, key: f32) -> Result<(), Error> {
+        self.float(key.is_finite(), &key)
+    }
+    fn serialize_f64(self, key: f64) -> Result<(), Error> {
+        self.float(key.is_finite(), &key)
+    }
+
+    by_text! {
+        serialize_bool: bool, serialize_char: char,
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
+    }
+
+    no_key! {
+        serialize_bytes(&[u8]) -> (),
+        serialize_none() -> (),
+        serialize_unit() -> (),
+        serialize_unit_struct(&'static str) -> (),
+        serialize_seq(Option<usize>) -> Self::SerializeSeq,
+        serialize_tuple(usize) -> Self::SerializeTuple,
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant,
+        serialize_map(Option<usize>) -> Self::SerializeMap,
+        serialize_struct(&'static str, usize) -> Self::SerializeStruct,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        _variant: &'static str,
+        _value: &T,
+    ) -> Result<(), Error> {
+        no_string()
+    }
+}
+
+impl MapKey<'_, '_> {
+    fn float<T: Serialize>(self, finite: bool, key: &T) -> Result<(), Error> {
+        if !finite {
+            return Err(Error::custom(
+                "float key must be finite (got NaN or +/-inf)",
+            ));
+        }
+        // serde_json's text of it: Rust's own has no exponents.
+        self.serialize_str(&serde_json::to_string(key)?)
+    }
+}

@@ -1,0 +1,173 @@
+//! Lists, maps and structs while their members are written.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+use serde::ser::{self, Error as _};
+use serde_json::Error;
+
+use super::Value;
+use super::map_key::MapKey;
+use crate::wire::writer::{Keys, Writer};
+
+/// A list being written.
+pub(in crate::wire) struct List<'w> {
+    writer: &'w mut Writer,
+    first: bool,
+    /// The object around it, which is an enum's variant, ends with it.
+    in_variant: bool,
+}
+
+impl<'w> List<'w> {
+    #[inline]
+    pub(super) fn open(writer: &'w mut Writer, in_variant: bool) -> Self {
+        writer.open('[');
+        Self {
+            writer,
+            first: true,
+            in_variant,
+        }
+    }
+}
+
+macro_rules! list {
+    ($($trait:ident :: $method:ident),*) => {$(
+        impl ser::$trait for List<'_> {
+            type Ok = ();
+            type Error = Error;
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+                self.writer.member(std::mem::take(&mut self.first))?;
+                value.serialize(Value::part(self.writer))
+            }
+            #[inline]
+            fn end(self) -> Result<(), Error> {
+                self.writer.close(']');
+                if self.in_variant {
+                    self.writer.close('}');
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+list!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+/// An object being written.
+pub(in crate::wire) struct Object<'w> {
+    writer: &'w mut Writer,
+    first: bool,
+    keys: Keys,
+    in_variant: bool,
+}
+
+impl<'w> Object<'w> {
+    #[inline]
+    pub(super) fn open(writer: &'w mut Writer, in_variant: bool) -> Self {
+        writer.open('{');
+        Self {
+            writer,
+            first: true,
+            keys: Keys::default(),
+            in_variant,
+        }
+    }
+
+    pub(super) fn key(&mut self, key: &str) {
+        self.keys.add(key);
+        self.writer.key(key);
+    }
+
+    fn field_name(&mut self, name: &'static str) -> Result<(), Error> {
+        self.writer.member(std::mem::take(&mut self.first))?;
+        self.key(name);
+        Ok(())
+    }
+
+    fn finish(mut self) {
+        self.writer.suspect |= self.keys.end();
+        self.writer.close('}');
+        if self.in_variant {
+            self.writer.close('}');
+        }
+    }
+}
+
+impl ser::SerializeMap for Object<'_> {
+    type Ok = ();
+    type Error = Error;
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.writer.member(std::mem::take(&mut self.first))?;
+        key.serialize(MapKey(self))
+    }
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        value.serialize(Value::part(self.writer))
+    }
+    fn end(self) -> Result<(), Error> {
+        self.finish();
+        Ok(())
+    }
+}
+
+impl ser::SerializeStructVariant for Object<'_> {
+    type Ok = ();
+    type Error = Error;
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.field_name(name)?;
+        value.serialize(Value::part(self.writer))
+    }
+    fn end(self) -> Result<(), Error> {
+        self.finish();
+        Ok(())
+    }
+}
+
+/// The fields of a struct.
+pub(in crate::wire) enum Fields<'w> {
+    Object(Object<'w>),
+    Raw(&'w mut Writer),
+}
+
+impl ser::SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Error;
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Object(object) => {
+                ser::SerializeStructVariant::serialize_field(object, name, value)
+            }
+            Self::Raw(writer) => {
+                let mut json = String::new();
+                // A formatter is a serializer too: of texts, as they are.
+                write!(json, "{}", fmt::from_fn(|f| value.serialize(f))).map_err(Error::custom)?;
+                writer.raw(&json);
+                Ok(())
+            }
+        }
+    }
+    #[inline]
+    fn end(self) -> Result<(), Error> {
+        if let Self::Object(object) = self {
+            object.finish();
+        }
+        Ok(())
+    }
+}

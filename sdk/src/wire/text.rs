@@ -1,0 +1,144 @@
+//! Texts as JSON strings that SQS takes.
+
+/// Appends `text` as a JSON string.
+#[inline]
+pub(crate) fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    if is_plain(text) {
+        out.push_str(text);
+    } else {
+        push_escaped(out, text);
+    }
+    out.push('"');
+}
+
+/// Appends what may stand inside of a JSON string.
+pub(super) fn push_escaped(out: &mut String, text: &str) {
+    let bytes = text.as_bytes();
+    let mut unwritten = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let control;
+        let (escape, length) = match byte {
+            b'"' => ("\\\"", 1),
+            b'\\' => ("\\\\", 1),
+            b'\n' => ("\\n", 1),
+            b'\r' => ("\\r", 1),
+            b'\t' => ("\\t", 1),
+            0x08 => ("\\b", 1),
+            0x0C => ("\\f", 1),
+            0..0x20 => {
+                control = format!("\\u{byte:04x}");
+                (&*control, 1)
+            }
+            0xEF => match refused_by_sqs(&bytes[at..]) {
+                Some(escape) => (escape, 3),
+                None => continue,
+            },
+            _ => continue,
+        };
+        out.push_str(&text[unwritten..at]);
+        out.push_str(escape);
+        unwritten = at + length;
+    }
+    out.push_str(&text[unwritten..]);
+}
+
+/// Appends JSON that is somebody else's, whose own escapes are in it already.
+pub(super) fn push_json(out: &mut String, json: &str) {
+    let mut unwritten = 0;
+    // The two characters may stand in strings only, so an escape fits.
+    for at in memchr::memchr_iter(0xEF, json.as_bytes()) {
+        if let Some(escape) = refused_by_sqs(&json.as_bytes()[at..]) {
+            out.push_str(&json[unwritten..at]);
+            out.push_str(escape);
+            unwritten = at + 3;
+        }
+    }
+    out.push_str(&json[unwritten..]);
+}
+
+/// The escape of the two characters that JSON allows as they are and SQS refuses
+/// (API reference, "SendMessage": allowed characters), U+FFFE and U+FFFF.
+fn refused_by_sqs(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xEF, 0xBF, 0xBE, ..] => Some("\\ufffe"),
+        [0xEF, 0xBF, 0xBF, ..] => Some("\\uffff"),
+        _ => None,
+    }
+}
+
+/// Whether `text` surely needs no escapes. Eight bytes at a time: every text and
+/// every key of every event passes here, and a look at each byte by itself was
+/// the dearest part of writing an event.
+#[inline]
+fn is_plain(text: &str) -> bool {
+    let (words, last) = words(text.as_bytes());
+    let special = words
+        .iter()
+        .fold(0, |found, word| found | special(u64::from_le_bytes(*word)));
+    special | self::special(last) == 0
+}
+
+/// Not zero if one of eight bytes is a control character, `"`, `\` or 0xEF, with
+/// which U+FFFE and U+FFFF begin.
+#[inline]
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Subtracting sets the highest bit of a byte that was below `limit`. It may
+    // borrow from the byte above only where it has found one already; a byte
+    // that had its highest bit before (not ASCII) is left out.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | equal(b'"') | equal(b'\\') | equal(0xEF)) & (ONES << 7)
+}
+
+/// All of `bytes` in words of eight: those from the start, and a last one that
+/// overlaps them, or is filled up with spaces where there are fewer than eight.
+#[inline]
+pub(super) fn words(bytes: &[u8]) -> (&[[u8; 8]], u64) {
+    let last = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes) {
+        (Some(last), _, _) => u64::from_le_bytes(*last),
+        (None, Some(first), [.., a, b, c, d]) => {
+            let [e, f, g, h] = *first;
+            u64::from_le_bytes([e, f, g, h, *a, *b, *c, *d])
+        }
+        (_, _, [a, b, c]) => u64::from_le_bytes([*a, *b, *c, 32, 32, 32, 32, 32]),
+        (_, _, [a, b]) => u64::from_le_bytes([*a, *b, 32, 32, 32, 32, 32, 32]),
+        (_, _, [a]) => u64::from_le_bytes([*a, 32, 32, 32, 32, 32, 32, 32]),
+        _ => u64::from_le_bytes([32; 8]),
+    };
+    (bytes.as_chunks().0, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_character_is_found_at_every_place() {
+        for special in ['"', '\\', '\0', '\u{1f}', '\n', '\u{FFFE}', '\u{FFFF}'] {
+            for length in 0..40 {
+                for at in 0..=length {
+                    let text = format!("{}{special}{}", "x".repeat(at), "é".repeat(length - at));
+                    assert!(!is_plain(&text), "{text:?}");
+                }
+            }
+        }
+        for length in 0..40 {
+            assert!(is_plain(&" ~\u{7f}é€😀"[..1].repeat(length)));
+            assert!(is_plain(&"a\u{7f}é€😀".repeat(length)));
+        }
+    }
+
+    proptest! {
+        /// serde_json escapes the same characters in the same way, but for the two.
+        #[test]
+        fn texts_are_written_as_serde_json_does(text in "(\\PC|[\\x00-\\x7f]|[éﾟ\u{FFFD}])*") {
+            let mut out = String::new();
+            push_quoted(&mut out, &text);
+            let theirs = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(out, theirs.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff"));
+        }
+    }
+}
