@@ -1,6 +1,6 @@
 //! Nothing lost, nothing twice, nothing rewritten: the whole road, with
-//! producers and consumers in processes of their own, behind proxies that spoil
-//! requests and deliveries, while processes are killed and frozen.
+//! producers and consumers in processes of their own (workers, and the Lambda
+//! function under a Runtime API), behind proxies that spoil requests and deliveries, while processes are killed and frozen.
 //!
 //! `cargo test -p domain-events-consumer --test faults -- run --seconds 600`
 //! prints the figures, and fails if anything is not as it must be. A seed fixes
@@ -23,6 +23,7 @@ mod batches;
 mod events;
 mod figures;
 mod journal;
+mod lambda;
 mod model;
 mod plan;
 mod processes;
@@ -30,6 +31,8 @@ mod producer;
 #[path = "../it/support/proxy.rs"]
 mod proxy;
 mod run;
+#[path = "../it/support/runtime_api.rs"]
+mod runtime_api;
 mod table;
 
 use figures::Figures;

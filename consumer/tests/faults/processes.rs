@@ -22,6 +22,15 @@ pub(crate) enum Order {
     Finish,
 }
 
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Producer,
+    Worker,
+    /// Lambda does not ask a function to finish.
+    Function,
+}
+
 /// What was done to all processes.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
@@ -46,15 +55,10 @@ pub(crate) struct Place {
 
 impl Place {
     /// Starts the first process. What they print goes to `log`.
-    pub(crate) fn start(
-        producer: bool,
-        log: PathBuf,
-        start: Start,
-        count: &Arc<Mutex<Count>>,
-    ) -> Self {
+    pub(crate) fn start(role: Role, log: PathBuf, start: Start, count: &Arc<Mutex<Count>>) -> Self {
         let (orders, inbox) = mpsc::channel(1);
         let keeper = Keeper {
-            producer,
+            role,
             log,
             start,
             inbox,
@@ -80,7 +84,7 @@ impl Place {
 }
 
 struct Keeper {
-    producer: bool,
+    role: Role,
     log: PathBuf,
     start: Start,
     inbox: mpsc::Receiver<Order>,
@@ -129,9 +133,9 @@ impl Keeper {
                 Some(Order::Kill) => {
                     child.kill().await.unwrap();
                     let mut count = self.count.lock().unwrap();
-                    match self.producer {
-                        true => count.producers_killed += 1,
-                        false => count.consumers_killed += 1,
+                    match self.role {
+                        Role::Producer => count.producers_killed += 1,
+                        Role::Worker | Role::Function => count.consumers_killed += 1,
                     }
                     return false;
                 }
@@ -143,8 +147,13 @@ impl Keeper {
                 }
                 Some(Order::Finish) | None => {
                     drop(input.take());
-                    if !self.producer {
-                        signal(child, "TERM").await;
+                    match self.role {
+                        Role::Producer => {}
+                        Role::Worker => signal(child, "TERM").await,
+                        Role::Function => {
+                            child.kill().await.unwrap();
+                            return true;
+                        }
                     }
                     let end = tokio::time::timeout(Duration::from_secs(120), child.wait()).await;
                     match end {
@@ -173,9 +182,9 @@ impl Keeper {
             return;
         };
         let mut count = self.count.lock().unwrap();
-        let peak = match self.producer {
-            true => &mut count.producer_memory,
-            false => &mut count.consumer_memory,
+        let peak = match self.role {
+            Role::Producer => &mut count.producer_memory,
+            Role::Worker | Role::Function => &mut count.consumer_memory,
         };
         *peak = memory.max(*peak);
     }

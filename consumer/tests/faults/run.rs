@@ -13,13 +13,16 @@ use clap::ValueEnum as _;
 use domain_events_consumer::local::{Options, Stack};
 use tokio::process::Command;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::lambda;
 use crate::model::{self, Breach, DeadLetter, Judgement};
 use crate::plan::{Plan, Shared, random};
-use crate::processes::{Count, Order, Place};
+use crate::processes::{Count, Order, Place, Role};
 use crate::producer::Style;
 use crate::proxy::Proxy;
+use crate::runtime_api::RuntimeApi;
 use crate::table::Watch;
 
 /// What one run is to be.
@@ -51,7 +54,9 @@ const PRODUCERS: [Style; 5] = [
     Style::Foreign,
     Style::Foreign,
 ];
-const CONSUMERS: usize = 3;
+const WORKERS: usize = 2;
+/// Concurrent instances of the function.
+const FUNCTIONS: usize = 2;
 /// The most memory that a process may take, in KiB.
 const MAX_MEMORY: u64 = 256 * 1024;
 /// How long the queue may take to become empty once there are no faults.
@@ -80,9 +85,17 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
     let producers: Vec<Place> = (0..PRODUCERS.len())
         .map(|index| producer(setting, index, &folder, &environment, &count))
         .collect();
-    let consumers: Vec<Place> = (0..CONSUMERS)
-        .map(|index| consumer(index, &folder, &environment, &count))
+    let mut consumers: Vec<Place> = (0..WORKERS)
+        .map(|index| worker(index, &folder, &environment, &count))
         .collect();
+    let mut mappings = JoinSet::new();
+    for index in 0..FUNCTIONS {
+        let api = Arc::new(RuntimeApi::start().await);
+        consumers.push(function(index, &api, &folder, &environment, &count));
+        let client = client_at(&stack, &sqs.url());
+        let queue_url = stack.queue_url();
+        mappings.spawn(async move { lambda::poll(&api, &client, &queue_url).await });
+    }
     let (stop_watch, stop) = oneshot::channel();
     let client = stack.dynamodb_client();
     let table = stack.table();
@@ -94,6 +107,7 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         producer.finish().await;
     }
     let drained = drained(&stack).await;
+    mappings.shutdown().await;
     for consumer in consumers {
         consumer.finish().await;
     }
@@ -199,10 +213,10 @@ fn producer(
             .envs(environment.clone());
         command
     });
-    Place::start(true, log, start, count)
+    Place::start(Role::Producer, log, start, count)
 }
 
-fn consumer(
+fn worker(
     index: usize,
     folder: &Path,
     environment: &Environment,
@@ -216,11 +230,34 @@ fn consumer(
         command
     });
     Place::start(
-        false,
-        folder.join(format!("consumer-{index}")),
+        Role::Worker,
+        folder.join(format!("worker-{index}")),
         start,
         count,
     )
+}
+
+fn function(
+    index: usize,
+    api: &Arc<RuntimeApi>,
+    folder: &Path,
+    environment: &Environment,
+    count: &Arc<Mutex<Count>>,
+) -> Place {
+    let (api, environment) = (Arc::clone(api), environment.clone());
+    let start = Box::new(move |_| {
+        let mut command = api.function();
+        command.envs(environment.clone());
+        command
+    });
+    let log = folder.join(format!("function-{index}"));
+    Place::start(Role::Function, log, start, count)
+}
+
+/// A client of the queue behind the proxy.
+fn client_at(stack: &Stack, url: &str) -> aws_sdk_sqs::Client {
+    let config = stack.sqs_client().config().to_builder().endpoint_url(url);
+    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 /// Kills and freezes processes for as long as the run lasts.

@@ -23,8 +23,7 @@ pub(crate) struct Json {
     pub(crate) size: usize,
 }
 
-/// Writes the `Data` of an event; `None` of the text is never: an event without
-/// data has `null`.
+/// Writes the `Data` of an event: an object or `null`.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, InvalidEvent> {
     let mut writer = Writer::with_capacity(USUAL_BYTES);
     let result = value.serialize(Value::root(&mut writer));

@@ -1,7 +1,9 @@
 //! Lambda's Runtime API, as far as a function sees it, around the real binary.
 
+#![allow(dead_code, reason = "not every test binary that has it uses all of it")]
+
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,18 +35,15 @@ struct Invocations {
     last: Mutex<u64>,
 }
 
-/// A running function.
-pub(crate) struct Function {
+/// The Runtime API of one function.
+pub(crate) struct RuntimeApi {
     invocations: Arc<Invocations>,
-    process: Child,
-    /// What it writes, read all the time: a pipe that is full would stop it.
-    output: JoinSet<String>,
+    address: SocketAddr,
     _server: JoinSet<()>,
 }
 
-impl Function {
-    /// Starts the binary with this environment.
-    pub(crate) async fn start(environment: Vec<(&'static str, String)>) -> Self {
+impl RuntimeApi {
+    pub(crate) async fn start() -> Self {
         let invocations = Arc::new(Invocations::default());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,33 +57,35 @@ impl Function {
             .with_state(Arc::clone(&invocations));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        let mut process = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
-            .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "consumer")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
-            .envs(environment)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut output = JoinSet::new();
-        output.spawn(text_of(process.stdout.take().unwrap()));
-        output.spawn(text_of(process.stderr.take().unwrap()));
         Self {
             invocations,
-            process,
-            output,
+            address,
             _server: server,
         }
     }
 
-    /// Invokes the function with SQS records, and this much time.
-    pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> Answer {
+    /// The binary, as Lambda starts it.
+    pub(crate) fn function(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        command
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", self.address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "consumer")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream");
+        command
+    }
+
+    /// Invokes the function with SQS records, and this much time. `None` if it
+    /// does not answer within `patience` more.
+    pub(crate) async fn invoke(
+        &self,
+        event: &Value,
+        timeout: Duration,
+        patience: Duration,
+    ) -> Option<Answer> {
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut last = self.invocations.last.lock().unwrap();
@@ -98,10 +99,45 @@ impl Function {
             .unwrap()
             .push_back((number, event.to_string(), timeout));
         self.invocations.changed.notify_one();
-        tokio::time::timeout(timeout + Duration::from_secs(20), receiver)
-            .await
-            .unwrap()
-            .unwrap()
+        let answer = tokio::time::timeout(timeout + patience, receiver).await;
+        answer.ok().map(|answer| answer.unwrap())
+    }
+}
+
+/// A running function.
+pub(crate) struct Function {
+    api: RuntimeApi,
+    process: Child,
+    /// What it writes, read all the time: a pipe that is full would stop it.
+    output: JoinSet<String>,
+}
+
+impl Function {
+    /// Starts the binary with this environment.
+    pub(crate) async fn start(environment: Vec<(&'static str, String)>) -> Self {
+        let api = RuntimeApi::start().await;
+        let mut process = api
+            .function()
+            .envs(environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut output = JoinSet::new();
+        output.spawn(text_of(process.stdout.take().unwrap()));
+        output.spawn(text_of(process.stderr.take().unwrap()));
+        Self {
+            api,
+            process,
+            output,
+        }
+    }
+
+    /// Invokes the function with SQS records, and this much time.
+    pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> Answer {
+        let patience = Duration::from_secs(20);
+        self.api.invoke(event, timeout, patience).await.unwrap()
     }
 
     /// Ends the function and gives all that it has written.
