@@ -9,6 +9,7 @@ mod check;
 mod definition;
 mod expand;
 mod force;
+mod input;
 mod item;
 mod location;
 mod mistakes;
@@ -21,6 +22,7 @@ mod serde_name;
 mod tests;
 
 use expand::Expansion;
+use input::Input;
 use quote::quote;
 use syn::{Data, DeriveInput, parse_macro_input};
 
@@ -169,7 +171,7 @@ use syn::{Data, DeriveInput, parse_macro_input};
 /// ```
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn derive_domain_event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
+    let Input(input) = parse_macro_input!(input as Input);
     derive(&input).into()
 }
 
