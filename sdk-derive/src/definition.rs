@@ -27,9 +27,11 @@ pub(crate) fn of_struct(event: &Event<'_>, krate: &Path) -> TokenStream {
     };
     let emitter_id = constant(event.emitter_id.as_ref(), "with_emitter_id");
     let emitter_type = constant(event.emitter_type.as_ref(), "with_emitter_type");
-    let definition = alone(event, krate);
+    let mut definition = alone(event, krate);
+    definition.extend(emitter_id);
+    definition.extend(emitter_type);
     quote! {{
-        let __event = #definition #emitter_id #emitter_type;
+        let __event = #definition;
         __event
     }}
 }

@@ -51,6 +51,9 @@ impl Expansion<'_> {
         };
         let checks = force.all(model);
         let implementation = self.implementation(&self.bounds(model), &body);
+        if checks.is_empty() {
+            return implementation;
+        }
         quote! {
             #(#checks)*
             #implementation

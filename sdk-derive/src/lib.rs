@@ -11,6 +11,7 @@ mod check;
 mod definition;
 mod expand;
 mod force;
+mod input;
 mod item;
 mod location;
 mod mistakes;
@@ -23,7 +24,8 @@ mod serde_name;
 mod tests;
 
 use expand::derive;
-use syn::{DeriveInput, parse_macro_input};
+use input::Input;
+use syn::parse_macro_input;
 
 /// Makes a struct or an enum a domain event.
 ///
@@ -170,6 +172,6 @@ use syn::{DeriveInput, parse_macro_input};
 /// ```
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn derive_domain_event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    let input = parse_macro_input!(input as DeriveInput);
+    let Input(input) = parse_macro_input!(input as Input);
     derive(&input).into()
 }

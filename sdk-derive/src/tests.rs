@@ -1,14 +1,14 @@
 //! From source text to mistakes and to code, without a compiler.
 
 use proc_macro2::TokenStream;
-use syn::DeriveInput;
 
 use crate::check::check;
 use crate::derive;
+use crate::input::Input;
 
 /// The reported tokens with the messages.
 fn mistakes(source: &str) -> Vec<(String, String)> {
-    let input: DeriveInput = syn::parse_str(source).unwrap();
+    let Input(input) = syn::parse_str(source).unwrap();
     let Err(mistakes) = check(&input).model else {
         return Vec::new();
     };
@@ -31,7 +31,7 @@ fn refuses(source: &str, expected: &[(&str, &str)]) {
 
 #[track_caller]
 fn expands(source: &str, expected: &str) {
-    let input: DeriveInput = syn::parse_str(source).unwrap();
+    let Input(input) = syn::parse_str(source).unwrap();
     let expected: TokenStream = expected.parse().unwrap();
     // Tokens print with more or less space, depending on who made them.
     let without_space = |tokens: TokenStream| tokens.to_string().replace(' ', "");

@@ -25,6 +25,7 @@ of_the_derive! {
     "../../../sdk-derive/src/definition.rs" definition
     "../../../sdk-derive/src/expand.rs" expand
     "../../../sdk-derive/src/force.rs" force
+    "../../../sdk-derive/src/input.rs" input
     "../../../sdk-derive/src/item.rs" item
     "../../../sdk-derive/src/location.rs" location
     "../../../sdk-derive/src/mistakes.rs" mistakes

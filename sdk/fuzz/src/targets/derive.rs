@@ -2,6 +2,7 @@
 
 use syn::DeriveInput;
 
+use crate::input::Input;
 use crate::{check, expand};
 
 /// Deeper than any type, shallower than syn's recursion.
@@ -17,7 +18,15 @@ pub fn check(input: &[u8]) {
     if input.iter().filter(opened).count() > MAX_NESTING {
         return;
     }
-    if let Ok(input) = syn::parse_str::<DeriveInput>(source) {
+    // The compiler hands nothing else to a derive. That the derive passes over
+    // what it does not need may make no difference.
+    if let Ok(whole) = syn::parse_str::<DeriveInput>(source) {
+        let Input(input) = syn::parse_str(source).unwrap_or_else(|e| panic!("{e}: {source}"));
+        assert_eq!(
+            expand::derive(&input).to_string(),
+            expand::derive(&whole).to_string(),
+            "{source}"
+        );
         one(&input, source);
     }
     // Otherwise the sources of all inputs would be kept.

@@ -1,0 +1,151 @@
+//! Reads what is derived for, without what nobody asks about.
+//!
+//! The type of a field matters only where the field is marked, and is handed on
+//! as it was written. To read all of them was a third of the macro's own time,
+//! which every build of a service pays for each of its events: macros are usually
+//! compiled unoptimized.
+
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    Attribute, Data, DataStruct, DeriveInput, Field, FieldMutability, Fields, FieldsNamed,
+    Generics, Ident, Token, Type, Visibility, braced, token,
+};
+
+pub(crate) struct Input(pub(crate) DeriveInput);
+
+impl Parse for Input {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        let attrs = ahead.call(Attribute::parse_outer)?;
+        let vis = ahead.parse::<Visibility>()?;
+        let Some(struct_token) = ahead.parse::<Option<Token![struct]>>()? else {
+            return input.parse().map(Self);
+        };
+        let ident = ahead.parse::<Ident>()?;
+        let mut generics = ahead.parse::<Generics>()?;
+        generics.where_clause = ahead.parse()?;
+        if !ahead.peek(token::Brace) {
+            return input.parse().map(Self);
+        }
+        let content;
+        let brace_token = braced!(content in ahead);
+        let named = content.parse_terminated(field, Token![,])?;
+        input.advance_to(&ahead);
+        let fields = Fields::Named(FieldsNamed { brace_token, named });
+        Ok(Self(DeriveInput {
+            attrs,
+            vis,
+            ident,
+            generics,
+            data: Data::Struct(DataStruct {
+                struct_token,
+                fields,
+                semi_token: None,
+            }),
+        }))
+    }
+}
+
+/// A field. Its type is as it was written, or empty where it is not marked.
+fn field(input: ParseStream<'_>) -> syn::Result<Field> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let vis = input.parse()?;
+    let ident = input.call(Ident::parse_any)?;
+    let colon_token = input.parse()?;
+    let is_marked = attrs.iter().any(|attr| attr.path().is_ident("event"));
+    let mut ty = Vec::new();
+    each_of_type(input, |token| {
+        if is_marked {
+            ty.push(token);
+        }
+    })?;
+    Ok(Field {
+        attrs,
+        vis,
+        mutability: FieldMutability::None,
+        ident: Some(ident),
+        colon_token: Some(colon_token),
+        ty: Type::Verbatim(ty.into_iter().collect()),
+    })
+}
+
+/// Passes over a type: up to the comma that is not one of its own.
+fn each_of_type(input: ParseStream<'_>, mut take: impl FnMut(TokenTree)) -> syn::Result<()> {
+    input.step(|cursor| {
+        let mut rest = *cursor;
+        let (mut open, mut after_dash) = (0_usize, false);
+        while let Some((token, next)) = rest.token_tree() {
+            let sign = match &token {
+                TokenTree::Punct(punct) => punct.as_char(),
+                _ => ' ',
+            };
+            match sign {
+                ',' if open == 0 => break,
+                '<' => open += 1,
+                // Not that of the arrow in `fn() -> T`.
+                '>' if !after_dash => open = open.saturating_sub(1),
+                _ => {}
+            }
+            after_dash = sign == '-';
+            rest = next;
+            take(token);
+        }
+        Ok(((), rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::ToTokens;
+
+    #[test]
+    fn every_field_is_found_whatever_its_type() {
+        let Input(input) = syn::parse2(quote::quote! {
+            #[event(version = 2)]
+            pub struct Order<'a, T: Into<u8>, const N: usize = 3> where T: Clone {
+                #[event(id)]
+                pub a: Vec<(u8, [u8; 2])>,
+                b: Vec<Vec<(String, u8)>>,
+                pub(crate) c: fn(u8, u16) -> Result<u8, ()>,
+                r#type: <T as Into<u8>>::Output,
+                d: Box<dyn Fn(u8) -> Vec<u8> + Send + 'a>,
+                e: [u8; { N + 1 }],
+                f: std::collections::HashMap<String, Box<dyn Fn() -> u8>>
+            }
+        })
+        .unwrap();
+        let Data::Struct(DataStruct { fields, .. }) = &input.data else {
+            panic!("a struct was written");
+        };
+        let names = fields.iter().filter_map(|field| field.ident.as_ref());
+        let names: Vec<String> = names.map(ToString::to_string).collect();
+        assert_eq!(names, ["a", "b", "c", "r#type", "d", "e", "f"]);
+        let types = fields
+            .iter()
+            .map(|field| field.ty.to_token_stream().to_string());
+        let types: Vec<String> = types.filter(|ty| !ty.is_empty()).collect();
+        assert_eq!(types, ["Vec < (u8 , [u8 ; 2]) >"]);
+        assert_eq!(input.generics.params.len(), 3);
+        assert!(input.generics.where_clause.is_some());
+        assert_eq!(input.attrs.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_struct_with_named_fields_is_read_as_ever() {
+        for text in [
+            "struct A;",
+            "struct A(u8, Vec<u8>);",
+            "pub enum A { B { c: u8 }, D(u8) }",
+            "union A { b: u8 }",
+        ] {
+            let Input(input) = syn::parse_str(text).unwrap();
+            let whole: DeriveInput = syn::parse_str(text).unwrap();
+            let text = |input: &DeriveInput| input.to_token_stream().to_string();
+            assert_eq!(text(&input), text(&whole));
+        }
+    }
+}
