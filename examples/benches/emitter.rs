@@ -109,14 +109,15 @@ fn main() {
             .build()
             .unwrap()
     };
+    // Before what fills endpoints of this process with messages.
+    if wanted("memory") {
+        runtime().block_on(memory());
+    }
     if wanted("idle") {
         runtime().block_on(idle());
     }
     if wanted("load") {
         runtime().block_on(load());
-    }
-    if wanted("memory") {
-        runtime().block_on(memory());
     }
 }
 
