@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::error::EmitError;
 use crate::sdk::batch::Limits;
 use crate::sdk::epochs::Epochs;
+use crate::sdk::observe;
 use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::queue::{Batch, Held, Queue};
 use crate::sdk::retry::Retry;
@@ -187,7 +188,14 @@ impl Sender {
             return Ok(outcome);
         };
         state.queue.push(event);
+        // Whoever takes the next batch tells what waits behind it; while all
+        // requests hang, nobody does.
+        let busy = state.workers == self.settings.max_in_flight;
+        let waiting = busy.then(|| (state.queue.len(), state.queue.oldest().map(|e| e.since)));
         self.start_workers(state);
+        if let Some((events, oldest)) = waiting {
+            observe::waiting(events, oldest);
+        }
         Ok(outcome)
     }
 

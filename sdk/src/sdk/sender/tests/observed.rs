@@ -142,13 +142,35 @@ fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
     });
     assert_eq!(told.of("domain_events_batch_messages"), [1.0, 10.0, 2.0]);
     assert_eq!(told.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
-    assert_eq!(told.of("domain_events_waiting"), [0.0, 2.0, 0.0]);
-    let age = "domain_events_oldest_waiting_seconds";
-    assert_eq!(told.of(age), [0.0, 0.003, 0.0]);
+    // While the first is on its way, each that comes is told.
+    let coming = (1..=12).map(f64::from);
+    let waiting: Vec<f64> = [0.0].into_iter().chain(coming).chain([2.0, 0.0]).collect();
+    assert_eq!(told.of("domain_events_waiting"), waiting);
+    let ages = told.of("domain_events_oldest_waiting_seconds");
+    assert_eq!(ages[13..], [0.003, 0.0]);
     assert_eq!(
         told.sum("domain_events_sent_bytes_total"),
         sent_bytes(&fake)
     );
+}
+
+#[test]
+fn what_waits_is_told_while_every_request_hangs() {
+    let fake = Fake::new(|_, messages| (Duration::from_secs(9), Ok(all(messages))));
+    let told = told(async {
+        let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
+        let mut tasks = spawn(&sdk, numbered(0..1));
+        for n in 1..4 {
+            sleep(Duration::from_secs(2)).await;
+            tasks.extend(spawn(&sdk, numbered(n..n + 1)));
+        }
+        for task in tasks {
+            let _ = task.await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(told.of("domain_events_waiting"), [0.0, 1.0, 2.0, 3.0, 0.0]);
+    let age = "domain_events_oldest_waiting_seconds";
+    assert_eq!(told.of(age), [0.0, 0.0, 2.0, 4.0, 0.0]);
 }
 
 #[test]
