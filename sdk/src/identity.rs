@@ -3,7 +3,7 @@
 //! ```text
 //! 48 bits  milliseconds since 1970      ┐ the event's own timestamp, which
 //! 12 bits  part of the millisecond      ┘ this process gives only once
-//! 62 bits  random, one draw for a thread and millisecond
+//! 62 bits  random, one draw for a thread and millisecond of the wall clock
 //! ```
 //!
 //! Within a process the time alone tells identities apart (RFC 9562, section 6.2,
@@ -17,6 +17,7 @@
 //! a fork) would go on with the same bytes as its copy, but its clock moves on.
 
 use std::cell::Cell;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -34,7 +35,14 @@ pub(crate) fn at(timestamp: Timestamp) -> EventId {
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;
-    EventId::of_uuid(Uuid::from_u64_pair(time, random(milliseconds)))
+    EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock())))
+}
+
+/// Milliseconds, of the clock and not of the timestamp: while the clock is behind,
+/// timestamps go on by a microsecond each, however long it takes.
+fn wall_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// 62 random bits below the two of a UUID's variant.
@@ -108,15 +116,12 @@ mod tests {
 
     #[test]
     fn another_millisecond_and_another_thread_have_other_random_bits() {
-        let bits = |nanos: u64| {
-            uuid(&at(Timestamp::from_nanos(nanos).unwrap()))
-                .as_u64_pair()
-                .1
-        };
-        let now = 1_596_719_980_000_000_000;
-        assert_eq!(bits(now), bits(now + 999_000));
-        assert_ne!(bits(now), bits(now + 1_000_000));
-        let elsewhere = std::thread::spawn(move || bits(now)).join().unwrap();
-        assert_ne!(bits(now), elsewhere);
+        assert_eq!(random(7), random(7));
+        let before = random(7);
+        assert_ne!(before, random(8));
+        assert_ne!(before, random(7), "it is another draw");
+        let here = random(9);
+        let elsewhere = std::thread::spawn(|| random(9)).join().unwrap();
+        assert_ne!(here, elsewhere);
     }
 }

@@ -101,6 +101,24 @@ use sender::Sender;
 /// When the last handle is dropped without it, what is pending is still sent as
 /// long as the tokio runtime lives; how much that was is logged.
 ///
+/// # What it tells
+///
+/// Spans and events through `tracing`, and with the feature `metrics` these
+/// through the `metrics` facade, for the whole process. Neither shows a payload.
+///
+/// | name | kind | what |
+/// |---|---|---|
+/// | `domain_events_emitted_total` | counter | events that SQS has accepted |
+/// | `domain_events_failed_total` | counter | events whose `emit` returned an error |
+/// | `domain_events_retried_total` | counter | events that are sent again after SQS failed at them |
+/// | `domain_events_sent_bytes_total` | counter | bytes of message bodies |
+/// | `domain_events_batch_messages`, `domain_events_batch_events` | histogram | how full a request is; they differ with packing |
+/// | `domain_events_waiting` | gauge | events that wait to be sent |
+/// | `domain_events_oldest_waiting_seconds` | gauge | since when the oldest of them has |
+///
+/// The gauges are set when a request goes out and, while no further request may,
+/// when an event comes.
+///
 /// # In a Lambda function
 ///
 /// The process is frozen as soon as an invocation has its response. Nothing of

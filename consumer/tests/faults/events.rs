@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::random;
+use crate::producer::conversation;
 
 /// What happens to an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
@@ -27,6 +28,7 @@ pub(crate) enum Happened {
         rate: f64,
         tags: Vec<String>,
     },
+    #[event(version = 2, oldest)]
     Closed {
         #[event(id)]
         account: String,
@@ -110,6 +112,15 @@ impl Happened {
             "Data": data,
             "Region": "eu",
         });
+        if name == "Closed" {
+            event["Version"] = 2.into();
+        }
+        if let Some((correlation, causation)) =
+            conversation(&self.origin().producer, self.origin().number)
+        {
+            event["CorrelationId"] = correlation.into();
+            event["CausationId"] = causation.into();
+        }
         if let Some(event_id) = event_id {
             event["EventId"] = event_id.into();
         }

@@ -54,10 +54,11 @@ impl Journal {
     }
 
     pub(crate) fn read(path: &Path) -> Vec<Entry> {
-        let text = std::fs::read_to_string(path).unwrap();
+        let bytes = std::fs::read(path).unwrap();
         // A line without an end was being written when its writer was killed.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole
+        let end = bytes.iter().rposition(|b| *b == b'\n').unwrap_or(0);
+        std::str::from_utf8(&bytes[..end])
+            .unwrap()
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()

@@ -1,6 +1,7 @@
 //! Lambda's event source mapping, as far as the function sees it: it polls the
 //! queue, invokes the function, and deletes what that does not report as failed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -14,8 +15,9 @@ use crate::runtime_api::{Answer, RuntimeApi};
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Polls for ever, through a client that meets faults like any other.
-pub(crate) async fn poll(api: &RuntimeApi, client: &Client, queue_url: &str) {
+/// Polls for ever, through a client that meets faults like any other. `answers`
+/// counts what the function answered as it should.
+pub(crate) async fn poll(api: &RuntimeApi, client: &Client, queue_url: &str, answers: &AtomicU64) {
     loop {
         let received = client
             .receive_message()
@@ -40,6 +42,7 @@ pub(crate) async fn poll(api: &RuntimeApi, client: &Client, queue_url: &str) {
         let event = event(&messages, queue_url);
         let answer = api.invoke(&event, TIMEOUT, Duration::ZERO).await;
         if let Some(Answer::Response(response)) = answer {
+            answers.fetch_add(1, Ordering::Relaxed);
             delete(client, queue_url, &messages, &response).await;
         }
     }

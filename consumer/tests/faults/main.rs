@@ -65,8 +65,8 @@ struct Run {
     /// Events a second that each of the five producers emits.
     #[arg(long, default_value_t = 100)]
     rate: u64,
-    /// Succeeds only if all that goes wrong is this, and something does: for
-    /// builds that are broken on purpose.
+    /// Succeeds only if one of these goes wrong, whatever else does: for builds
+    /// that are broken on purpose.
     #[arg(long, value_delimiter = ',')]
     expect: Vec<Breach>,
 }

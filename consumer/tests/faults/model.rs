@@ -6,9 +6,11 @@ use std::path::Path;
 use clap::ValueEnum;
 use domain_events::{Decoded, EntityId, EventStore, Timestamp};
 use futures::TryStreamExt as _;
+use serde_json::Value;
 
 use crate::events::{Happened, Origin};
 use crate::journal::{Entry, Foreign, Journal};
+use crate::producer::conversation;
 
 /// What the producers said, and what became of it.
 #[derive(Debug, Default)]
@@ -238,6 +240,18 @@ fn difference(
         return Some(format!("{event:?} is not {emitted:?}"));
     }
     let extra: Vec<_> = stored.extra_fields().collect();
+    let talk = conversation(&origin.producer, origin.number);
+    let talk = talk
+        .as_ref()
+        .map(|(correlation, causation)| (&**correlation, &**causation));
+    let stored_talk = stored.correlation_id().map(|id| id.as_str());
+    let stored_talk = stored_talk.zip(stored.causation_id().map(|id| id.as_str()));
+    let version = if matches!(emitted, Happened::Closed { .. }) {
+        2
+    } else {
+        1
+    };
+    let data: Value = serde_json::from_str(stored.data().unwrap_or("null")).unwrap();
     let (identity, timestamp, extras) = match (&told.foreign, &told.receipt) {
         (Some(foreign), _) => (
             Some(&foreign.event_id),
@@ -263,6 +277,10 @@ fn difference(
             "Timestamp",
         ),
         (extra == extras, "a field of its own"),
+        (stored_talk == talk, "CorrelationId or CausationId"),
+        (stored.version() == version, "Version"),
+        (stored.trace_parent().is_none(), "TraceParent"),
+        (data == emitted.foreign(0, None)["Data"], "Data"),
     ];
     let wrong = kept.into_iter().find(|(kept, _)| !kept);
     wrong.map(|(_, name)| format!("{name} is not what was emitted: {stored:?}, told {told:?}"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
-use domain_events::{Durability, Emission, EmitError, Receipt, Sdk};
+use domain_events::{CausationId, CorrelationId, Durability, Emission, EmitError, Receipt, Sdk};
 use domain_events_consumer::clients;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
@@ -86,7 +86,7 @@ pub(crate) async fn run(options: Options) {
             }
         } else {
             let permit = Arc::clone(&in_flight).acquire_owned().await.unwrap();
-            let emission: Emission = sdk.emit(event(number));
+            let emission: Emission = in_context(&sdk, &options.name, number).emit(event(number));
             let (sdk, journal) = (sdk.clone(), Arc::clone(&journal));
             outcomes.spawn(async move {
                 let outcome = again(&sdk, emission.await).await;
@@ -106,6 +106,28 @@ pub(crate) async fn run(options: Options) {
     while outcomes.join_next().await.is_some() {}
     let report = sdk.shutdown(Duration::from_secs(60)).await;
     assert!(report.is_complete() && report.in_spool == 0, "{report:?}");
+}
+
+/// The handle for an event: every third is part of a conversation, and caused.
+fn in_context(sdk: &Sdk, producer: &str, number: u64) -> Sdk {
+    match conversation(producer, number) {
+        None => sdk.clone(),
+        Some((correlation, causation)) => sdk
+            .correlated(CorrelationId::new(correlation).unwrap())
+            .caused_by(CausationId::new(causation).unwrap()),
+    }
+}
+
+/// Correlation and causation of a producer's event, if it has any.
+pub(crate) fn conversation(producer: &str, number: u64) -> Option<(String, String)> {
+    // `emit_all` has one context for all of them.
+    let has = number.is_multiple_of(3) && !producer.starts_with("packed");
+    has.then(|| {
+        (
+            format!("{producer}-talk-{}", number / 9),
+            format!("cause-{number}"),
+        )
+    })
 }
 
 async fn sdk(options: &Options) -> Sdk {

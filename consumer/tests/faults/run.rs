@@ -1,7 +1,7 @@
 //! One run: the whole road under faults, then calm, then the judgement.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -89,12 +89,13 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         .map(|index| worker(index, &folder, &environment, &count))
         .collect();
     let mut mappings = JoinSet::new();
+    let answers: Arc<AtomicU64> = Arc::default();
     for index in 0..FUNCTIONS {
         let api = Arc::new(RuntimeApi::start().await);
         consumers.push(function(index, &api, &folder, &environment, &count));
         let client = client_at(&stack, &sqs.url());
-        let queue_url = stack.queue_url();
-        mappings.spawn(async move { lambda::poll(&api, &client, &queue_url).await });
+        let (queue_url, answers) = (stack.queue_url(), Arc::clone(&answers));
+        mappings.spawn(async move { lambda::poll(&api, &client, &queue_url, &answers).await });
     }
     let (stop_watch, stop) = oneshot::channel();
     let client = stack.dynamodb_client();
@@ -107,6 +108,8 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         producer.finish().await;
     }
     let drained = drained(&stack).await;
+    // They poll for ever, unless the function answers what it never should.
+    let ended = mappings.try_join_next();
     mappings.shutdown().await;
     for consumer in consumers {
         consumer.finish().await;
@@ -125,6 +128,26 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         judgement.breach(Breach::Broken, || {
             "the queue does not become empty".to_owned()
         });
+    }
+    if let Some(ended) = ended {
+        judgement.breach(Breach::Broken, || format!("a mapping ended: {ended:?}"));
+    }
+    let happened = [
+        (judgement.accepted, "no event was accepted"),
+        (judgement.invalid, "no event breaks the contract"),
+        (watch.items() as u64, "the table is empty"),
+        (watch.scans, "the table was not scanned"),
+        (
+            shared.tally.lock().unwrap().faults.len() as u64,
+            "there were no faults",
+        ),
+        (
+            answers.load(Ordering::Relaxed),
+            "the function answered nothing",
+        ),
+    ];
+    for (_, what) in happened.iter().filter(|(count, _)| *count == 0) {
+        judgement.breach(Breach::Broken, || (*what).to_owned());
     }
     let count = std::mem::take(&mut *count.lock().unwrap());
     for ended in &count.ended {
@@ -248,6 +271,10 @@ fn function(
     let start = Box::new(move |_| {
         let mut command = api.function();
         command.envs(environment.clone());
+        // A build that is broken on purpose is broken here as well.
+        command.envs(
+            std::env::var_os("DOMAIN_EVENTS_SABOTAGE").map(|how| ("DOMAIN_EVENTS_SABOTAGE", how)),
+        );
         command
     });
     let log = folder.join(format!("function-{index}"));
@@ -324,9 +351,9 @@ async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
         }
         for message in received.messages() {
             let attributes = message.message_attributes();
-            let code = attributes
-                .and_then(|a| a.get("RejectionCode"))
-                .and_then(|code| code.string_value());
+            let text = |name| attributes?.get(name)?.string_value();
+            let told = ["RejectionReason", "OriginalMessageId"].map(text);
+            let code = text("RejectionCode").filter(|_| told.iter().all(Option::is_some));
             letters.push((
                 message.body().unwrap().to_owned(),
                 code.unwrap_or("none").to_owned(),

@@ -70,7 +70,8 @@ pub(crate) struct Spool {
     /// Events that the journal held when it was opened.
     found: u64,
     closed: AtomicBool,
-    closing: Notify,
+    /// Whoever pauses between two rounds has to look again.
+    hurry: Notify,
     /// The journal holds less, or nothing sends from it any more.
     changed: Notify,
 }
@@ -120,7 +121,13 @@ impl Spooling {
 enum Work {
     Append(Arc<Sender>, Vec<Pending>),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
-    Remove(Vec<u64>, Vec<u64>, oneshot::Sender<Result<(), SpoolError>>),
+    /// What was sent and what was refused, which the sender counts out.
+    Remove(
+        Arc<Sender>,
+        Vec<u64>,
+        Vec<u64>,
+        oneshot::Sender<Result<(), SpoolError>>,
+    ),
     /// The last work: the folder is another emitter's, once this is answered.
     Close(oneshot::Sender<()>),
 }
@@ -148,7 +155,7 @@ impl Spool {
             work,
             found,
             closed: AtomicBool::new(false),
-            closing: Notify::new(),
+            hurry: Notify::new(),
             changed: Notify::new(),
         })
     }
@@ -179,12 +186,17 @@ impl Spool {
         }
     }
 
-    /// Waits until all that it held has been sent.
-    pub(crate) async fn emptied(&self, sender: &Sender) {
+    /// Waits until all that it held has been sent, or somebody closes it.
+    pub(crate) async fn emptied(&self, sender: &Arc<Sender>) {
+        // A pause after a failure would be longer than there is time.
+        self.hurry.notify_waiters();
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if sender.spooling(|spooling| !spooling.is_on() && !spooling.draining) {
+            // What sent from it may have ended with its runtime.
+            self.drain(sender);
+            let empty = sender.spooling(|spooling| !spooling.is_on() && !spooling.draining);
+            if empty || self.is_closed() {
                 return;
             }
             changed.await;
@@ -198,7 +210,8 @@ impl Spool {
     /// Stops sending, and gives the folder free; what is on disk stays there.
     pub(crate) async fn close(&self, sender: &Sender) {
         self.closed.store(true, Ordering::Relaxed);
-        self.closing.notify_waiters();
+        self.hurry.notify_waiters();
+        self.tell_change();
         // A round that is under way has still to note what it has sent.
         if sender.spooling(|spooling| !spooling.draining) {
             let (reply, closed) = oneshot::channel();
@@ -211,13 +224,13 @@ impl Spool {
         self.found
     }
 
-    /// Waits for as long, or until it is closed.
+    /// Waits for as long, or until there is a hurry.
     async fn pause(&self, wait: Duration) {
-        let mut closing = pin!(self.closing.notified());
-        closing.as_mut().enable();
+        let mut hurry = pin!(self.hurry.notified());
+        hurry.as_mut().enable();
         if !self.is_closed() {
             // Either way it is time to look again.
-            let _ = tokio::time::timeout(wait, closing).await;
+            let _ = tokio::time::timeout(wait, hurry).await;
         }
     }
 
@@ -251,8 +264,13 @@ fn run(
                     Work::Read(count, reply) => {
                         let _ = reply.send(journal.read(count, ROUND_BYTES));
                     }
-                    Work::Remove(sent, refused, reply) => {
-                        let _ = reply.send(journal.remove(&sent, &refused));
+                    Work::Remove(sender, sent, refused, reply) => {
+                        let result = journal.remove(&sent, &refused);
+                        // Here, and not by who asked: that may be gone.
+                        if result.is_ok() {
+                            sender.left_spool((sent.len() + refused.len()) as u64);
+                        }
+                        let _ = reply.send(result);
                     }
                     Work::Close(reply) => return Some(reply),
                     Work::Append(..) => {}
@@ -284,12 +302,21 @@ struct Drain {
     ended: bool,
 }
 
-/// It may end with its runtime: then the next append starts another.
+/// It may end with its runtime: then the next append starts another. If the
+/// spool was closed meanwhile, whoever closed it has left the end to us.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
             self.sender.spooling(|spooling| spooling.draining = false);
         }
+        let Some(spool) = self.sender.spool() else {
+            return;
+        };
+        if spool.is_closed() {
+            let (reply, _) = oneshot::channel();
+            let _ = self.work.send(Work::Close(reply));
+        }
+        spool.tell_change();
     }
 }
 
@@ -307,7 +334,12 @@ impl Drain {
                 Ok(Round::Failed) => {
                     count = PROBE;
                     spool.pause(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
+                    // Towards a deadline it is tried as often as may be.
+                    let longest = match sender.is_closed() {
+                        true => FIRST_WAIT,
+                        false => LONGEST_WAIT,
+                    };
+                    wait = (wait * 2).min(longest);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
@@ -315,9 +347,6 @@ impl Drain {
                 }
             }
         }
-        // Closed meanwhile: whoever closed it has left the rest to us.
-        let (reply, _) = oneshot::channel();
-        let _ = self.work.send(Work::Close(reply));
     }
 
     /// Sends the first events through the sender, and removes what SQS took.
@@ -327,9 +356,6 @@ impl Drain {
             // What is counted and not on disk yet is behind us in the thread's
             // work: the next round waits for it there.
             let empty = sender.spooling(Spooling::end_draining);
-            if let Some(spool) = sender.spool().filter(|_| empty) {
-                spool.tell_change();
-            }
             return Ok(if empty { Round::Empty } else { Round::Sent });
         }
         let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -356,9 +382,8 @@ impl Drain {
                 _ => failed = true,
             }
         }
-        let gone = (sent.len() + refused.len()) as u64;
-        self.ask(|reply| Work::Remove(sent, refused, reply)).await?;
-        sender.left_spool(gone);
+        self.ask(|reply| Work::Remove(sender.clone(), sent, refused, reply))
+            .await?;
         Ok(if failed { Round::Failed } else { Round::Sent })
     }
 

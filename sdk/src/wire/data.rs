@@ -10,7 +10,7 @@ use serde::de::{
 };
 
 use super::check::{self, Refusal};
-use super::json::Reader;
+use super::json::{Reader, Token};
 use super::misfit::Misfit;
 use super::serializer::Value;
 use super::writer::{Stopped, Writer};
@@ -70,10 +70,17 @@ fn exact(text: &str) -> Result<usize, InvalidEvent> {
     let first = reader
         .next()
         .map_err(|_| broken("the type's Serialize wrote text that is not JSON"))?;
-    check::value(&mut reader, first, 1).map_err(|refusal| match refusal.inside("Data") {
-        Refusal::Invalid(error) => error,
-        Refusal::Syntax(_) => broken("the type's Serialize wrote text that is not JSON"),
-    })
+    let size =
+        check::value(&mut reader, first, 1).map_err(|refusal| match refusal.inside("Data") {
+            Refusal::Invalid(error) => error,
+            Refusal::Syntax(_) => broken("the type's Serialize wrote text that is not JSON"),
+        })?;
+    match reader.next() {
+        Ok(Token::End) => Ok(size),
+        _ => Err(broken(
+            "the type's Serialize wrote more than one JSON value",
+        )),
+    }
 }
 
 fn broken(reason: &str) -> InvalidEvent {

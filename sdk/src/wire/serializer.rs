@@ -195,6 +195,11 @@ impl<'w> Serializer for Value<'w> {
         variant: &'static str,
         _len: usize,
     ) -> Result<List<'w>, Error> {
+        if self.root {
+            // As the other variants: without its name. What is no object is
+            // refused in the end.
+            return Ok(List::open(self.writer, false));
+        }
         self.open_variant(variant)?;
         Ok(List::open(self.writer, true))
     }
@@ -205,7 +210,10 @@ impl<'w> Serializer for Value<'w> {
     #[inline]
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'w>, Error> {
         Ok(match name {
-            RAW_VALUE | RAW_NUMBER => Fields::Raw(self.writer),
+            RAW_VALUE | RAW_NUMBER => {
+                self.writer.suspect = true;
+                Fields::Raw(self.writer)
+            }
             _ => Fields::Object(Object::open(self.writer, false)),
         })
     }

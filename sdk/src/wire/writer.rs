@@ -96,7 +96,7 @@ impl Writer {
     /// Before every member of a list or map.
     #[inline]
     pub(super) fn member(&mut self, first: bool) -> Result<(), serde_json::Error> {
-        if self.level == MAX_LEVEL {
+        if self.level >= MAX_LEVEL {
             return self.stop(Stopped::TooDeep);
         }
         self.size += MEMBER_SIZE;

@@ -318,3 +318,71 @@ fn a_display_in_pieces_is_one_string() {
     let sent = envelope(&Members(vec![(Pieces, 1)])).unwrap();
     assert_eq!(sent.data().unwrap(), r#"{"a\"7\uffff\t!":1}"#);
 }
+
+/// Types whose `Serialize` is not as it should be.
+enum Careless {
+    GoesOnAfterAnError,
+    GoesOnAfterNan,
+    KeyAlone,
+    ValueAlone,
+    TwoKeys,
+    KeyThatCannotBeShown,
+}
+
+struct Fails;
+impl Serialize for Fails {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("half", &1)?;
+        Err(serde::ser::Error::custom("no more"))
+    }
+}
+impl fmt::Display for Fails {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Err(fmt::Error)
+    }
+}
+
+struct Shown<T>(T);
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Serialize for Careless {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::GoesOnAfterAnError => assert!(map.serialize_entry("a", &Fails).is_err()),
+            Self::GoesOnAfterNan => assert!(map.serialize_entry("a", &f64::NAN).is_err()),
+            Self::KeyAlone => map.serialize_key("a")?,
+            Self::ValueAlone => map.serialize_value(&1)?,
+            Self::TwoKeys => {
+                map.serialize_key("a")?;
+                map.serialize_key("b")?;
+                map.serialize_value(&1)?;
+            }
+            Self::KeyThatCannotBeShown => map.serialize_entry(&Shown(Fails), &1)?,
+        }
+        map.end()
+    }
+}
+
+#[test]
+fn a_serialize_that_writes_no_json_is_refused_at_emit() {
+    for careless in [
+        Careless::GoesOnAfterAnError,
+        Careless::GoesOnAfterNan,
+        Careless::KeyAlone,
+        Careless::ValueAlone,
+        Careless::TwoKeys,
+        Careless::KeyThatCannotBeShown,
+    ] {
+        assert_eq!(refused(&careless).0, RejectionCode::InvalidValue);
+        assert_eq!(
+            refused(&Field { value: careless }).0,
+            RejectionCode::InvalidValue
+        );
+    }
+}

@@ -74,6 +74,9 @@ async fn a_shutdown_sends_what_the_spool_holds_and_gives_the_folder_free() {
     let report = first.shutdown(Duration::from_millis(50)).await;
     assert!(report.is_complete());
     assert_eq!(report.in_spool, 30);
+    // Once more has nothing to wait for, however long it may.
+    let report = first.shutdown(Duration::MAX).await;
+    assert_eq!(report.in_spool, 30);
 
     down.store(false, Ordering::SeqCst);
     // The first handle is still alive, and no longer in the way.

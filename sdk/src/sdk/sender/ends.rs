@@ -10,6 +10,10 @@ use crate::error::EmitError;
 use crate::sdk::pending::Pending;
 use crate::sdk::receipt::ShutdownReport;
 
+/// How long the spool's disk may take to write what it is writing.
+#[cfg(feature = "spool")]
+const GRACE: Duration = Duration::from_secs(1);
+
 impl Sender {
     /// Waits until all that was given before has an outcome.
     pub(crate) async fn flush(self: &Arc<Self>) {
@@ -40,11 +44,12 @@ impl Sender {
         if !flushed {
             self.abandon(&mut report);
         }
+        self.room.close();
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            spool.close(self).await;
+            // A disk that hangs holds nobody up.
+            let _ = timeout(GRACE, spool.close(self)).await;
         }
-        self.room.close();
         let state = self.lock();
         report.accepted = state.accepted;
         report.failed = state.failed;

@@ -16,6 +16,11 @@ impl Sender {
         self.spool.as_ref()
     }
 
+    /// Whether a shutdown has begun.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Changes what is known of the spool.
     pub(crate) fn spooling<T>(&self, change: impl FnOnce(&mut Spooling) -> T) -> T {
         change(&mut self.lock().spooling)

@@ -1,7 +1,7 @@
 //! The keys of a map, which are strings in JSON whatever they are in Rust: the
 //! same as serde_json allows.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, Serializer};
@@ -49,7 +49,10 @@ impl Serializer for MapKey<'_, '_> {
         Ok(())
     }
     fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), Error> {
-        self.0.key(&key.to_string());
+        let mut text = String::new();
+        // `to_string` would panic where a `Display` fails.
+        write!(text, "{key}").map_err(Error::custom)?;
+        self.0.key(&text);
         Ok(())
     }
     fn serialize_unit_variant(

@@ -10,6 +10,15 @@ use super::Value;
 use super::map_key::MapKey;
 use crate::wire::writer::{Keys, Writer};
 
+/// Writes a member. A `Serialize` that goes on after an error leaves behind
+/// whatever had been written of it.
+#[inline]
+fn write<T: Serialize + ?Sized>(writer: &mut Writer, value: &T) -> Result<(), Error> {
+    let result = value.serialize(Value::part(writer));
+    writer.suspect |= result.is_err();
+    result
+}
+
 /// A list being written.
 pub(in crate::wire) struct List<'w> {
     writer: &'w mut Writer,
@@ -38,7 +47,7 @@ macro_rules! list {
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
                 self.writer.member(std::mem::take(&mut self.first))?;
-                value.serialize(Value::part(self.writer))
+                write(self.writer, value)
             }
             #[inline]
             fn end(self) -> Result<(), Error> {
@@ -64,6 +73,8 @@ pub(in crate::wire) struct Object<'w> {
     writer: &'w mut Writer,
     first: bool,
     keys: Keys,
+    /// A map's key is written and its value is not.
+    after_key: bool,
     in_variant: bool,
 }
 
@@ -75,6 +86,7 @@ impl<'w> Object<'w> {
             writer,
             first: true,
             keys: Keys::default(),
+            after_key: false,
             in_variant,
         }
     }
@@ -91,7 +103,7 @@ impl<'w> Object<'w> {
     }
 
     fn finish(mut self) {
-        self.writer.suspect |= self.keys.end();
+        self.writer.suspect |= self.keys.end() | self.after_key;
         self.writer.close('}');
         if self.in_variant {
             self.writer.close('}');
@@ -104,12 +116,16 @@ impl ser::SerializeMap for Object<'_> {
     type Error = Error;
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.writer.suspect |= std::mem::replace(&mut self.after_key, true);
         self.writer.member(std::mem::take(&mut self.first))?;
-        key.serialize(MapKey(self))
+        let result = key.serialize(MapKey(self));
+        self.writer.suspect |= result.is_err();
+        result
     }
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(Value::part(self.writer))
+        self.writer.suspect |= !std::mem::replace(&mut self.after_key, false);
+        write(self.writer, value)
     }
     fn end(self) -> Result<(), Error> {
         self.finish();
@@ -127,7 +143,7 @@ impl ser::SerializeStructVariant for Object<'_> {
         value: &T,
     ) -> Result<(), Error> {
         self.field_name(name)?;
-        value.serialize(Value::part(self.writer))
+        write(self.writer, value)
     }
     fn end(self) -> Result<(), Error> {
         self.finish();
