@@ -71,7 +71,7 @@ SABOTAGES = [
         }
         let handling = self
 """,
-        "lost",
+        "lost,not-rejected",
     ),
     (
         "tie",
@@ -151,7 +151,7 @@ def harness(sabotage, expect, seconds):
 
 
 def main():
-    seconds = sys.argv[1] if len(sys.argv) > 1 else "6"
+    seconds = sys.argv[1] if len(sys.argv) > 1 else "12"
     copy_sources()
     link_dependencies()
     break_it()
