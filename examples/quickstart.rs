@@ -60,11 +60,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         message.message_body(body).send().await?;
     }
     let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
-    while store.history(&foreign).try_next().await?.is_none() {}
+    stack.drained().await;
     let mut history = store.history(&foreign);
     println!("From another language: {:#?}", history.try_next().await?);
 
-    let letters = sqs.receive_message().wait_time_seconds(10);
+    let letters = sqs.receive_message();
     let letters = letters.queue_url(stack.dead_letter_queue_url());
     for letter in letters
         .message_attribute_names("All")

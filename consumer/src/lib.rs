@@ -22,3 +22,8 @@ mod dead_letters;
 
 pub use dead_letters::DeadLetterQueue;
 pub use handler::Handler;
+
+/// The README's examples, compiled as they stand there.
+#[cfg(all(doctest, feature = "local"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

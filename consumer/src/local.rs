@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -86,10 +87,51 @@ pub enum StartError {
     },
 }
 
+/// How often [`Stack::drained`] looks.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// A running embedded stack. It ends when it is dropped; [`stop`](Self::stop)
 /// ends it in order.
+///
+/// # Examples
+///
+/// A test of a service, with everything in memory and on free ports, so that
+/// tests can run at the same time:
+///
+/// ```
+/// use domain_events::{DomainEvent, Emitter, Sdk};
+/// use domain_events_consumer::local::{Options, Stack};
+/// use futures::TryStreamExt;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+/// struct OrderPlaced {
+///     #[event(id)]
+///     order_id: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stack = Stack::start(Options::default()).await?;
+/// let sdk = Sdk::builder(stack.queue_url(), Emitter::system("shop")?)
+///     .sqs_client(stack.sqs_client())
+///     .build()
+///     .await?;
+///
+/// sdk.emit(OrderPlaced { order_id: 7 }).await?; // what the service does
+///
+/// stack.drained().await;
+/// let store = stack.store();
+/// let mut history = store.history(&"7".parse()?).decode::<OrderPlaced>();
+/// let event = history.try_next().await?.expect("the event is in the table");
+/// assert_eq!(event.known(), Some(OrderPlaced { order_id: 7 }));
+/// assert_eq!(stack.dead_letters(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Stack {
+    queues: sqs::Queues,
     sqs_address: SocketAddr,
     dynamodb_address: SocketAddr,
     fifo: bool,
@@ -117,8 +159,9 @@ impl Stack {
         let dynamodb_address = address(&dynamodb_listener, options.dynamodb_port)?;
         create_queues(&queues, options.fifo).await?;
         let stop = stop_endpoints.clone().cancelled_owned();
+        let served = queues.clone();
         endpoints.spawn(async move {
-            if let Err(error) = sqs::serve(sqs_listener, queues, stop).await {
+            if let Err(error) = sqs::serve(sqs_listener, served, stop).await {
                 tracing::error!(%error, "the SQS endpoint ended");
             }
         });
@@ -139,6 +182,7 @@ impl Stack {
             )))
             .build();
         let mut stack = Self {
+            queues,
             sqs_address,
             dynamodb_address,
             fifo: options.fifo,
@@ -169,6 +213,34 @@ impl Stack {
         while self.worker.join_next().await.is_some() {}
         self.stop_endpoints.cancel();
         while self.endpoints.join_next().await.is_some() {}
+    }
+
+    /// Waits until the queue holds no message: each one that was sent before is
+    /// in the table or in the dead-letter queue.
+    ///
+    /// What an emitter still holds is not in the queue: wait for its outcomes
+    /// first, which `Sdk::emit` and `Sdk::flush` do. Without a worker
+    /// ([`Options::pollers`]) it waits for somebody else to take the messages;
+    /// put a `tokio::time::timeout` around it where that may never happen.
+    ///
+    /// # Cancel safety
+    ///
+    /// It only looks, so that it may be dropped and called again.
+    pub async fn drained(&self) {
+        while self.messages() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Messages in the queue: waiting, delayed, or with a consumer.
+    pub fn messages(&self) -> usize {
+        self.queues.messages(&queue_name(QUEUE, self.fifo))
+    }
+
+    /// Messages in the dead-letter queue.
+    pub fn dead_letters(&self) -> usize {
+        self.queues
+            .messages(&queue_name(DEAD_LETTER_QUEUE, self.fifo))
     }
 
     /// `EVENT_QUEUE_URL`.

@@ -1,4 +1,54 @@
-//! Domain events for Rust services on AWS.
+//! Domain events for Rust services on AWS: derive them on your types, emit them to
+//! Amazon SQS, keep them in DynamoDB, read them back, typed.
+//!
+//! - [`DomainEvent`](macro@DomainEvent) makes a struct or an enum an event.
+//! - [`Sdk`] emits events; [`Sdk::from_env`] makes it.
+//! - [`EventStore`] reads them; [`EventStore::history`] is where to begin.
+//! - [`wire`] is the contract with producers in other languages, [`Envelope`] an
+//!   event that keeps it: there is no other.
+//!
+//! ```no_run
+//! use domain_events::{DomainEvent, Sdk};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize, DomainEvent)]
+//! #[event(emitter_type = "USER")] // its EventType is ORDER_PLACED, from the name
+//! struct OrderPlaced {
+//!     #[event(id)]
+//!     order_id: String,
+//!     #[event(emitter_id)]
+//!     customer: String,
+//!     total_cents: u64,
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let sdk = Sdk::from_env().await?; // EVENT_QUEUE_URL, EVENT_EMITTER_ID
+//! let receipt = sdk
+//!     .emit(OrderPlaced {
+//!         order_id: "order-1001".into(),
+//!         customer: "u-42".into(),
+//!         total_cents: 4990,
+//!     })
+//!     .await?;
+//! println!("SQS has {}", receipt.event_id);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The consumer that stores the events, and an embedded stack for tests, are in
+//! the package `domain-events-consumer`.
+//!
+//! # Features
+//!
+//! | feature | what it adds | on by default |
+//! |---|---|---|
+//! | `derive` | `#[derive(DomainEvent)]` | yes |
+//! | `sqs` | [`Sdk`], the emitter | yes |
+//! | `store` | [`EventStore`], on DynamoDB | |
+//! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
+//! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
+//! | `opentelemetry` | the current span as an event's `TraceParent` | |
+//! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
 
 #![forbid(unsafe_code)]
 
@@ -48,8 +98,3 @@ pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]
 pub use store::{Appended, Decoded, EventStore, StoredEvent};
 pub use timestamp::Timestamp;
-
-/// The README's examples, compiled as they stand there.
-#[cfg(all(doctest, feature = "derive", feature = "sqs", feature = "store"))]
-#[doc = include_str!("../../README.md")]
-mod readme {}

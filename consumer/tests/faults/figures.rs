@@ -39,6 +39,10 @@ impl Figures {
             ("  of them by the spool, SQS being away", judgement.spooled),
             ("events whose emit failed", judgement.failed),
             (
+                "  of them in the table, once, since SQS had taken them",
+                judgement.failed_but_stored,
+            ),
+            (
                 "events without an outcome, their producer killed",
                 judgement.unknown,
             ),

@@ -62,7 +62,7 @@ struct Run {
     /// Only this kind of queue.
     #[arg(long)]
     queue: Option<Queue>,
-    /// Events a second that each of the five producers emits.
+    /// Events a second that each of the six producers emits.
     #[arg(long, default_value_t = 100)]
     rate: u64,
     /// Succeeds only if one of these goes wrong, whatever else does: for builds

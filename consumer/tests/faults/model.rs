@@ -18,6 +18,9 @@ pub(crate) struct Judgement {
     pub(crate) accepted: u64,
     pub(crate) spooled: u64,
     pub(crate) failed: u64,
+    /// Failed for the caller, and in the table all the same: a request was carried
+    /// out whose answer was lost.
+    pub(crate) failed_but_stored: u64,
     /// Given away by a producer that was killed before it had an outcome.
     pub(crate) unknown: u64,
     pub(crate) invalid: u64,
@@ -175,7 +178,10 @@ impl Judgement {
         }
         match (told.accepted, told.failed) {
             (true, _) => self.accepted += 1,
-            (false, true) => self.failed += 1,
+            (false, true) => {
+                self.failed += 1;
+                self.failed_but_stored += told.found.min(1);
+            }
             (false, false) => self.unknown += 1,
         }
         if told.accepted && told.found == 0 {

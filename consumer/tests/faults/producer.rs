@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
 use domain_events::{CausationId, CorrelationId, Durability, Emission, EmitError, Receipt, Sdk};
@@ -25,6 +27,9 @@ pub(crate) enum Style {
     Packed,
     /// `emit`, with a spool.
     Spooled,
+    /// `emit`, with one short try and none after it: many an event fails, and
+    /// may be in the queue all the same.
+    Impatient,
     /// No SDK at all: another language, whole seconds, and now and then an
     /// event that breaks the contract.
     Foreign,
@@ -48,9 +53,10 @@ pub(crate) struct Options {
     pub(crate) rate: u64,
 }
 
-/// How often the producer gives an event to the SDK again, after an error that
-/// may pass.
+/// How often a producer gives an event to the SDK, if the error may pass.
 const TRIES: u32 = 3;
+/// How long the impatient one waits for SQS.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(options: Options) {
     let journal = Arc::new(Journal::create(&options.journal));
@@ -61,6 +67,10 @@ pub(crate) async fn run(options: Options) {
         return foreign(options, journal, &end).await;
     }
     let sdk = sdk(&options).await;
+    let most = match options.style {
+        Style::Impatient => 1,
+        _ => TRIES,
+    };
     let in_flight = Arc::new(Semaphore::new(256));
     let mut outcomes = JoinSet::new();
     let mut number = 0;
@@ -81,7 +91,7 @@ pub(crate) async fn run(options: Options) {
             number += options.rate / 4;
             let receipts = sdk.emit_all((first..number).map(event)).await;
             for (number, receipt) in (first..).zip(receipts) {
-                let outcome = again(&sdk, receipt).await;
+                let outcome = again(&sdk, receipt, most).await;
                 tell(&journal, number, outcome);
             }
         } else {
@@ -89,7 +99,7 @@ pub(crate) async fn run(options: Options) {
             let emission: Emission = in_context(&sdk, &options.name, number).emit(event(number));
             let (sdk, journal) = (sdk.clone(), Arc::clone(&journal));
             outcomes.spawn(async move {
-                let outcome = again(&sdk, emission.await).await;
+                let outcome = again(&sdk, emission.await, most).await;
                 tell(&journal, number, outcome);
                 drop(permit);
             });
@@ -137,18 +147,30 @@ async fn sdk(options: &Options) -> Sdk {
     let builder = match options.style {
         Style::Packed => builder.packing(true),
         Style::Spooled => builder.spool(&options.spool),
+        Style::Impatient => builder.sqs_client(impatient().await).max_attempts(1),
         Style::Plain | Style::Foreign => builder,
     };
     builder.build().await.unwrap()
 }
 
+async fn impatient() -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::config::Builder::from(&clients::load().await)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build());
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
 /// What a careful service does after an error: it emits the envelope that it
 /// was handed back.
-async fn again(sdk: &Sdk, mut outcome: Result<Receipt, EmitError>) -> Result<Receipt, u32> {
+async fn again(
+    sdk: &Sdk,
+    mut outcome: Result<Receipt, EmitError>,
+    most: u32,
+) -> Result<Receipt, u32> {
     for tries in 1.. {
         match outcome {
             Ok(receipt) => return Ok(receipt),
-            Err(error) if tries < TRIES && error.is_retryable() => {
+            Err(error) if tries < most && error.is_retryable() => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 outcome = sdk.emit_envelope(error.into_envelope().unwrap()).await;
             }

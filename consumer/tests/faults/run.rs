@@ -5,10 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName::{
-    self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed,
-    ApproximateNumberOfMessagesNotVisible,
-};
+use aws_sdk_sqs::types::QueueAttributeName;
 use clap::ValueEnum as _;
 use domain_events_consumer::local::{Options, Stack};
 use tokio::process::Command;
@@ -47,10 +44,11 @@ pub(crate) struct Outcome {
     pub(crate) folder: PathBuf,
 }
 
-const PRODUCERS: [Style; 5] = [
+const PRODUCERS: [Style; 6] = [
     Style::Plain,
     Style::Packed,
     Style::Spooled,
+    Style::Impatient,
     Style::Foreign,
     Style::Foreign,
 ];
@@ -139,6 +137,7 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
     }
     let happened = [
         (judgement.accepted, "no event was accepted"),
+        (judgement.failed, "no emit failed"),
         (judgement.invalid, "no event breaks the contract"),
         (watch.items() as u64, "the table is empty"),
         (watch.scans, "the table was not scanned"),
@@ -315,29 +314,19 @@ async fn disturb(setting: Setting, producers: &[Place], consumers: &[Place]) {
     }
 }
 
-/// Waits until the queue is empty.
+/// Waits until the queue is empty, and tells how far it is.
 async fn drained(stack: &Stack, most: Duration) -> bool {
-    let client = stack.sqs_client();
-    let counts = [
-        ApproximateNumberOfMessages,
-        ApproximateNumberOfMessagesNotVisible,
-        ApproximateNumberOfMessagesDelayed,
-    ];
-    let end = Instant::now() + most;
-    while Instant::now() < end {
-        let request = client.get_queue_attributes().queue_url(stack.queue_url());
-        let output = request
-            .set_attribute_names(Some(counts.to_vec()))
-            .send()
-            .await
-            .unwrap();
-        let attributes = output.attributes().unwrap();
-        if counts.iter().all(|name| attributes[name] == "0") {
-            return true;
+    let tell = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            println!("the queue drains: {} messages left", stack.messages());
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    tokio::select! {
+        () = stack.drained() => true,
+        () = tokio::time::sleep(most) => false,
+        () = tell => false,
     }
-    false
 }
 
 /// Takes all dead letters.

@@ -43,24 +43,11 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
     let stack = Stack::start(Options::default()).await.unwrap();
     send(&stack, &body("w", "1")).await;
     send(&stack, "hello").await;
-    until(vec!["1".to_owned()], || history(&stack, "w")).await;
-    until(1, || async { dead_letters(&stack).await.len() }).await;
-    let left = || async {
-        let attributes = stack
-            .sqs_client()
-            .get_queue_attributes()
-            .queue_url(stack.queue_url())
-            .attribute_names(aws_sdk_sqs::types::QueueAttributeName::All)
-            .send()
-            .await
-            .unwrap();
-        let count = |name: &str| attributes.attributes().unwrap()[&name.into()].clone();
-        (
-            count("ApproximateNumberOfMessages"),
-            count("ApproximateNumberOfMessagesNotVisible"),
-        )
-    };
-    until(("0".to_owned(), "0".to_owned()), left).await;
+    let drained = tokio::time::timeout(Duration::from_secs(30), stack.drained());
+    drained.await.unwrap();
+    assert_eq!(history(&stack, "w").await, ["1"]);
+    assert_eq!(stack.dead_letters(), 1);
+    assert_eq!(dead_letters(&stack).await.len(), 1);
     stack.stop().await;
 }
 

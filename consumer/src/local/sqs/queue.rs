@@ -357,6 +357,11 @@ impl Queue {
         });
     }
 
+    /// All messages, whatever their state.
+    pub(super) fn messages(&self) -> usize {
+        self.messages.len()
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts {
             visible: self.messages.len() - self.in_flight - self.delayed,

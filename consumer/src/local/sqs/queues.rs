@@ -161,6 +161,15 @@ impl Queues {
         })
     }
 
+    /// How many messages the queue `name` holds: those that can be received,
+    /// those that a consumer has, and those that are delayed. 0 if there is no
+    /// such queue.
+    pub fn messages(&self, name: &str) -> usize {
+        let state = self.shared.lock();
+        let entry = state.queues.get(name);
+        entry.map_or(0, |entry| entry.queue.messages())
+    }
+
     /// Looks at what no change of a message can alter.
     pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.lock())

@@ -1,0 +1,130 @@
+//! The largest and the deepest that DynamoDB takes.
+
+use super::*;
+
+/// Our arithmetic is DynamoDB's: an item that we count to the limit is taken,
+/// and with a byte more it is refused. Not every implementation counts.
+pub(super) async fn the_largest_item_fits_and_a_byte_more_does_not(
+    store: &EventStore,
+    client: &Client,
+) {
+    // With the room that is kept for the store's own attributes, what the wire
+    // format takes is always below the limit.
+    let overhead = domain_events::MAX_ITEM_BYTES - largest_accepted();
+    let event = foreign("edge", &data_of(largest_accepted()));
+    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    let item = raw_items(client, store.table(), "edge").await.remove(0);
+    let room = domain_events::MAX_ITEM_BYTES - dynamodb_size(&item);
+    assert!(
+        room < overhead,
+        "{room} bytes are left, {overhead} are kept"
+    );
+    // The same item, filled up to the very limit, by hand.
+    for (extra, fits) in [(room, true), (room + 1, false)] {
+        let mut item = item.clone();
+        item.insert("ID".to_owned(), AttributeValue::S("edgz".to_owned()));
+        let Some(AttributeValue::M(data)) = item.get_mut("Data") else {
+            panic!()
+        };
+        let Some(AttributeValue::S(text)) = data.get_mut("t") else {
+            panic!()
+        };
+        text.push_str(&"x".repeat(extra));
+        let size = dynamodb_size(&item);
+        assert_eq!(size <= domain_events::MAX_ITEM_BYTES, fits);
+        let put = client
+            .put_item()
+            .table_name(store.table())
+            .set_item(Some(item))
+            .send()
+            .await;
+        assert_eq!(put.is_ok(), fits, "{size} bytes");
+    }
+}
+
+fn data_of(bytes: usize) -> String {
+    // Text, numbers on both sides of the point, a list and a word; the rest of
+    // the bytes is the text's.
+    format!(
+        r#"{{"n":[-1234.5,100,0.001,null],"t":"{}"}}"#,
+        "é".to_owned() + &"x".repeat(bytes)
+    )
+}
+
+/// How many bytes of text an event of this shape may have.
+fn largest_accepted() -> usize {
+    let accepted = |bytes: usize| {
+        let body = format!(
+            r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"edge","EmitterId":"u","EmitterType":"USER","Data":{}}}"#,
+            data_of(bytes)
+        );
+        wire::decode(&body, &EventId::random()).unwrap()[0]
+            .outcome
+            .is_ok()
+    };
+    let (mut low, mut high) = (400_000, 409_600);
+    while low + 1 < high {
+        let middle = (low + high) / 2;
+        if accepted(middle) {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    low
+}
+
+/// The developer guide's arithmetic, written down once more.
+fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
+    fn value(v: &AttributeValue) -> usize {
+        match v {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(number) => {
+                let digits = number.trim_start_matches('-').trim_start_matches('0');
+                let (int, frac) = digits.split_once('.').unwrap_or((digits, ""));
+                let int = if frac.is_empty() {
+                    int.trim_end_matches('0').len()
+                } else {
+                    int.len()
+                };
+                let frac = frac.trim_end_matches('0');
+                let frac = if int == 0 {
+                    frac.trim_start_matches('0').len()
+                } else {
+                    frac.len()
+                };
+                1 + int.div_ceil(2) + frac.div_ceil(2) + usize::from(number.starts_with('-'))
+            }
+            AttributeValue::L(list) => 3 + list.iter().map(|v| 1 + value(v)).sum::<usize>(),
+            AttributeValue::M(map) => {
+                3 + map
+                    .iter()
+                    .map(|(k, v)| k.len() + 1 + value(v))
+                    .sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, v)| name.len() + value(v)).sum()
+}
+
+pub(super) async fn the_deepest_value_fits(store: &EventStore) {
+    let nested = |levels: usize| {
+        format!(
+            "{}1{}",
+            r#"{"a":"#.repeat(levels - 1),
+            "}".repeat(levels - 1)
+        )
+    };
+    assert_eq!(
+        store.append(&foreign("deep", &nested(32))).await,
+        Ok(Appended::Stored)
+    );
+    let stored = store
+        .history(&id("deep"))
+        .try_next()
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(stored.envelope().data().unwrap(), nested(32));
+}

@@ -1,0 +1,222 @@
+//! Histories, ranges, the index, and what is broken.
+
+use super::*;
+
+pub(super) async fn a_long_history_is_read_to_its_end(store: &EventStore) {
+    // Three times the megabyte of a page.
+    let text = "x".repeat(300_000);
+    let events: Vec<Envelope> = (0..11)
+        .map(|n| {
+            Envelope::builder(
+                "LONG".parse().unwrap(),
+                id("long"),
+                domain_events::Emitter::system("t").unwrap(),
+            )
+            .timestamp(format!("{n}").parse().unwrap())
+            .build_with(&HashMap::from([("t", &text)]))
+            .unwrap()
+        })
+        .collect();
+    assert!(
+        store
+            .append_all(&events, None)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
+    let expected: Vec<String> = (0..11).map(|n| n.to_string()).collect();
+    assert_eq!(texts(store.history(&id("long"))).await, expected);
+    let reversed: Vec<String> = expected.into_iter().rev().collect();
+    assert_eq!(
+        texts(store.history(&id("long")).latest_first()).await,
+        reversed
+    );
+}
+
+pub(super) async fn ranges_limits_and_cursors(store: &EventStore) {
+    let mut events: Vec<Envelope> = ["1", "2", "2", "3", "3.000000001", "4"]
+        .map(|t| envelope("range", t))
+        .into();
+    assert!(
+        store
+            .append_all(&events, None)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
+    events.sort_by_key(Envelope::timestamp);
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let history = || store.history(&id("range"));
+    assert_eq!(
+        texts(history().since(at("2"))).await,
+        ["2", "2", "3", "3.000000001", "4"]
+    );
+    assert_eq!(texts(history().until(at("2"))).await, ["1"]);
+    assert_eq!(
+        texts(history().until(at("2.000000001"))).await,
+        ["1", "2", "2"]
+    );
+    assert_eq!(
+        texts(history().since(at("3")).until(at("4")).latest_first()).await,
+        ["3.000000001", "3"]
+    );
+    assert_eq!(texts(history().limit(2)).await, ["1", "2"]);
+    assert_eq!(texts(history().limit(0)).await, [""; 0]);
+    assert_eq!(
+        texts(history().since(at("3")).until(at("3"))).await,
+        [""; 0]
+    );
+    assert_eq!(texts(history().until(at("0"))).await, [""; 0]);
+    assert_eq!(texts(store.history(&id("nobody"))).await, [""; 0]);
+    // One at a time, each time from the cursor's text, in both directions.
+    for reverse in [false, true] {
+        let history = || {
+            if reverse {
+                history().latest_first()
+            } else {
+                history()
+            }
+        };
+        let all: Vec<_> = history().try_collect().await.unwrap();
+        let mut one_by_one = Vec::new();
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let page = cursor
+                .iter()
+                .fold(history(), |h, c| h.after(c.to_string().parse().unwrap()));
+            let Some(event) = page.limit(1).try_next().await.unwrap() else {
+                break;
+            };
+            cursor = Some(event.cursor());
+            one_by_one.push(event);
+        }
+        assert_eq!(one_by_one, all);
+        assert_eq!(all.len(), 6);
+    }
+}
+
+pub(super) async fn one_type_is_read_from_all_shards_in_order(store: &EventStore) {
+    let events: Vec<Envelope> = (0..60)
+        .map(|n| {
+            let emitter = domain_events::Emitter::system("t").unwrap();
+            Envelope::builder(
+                "INDEXED".parse().unwrap(),
+                id(&format!("indexed-{}", n % 7)),
+                emitter,
+            )
+            .timestamp(format!("{}", n / 2).parse().unwrap())
+            .build()
+            .unwrap()
+        })
+        .collect();
+    assert!(
+        store
+            .append_all(&events, None)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
+    let by_type = || store.by_type(&"INDEXED".parse().unwrap()).unwrap();
+    let all: Vec<_> = by_type().try_collect().await.unwrap();
+    assert_eq!(all.len(), 60);
+    assert!(all.windows(2).all(|w| w[0].cursor() < w[1].cursor()));
+    let mut reversed: Vec<_> = by_type().latest_first().try_collect().await.unwrap();
+    reversed.reverse();
+    assert_eq!(reversed, all);
+    let middle: Vec<_> = by_type()
+        .since("10".parse().unwrap())
+        .until("12".parse().unwrap())
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(middle, all[20..24]);
+    let rest: Vec<_> = by_type()
+        .after(all[24].cursor())
+        .limit(10)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(rest, all[25..35]);
+    let without_index = EventStore::new(
+        Client::from_conf(
+            aws_sdk_dynamodb::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .build(),
+        ),
+        "t",
+    );
+    assert!(matches!(
+        without_index.by_type(&"INDEXED".parse().unwrap()),
+        Err(ReadError::NoIndex)
+    ));
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Deposited {
+    account: String,
+    amount: i64,
+}
+
+impl DomainEvent for Deposited {
+    const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("DEPOSITED")];
+    fn entity_id(&self) -> &dyn std::fmt::Display {
+        &self.account
+    }
+}
+
+pub(super) async fn histories_are_decoded_and_folded(store: &EventStore) {
+    let context = domain_events::Context::new(domain_events::Emitter::system("bank").unwrap());
+    for amount in [10, -3] {
+        let event = Deposited {
+            account: "account".to_owned(),
+            amount,
+        };
+        let _ = store
+            .append(&Envelope::new(&event, &context).unwrap())
+            .await
+            .unwrap();
+    }
+    let _ = store.append(&envelope("account", "5")).await.unwrap();
+    let (sum, others) = store
+        .history(&id("account"))
+        .fold(
+            (0, 0),
+            |(sum, others), event: Decoded<Deposited>| match event {
+                Decoded::Known(event, _) => (sum + event.amount, others),
+                Decoded::Unknown(_) => (sum, others + 1),
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!((sum, others), (7, 1));
+}
+
+pub(super) async fn a_corrupt_item_is_an_error_with_its_key(store: &EventStore, client: &Client) {
+    let _ = store.append(&envelope("corrupt", "1")).await.unwrap();
+    let _ = store.append(&envelope("corrupt", "3")).await.unwrap();
+    let put = client
+        .put_item()
+        .table_name(store.table())
+        .item(schema::HASH_KEY, AttributeValue::S("corrupt".to_owned()))
+        .item(schema::SORT_KEY, AttributeValue::N("2".to_owned()));
+    put.send().await.unwrap();
+    let read: Vec<Result<_, ReadError>> = store.history(&id("corrupt")).collect().await;
+    assert_eq!(read.len(), 3, "the stream goes on behind it");
+    match &read[1] {
+        Err(ReadError::Corrupt(item)) => {
+            assert_eq!((item.id(), item.timestamp()), ("corrupt", "2"))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) async fn a_missing_table_may_come_back(client: &Client) {
+    let store = EventStore::new(client.clone(), "missing-table");
+    let error = store.append(&envelope("e", "1")).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Unavailable { .. }) && error.is_retryable(),
+        "{error:?}"
+    );
+    let read: Vec<_> = store.history(&id("e")).collect().await;
+    assert!(matches!(&read[..], [Err(ReadError::Store(_))]), "{read:?}");
+}

@@ -1,0 +1,138 @@
+use super::*;
+
+order! { removed: #[event(alias = "ORDER_MADE")] {
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { renamed: #[event(alias = "ORDER_MADE")] {
+    total: u32,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    remark: Option<String>,
+} }
+order! { renamed_in_rust_only: #[event(alias = "ORDER_MADE")] {
+    #[serde(rename = "total")]
+    cents: u32,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { newly_required: #[event(alias = "ORDER_MADE")] {
+    total: u32,
+    currency: String,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { with_defaults: #[event(alias = "ORDER_MADE")] {
+    total: u32,
+    #[serde(default)]
+    currency: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { of_another_type: #[event(alias = "ORDER_MADE")] {
+    total: String,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { narrower: #[event(alias = "ORDER_MADE")] {
+    total: u8,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { wider: #[event(alias = "ORDER_MADE")] {
+    total: i64,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+order! { changed_inside: #[event(alias = "ORDER_MADE")] {
+    total: u32,
+    payment: first::Payment,
+    lines: Vec<Line>,
+    note: Option<String>,
+}
+pub(crate) struct Line { article: u32, amount: u32, unit: String } }
+
+#[test]
+fn that_is_removed_breaks() {
+    let removed = removed::events();
+    let what = "the field was removed";
+    let readers = &[Reader::OldReaders, Reader::NewReaders];
+    breaks_once(&first::events(), &removed, "/Data/total", what, readers);
+}
+
+#[test]
+fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
+    let what = "the field was removed";
+    let renamed = breaks(&first::events(), &renamed::events());
+    assert_eq!(renamed.len(), 1);
+    assert_eq!(renamed[0].place, "/Data/note");
+    assert_eq!(renamed[0].what, what);
+    assert_eq!(
+        renamed[0].ways_out,
+        [
+            "keep the field; if it has another name now, write `#[serde(rename = \"note\")]`",
+            "make it `#[event(version = 2, upcast_from = …)]`, and keep the type of version 1 for reading",
+        ]
+    );
+    passes(&first::events(), &renamed_in_rust_only::events());
+}
+
+#[test]
+fn that_is_newly_required_breaks_and_one_with_a_default_passes() {
+    let what = "the field is required now";
+    breaks_once(
+        &first::events(),
+        &newly_required::events(),
+        "/Data/currency",
+        what,
+        NEW,
+    );
+    assert_eq!(passes(&first::events(), &with_defaults::events()), [""; 0]);
+}
+
+#[test]
+fn that_changes_its_type_breaks() {
+    let what = "the type was integer (uint32) and is string now";
+    breaks_once(
+        &first::events(),
+        &of_another_type::events(),
+        "/Data/total",
+        what,
+        NEW_AND_OLD,
+    );
+}
+
+#[test]
+fn that_takes_less_breaks_and_one_that_takes_more_passes() {
+    let what = "the range is narrower now";
+    breaks_once(
+        &first::events(),
+        &narrower::events(),
+        "/Data/total",
+        what,
+        NEW,
+    );
+    let notes = passes(&first::events(), &wider::events());
+    assert_eq!(
+        notes,
+        [
+            "ORDER_PLACED version 1, at /Data/total: old readers do not know all that is written there now: release the readers first"
+        ]
+    );
+}
+
+#[test]
+fn of_a_type_inside_breaks_at_its_place() {
+    let found = breaks(&first::events(), &changed_inside::events());
+    let places: Vec<_> = found.iter().map(|one| &*one.place).collect();
+    assert_eq!(places, ["/Data/lines/*/unit", "/Data/lines/*/article"]);
+}
