@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -10,9 +12,23 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-/// What the environment says of region, credentials and endpoints.
+/// The longest that a connection, one attempt, and a request with all its attempts
+/// may take. Without a limit, a connection that a firewall forgets holds up whoever
+/// waits for its answer for ever. What DynamoDB takes for 25 statements is far
+/// less, and a batch that takes longer comes again.
+const CONNECT: Duration = Duration::from_secs(3);
+const ATTEMPT: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// What the environment says of region, credentials and endpoints, with limits on
+/// how long a request takes.
 pub async fn load() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(REQUEST);
     aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts.build())
         .load()
         .await
 }

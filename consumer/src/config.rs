@@ -82,6 +82,14 @@ impl WorkerConfig {
             "a whole number from 1 to 64",
             |text| text.parse().ok().filter(|n| (1..=64).contains(n)),
         );
+        if let (Some(config), Some(queue_url)) = (&config, &queue_url)
+            && config.dead_letter_queue_url == *queue_url
+        {
+            reader.problems.push(
+                "DEAD_LETTER_QUEUE_URL is EVENT_QUEUE_URL: a rejected message would come back for ever; give the URL of another queue"
+                    .to_owned(),
+            );
+        }
         let worker = config.zip(queue_url).map(|(config, queue_url)| Self {
             config,
             queue_url,
@@ -217,6 +225,17 @@ mod tests {
     fn three_variables_are_enough() {
         let config = read(&COMPLETE).unwrap();
         assert_eq!((config.pollers, config.config.index_shards), (2, None));
+    }
+
+    #[test]
+    fn a_queue_is_not_its_own_dead_letter_queue() {
+        let mut variables = COMPLETE;
+        variables[1].1 = variables[2].1;
+        let error = read(&variables).unwrap_err().to_string();
+        assert!(
+            error.contains("DEAD_LETTER_QUEUE_URL is EVENT_QUEUE_URL"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
+use crate::failure;
 use crate::verdict::Rejection;
 
 /// Entries and bytes of one `SendMessageBatch` (SQS developer guide, "Message
@@ -19,7 +19,7 @@ const MAX_ATTRIBUTE_BYTES: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct DeadLetter<'a> {
     pub(crate) body: std::borrow::Cow<'a, str>,
-    pub(crate) rejection: &'a Rejection,
+    pub(crate) rejection: std::borrow::Cow<'a, Rejection>,
     pub(crate) message_id: &'a str,
     pub(crate) group: Option<&'a str>,
 }
@@ -65,12 +65,7 @@ impl DeadLetterQueue {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|e| {
-                    format!(
-                        "sending to the dead-letter queue: {}",
-                        DisplayErrorContext(e)
-                    )
-                }),
+                .map_err(|e| format!("sending to the dead-letter queue: {}", failure::text(&e))),
             Err(error) => Err(error.to_string()),
         };
         let output = match sent {
@@ -123,16 +118,30 @@ impl DeadLetterQueue {
     }
 }
 
+/// What a letter says of itself, the most needed first; less where its body leaves
+/// no room for it. Better an unexplained letter than none: the log has the reason.
 fn attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, String)> {
     let mut attributes = vec![
         ("RejectionCode", letter.rejection.code.as_str().to_owned()),
-        ("RejectionReason", acceptable(&letter.rejection.reason)),
         ("OriginalMessageId", letter.message_id.to_owned()),
+        ("RejectionReason", acceptable(&letter.rejection.reason)),
     ];
     if !letter.rejection.place.is_empty() {
         attributes.push(("RejectionPlace", acceptable(&letter.rejection.place)));
     }
+    let mut bytes = letter.body.len();
+    let fits = attributes.iter().take_while(|(name, value)| {
+        bytes += attribute_bytes(name, value);
+        bytes <= MAX_BYTES
+    });
+    let fitting = fits.count();
+    attributes.truncate(fitting);
     attributes
+}
+
+/// An attribute counts with its name, its type and its value.
+fn attribute_bytes(name: &str, value: &str) -> usize {
+    name.len() + "String".len() + value.len()
 }
 
 /// The beginning of a text, without the characters that SQS refuses.
@@ -147,10 +156,9 @@ fn acceptable(text: &str) -> String {
 fn fitting(letters: &[DeadLetter<'_>]) -> usize {
     let mut bytes = 0;
     let fits = letters.iter().take(MAX_ENTRIES).take_while(|letter| {
-        // An attribute counts with its name, its type and its value.
         let attributes = attributes(letter)
             .iter()
-            .map(|(name, value)| name.len() + 6 + value.len())
+            .map(|(name, value)| attribute_bytes(name, value))
             .sum::<usize>();
         bytes += letter.body.len() + attributes;
         bytes <= MAX_BYTES
@@ -179,7 +187,7 @@ mod tests {
         let letters = |count: usize, size: usize| -> Vec<DeadLetter<'_>> {
             let letter = || DeadLetter {
                 body: "x".repeat(size).into(),
-                rejection: &rejection,
+                rejection: std::borrow::Cow::Borrowed(&rejection),
                 message_id: "m",
                 group: None,
             };
@@ -188,5 +196,19 @@ mod tests {
         assert_eq!(fitting(&letters(25, 10)), 10);
         assert_eq!(fitting(&letters(10, 400_000)), 2);
         assert_eq!(fitting(&letters(3, 1_048_576)), 1);
+        // As much of the explanation as there is room for.
+        let names = |size: usize| -> Vec<&str> {
+            let letters = letters(1, MAX_BYTES - size);
+            attributes(&letters[0])
+                .iter()
+                .map(|(name, _)| *name)
+                .collect()
+        };
+        let all = ["RejectionCode", "OriginalMessageId", "RejectionReason"];
+        assert_eq!(names(0), [""; 0]);
+        assert_eq!(names(27), all[..1]);
+        assert_eq!(names(26), all[..0]);
+        assert_eq!(names(27 + 24), all[..2]);
+        assert_eq!(names(27 + 24 + 22), all);
     }
 }

@@ -174,17 +174,9 @@ impl Handler {
             .filter_map(|(index, rejections)| {
                 let record = &records[*index];
                 let (text, rejection) = rejections.first()?;
-                let body = match &rejections[..] {
-                    [_] => Cow::Borrowed(&**text),
-                    // Several events of one packed message travel as they came,
-                    // packed. What was stored of it is not sent again.
-                    many => Cow::Owned(format!(
-                        "[{}]",
-                        many.iter()
-                            .map(|(text, _)| &**text)
-                            .collect::<Vec<_>>()
-                            .join(",")
-                    )),
+                let (body, rejection) = match &rejections[..] {
+                    [_] => (Cow::Borrowed(&**text), Cow::Borrowed(rejection)),
+                    many => packed(many),
                 };
                 Some(DeadLetter {
                     body,
@@ -218,6 +210,26 @@ impl Handler {
             }
         }
     }
+}
+
+/// Several events of one packed message travel as they came, packed; what was
+/// stored of it is not sent again. The letter tells of the first of them.
+fn packed<'a>(many: &[(Cow<'_, str>, Rejection)]) -> (Cow<'a, str>, Cow<'a, Rejection>) {
+    let texts: Vec<&str> = many.iter().map(|(text, _)| &**text).collect();
+    let first = &many[0].1;
+    let rejection = Rejection {
+        code: first.code,
+        place: format!("/0{}", first.place),
+        reason: format!(
+            "the first of {} events rejected here: {}",
+            many.len(),
+            first.reason
+        ),
+    };
+    (
+        Cow::Owned(format!("[{}]", texts.join(","))),
+        Cow::Owned(rejection),
+    )
 }
 
 enum Outcome<'a> {

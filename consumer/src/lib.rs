@@ -19,6 +19,7 @@ pub mod verdict;
 pub mod worker;
 
 mod dead_letters;
+mod failure;
 
 pub use dead_letters::DeadLetterQueue;
 pub use handler::Handler;

@@ -148,6 +148,10 @@ impl Stack {
     /// # Errors
     ///
     /// [`StartError`], if a port is taken or the data folder cannot be used.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops what was started.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let sqs_listener = listen(options.sqs_port).await?;
         let dynamodb_listener = listen(options.dynamodb_port).await?;
@@ -208,6 +212,10 @@ impl Stack {
     }
 
     /// Finishes the batches under way, then stops the endpoints.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the rest at once, as dropping the stack does.
     pub async fn stop(mut self) {
         self.stop_worker.cancel();
         while self.worker.join_next().await.is_some() {}
@@ -355,7 +363,9 @@ fn queue_name(name: &str, fifo: bool) -> String {
     }
 }
 
-/// As the Terraform module creates them.
+/// As the Terraform module creates them, but for two things: a message is hidden for
+/// a shorter time, and moved after fewer receives, so that one need not wait an hour
+/// to see it.
 async fn create_queues(queues: &sqs::Queues, fifo: bool) -> Result<(), StartError> {
     let failed = |source: sqs::CreateError| StartError::Create {
         what: "the queues",

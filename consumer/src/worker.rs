@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
     MessageSystemAttributeName,
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::failure;
 use crate::handler::Handler;
 use crate::verdict::Record;
 
@@ -19,6 +20,17 @@ use crate::verdict::Record;
 const VISIBILITY: Duration = Duration::from_secs(60);
 /// The longest long poll there is (SQS API reference, "ReceiveMessage").
 const WAIT: Duration = Duration::from_secs(20);
+/// How much longer than a long poll its answer may take, connecting included.
+const GRACE: Duration = Duration::from_secs(5);
+/// The most attempts of one request to receive, if each of them hangs.
+const RECEIVE_ATTEMPTS: u32 = 3;
+/// Messages that failed come again after 2, 4, 8 … seconds, up to 2 to this power:
+/// 256, so that 20 receives, as many as the Terraform module gives them, are an
+/// hour.
+const MAX_BACKOFF: u32 = 8;
+/// Between two polls when nothing works, at first and at the most.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After this a batch is given up, and SQS delivers it again.
 const BATCH_TIME: Duration = Duration::from_secs(300);
 /// The most messages of one receive, and entries of one batch request.
@@ -32,10 +44,13 @@ pub struct Worker {
     handler: Handler,
     metrics_for: Option<String>,
     visibility: Duration,
+    wait: Duration,
 }
 
 impl Worker {
-    /// A worker on this queue.
+    /// A worker on this queue. Give the client timeouts, as
+    /// [`clients::load`](crate::clients::load) does: a request that is never answered
+    /// holds up its poller until then. Only polls have one of their own.
     pub fn new(client: Client, queue_url: impl Into<String>, handler: Handler) -> Self {
         Self {
             client,
@@ -43,6 +58,7 @@ impl Worker {
             handler,
             metrics_for: None,
             visibility: VISIBILITY,
+            wait: WAIT,
         }
     }
 
@@ -64,6 +80,14 @@ impl Worker {
         Self { visibility, ..self }
     }
 
+    /// Waits for messages for this long in one request, in whole seconds up to 20;
+    /// 20 unless set.
+    #[must_use]
+    pub fn with_long_poll(self, wait: Duration) -> Self {
+        let wait = wait.min(WAIT);
+        Self { wait, ..self }
+    }
+
     /// Works with this many pollers until `stop`, then finishes the batches that
     /// were received.
     ///
@@ -83,47 +107,62 @@ impl Worker {
     }
 
     async fn poll(self, stop: CancellationToken) {
-        let mut pause = Duration::from_millis(500);
+        let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let received = tokio::select! {
                 received = self.receive() => received,
                 () = stop.cancelled() => return,
             };
-            match received {
-                Ok(messages) if messages.is_empty() => {}
+            let works = match received {
+                Ok(messages) if messages.is_empty() => true,
+                // Where everything fails, the next ones would fail as well, and
+                // use up the times that they may be received.
                 Ok(messages) => self.work(messages).await,
                 Err(error) => {
                     tracing::error!(reason = %error, "cannot receive messages");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = stop.cancelled() => return,
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(30));
-                    continue;
+                    false
                 }
+            };
+            if works {
+                pause = FIRST_PAUSE;
+                continue;
             }
-            pause = Duration::from_millis(500);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     async fn receive(&self) -> Result<Vec<Message>, String> {
+        // A long poll takes longer than the client gives other requests, and must
+        // not wait for ever on a connection that is gone.
+        let attempt = self.wait + GRACE;
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(attempt * RECEIVE_ATTEMPTS);
+        let config = aws_sdk_sqs::config::Config::builder().timeout_config(timeouts.build());
         let output = self
             .client
             .receive_message()
             .queue_url(&self.queue_url)
             .max_number_of_messages(MAX_MESSAGES)
-            .wait_time_seconds(WAIT.as_secs() as i32)
+            .wait_time_seconds(self.wait.as_secs() as i32)
             .visibility_timeout(self.visibility.as_secs() as i32)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .customize()
+            .config_override(config)
             .send()
             .await
-            .map_err(|e| DisplayErrorContext(e).to_string())?;
+            .map_err(|error| failure::text(&error))?;
         Ok(output.messages.unwrap_or_default())
     }
 
-    /// Handles a batch, while the messages are kept from others.
-    async fn work(&self, messages: Vec<Message>) {
+    /// Handles a batch, while the messages are kept from others. False if none of
+    /// them could be done.
+    async fn work(&self, messages: Vec<Message>) -> bool {
         let fifo = self.queue_url.ends_with(".fifo");
         let records: Vec<Record> = messages
             .iter()
@@ -143,13 +182,14 @@ impl Worker {
         }
         let (failed, done): (Vec<&Message>, Vec<&Message>) = messages
             .iter()
-            .partition(|m| report.failed.iter().any(|id| Some(&**id) == m.message_id()));
+            .partition(|message| report.failed.iter().any(|id| id == id_of(message)));
         self.delete(&done).await;
         // Sooner than they would be seen again by themselves; later each time.
         self.hide(&failed, |message| {
-            Duration::from_secs(1 << receive_count(message).min(5))
+            Duration::from_secs(1 << receive_count(message).min(MAX_BACKOFF))
         })
         .await;
+        !done.is_empty()
     }
 
     async fn keep_hidden(&self, messages: &[Message]) -> std::convert::Infallible {
@@ -182,7 +222,10 @@ impl Worker {
             .queue_url(&self.queue_url);
         // Not hidden any longer, they may be handled twice, which changes nothing.
         if let Err(error) = request.set_entries(Some(entries)).send().await {
-            tracing::warn!(reason = %DisplayErrorContext(error), "cannot change the visibility of messages");
+            tracing::warn!(
+                reason = failure::text(&error),
+                "cannot change the visibility of messages"
+            );
         }
     }
 
@@ -214,7 +257,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                tracing::warn!(reason = %DisplayErrorContext(error), "cannot delete messages")
+                tracing::warn!(reason = failure::text(&error), "cannot delete messages")
             }
         }
     }
@@ -225,11 +268,17 @@ fn record(message: &Message, fifo: bool) -> Record {
         .attributes()
         .and_then(|a| a.get(&MessageSystemAttributeName::MessageGroupId));
     Record {
-        message_id: message.message_id().unwrap_or_default().to_owned(),
+        message_id: id_of(message).to_owned(),
         body: message.body().unwrap_or_default().to_owned(),
         // On a standard queue a group id asks for fairness, not for order.
         group: group.filter(|_| fifo).cloned(),
     }
+}
+
+/// Its id, as its record has it: one without an id has failed, and must not be
+/// taken for done.
+fn id_of(message: &Message) -> &str {
+    message.message_id().unwrap_or_default()
 }
 
 fn receive_count(message: &Message) -> u32 {
@@ -237,4 +286,15 @@ fn receive_count(message: &Message) -> u32 {
         .attributes()
         .and_then(|a| a.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     count.and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_receives_take_most_of_an_hour() {
+        let waits = (1..=20_u32).map(|count| 1_u64 << count.min(MAX_BACKOFF));
+        assert!((3_000..4_200).contains(&waits.sum::<u64>()));
+    }
 }

@@ -3,6 +3,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+#[cfg(feature = "sqs")]
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::envelope::Envelope;
@@ -23,8 +26,12 @@ pub use by_type::ByType;
 pub use history::{Decoded, History};
 pub use retention::{InvalidRetention, Retention};
 
-use self::dynamodb::DynamoDb;
+use self::dynamodb::{DynamoDb, Query};
 use self::item::{SortKey, Stamp};
+
+/// How long the last look of [`EventStore::wait_for`] may take.
+#[cfg(feature = "sqs")]
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Appends events to a DynamoDB table and reads them back.
 ///
@@ -32,7 +39,7 @@ use self::item::{SortKey, Stamp};
 ///
 /// The table's hash key is `ID` (a string), its sort key `Timestamp` (a
 /// number). Appending needs the permissions `dynamodb:PartiQLInsert` and
-/// `dynamodb:GetItem`, reading `dynamodb:Query` and `dynamodb:GetItem`; no more.
+/// `dynamodb:GetItem`, reading `dynamodb:Query`; no more.
 #[derive(Debug, Clone)]
 pub struct EventStore {
     table: DynamoDb,
@@ -75,8 +82,8 @@ impl EventStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. Only [`StoreError::Refused`] means that the event is
-    /// certainly not in the table.
+    /// [`StoreError`]. Only [`StoreError::Refused`] and
+    /// [`StoreError::TooManyTies`] mean that the event is certainly not in the table.
     ///
     /// # Cancel safety
     ///
@@ -139,7 +146,7 @@ impl EventStore {
     ) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
         let stamp = Stamp {
             stored_at: envelope.timestamp(),
-            expires_at: Some(u64::MAX / 10_000_000_000),
+            expires_at: Some(Timestamp::MAX.as_secs()),
             index_key: Some(by_type::index_key(envelope.event_type(), u16::MAX)),
         };
         let key = SortKey::new(envelope.timestamp(), envelope.event_id(), attempt);
@@ -166,9 +173,10 @@ impl EventStore {
     fn stamp(&self, envelope: &Envelope) -> Stamp {
         let shard =
             |shards: u16| (item::stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
+        let stored_at = Timestamp::now();
         Stamp {
-            stored_at: Timestamp::now(),
-            expires_at: self.retention.expires_at(envelope),
+            stored_at,
+            expires_at: self.retention.expires_at(envelope, stored_at),
             index_key: self
                 .index_shards
                 .map(|shards| by_type::index_key(envelope.event_type(), shard(shards))),
@@ -192,11 +200,13 @@ impl EventStore {
     }
 
     /// The stored event of a receipt, once it is there: to read one's own
-    /// writes. `None` if it is not stored when `timeout` has passed.
+    /// writes. `None` if it is not stored when `timeout` has passed: then it looks
+    /// a last time.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the table cannot be read.
+    /// [`ReadError`] if the table cannot be read, or does not answer within a
+    /// second of that last look.
     ///
     /// # Cancel safety
     ///
@@ -205,19 +215,26 @@ impl EventStore {
     pub async fn wait_for(
         &self,
         receipt: &crate::Receipt,
-        timeout: std::time::Duration,
+        timeout: Duration,
     ) -> Result<Option<StoredEvent>, ReadError> {
-        use std::time::Duration;
-        let deadline = Instant::now() + timeout;
+        // So far away that it cannot be told is never.
+        let deadline = Instant::now().checked_add(timeout);
+        let end = deadline.and_then(|deadline| deadline.checked_add(LAST_LOOK));
         let mut pause = Duration::from_millis(10);
         loop {
-            let found = self
-                .find(&receipt.entity_id, receipt.timestamp, &receipt.event_id)
-                .await?;
-            if found.is_some() || Instant::now() + pause > deadline {
+            let last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let look = self.find(&receipt.entity_id, receipt.timestamp, &receipt.event_id);
+            let found = match end {
+                Some(end) => tokio::time::timeout_at(end, look)
+                    .await
+                    .unwrap_or(Err(ReadError::Store(StoreError::TimeIsUp)))?,
+                None => look.await?,
+            };
+            if found.is_some() || last {
                 return Ok(found);
             }
-            tokio::time::sleep(pause).await;
+            let next = Instant::now() + pause;
+            tokio::time::sleep_until(deadline.map_or(next, |deadline| next.min(deadline))).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
@@ -237,22 +254,23 @@ impl EventStore {
         timestamp: Timestamp,
         event_id: &EventId,
     ) -> Result<Option<StoredEvent>, ReadError> {
-        for attempt in 0..=append::MAX_TIES {
-            let key = SortKey::new(timestamp, event_id, attempt);
-            let Some(item) = self
-                .table
-                .get(entity_id.as_str(), &key)
-                .await
-                .map_err(ReadError::Store)?
-            else {
+        // All keys that it can have, and not one after the other: one of them may
+        // have expired since.
+        let query = Query::of_moment(entity_id, timestamp);
+        let mut start = None;
+        loop {
+            let page = self.table.page(&query, start).await;
+            let page = page.map_err(ReadError::Store)?;
+            for item in page.items {
+                if item::is_of(&item, event_id) {
+                    return item::read(item).map(Some).map_err(ReadError::Corrupt);
+                }
+            }
+            start = page.next;
+            if start.is_none() {
                 return Ok(None);
-            };
-            let event = item::read(item).map_err(ReadError::Corrupt)?;
-            if event.envelope.event_id() == event_id {
-                return Ok(Some(event));
             }
         }
-        Ok(None)
     }
 }
 

@@ -77,9 +77,10 @@ SABOTAGES = [
         "tie",
         "tie-break off: a key that is taken is taken for a duplicate",
         "sdk/src/store/append.rs",
-        "            Ok(_) if event.attempt == MAX_TIES => {\n",
-        """            Ok(_) if crate::sabotaged("tie") => event.outcome = Some(Ok(Appended::Duplicate)),
-            Ok(_) if event.attempt == MAX_TIES => {
+        "        if event.attempt == MAX_TIES {\n",
+        """        if crate::sabotaged("tie") {
+            event.outcome = Some(Ok(Appended::Duplicate));
+        } else if event.attempt == MAX_TIES {
 """,
         "lost",
     ),

@@ -112,6 +112,9 @@ async fn a_packed_message_is_judged_event_by_event() {
         letters[0].0, "[7,{}]",
         "only what was rejected, packed as it came"
     );
+    assert_eq!(attribute(&letters[0], "RejectionPlace"), Some("/0"));
+    let reason = attribute(&letters[0], "RejectionReason").unwrap();
+    assert!(reason.starts_with("the first of 2 events"), "{reason}");
 }
 
 #[tokio::test]
@@ -248,7 +251,7 @@ async fn on_fifo_a_failure_holds_back_its_group_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_message_too_large_for_the_attributes_is_left_to_the_redrive() {
+async fn a_message_too_large_for_the_attributes_is_moved_without_them() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     let huge = "x".repeat(1_048_576);
@@ -258,9 +261,9 @@ async fn a_message_too_large_for_the_attributes_is_left_to_the_redrive() {
                 .invoke(&event(&[("huge", &huge), ("bad", "hello")]), TIMEOUT)
                 .await
         ),
-        ["huge"]
+        [""; 0]
     );
-    assert_eq!(dead_letters(&stack).await.len(), 1);
+    assert_eq!(dead_letters(&stack).await.len(), 2);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::support::{endpoints, envelope};
 
+mod failures;
 mod limits;
 mod reading;
 mod writing;
@@ -64,6 +65,9 @@ async fn contract(client: &Client, table: &str) {
     one_type_is_read_from_all_shards_in_order(&store).await;
     histories_are_decoded_and_folded(&store).await;
     a_corrupt_item_is_an_error_with_its_key(&store, client).await;
+    a_key_that_no_event_can_have_is_an_error_and_not_passed_over(&store, client).await;
+    an_expiry_of_any_size_leaves_an_event_an_event(&store, client).await;
+    an_event_is_found_whatever_holds_or_held_its_first_key(&store, client).await;
     a_missing_table_may_come_back(client).await;
 }
 

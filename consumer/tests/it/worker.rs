@@ -82,6 +82,60 @@ async fn a_slow_batch_stays_hidden_from_other_pollers() {
     );
 }
 
+/// A worker on a stack's queue, whose requests to SQS go through a proxy.
+fn worker_behind(proxy: &Proxy, stack: &Stack) -> Worker {
+    let client = stack.sqs_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    let client = aws_sdk_sqs::Client::from_conf(config.build());
+    let worker = Worker::new(client, stack.queue_url(), stack.handler());
+    worker
+        .with_long_poll(Duration::from_secs(1))
+        .with_visibility_timeout(Duration::from_secs(2))
+}
+
+#[tokio::test]
+async fn a_poll_whose_connection_is_gone_does_not_wait_for_ever() {
+    let stack = endpoints().await;
+    let hang_once = |request: &mut Request| match request.number {
+        0 => Fault::Delay(Duration::from_secs(3600)),
+        _ => Fault::None,
+    };
+    let proxy = Proxy::start(&stack.sqs_endpoint(), hang_once).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
+    send(&stack, &body("hang", "1")).await;
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    drained.await.expect("the poller goes on");
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_was_received_without_its_id_is_not_taken_for_done() {
+    let stack = endpoints().await;
+    let without_id = |body: Vec<u8>| {
+        let body = String::from_utf8(body).unwrap();
+        body.replace("\"MessageId\"", "\"Unknown\"").into_bytes()
+    };
+    let mut received = 0;
+    let script = move |request: &mut Request| {
+        received += u32::from(request.operation == "ReceiveMessage");
+        match received {
+            1 => Fault::Change(Box::new(without_id)),
+            _ => Fault::None,
+        }
+    };
+    let proxy = Proxy::start(&stack.sqs_endpoint(), script).await;
+    send(&stack, &body("no-id", "1")).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    drained.await.expect("it comes again");
+    assert_eq!(history(&stack, "no-id").await, ["1"]);
+    stop.cancel();
+    running.await.unwrap();
+}
+
 #[tokio::test]
 async fn data_in_a_folder_survives_a_restart() {
     let folder = std::env::temp_dir().join(format!("domain-events-test-{}", std::process::id()));

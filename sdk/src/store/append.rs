@@ -7,7 +7,7 @@
 //! and nothing is ever deleted or rewritten, so every step may be repeated, by
 //! anybody, after a stop at any point.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -120,6 +120,7 @@ pub(crate) async fn append_all<T: Table>(
             .collect(),
         to_insert: (0..envelopes.len()).collect(),
         to_ask: VecDeque::new(),
+        claimed: HashMap::new(),
     };
     let mut in_flight: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut time_is_up = std::pin::pin!(time_is_up);
@@ -128,7 +129,7 @@ pub(crate) async fn append_all<T: Table>(
             if let Some(index) = work.to_ask.pop_front() {
                 let (id, key) = work.key(index);
                 in_flight.push(Box::pin(async move {
-                    Done::Holder(index, table.identity_at(&id, &key).await)
+                    Done::Holder(index, table.identity_at(id, &key).await)
                 }));
             } else if let Some((indexes, inserts)) = work.next_batch(&stamp) {
                 in_flight.push(Box::pin(async move {
@@ -164,67 +165,112 @@ pub(crate) async fn append_all<T: Table>(
     work.events.into_iter().map(outcome).collect()
 }
 
+/// Hash key and sort key.
+type Key<'e> = (&'e str, SortKey);
+
 /// The decisions; no I/O.
 struct Work<'e> {
     events: Vec<Progress<'e>>,
     to_insert: VecDeque<usize>,
     to_ask: VecDeque<usize>,
+    /// The keys under which an event is being inserted, or whose holder is being
+    /// asked for, and the events that wait to learn who holds them. Without it,
+    /// thousands of events of one moment would each ask for themselves.
+    claimed: HashMap<Key<'e>, Vec<usize>>,
 }
 
-impl Work<'_> {
-    fn key(&self, index: usize) -> (String, SortKey) {
+impl<'e> Work<'e> {
+    fn key(&self, index: usize) -> Key<'e> {
         let Progress {
             envelope, attempt, ..
         } = &self.events[index];
         (
-            envelope.entity_id().to_string(),
+            envelope.entity_id().as_str(),
             SortKey::new(envelope.timestamp(), envelope.event_id(), *attempt),
         )
     }
 
     /// As many events as one request takes. DynamoDB refuses a request that
-    /// names a key twice, so the second of two stays for the next one.
+    /// names a key twice, and a key has one holder anyway: the second of two
+    /// waits until it is known.
     fn next_batch(
         &mut self,
         stamp: impl Fn(&Envelope) -> Stamp,
     ) -> Option<(Vec<usize>, Vec<Insert>)> {
         let (mut indexes, mut inserts) = (Vec::new(), Vec::new());
-        let (mut keys, mut bytes) = (HashSet::new(), 0);
-        let mut left = VecDeque::new();
+        let mut bytes = 0;
         while let Some(index) = self.to_insert.pop_front() {
             let event = &self.events[index];
             let full = indexes.len() == MAX_STATEMENTS || (!indexes.is_empty() && event.alone);
             if full {
-                left.push_back(index);
+                self.to_insert.push_front(index);
                 break;
             }
-            let (id, key) = self.key(index);
-            if keys.contains(&(id.clone(), key.clone())) {
-                left.push_back(index);
+            let key = self.key(index);
+            if let Some(waiting) = self.claimed.get_mut(&key) {
+                waiting.push(index);
                 continue;
             }
-            let attributes = item::attributes(event.envelope, &key, stamp(event.envelope));
+            let attributes = item::attributes(event.envelope, &key.1, stamp(event.envelope));
             let size = item::request_bytes(&attributes);
             if !indexes.is_empty() && bytes + size > MAX_REQUEST_BYTES {
-                left.push_back(index);
+                self.to_insert.push_front(index);
                 break;
             }
+            let alone = event.alone;
             inserts.push(Insert { attributes });
             indexes.push(index);
-            keys.insert((id, key));
+            self.claimed.insert(key, Vec::new());
             bytes += size;
-            if event.alone {
+            if alone {
                 break;
             }
-        }
-        while let Some(index) = left.pop_back() {
-            self.to_insert.push_front(index);
         }
         (!indexes.is_empty()).then_some((indexes, inserts))
     }
 
+    /// Gives the key that an event has claimed free, and tells those who wait
+    /// for it who holds it, if that is known.
+    fn release(&mut self, index: usize, holder: Option<&EventId>) {
+        for waiting in self.claimed.remove(&self.key(index)).unwrap_or_default() {
+            match holder {
+                Some(holder) => self.held(waiting, holder),
+                None => self.to_insert.push_back(waiting),
+            }
+        }
+    }
+
+    /// Another event, or the same one, holds the event's key.
+    fn held(&mut self, index: usize, holder: &EventId) {
+        let event = &mut self.events[index];
+        if holder == event.envelope.event_id() {
+            event.outcome = Some(Ok(Appended::Duplicate));
+        } else {
+            self.next_key(index);
+        }
+    }
+
+    /// The event's key is another one's.
+    fn next_key(&mut self, index: usize) {
+        let event = &mut self.events[index];
+        if event.attempt == MAX_TIES {
+            event.outcome = Some(Err(StoreError::TooManyTies));
+        } else {
+            event.attempt += 1;
+            self.to_insert.push_back(index);
+        }
+    }
+
     /// Takes an outcome; some time if the event is to be tried after it.
     fn inserted(&mut self, index: usize, outcome: Inserted) -> Option<Duration> {
+        match &outcome {
+            Inserted::KeyTaken => {}
+            Inserted::New => {
+                let envelope = self.events[index].envelope;
+                self.release(index, Some(envelope.event_id()));
+            }
+            _ => self.release(index, None),
+        }
         let event = &mut self.events[index];
         match outcome {
             Inserted::New => {
@@ -254,18 +300,21 @@ impl Work<'_> {
 
     /// Somebody holds the event's key: itself, or another one.
     fn holder(&mut self, index: usize, holder: Result<Option<EventId>, StoreError>) {
-        let event = &mut self.events[index];
         match holder {
-            Err(error) => event.outcome = Some(Err(error)),
-            Ok(Some(id)) if id == *event.envelope.event_id() => {
-                event.outcome = Some(Ok(Appended::Duplicate))
+            Err(error) => {
+                self.release(index, None);
+                self.events[index].outcome = Some(Err(error));
             }
-            Ok(_) if event.attempt == MAX_TIES => {
-                event.outcome = Some(Err(StoreError::TooManyTies))
+            // Who holds it has no identity, so it is another one for everybody.
+            Ok(None) => {
+                for waiting in self.claimed.remove(&self.key(index)).unwrap_or_default() {
+                    self.next_key(waiting);
+                }
+                self.next_key(index);
             }
-            Ok(_) => {
-                event.attempt += 1;
-                self.to_insert.push_back(index);
+            Ok(Some(holder)) => {
+                self.release(index, Some(&holder));
+                self.held(index, &holder);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Appending against a table that fails in every way it can: consumers that
 //! overlap, stop at any point and start again, and messages that come twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::wire::field::{EVENT_ID, ID, TIMESTAMP};
@@ -14,6 +15,7 @@ struct FaultyTable {
     random: Mutex<fastrand::Rng>,
     /// One in so many things goes wrong; 0 is never.
     fault_rate: u32,
+    requests: AtomicUsize,
 }
 
 impl FaultyTable {
@@ -23,6 +25,7 @@ impl FaultyTable {
             items: Mutex::default(),
             random,
             fault_rate,
+            requests: AtomicUsize::new(0),
         }
     }
 
@@ -46,6 +49,7 @@ impl FaultyTable {
 
 impl Table for FaultyTable {
     async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.network().await;
         let count = inserts.len();
         assert!((1..=MAX_STATEMENTS).contains(&count));
@@ -94,6 +98,7 @@ impl Table for FaultyTable {
         id: &str,
         sort_key: &SortKey,
     ) -> Result<Option<EventId>, StoreError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.network().await;
         if self.fault() {
             return Err(Self::unknown());
@@ -237,6 +242,28 @@ async fn two_events_at_one_moment_are_both_kept_even_in_one_batch() {
     );
     assert!(outcomes.contains(&Ok(Appended::Tied)));
     assert_exactly_once(&table, &tied, 1);
+}
+
+/// An array of thousands of events of one entity and one second is one message:
+/// it has to be done in the time of one batch, or it never is.
+#[tokio::test]
+async fn thousands_of_events_at_one_moment_cost_no_more_requests_than_others() {
+    let table = FaultyTable::new(0, 0);
+    let tied: Vec<Envelope> = (0..5_000).map(|_| holding("1", 7)).collect();
+    let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|o| matches!(o, Ok(Appended::Stored | Appended::Tied)))
+    );
+    assert_exactly_once(&table, &tied, 0);
+    let requests = table.requests.load(Ordering::Relaxed);
+    assert!(requests < 5_000 / 25 + 50, "{requests} requests");
+    // Delivered again, each asks once who holds its own key.
+    let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
+    assert!(outcomes.iter().all(|o| *o == Ok(Appended::Duplicate)));
+    let requests = table.requests.load(Ordering::Relaxed) - requests;
+    assert!(requests < 5_000 / 25 + 5_000 + 100, "{requests} requests");
 }
 
 #[tokio::test]

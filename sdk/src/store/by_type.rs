@@ -1,7 +1,8 @@
 //! All events of one type, through the optional sharded index.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
@@ -17,7 +18,9 @@ use crate::timestamp::Timestamp;
 ///
 /// A stream of `Result<StoredEvent, ReadError>`, merged from the shards of the
 /// index `by-type`. An index of DynamoDB follows its table a little later, so
-/// the last second's events may be missing. It holds two pages a shard.
+/// the last second's events may be missing. It holds two pages a shard, and the
+/// events of one moment. An error of DynamoDB ends the stream; an item that is no
+/// event is an `Err`, after which it goes on.
 #[must_use = "a stream does nothing until it is read"]
 #[derive(Debug)]
 pub struct ByType {
@@ -29,11 +32,49 @@ pub struct ByType {
     open: Option<Vec<Shard>>,
 }
 
+/// One shard of the index. It gives the events of one sort key in any order (API
+/// reference, "Query", promises none), and a cursor needs one: they are all
+/// read before the first of them is given.
 #[derive(Debug)]
 struct Shard {
     pages: Pages,
-    head: Option<StoredEvent>,
+    /// Events of one sort key, in the order of the stream.
+    moment: VecDeque<StoredEvent>,
+    /// Those of the next one, as far as they have been read.
+    next: Vec<StoredEvent>,
     ended: bool,
+}
+
+impl Shard {
+    /// Reads until there is an event to give, or nothing any more.
+    fn poll_moment(&mut self, range: &Range, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        while self.moment.is_empty() && !self.ended {
+            match ready!(self.pages.poll_next_unpin(cx)).transpose()? {
+                Some(event) => {
+                    let first = self.next.first();
+                    if first.is_some_and(|first| first.sort_key != event.sort_key) {
+                        self.complete(range);
+                    }
+                    self.next.push(event);
+                }
+                None => {
+                    self.complete(range);
+                    self.ended = true;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn complete(&mut self, range: &Range) {
+        let mut moment = std::mem::take(&mut self.next);
+        moment.retain(|event| range.admits(event));
+        moment.sort_by_cached_key(StoredEvent::cursor);
+        if range.latest_first {
+            moment.reverse();
+        }
+        self.moment = moment.into();
+    }
 }
 
 impl ByType {
@@ -50,7 +91,7 @@ impl ByType {
 
     /// Only events at `timestamp` or later.
     pub fn since(mut self, timestamp: Timestamp) -> Self {
-        self.range.since = timestamp;
+        self.range.since = Some(timestamp);
         self
     }
 
@@ -93,7 +134,8 @@ impl ByType {
                 let pages = Pages::new(self.table.clone(), self.range.query(partition, None));
                 Shard {
                     pages,
-                    head: None,
+                    moment: VecDeque::new(),
+                    next: Vec::new(),
                     ended: false,
                 }
             })
@@ -130,35 +172,38 @@ impl ByType {
     /// The first of all shards' heads, once each has one or has ended.
     fn poll_shards(
         &self,
-        shards: &mut [Shard],
+        shards: &mut Vec<Shard>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<StoredEvent, ReadError>>> {
         let mut pending = false;
+        let mut failed = None;
         for shard in shards.iter_mut() {
-            while shard.head.is_none() && !shard.ended {
-                match shard.pages.poll_next_unpin(cx) {
-                    Poll::Pending => {
-                        pending = true;
-                        break;
-                    }
-                    Poll::Ready(None) => shard.ended = true,
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                    Poll::Ready(Some(Ok(event))) => {
-                        shard.head = Some(event).filter(|event| self.range.admits(event));
-                    }
+            match shard.poll_moment(&self.range, cx) {
+                Poll::Pending => pending = true,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    failed = Some(error);
+                    break;
                 }
             }
+        }
+        if let Some(error) = failed {
+            // Without one of its shards the rest would look like all there is.
+            if !matches!(error, ReadError::Corrupt(_)) {
+                shards.clear();
+            }
+            return Poll::Ready(Some(Err(error)));
         }
         if pending {
             return Poll::Pending;
         }
-        let order = |event: &StoredEvent| event.cursor();
-        let heads = shards.iter_mut().filter(|shard| shard.head.is_some());
+        let heads = shards.iter_mut().filter(|shard| !shard.moment.is_empty());
+        let head = |shard: &&mut Shard| shard.moment.front().map(StoredEvent::cursor);
         let first = if self.range.latest_first {
-            heads.max_by_key(|shard| shard.head.as_ref().map(order))
+            heads.max_by_key(head)
         } else {
-            heads.min_by_key(|shard| shard.head.as_ref().map(order))
+            heads.min_by_key(head)
         };
-        Poll::Ready(first.and_then(|shard| shard.head.take()).map(Ok))
+        Poll::Ready(first.and_then(|shard| shard.moment.pop_front()).map(Ok))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest,
 };
@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::types::{
 use super::append::{Insert, Inserted, Table};
 use super::item::{Item, SortKey};
 use crate::error::StoreError;
-use crate::event::EventId;
+use crate::event::{EntityId, EventId};
+use crate::timestamp::Timestamp;
 use crate::wire::field::{EVENT_ID, ID, INDEX_KEY, TIMESTAMP};
 
 /// Name of the optional index by event type.
@@ -28,9 +29,11 @@ pub(crate) struct DynamoDb {
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     pub(crate) partition: Partition,
-    /// First and last sort key, both included.
-    pub(crate) from: SortKey,
-    pub(crate) to: SortKey,
+    /// First and last sort key, both included. Without a bound, what no event
+    /// can have as its key is found as well, so that it is told and not passed
+    /// over.
+    pub(crate) from: Option<SortKey>,
+    pub(crate) to: Option<SortKey>,
     pub(crate) latest_first: bool,
     pub(crate) page_size: Option<i32>,
 }
@@ -40,6 +43,19 @@ pub(crate) struct Query {
 pub(crate) enum Partition {
     Entity(String),
     IndexShard(String),
+}
+
+impl Query {
+    /// All that an entity has at one timestamp.
+    pub(crate) fn of_moment(id: &EntityId, timestamp: Timestamp) -> Self {
+        Self {
+            partition: Partition::Entity(id.to_string()),
+            from: Some(SortKey::first_of(timestamp)),
+            to: Some(SortKey::last_of(timestamp)),
+            latest_first: false,
+            page_size: None,
+        }
+    }
 }
 
 /// A page of a query, and the key that the next one starts behind.
@@ -58,26 +74,6 @@ impl DynamoDb {
         &self.table
     }
 
-    /// The item under a key, read consistently.
-    pub(crate) async fn get(
-        &self,
-        id: &str,
-        sort_key: &SortKey,
-    ) -> Result<Option<Item>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(ID, AttributeValue::S(id.to_owned()))
-            .key(TIMESTAMP, AttributeValue::N(sort_key.as_str().to_owned()))
-            .consistent_read(true);
-        Ok(request
-            .send()
-            .await
-            .map_err(|e| failed("reading an item", e))?
-            .item)
-    }
-
     pub(crate) async fn page(
         &self,
         query: &Query,
@@ -90,17 +86,30 @@ impl DynamoDb {
         // An index cannot be read consistently.
         let consistent = index.is_none();
         let number = |key: &SortKey| AttributeValue::N(key.as_str().to_owned());
+        let condition = match (&query.from, &query.to) {
+            (None, None) => "#hash = :hash",
+            (Some(_), None) => "#hash = :hash AND #sort >= :from",
+            (None, Some(_)) => "#hash = :hash AND #sort <= :to",
+            (Some(_), Some(_)) => "#hash = :hash AND #sort BETWEEN :from AND :to",
+        };
+        let bounded = query.from.is_some() || query.to.is_some();
+        let names = [("#hash", name)]
+            .into_iter()
+            .chain(bounded.then_some(("#sort", TIMESTAMP)))
+            .map(|(short, name)| (short.to_owned(), name.to_owned()));
+        let values = [(":hash", AttributeValue::S(key.clone()))]
+            .into_iter()
+            .chain(query.from.as_ref().map(|from| (":from", number(from))))
+            .chain(query.to.as_ref().map(|to| (":to", number(to))))
+            .map(|(name, value)| (name.to_owned(), value));
         let request = self
             .client
             .query()
             .table_name(&self.table)
             .set_index_name(index)
-            .key_condition_expression("#hash = :hash AND #sort BETWEEN :from AND :to")
-            .expression_attribute_names("#hash", name)
-            .expression_attribute_names("#sort", TIMESTAMP)
-            .expression_attribute_values(":hash", AttributeValue::S(key.clone()))
-            .expression_attribute_values(":from", number(&query.from))
-            .expression_attribute_values(":to", number(&query.to))
+            .key_condition_expression(condition)
+            .set_expression_attribute_names(Some(names.collect()))
+            .set_expression_attribute_values(Some(values.collect()))
             .scan_index_forward(!query.latest_first)
             .consistent_read(consistent)
             .set_limit(query.page_size)
@@ -245,6 +254,14 @@ fn outcome(error: &BatchStatementError) -> Inserted {
     }
 }
 
+/// The error and its causes. Not `DisplayErrorContext` of the AWS SDK: that adds
+/// the raw answer, with the items in it.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
 fn failed<E>(doing: &str, error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -254,7 +271,7 @@ where
         .and_then(|e| e.code().zip(e.message()))
     {
         Some((code, message)) => format!("{doing}: {code}: {message}"),
-        None => format!("{doing}: {}", DisplayErrorContext(&error)),
+        None => format!("{doing}: {}", causes(&error)),
     };
     match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {

@@ -39,7 +39,7 @@ pub struct History {
 /// Which part of a history is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
-    pub(crate) since: Timestamp,
+    pub(crate) since: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
     pub(crate) latest_first: bool,
     pub(crate) after: Option<Cursor>,
@@ -48,7 +48,7 @@ pub(crate) struct Range {
 impl Range {
     pub(crate) fn all() -> Self {
         Self {
-            since: Timestamp::MIN,
+            since: None,
             until: None,
             latest_first: false,
             after: None,
@@ -59,18 +59,25 @@ impl Range {
     /// nothing can be in it, which DynamoDB would refuse to be asked.
     pub(crate) fn query(&self, partition: Partition, page_size: Option<i32>) -> Option<Query> {
         let last = match self.until {
-            None => Timestamp::MAX,
+            None => None,
             // Exclusive: all that is a nanosecond earlier, with its ties.
-            Some(until) => Timestamp::from_nanos(until.as_nanos().checked_sub(1)?).ok()?,
+            Some(until) => Some(Timestamp::from_nanos(until.as_nanos().checked_sub(1)?).ok()?),
         };
-        let (mut from, mut to) = (SortKey::first_of(self.since), SortKey::last_of(last));
-        match &self.after {
-            Some(cursor) if self.latest_first => to = to.min(cursor.sort_key.clone()),
-            Some(cursor) => from = from.max(cursor.sort_key.clone()),
-            None => {}
+        let mut from = self.since.map(SortKey::first_of);
+        let mut to = last.map(SortKey::last_of);
+        let cursor = self.after.as_ref().map(|cursor| cursor.sort_key.clone());
+        match (self.latest_first, cursor) {
+            (_, None) => {}
+            (true, Some(cursor)) => to = Some(to.map_or(cursor.clone(), |to| to.min(cursor))),
+            // Nothing is less than no bound.
+            (false, cursor) => from = from.max(cursor),
         }
+        let empty = from
+            .as_ref()
+            .zip(to.as_ref())
+            .is_some_and(|(from, to)| from > to);
         let latest_first = self.latest_first;
-        (from <= to).then_some(Query {
+        (!empty).then_some(Query {
             partition,
             from,
             to,
@@ -103,7 +110,7 @@ impl History {
 
     /// Only events at `timestamp` or later.
     pub fn since(mut self, timestamp: Timestamp) -> Self {
-        self.range.since = timestamp;
+        self.range.since = Some(timestamp);
         self
     }
 
@@ -170,7 +177,9 @@ impl History {
 
     fn start(&self) -> Pages {
         // A short limit needs no full page; one more for the event at the cursor.
-        let page_size = self.limit.and_then(|limit| i32::try_from(limit + 1).ok());
+        let page_size = self
+            .limit
+            .and_then(|limit| i32::try_from(limit.saturating_add(1)).ok());
         Pages::new(
             self.table.clone(),
             self.range

@@ -159,6 +159,17 @@ fn json_bytes(value: &AttributeValue) -> usize {
     }
 }
 
+/// Whether an item holds the event of this identity, without reading the rest.
+pub(crate) fn is_of(item: &Item, event_id: &EventId) -> bool {
+    match (item.get(EVENT_ID), item.get(ID), item.get(TIMESTAMP)) {
+        (Some(AttributeValue::S(id)), ..) => id == event_id.as_str(),
+        (None, Some(AttributeValue::S(id)), Some(AttributeValue::N(key))) => {
+            identity_of_key(key, id).is_ok_and(|id| id == *event_id)
+        }
+        _ => false,
+    }
+}
+
 /// Reads an item back.
 pub(crate) fn read(mut item: Item) -> Result<StoredEvent, CorruptItem> {
     let sort_key = match item.get(TIMESTAMP) {
@@ -181,9 +192,9 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
     let stored_at = optional_number(item, STORED_AT)?
         .map(|n| exact(STORED_AT, &n))
         .transpose()?;
-    let expires_at = optional_number(item, EXPIRES_AT)?
-        .map(|n| exact(EXPIRES_AT, &n))
-        .transpose()?;
+    // An expiry that is no timestamp is too far away, or too long ago for
+    // DynamoDB to act on: it never comes, and the event is no less an event.
+    let expires_at = optional_number(item, EXPIRES_AT)?.and_then(|n| exact(EXPIRES_AT, &n).ok());
     item.remove(INDEX_KEY);
     item.remove(TIMESTAMP);
     let id = text(item, ID)?;

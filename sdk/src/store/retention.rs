@@ -6,8 +6,18 @@ use std::str::FromStr;
 
 use crate::envelope::Envelope;
 use crate::event::EventType;
+use crate::timestamp::Timestamp;
 
 /// How long events of each type are kept; for ever unless said otherwise.
+///
+/// It counts from the event's own time. What has expired already when it is
+/// stored, an import for instance, may be deleted from then on: DynamoDB leaves
+/// alone what expired more than five years ago (developer guide, "Using time to
+/// live"). What would expire after the year 2286 is kept for ever.
+///
+/// An event that is delivered again is recognised by what holds its keys. If
+/// another event of its entity and moment held the first one and has expired
+/// since, it is stored a second time.
 ///
 /// Written as `SESSION_PINGED=30d,*=never`: event types or `*` for all others,
 /// each with a number and `m`, `h`, `d` or `y` (365 days), or `never`.
@@ -18,14 +28,15 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// The moment at which DynamoDB may delete the event, in seconds since 1970:
-    /// its own time and the retention of its type.
-    pub(crate) fn expires_at(&self, envelope: &Envelope) -> Option<u64> {
+    /// The moment at which DynamoDB may delete an event that is stored now, in
+    /// seconds since 1970.
+    pub(crate) fn expires_at(&self, envelope: &Envelope, now: Timestamp) -> Option<u64> {
         let kept = match self.by_type.get(envelope.event_type().as_str()) {
             Some(kept) => *kept,
             None => self.others,
         };
-        kept.map(|seconds| envelope.timestamp().as_secs() + seconds)
+        let at = (envelope.timestamp().as_secs() + kept?).max(now.as_secs());
+        (at <= Timestamp::MAX.as_secs()).then_some(at)
     }
 }
 
@@ -112,6 +123,14 @@ mod tests {
     use crate::{Emitter, EntityId};
 
     fn expires_at(retention: &str, event_type: &'static str) -> Option<u64> {
+        expires_at_if_stored_at("1001", retention, event_type)
+    }
+
+    fn expires_at_if_stored_at(
+        now: &str,
+        retention: &str,
+        event_type: &'static str,
+    ) -> Option<u64> {
         let envelope = Envelope::builder(
             EventType::from_static(event_type),
             EntityId::from_static("e"),
@@ -123,7 +142,7 @@ mod tests {
         retention
             .parse::<Retention>()
             .unwrap()
-            .expires_at(&envelope)
+            .expires_at(&envelope, now.parse().unwrap())
     }
 
     #[test]
@@ -134,6 +153,20 @@ mod tests {
         assert_eq!(expires_at(" A=never , *=2h ", "A"), None);
         assert_eq!(expires_at("A=never,*=2h", "B"), Some(1000 + 7200));
         assert_eq!(expires_at("*=1y", "B"), Some(1000 + 365 * 86_400));
+    }
+
+    #[test]
+    fn what_is_stored_late_expires_at_once_and_not_in_the_past() {
+        let late = |retention| expires_at_if_stored_at("1596719980.5", retention, "A");
+        assert_eq!(late("A=30d"), Some(1_596_719_980));
+        assert_eq!(late("A=100y"), Some(1000 + 100 * 365 * 86_400));
+    }
+
+    #[test]
+    fn what_would_expire_after_all_timestamps_is_kept() {
+        assert_eq!(expires_at("A=317y", "A"), Some(1000 + 317 * 365 * 86_400));
+        assert_eq!(expires_at("A=999y", "A"), None);
+        assert_eq!(expires_at("A=4294967295y", "A"), None);
     }
 
     #[test]

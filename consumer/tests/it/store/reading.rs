@@ -63,6 +63,10 @@ pub(super) async fn ranges_limits_and_cursors(store: &EventStore) {
     assert_eq!(texts(history().limit(2)).await, ["1", "2"]);
     assert_eq!(texts(history().limit(0)).await, [""; 0]);
     assert_eq!(
+        texts(history().limit(u64::MAX)).await,
+        texts(history()).await
+    );
+    assert_eq!(
         texts(history().since(at("3")).until(at("3"))).await,
         [""; 0]
     );
@@ -208,6 +212,84 @@ pub(super) async fn a_corrupt_item_is_an_error_with_its_key(store: &EventStore, 
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Puts an item that no store of this version would write.
+async fn put(store: &EventStore, client: &Client, item: HashMap<String, AttributeValue>) {
+    let put = client.put_item().table_name(store.table());
+    put.set_item(Some(item)).send().await.unwrap();
+}
+
+pub(super) async fn a_key_that_no_event_can_have_is_an_error_and_not_passed_over(
+    store: &EventStore,
+    client: &Client,
+) {
+    let _ = store.append(&envelope("odd-keys", "1")).await.unwrap();
+    for key in ["-1", "1596719980123"] {
+        let key = AttributeValue::N(key.to_owned());
+        let id = AttributeValue::S("odd-keys".to_owned());
+        let item = [(schema::HASH_KEY, id), (schema::SORT_KEY, key)];
+        let item = item.map(|(name, value)| (name.to_owned(), value));
+        put(store, client, item.into()).await;
+    }
+    let read: Vec<Result<_, ReadError>> = store.history(&id("odd-keys")).collect().await;
+    let told: Vec<&str> = read
+        .iter()
+        .filter_map(|read| match read {
+            Err(ReadError::Corrupt(item)) => Some(item.timestamp()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((read.len(), &told[..]), (3, &["-1", "1596719980123"][..]));
+}
+
+pub(super) async fn an_expiry_of_any_size_leaves_an_event_an_event(
+    store: &EventStore,
+    client: &Client,
+) {
+    let kept = store.clone().with_retention("*=999y".parse().unwrap());
+    let _ = kept.append(&envelope("expiry", "1")).await.unwrap();
+    let mut item = raw_items(client, store.table(), "expiry").await.remove(0);
+    assert!(!item.contains_key(schema::EXPIRES_AT));
+    for (key, expiry) in [("2", "10800000000"), ("3", "-5"), ("4", "1600000000")] {
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        item.insert(schema::SORT_KEY.to_owned(), number(key));
+        item.insert(schema::EXPIRES_AT.to_owned(), number(expiry));
+        put(store, client, item.clone()).await;
+    }
+    let read: Vec<_> = store.history(&id("expiry")).try_collect().await.unwrap();
+    let expiries: Vec<Option<String>> = read
+        .iter()
+        .map(|event| event.expires_at().map(|at| at.to_string()))
+        .collect();
+    assert_eq!(expiries, [None, None, None, Some("1600000000".to_owned())]);
+}
+
+pub(super) async fn an_event_is_found_whatever_holds_or_held_its_first_key(
+    store: &EventStore,
+    client: &Client,
+) {
+    let (first, second) = (envelope("found", "1"), envelope("found", "1"));
+    assert_eq!(store.append(&first).await, Ok(Appended::Stored));
+    assert_eq!(store.append(&second).await, Ok(Appended::Tied));
+    let found = async |event: &Envelope| {
+        let at = event.timestamp();
+        let found = store.find(&id("found"), at, event.event_id()).await;
+        found.unwrap().is_some()
+    };
+    assert_eq!((found(&first).await, found(&second).await), (true, true));
+    // Time to live takes the first one, and leaves something broken there.
+    let key = |name: &str, value| (name.to_owned(), value);
+    let broken: HashMap<_, _> = [
+        key(schema::HASH_KEY, AttributeValue::S("found".to_owned())),
+        key(schema::SORT_KEY, AttributeValue::N("1".to_owned())),
+    ]
+    .into();
+    put(store, client, broken.clone()).await;
+    assert_eq!((found(&first).await, found(&second).await), (false, true));
+    let delete = client.delete_item().table_name(store.table());
+    delete.set_key(Some(broken)).send().await.unwrap();
+    assert_eq!((found(&first).await, found(&second).await), (false, true));
 }
 
 pub(super) async fn a_missing_table_may_come_back(client: &Client) {

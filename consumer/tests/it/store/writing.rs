@@ -104,7 +104,7 @@ pub(super) async fn the_item_has_the_attributes_every_reader_expects(
         .unwrap();
     let store = store
         .clone()
-        .with_retention("EVENT_TEST=1d".parse().unwrap());
+        .with_retention("EVENT_TEST=100y".parse().unwrap());
     assert_eq!(store.append(&event).await, Ok(Appended::Stored));
     let mut item = raw_items(client, store.table(), "attributes")
         .await
@@ -135,7 +135,7 @@ pub(super) async fn the_item_has_the_attributes_every_reader_expects(
             ("EventId".to_owned(), s("own")),
             ("Version".to_owned(), n("3")),
             ("x-region_1".to_owned(), s("eu")),
-            ("ExpiresAt".to_owned(), n("1596806380")),
+            ("ExpiresAt".to_owned(), n("4750319980")),
         ])
     );
 }

@@ -1,0 +1,152 @@
+//! Reading while DynamoDB fails, hangs, or answers in an order that it may choose.
+
+use std::time::Duration;
+
+use domain_events::{Emitter, Sdk};
+use domain_events_consumer::local::Stack;
+use serde_json::Value;
+
+use super::*;
+use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};
+
+/// A store of a stack, behind a proxy, with two shards.
+fn behind(proxy: &Proxy, stack: &Stack) -> EventStore {
+    let client = stack.dynamodb_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    let client = Client::from_conf(config.build());
+    EventStore::new(client, stack.table()).with_index_shards(NonZeroU16::new(2).unwrap())
+}
+
+async fn appended(store: &EventStore, ids: impl IntoIterator<Item = (String, String)>) {
+    let events: Vec<Envelope> = ids
+        .into_iter()
+        .map(|(id, timestamp)| envelope(&id, &timestamp))
+        .collect();
+    let outcomes = store.append_all(&events, None).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn an_index_without_one_of_its_shards_ends_with_the_error() {
+    let stack = endpoints().await;
+    let fail = |request: &mut Request| match request.body.windows(12).any(|b| b == b"EVENT_TEST#1")
+    {
+        true if request.operation == "Query" => THROTTLED,
+        _ => Fault::None,
+    };
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), fail).await;
+    let store = behind(&proxy, &stack);
+    appended(&store, (0..20).map(|n| (format!("e{n}"), n.to_string()))).await;
+    let event_type = "EVENT_TEST".parse().unwrap();
+    let read: Vec<_> = store.by_type(&event_type).unwrap().collect().await;
+    assert!(
+        matches!(
+            &read[..],
+            [Err(ReadError::Store(StoreError::Throttled { .. }))]
+        ),
+        "{read:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_cursor_holds_in_whatever_order_an_index_gives_one_moment() {
+    let stack = endpoints().await;
+    // Turns round what has one sort key.
+    let turn = |body: Vec<u8>| {
+        let mut answer: Value = serde_json::from_slice(&body).unwrap();
+        if let Some(items) = answer["Items"].as_array_mut() {
+            let key = |item: &Value| item["Timestamp"]["N"].clone();
+            for moment in items.chunk_by_mut(|a, b| key(a) == key(b)) {
+                moment.reverse();
+            }
+        }
+        answer.to_string().into_bytes()
+    };
+    let script = move |request: &mut Request| match &*request.operation {
+        "Query" => Fault::Change(Box::new(turn)),
+        _ => Fault::None,
+    };
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
+    let store = behind(&proxy, &stack);
+    let ids = (0..30).map(|n| (format!("e{n:02}"), (n / 10).to_string()));
+    appended(&store, ids.clone()).await;
+    let mut expected: Vec<String> = ids.map(|(id, _)| id).collect();
+    let event_type = "EVENT_TEST".parse().unwrap();
+    for latest_first in [false, true] {
+        let (mut read, mut cursor) = (Vec::new(), None);
+        loop {
+            let mut page = store.by_type(&event_type).unwrap().limit(1);
+            page = if latest_first {
+                page.latest_first()
+            } else {
+                page
+            };
+            page = match cursor.take() {
+                Some(cursor) => page.after(cursor),
+                None => page,
+            };
+            let Some(event) = page.try_next().await.unwrap() else {
+                break;
+            };
+            read.push(event.entity_id().to_string());
+            cursor = Some(event.cursor());
+        }
+        assert_eq!(read, expected);
+        expected.reverse();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_told_without_what_is_in_it() {
+    let stack = endpoints().await;
+    let spoil = |body: Vec<u8>| {
+        let body = String::from_utf8(body).unwrap();
+        body.replace("\"Items\":", "\"Items\":5,\"Others\":")
+            .into_bytes()
+    };
+    let script = move |request: &mut Request| match &*request.operation {
+        "Query" => Fault::Change(Box::new(spoil)),
+        _ => Fault::None,
+    };
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
+    let store = behind(&proxy, &stack);
+    let event = foreign("spoiled", r#"{"name":"Ada Lovelace"}"#);
+    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    let read: Vec<_> = store.history(&id("spoiled")).collect().await;
+    let [Err(error)] = &read[..] else {
+        panic!("{read:?}");
+    };
+    let told = format!("{error:?} {error} {:?}", std::error::Error::source(error));
+    assert!(!told.contains("Ada"), "{told}");
+}
+
+#[tokio::test]
+async fn waiting_for_an_event_takes_no_longer_than_it_was_given() {
+    let stack = endpoints().await;
+    let sdk = Sdk::builder(stack.queue_url(), Emitter::system("tests").unwrap())
+        .sqs_client(stack.sqs_client())
+        .build()
+        .await
+        .unwrap();
+    let emitted = envelope("waited", "1");
+    let receipt = sdk.emit_envelope(emitted.clone()).await.unwrap();
+    let store = stack.store();
+    let short = Duration::from_millis(50);
+    assert_eq!(store.wait_for(&receipt, short).await.unwrap(), None);
+
+    // An event that comes while one waits, and the longest wait there is.
+    let waiting = store.wait_for(&receipt, Duration::MAX);
+    let (found, _) = tokio::join!(waiting, async { store.append(&emitted).await.unwrap() });
+    assert_eq!(*found.unwrap().unwrap().envelope(), emitted);
+
+    // A connection that never answers.
+    let hang = |_: &mut Request| Fault::Delay(Duration::from_secs(3600));
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), hang).await;
+    let hanging = behind(&proxy, &stack);
+    let waited = tokio::time::timeout(Duration::from_secs(30), hanging.wait_for(&receipt, short));
+    let waited = waited.await.expect("it returns");
+    assert!(
+        matches!(waited, Err(ReadError::Store(StoreError::TimeIsUp))),
+        "{waited:?}"
+    );
+}
