@@ -86,6 +86,7 @@ module "observability" {
   index_name                   = module.table.index_name
   memory_size                  = var.memory_size
   batch_size                   = var.batch_size
+  visibility_timeout_seconds   = local.visibility_timeout_seconds
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 
   # A message on a standard queue takes its age along into the dead-letter

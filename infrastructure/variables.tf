@@ -368,7 +368,7 @@ variable "stream_view_type" {
 # Observability
 
 variable "oldest_message_alarm_seconds" {
-  description = "Age of the oldest waiting event that raises the alarm."
+  description = "Age of the oldest waiting event that raises the alarm. Of a standard queue SQS counts events that were received less than three times; those that fail again and again raise the alarm events-failing."
   type        = number
   default     = 300
   nullable    = false
@@ -376,6 +376,11 @@ variable "oldest_message_alarm_seconds" {
   validation {
     condition     = var.oldest_message_alarm_seconds >= 60 && var.oldest_message_alarm_seconds <= 86400 && floor(var.oldest_message_alarm_seconds) == var.oldest_message_alarm_seconds
     error_message = "oldest_message_alarm_seconds must be a whole number from 60 to 86400."
+  }
+
+  validation {
+    condition     = var.oldest_message_alarm_seconds * 2 <= var.message_retention_days * 86400
+    error_message = "oldest_message_alarm_seconds must be at most half of message_retention_days: later, nobody could act before SQS deletes the event."
   }
 }
 

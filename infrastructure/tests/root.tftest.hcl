@@ -347,6 +347,17 @@ run "addresses_without_a_topic_are_refused" {
   expect_failures = [var.alarm_emails]
 }
 
+run "an_alarm_that_comes_too_late_is_refused" {
+  command = plan
+
+  variables {
+    message_retention_days       = 1
+    oldest_message_alarm_seconds = 86400
+  }
+
+  expect_failures = [var.oldest_message_alarm_seconds]
+}
+
 run "a_queue_that_keeps_longer_than_its_dead_letter_queue_is_refused" {
   command = plan
 
