@@ -71,6 +71,7 @@ module "consumer" {
   log_level               = var.log_level
   log_retention_days      = var.log_retention_days
   kms_key_arn             = var.kms_key_arn
+  former_kms_key_arns     = var.former_kms_key_arns
   tags                    = var.tags
 }
 

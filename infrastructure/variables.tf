@@ -41,6 +41,18 @@ variable "kms_key_arn" {
   }
 }
 
+variable "former_kms_key_arns" {
+  description = "ARNs of the customer keys that kms_key_arn named before. What was sent under them stays encrypted with them, and the function must be able to read it: see the runbook."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "former_kms_key_arns takes ARNs of keys, such as arn:aws:kms:eu-central-1:123456789012:key/0d990263-..., no aliases and no ids."
+  }
+}
+
 # Queue
 
 variable "fifo" {
@@ -51,7 +63,7 @@ variable "fifo" {
 }
 
 variable "producer_arns" {
-  description = "ARNs of IAM roles and users that the queue's own policy lets send; needed for producers in other accounts. Producers in this account may attach the policy of output `producer_policy_arn` instead."
+  description = "ARNs of IAM roles and users that the queue's own policy lets send; needed for producers in other accounts. Producers in this account may attach the policy of output `producer_policy_arn` instead. With kms_key_arn, the key's policy must name them too: see the runbook."
   type        = list(string)
   default     = []
   nullable    = false

@@ -264,6 +264,16 @@ run "an_alias_is_not_a_key" {
   expect_failures = [var.kms_key_arn]
 }
 
+run "an_alias_is_no_former_key_either" {
+  command = plan
+
+  variables {
+    former_kms_key_arns = ["alias/events"]
+  }
+
+  expect_failures = [var.former_kms_key_arns]
+}
+
 run "a_retention_in_words_is_refused" {
   command = plan
 
