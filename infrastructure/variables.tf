@@ -7,8 +7,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name))
-    error_message = "name must be 2 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,38}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
   }
 }
 
@@ -104,7 +104,7 @@ variable "max_receive_count" {
 }
 
 variable "max_message_size" {
-  description = "Largest message in bytes, set through the AWS CLI since no provider version sets 1 MiB by default. null leaves the provider's 262,144 and needs no CLI."
+  description = "Largest message in bytes, set through the AWS CLI since no provider version sets 1 MiB by default. null leaves the provider's 262,144 and needs no CLI; queues that have another size keep it."
   type        = number
   default     = 1048576
 
@@ -405,6 +405,11 @@ variable "alarm_action_arns" {
   validation {
     condition     = alltrue([for arn in var.alarm_action_arns : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$", arn))])
     error_message = "alarm_action_arns takes ARNs, such as arn:aws:sns:eu-central-1:123456789012:on-call."
+  }
+
+  validation {
+    condition     = length(var.alarm_action_arns) + (var.create_alarm_topic ? 1 : 0) <= 5
+    error_message = "alarm_action_arns takes at most 5 ARNs, 4 with create_alarm_topic: CloudWatch accepts 5 actions of an alarm."
   }
 }
 

@@ -347,6 +347,27 @@ run "a_package_that_does_not_exist_is_refused" {
   expect_failures = [var.package_path]
 }
 
+run "a_name_too_short_for_a_table_is_refused" {
+  command = plan
+
+  variables {
+    name = "ev"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "more_actions_than_an_alarm_takes_are_refused" {
+  command = plan
+
+  variables {
+    alarm_action_arns  = [for n in range(5) : "arn:aws:sns:eu-central-1:123456789012:on-call-${n}"]
+    create_alarm_topic = true
+  }
+
+  expect_failures = [var.alarm_action_arns]
+}
+
 run "addresses_without_a_topic_are_refused" {
   command = plan
 
