@@ -11,6 +11,10 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
 /// What the environment says of region, credentials and endpoints.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind.
 pub async fn load() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .load()
