@@ -71,6 +71,7 @@ module "consumer" {
   log_level               = var.log_level
   log_retention_days      = var.log_retention_days
   kms_key_arn             = var.kms_key_arn
+  former_kms_key_arns     = var.former_kms_key_arns
   tags                    = var.tags
 }
 
@@ -86,6 +87,7 @@ module "observability" {
   index_name                   = module.table.index_name
   memory_size                  = var.memory_size
   batch_size                   = var.batch_size
+  visibility_timeout_seconds   = local.visibility_timeout_seconds
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
 
   # A message on a standard queue takes its age along into the dead-letter

@@ -11,7 +11,7 @@ output "EVENT_TABLE" {
 }
 
 output "EVENT_INDEX_SHARDS" {
-  description = "For readers by event type: the environment variable EVENT_INDEX_SHARDS; 0 means no index."
+  description = "Shards of the index by event type: what a reader by event type gives to EventStore::with_index_shards, and a worker's environment variable EVENT_INDEX_SHARDS. 0 means no index: leave the variable unset then."
   value       = var.index_shards
 }
 

@@ -121,7 +121,9 @@ build() {
   # Cargo reads .cargo/config.toml from the folder it is called in, and a
   # setting there decides about the cold start.
   cd -- "$root"
-  target_dir=${CARGO_TARGET_DIR:-$root/target}
+  target_dir=${CARGO_TARGET_DIR:-target}
+  # Cargo takes a relative one from the folder it is called in, which is this.
+  [[ $target_dir == /* ]] || target_dir=$root/$target_dir
   build_args=(-p domain-events-consumer --bin bootstrap --no-default-features --features lambda --profile lambda)
 
   if command -v cargo-lambda >/dev/null; then
@@ -207,9 +209,10 @@ case $status in
 esac
 
 # Queues and table hold events. Terraform's prevent_destroy would also forbid
-# what an operator asks for; this asks first.
+# what an operator asks for; this asks first. "Must be replaced" is a changed
+# argument, "will be replaced, as requested" is -replace.
 doomed=$("${terraform[@]}" show -no-color "$work/plan" |
-  grep -E '^ *# module\.(queue|table)\.aws_(sqs_queue|dynamodb_table)\..* (must be replaced|will be destroyed)' || true)
+  grep -E '^ *# module\.(queue|table)\.aws_(sqs_queue|dynamodb_table)\..* (must|will) be (replaced|destroyed)' || true)
 if [[ -n $doomed && $allow_replace == false ]]; then
   printf '%s\n' "$doomed" >&2
   fail "this plan deletes the above, with all events in it. Nothing was applied. If that is what you want: drain the queue, save what you need, and pass --allow-replace"

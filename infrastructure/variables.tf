@@ -7,8 +7,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.name))
-    error_message = "name must be 2 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,38}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
   }
 }
 
@@ -41,6 +41,18 @@ variable "kms_key_arn" {
   }
 }
 
+variable "former_kms_key_arns" {
+  description = "ARNs of the customer keys that kms_key_arn named before. What was sent under them stays encrypted with them, and the function must be able to read it: see the runbook."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "former_kms_key_arns takes ARNs of keys, such as arn:aws:kms:eu-central-1:123456789012:key/0d990263-..., no aliases and no ids."
+  }
+}
+
 # Queue
 
 variable "fifo" {
@@ -51,7 +63,7 @@ variable "fifo" {
 }
 
 variable "producer_arns" {
-  description = "ARNs of IAM roles and users that the queue's own policy lets send; needed for producers in other accounts. Producers in this account may attach the policy of output `producer_policy_arn` instead."
+  description = "ARNs of IAM roles and users that the queue's own policy lets send; needed for producers in other accounts. Producers in this account may attach the policy of output `producer_policy_arn` instead. With kms_key_arn, the key's policy must name them too: see the runbook."
   type        = list(string)
   default     = []
   nullable    = false
@@ -92,7 +104,7 @@ variable "max_receive_count" {
 }
 
 variable "max_message_size" {
-  description = "Largest message in bytes, set through the AWS CLI since no provider version sets 1 MiB by default. null leaves the provider's 262,144 and needs no CLI."
+  description = "Largest message in bytes, set through the AWS CLI since no provider version sets 1 MiB by default. null leaves the provider's 262,144 and needs no CLI; queues that have another size keep it."
   type        = number
   default     = 1048576
 
@@ -368,7 +380,7 @@ variable "stream_view_type" {
 # Observability
 
 variable "oldest_message_alarm_seconds" {
-  description = "Age of the oldest waiting event that raises the alarm."
+  description = "Age of the oldest waiting event that raises the alarm. Of a standard queue SQS counts events that were received less than three times; those that fail again and again raise the alarm events-failing."
   type        = number
   default     = 300
   nullable    = false
@@ -376,6 +388,11 @@ variable "oldest_message_alarm_seconds" {
   validation {
     condition     = var.oldest_message_alarm_seconds >= 60 && var.oldest_message_alarm_seconds <= 86400 && floor(var.oldest_message_alarm_seconds) == var.oldest_message_alarm_seconds
     error_message = "oldest_message_alarm_seconds must be a whole number from 60 to 86400."
+  }
+
+  validation {
+    condition     = var.oldest_message_alarm_seconds * 2 <= var.message_retention_days * 86400
+    error_message = "oldest_message_alarm_seconds must be at most half of message_retention_days: later, nobody could act before SQS deletes the event."
   }
 }
 
@@ -388,6 +405,11 @@ variable "alarm_action_arns" {
   validation {
     condition     = alltrue([for arn in var.alarm_action_arns : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$", arn))])
     error_message = "alarm_action_arns takes ARNs, such as arn:aws:sns:eu-central-1:123456789012:on-call."
+  }
+
+  validation {
+    condition     = length(var.alarm_action_arns) + (var.create_alarm_topic ? 1 : 0) <= 5
+    error_message = "alarm_action_arns takes at most 5 ARNs, 4 with create_alarm_topic: CloudWatch accepts 5 actions of an alarm."
   }
 }
 

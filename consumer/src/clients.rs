@@ -22,6 +22,10 @@ const REQUEST: Duration = Duration::from_secs(30);
 
 /// What the environment says of region, credentials and endpoints, with limits on
 /// how long a request takes.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind.
 pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)

@@ -25,6 +25,11 @@ pub struct NoMessageId;
 /// # Errors
 ///
 /// [`NoMessageId`]; Lambda then treats the whole batch as failed.
+///
+/// # Cancel safety
+///
+/// Dropping the future answers nothing, so that the whole batch is delivered
+/// again; what was stored until then is found to be a duplicate.
 pub async fn invoke(
     handler: &Handler,
     event: LambdaEvent<SqsEvent>,

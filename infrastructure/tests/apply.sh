@@ -77,7 +77,9 @@ fi
 package=$(cd -- "$(dirname -- "$package")" && pwd)/$(basename -- "$package")
 printf '%s bytes: %s\n' "$(wc -c <"$package" | tr -d ' ')" "$package"
 
-built=${CARGO_TARGET_DIR:-$root/target}/debug
+built=${CARGO_TARGET_DIR:-target}
+[[ $built == /* ]] || built=$root/$built
+built=$built/debug
 if [[ -z ${PRODUCER_CMD:-} && -x $built/emit ]]; then
   printf -v PRODUCER_CMD 'exec %q' "$built/emit"
 fi
@@ -176,6 +178,29 @@ terraform "-chdir=$copy" plan -input=false -out "$temporary/second-plan" \
   -var "package_path=$package" -var "architecture=$arch" >/dev/null
 terraform "-chdir=$copy" show -json "$temporary/second-plan" >"$temporary/second-plan.json"
 "$venv/bin/python" "$here/road.py" no-changes "$temporary/second-plan.json"
+
+if [[ $road == true ]]; then
+  say "run.sh refuses to delete a queue or the table"
+  # As Terraform words a change that cannot be made in place, and as it words a
+  # replacement that was asked for. What is deployed was read a moment ago.
+  for change in -var=fifo=true -replace=module.queue.aws_sqs_queue.events -replace=module.table.aws_dynamodb_table.events; do
+    if "$copy/run.sh" plan --arch "$arch" --package "$package" -- -refresh=false "$change" >"$temporary/refusal.log" 2>&1; then
+      cat "$temporary/refusal.log"
+      fail "run.sh plan took $change"
+    fi
+    grep -q 'this plan deletes the above' "$temporary/refusal.log" || {
+      cat "$temporary/refusal.log"
+      fail "run.sh plan $change failed for another reason than the deletion"
+    }
+    echo "  ok    $change"
+  done
+  # What the runbook says to do is not refused.
+  "$copy/run.sh" plan --arch "$arch" --package "$package" -- -refresh=false \
+    '-replace=module.queue.terraform_data.max_message_size["events"]' >"$temporary/replace.log" 2>&1 || {
+    cat "$temporary/replace.log"
+    fail "run.sh refuses to set the message size again"
+  }
+fi
 
 say "Who may do what"
 "$venv/bin/python" "$here/road.py" permissions "$state" "$temporary/outputs.json"

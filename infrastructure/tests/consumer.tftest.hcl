@@ -40,6 +40,7 @@ variables {
   log_level               = "info"
   log_retention_days      = 30
   kms_key_arn             = null
+  former_kms_key_arns     = []
   tags                    = { team = "orders" }
 }
 
@@ -225,8 +226,41 @@ run "a_customer_key_is_used_through_its_services_only" {
   }
 
   assert {
+    condition     = length(aws_iam_role_policy.former_keys) == 0
+    error_message = "No other key unless one is named."
+  }
+
+  assert {
     condition     = aws_cloudwatch_log_group.consumer.kms_key_id == var.kms_key_arn
     error_message = "The logs must be encrypted with the customer's key."
+  }
+}
+
+run "what_waits_under_a_former_key_can_be_read" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    former_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
+  }
+
+  assert {
+    condition = length(aws_iam_role_policy.key) == 0 && jsondecode(aws_iam_role_policy.former_keys[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Sid       = "DecryptWaitingEvents"
+          Effect    = "Allow"
+          Action    = "kms:Decrypt"
+          Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
+          Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-central-1.amazonaws.com" } }
+        },
+      ]
+    }
+    error_message = "The role must be able to decrypt with a former key, through SQS, and nothing more; also when there is no key now."
   }
 }
 

@@ -34,6 +34,7 @@ variables {
   index_name                   = null
   memory_size                  = 256
   batch_size                   = 10
+  visibility_timeout_seconds   = 180
   oldest_message_alarm_seconds = 300
   dead_letter_alarm_seconds    = 432000
   alarm_action_arns            = []
@@ -64,6 +65,7 @@ run "alarms_watch_the_right_metric" {
       orders-dead-letter-queue-not-empty = "AWS/SQS/ApproximateNumberOfMessagesVisible of orders-dead-letter, Maximum above 0"
       orders-dead-letter-queue-expiring  = "AWS/SQS/ApproximateAgeOfOldestMessage of orders-dead-letter, Maximum above 432000"
       orders-oldest-message-too-old      = "AWS/SQS/ApproximateAgeOfOldestMessage of orders, Maximum above 300"
+      orders-events-failing              = "DomainEvents/Failed of orders-consumer, Sum above 0"
       orders-function-errors             = "AWS/Lambda/Errors of orders-consumer, Sum above 0"
       orders-function-throttles          = "AWS/Lambda/Throttles of orders-consumer, Sum above 0"
       orders-rejected-events             = "DomainEvents/Rejected of orders-consumer, Sum above 0"
@@ -86,8 +88,46 @@ run "alarms_watch_the_right_metric" {
   }
 
   assert {
-    condition     = length(local.alarms) == 7 && length(output.alarm_names) == 7
-    error_message = "There must be seven alarms."
+    condition     = length(local.alarms) == 8 && length(output.alarm_names) == 8
+    error_message = "There must be eight alarms."
+  }
+}
+
+# An event that fails again and again, and nothing else: a try each visibility
+# timeout. However the tries fall into periods, two of them are in the window.
+run "a_single_failing_event_rings" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  assert {
+    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.events_failing, aws_cloudwatch_metric_alarm.function_errors] :
+      alarm.period == 300 && alarm.evaluation_periods == 3 && alarm.datapoints_to_alarm == 2 &&
+      (alarm.evaluation_periods - 1) * alarm.period > var.visibility_timeout_seconds
+    ])
+    error_message = "With tries 180 seconds apart, two of three periods of five minutes must ring; one failure must not."
+  }
+}
+
+run "a_single_failing_event_rings_with_the_longest_visibility_timeout_too" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    visibility_timeout_seconds = 5700
+  }
+
+  assert {
+    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.events_failing, aws_cloudwatch_metric_alarm.function_errors] :
+      (alarm.evaluation_periods - 1) * alarm.period > var.visibility_timeout_seconds && alarm.datapoints_to_alarm == 2 &&
+      alarm.evaluation_periods * alarm.period <= 86400
+    ])
+    error_message = "Two tries must fall into the window, and the window into the day that CloudWatch allows."
   }
 }
 

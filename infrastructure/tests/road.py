@@ -28,7 +28,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 ADMINISTRATOR = {"key": "test", "secret": "test"}
-USERS = ["producer", "named-producer", "reader", "nobody"]
+USERS = ["producer", "named-producer", "reader", "worker", "nobody"]
 REGION = os.environ["AWS_REGION"]
 
 # The event that every consumer of the contract must accept and store.
@@ -54,9 +54,13 @@ def client(service, credentials):
     )
 
 
-def read(path):
+def read_text(path):
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        return file.read()
+
+
+def read(path):
+    return json.loads(read_text(path))
 
 
 def outputs_of(path):
@@ -94,6 +98,16 @@ class Report:
             self.check(code.split(".")[-1] in ("AccessDenied", "AccessDeniedException"), sentence, code)
         else:
             self.check(False, sentence, "it was allowed")
+
+    def lets(self, sentence, call):
+        """IAM allows it, whatever becomes of the request."""
+        try:
+            call()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            self.check(code.split(".")[-1] not in ("AccessDenied", "AccessDeniedException"), sentence, code)
+        else:
+            self.check(True, sentence)
 
     def end(self):
         if self.failures:
@@ -355,6 +369,30 @@ def permissions(state, outputs_path):
         lambda: client("iam", consumer).delete_role_policy(RoleName=role_name(outputs), PolicyName="consumer"),
     )
 
+    # The policy of the runbook. Its PartiQLInsert is asserted for the function.
+    iam.put_user_policy(UserName="worker", PolicyName=LOCAL, PolicyDocument=runbook_policy("Worker instead of the function", outputs))
+    worker = who["worker"]
+    sqs = client("sqs", worker)
+    report.may("a worker may receive from the queue", lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0))
+    for action, call in (
+        ("hide a message", lambda sqs: sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle="none", VisibilityTimeout=1)),
+        ("delete a message", lambda sqs: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none")),
+    ):
+        report.lets(f"a worker may {action}", lambda call=call: call(sqs))
+    report.may_not(
+        "the consumer's role cannot hide a message",
+        lambda: client("sqs", consumer).change_message_visibility(QueueUrl=queue, ReceiptHandle="none", VisibilityTimeout=1),
+    )
+    report.may("a worker may send to the dead-letter queue", lambda: send(worker, dead_letter, "{}"))
+    report.may(
+        "a worker may get an item", lambda: client("dynamodb", worker).get_item(TableName=table, Key=key, ConsistentRead=True)
+    )
+    report.may_not("a worker cannot send to the queue", lambda: send(worker, queue, event))
+    report.may_not("a worker cannot purge the queue", lambda: sqs.purge_queue(QueueUrl=queue))
+    takes(worker, "a worker", dead_letter, "dead-letter queue")
+    writes(worker, "a worker")
+    invokes(worker, "a worker")
+
     report.may_not("a user without policy cannot send", lambda: send(who["nobody"], queue, event))
     report.may_not(
         "a user without policy cannot send to the dead-letter queue", lambda: send(who["nobody"], dead_letter, event)
@@ -369,6 +407,15 @@ def permissions(state, outputs_path):
     administrator.purge_queue(QueueUrl=queue)
     administrator.purge_queue(QueueUrl=dead_letter)
     report.end()
+
+
+def runbook_policy(section, outputs):
+    """The first policy in a section of the runbook, with the ARNs of this deployment."""
+    text = read_text(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "README.md"))
+    policy = text.split(f"### {section}\n")[1].split("```json\n")[1].split("```")[0]
+    for name in ("DEAD_LETTER_QUEUE_ARN", "QUEUE_ARN", "TABLE_ARN"):
+        policy = policy.replace(f'"{name}"', json.dumps(outputs[name.lower()]))
+    return json.dumps(json.loads(policy))
 
 
 def role_name(outputs):
@@ -413,6 +460,7 @@ def leave(state, outputs_path):
     for call in (
         lambda: iam.delete_role_policy(RoleName=role_name(outputs), PolicyName=LOCAL),
         lambda: iam.delete_user_policy(UserName="producer", PolicyName=LOCAL),
+        lambda: iam.delete_user_policy(UserName="worker", PolicyName=LOCAL),
     ):
         try:
             call()

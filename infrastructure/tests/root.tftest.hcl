@@ -264,6 +264,16 @@ run "an_alias_is_not_a_key" {
   expect_failures = [var.kms_key_arn]
 }
 
+run "an_alias_is_no_former_key_either" {
+  command = plan
+
+  variables {
+    former_kms_key_arns = ["alias/events"]
+  }
+
+  expect_failures = [var.former_kms_key_arns]
+}
+
 run "a_retention_in_words_is_refused" {
   command = plan
 
@@ -337,6 +347,27 @@ run "a_package_that_does_not_exist_is_refused" {
   expect_failures = [var.package_path]
 }
 
+run "a_name_too_short_for_a_table_is_refused" {
+  command = plan
+
+  variables {
+    name = "ev"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "more_actions_than_an_alarm_takes_are_refused" {
+  command = plan
+
+  variables {
+    alarm_action_arns  = [for n in range(5) : "arn:aws:sns:eu-central-1:123456789012:on-call-${n}"]
+    create_alarm_topic = true
+  }
+
+  expect_failures = [var.alarm_action_arns]
+}
+
 run "addresses_without_a_topic_are_refused" {
   command = plan
 
@@ -345,6 +376,17 @@ run "addresses_without_a_topic_are_refused" {
   }
 
   expect_failures = [var.alarm_emails]
+}
+
+run "an_alarm_that_comes_too_late_is_refused" {
+  command = plan
+
+  variables {
+    message_retention_days       = 1
+    oldest_message_alarm_seconds = 86400
+  }
+
+  expect_failures = [var.oldest_message_alarm_seconds]
 }
 
 run "a_queue_that_keeps_longer_than_its_dead_letter_queue_is_refused" {

@@ -114,7 +114,7 @@ use sender::Sender;
 /// | `domain_events_sent_bytes_total` | counter | bytes of message bodies |
 /// | `domain_events_batch_messages`, `domain_events_batch_events` | histogram | how full a request is; they differ with packing |
 /// | `domain_events_waiting` | gauge | events that wait to be sent |
-/// | `domain_events_oldest_waiting_seconds` | gauge | since when the oldest of them has |
+/// | `domain_events_oldest_waiting_seconds` | gauge | for how many seconds the oldest of them has waited |
 ///
 /// The gauges are set when a request goes out and, while no further request may,
 /// when an event comes.
@@ -191,7 +191,9 @@ impl Sdk {
         }
     }
 
-    /// Sends `event` and returns once SQS has accepted it.
+    /// Sends `event` and returns once SQS has accepted it; with a
+    /// [spool](SdkBuilder::spool), perhaps once the disk has it:
+    /// [`Receipt::durability`] tells.
     ///
     /// The event gets its identity and its timestamp, and is written, before
     /// this function returns; what it returns is a future that borrows nothing.
@@ -205,7 +207,8 @@ impl Sdk {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not take the event back: it may still be sent.
+    /// Dropping the future before it is polled, or while it waits for room, takes
+    /// the event back. After that it is sent all the same; see [`Emission`].
     pub fn emit<E: DomainEvent>(&self, event: E) -> Emission {
         Emission::new(self.sender(), self.write(&event))
     }
@@ -219,7 +222,8 @@ impl Sdk {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not take the event back: it may still be sent.
+    /// Dropping the future before it is polled, or while it waits for room, takes
+    /// the event back. After that it is sent all the same; see [`Emission`].
     pub fn emit_envelope(&self, envelope: Envelope) -> Emission {
         Emission::new(self.sender(), self.pending(envelope))
     }
@@ -336,8 +340,8 @@ impl Sdk {
     /// emitter then, or as soon as the requests under way have ended.
     ///
     /// Whoever still waits in `emit` at the deadline gets an error. Events that
-    /// were given to the emitter come back in the report as well, for who has
-    /// dropped the future.
+    /// were given to the emitter come back in the report as well, for callers
+    /// that dropped the future.
     ///
     /// # Cancel safety
     ///

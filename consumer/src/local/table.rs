@@ -26,6 +26,11 @@ pub enum CreateTable {
 /// # Errors
 ///
 /// [`CreateTable`] if DynamoDB refuses it.
+///
+/// # Cancel safety
+///
+/// Dropping the future may leave the table created all the same; calling this
+/// again finds it.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     let sort = key(schema::SORT_KEY, KeyType::Range)?;
     let index = GlobalSecondaryIndex::builder()

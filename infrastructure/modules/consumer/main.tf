@@ -54,7 +54,7 @@ resource "aws_lambda_function" "consumer" {
   tags = var.tags
 
   # Without its permissions the first invocations would fail.
-  depends_on = [aws_iam_role_policy.consumer, aws_iam_role_policy.key]
+  depends_on = [aws_iam_role_policy.consumer, aws_iam_role_policy.key, aws_iam_role_policy.former_keys]
 }
 
 resource "aws_lambda_event_source_mapping" "events" {
@@ -171,6 +171,29 @@ resource "aws_iam_role_policy" "key" {
             ]
           }
         }
+      },
+    ]
+  })
+}
+
+# SQS leaves a message encrypted with the key under which it was sent (SQS
+# developer guide, "Key management"). Without this, changing the key would
+# strand what waits.
+resource "aws_iam_role_policy" "former_keys" {
+  count = length(var.former_kms_key_arns) == 0 ? 0 : 1
+
+  name = "former-keys"
+  role = aws_iam_role.consumer.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "DecryptWaitingEvents"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = sort(var.former_kms_key_arns)
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${data.aws_region.current.id}.amazonaws.com" } }
       },
     ]
   })

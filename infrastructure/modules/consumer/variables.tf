@@ -110,6 +110,12 @@ variable "kms_key_arn" {
   type        = string
 }
 
+variable "former_kms_key_arns" {
+  description = "ARNs of customer keys that messages in the queue may still be encrypted with."
+  type        = list(string)
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags on every resource."
   type        = map(string)

@@ -51,6 +51,12 @@ variable "batch_size" {
   nullable    = false
 }
 
+variable "visibility_timeout_seconds" {
+  description = "Visibility timeout of the queue: how long after a failed try an event comes back."
+  type        = number
+  nullable    = false
+}
+
 variable "oldest_message_alarm_seconds" {
   description = "Age of the oldest waiting event that raises the alarm."
   type        = number

@@ -165,7 +165,8 @@ impl SdkBuilder {
         self
     }
 
-    /// Makes the emitter. Nothing is sent to SQS.
+    /// Makes the emitter. Nothing is sent to SQS, unless a spool holds events of an
+    /// earlier process: those are sent from now on.
     ///
     /// # Errors
     ///
