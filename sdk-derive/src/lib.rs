@@ -78,6 +78,9 @@ use syn::parse_macro_input;
 /// A field may have several: `#[event(id, emitter_id)]`. Its text is what
 /// `Display` prints. The field stays part of the event's data.
 ///
+/// What is `pii` is hidden by its name at the top of the data. `flatten`, `content`,
+/// `transparent` and `into` would take it from there, and are refused beside it.
+///
 /// # The emitter
 ///
 /// Each half of the emitter, id and type, comes from the first of these that

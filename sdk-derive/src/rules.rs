@@ -16,6 +16,8 @@ pub(crate) struct Source<'a> {
     settings: Settings,
     fields: Vec<(&'a Field, Marks)>,
     naming: FieldNaming,
+    /// The word by which serde takes the fields from the top of the data.
+    moved_by: Option<Ident>,
     is_unit: bool,
 }
 
@@ -25,6 +27,7 @@ impl<'a> Source<'a> {
         settings: Settings,
         fields: &'a Fields,
         naming: FieldNaming,
+        moved_by: Option<Ident>,
         mistakes: &mut Mistakes,
     ) -> Self {
         let read = |field: &'a Field| (field, Marks::read(&field.attrs, mistakes));
@@ -33,6 +36,7 @@ impl<'a> Source<'a> {
             settings,
             fields: fields.iter().map(read).collect(),
             naming,
+            moved_by,
             is_unit: matches!(fields, Fields::Unit),
         }
     }
@@ -73,11 +77,12 @@ impl<'m> Rules<'m> {
             mut settings,
             fields,
             naming,
+            moved_by,
             is_unit,
         } = source;
         let container = self.container;
         let upcast_from = self.way_up(ident, &mut settings);
-        let pii = self.personal(&fields, naming);
+        let pii = self.personal(&fields, naming, moved_by.as_ref());
         let id = self.part(
             &fields,
             |marks| marks.id.as_ref(),
@@ -216,7 +221,12 @@ impl<'m> Rules<'m> {
     }
 
     /// The names of the fields with personal data, as they stand in the data.
-    fn personal(&mut self, fields: &[(&Field, Marks)], naming: FieldNaming) -> Vec<String> {
+    fn personal(
+        &mut self,
+        fields: &[(&Field, Marks)],
+        naming: FieldNaming,
+        moved_by: Option<&Ident>,
+    ) -> Vec<String> {
         let mut names = Vec::new();
         for (field, marks) in fields {
             let Some(key) = &marks.pii else { continue };
@@ -227,6 +237,12 @@ impl<'m> Rules<'m> {
             } else if is_flattened(field) {
                 let message = "`pii` is about one field of the data, and a flattened field has no \
                                name there: remove `flatten`, or write its fields here and mark them";
+                self.mistakes.at(key, message);
+            } else if let Some(word) = moved_by {
+                let message = format!(
+                    "`pii` is about a field that stands by its name at the top of the data, \
+                     and `{word}` takes it from there: remove `{word}` from `#[serde(...)]`"
+                );
                 self.mistakes.at(key, message);
             }
             names.push(naming.field(field));

@@ -117,6 +117,23 @@ impl EventDefinition {
         }
     }
 
+    /// The same definition, for data in which the event's own fields do not stand
+    /// at the top, where they would be found by their names.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is personal data, which nobody would hide.
+    #[track_caller]
+    #[must_use]
+    pub const fn without_pii(self) -> Self {
+        assert!(
+            self.pii.is_empty(),
+            "a field of this event is `pii`, which is hidden by its name at the top of the data, and the enum's \
+             `#[serde(...)]` takes it from there: remove `content`, `into` or `with`"
+        );
+        self
+    }
+
     /// The version before, as the `DEFINITIONS` of its type;
     /// [`DomainEvent::upcast`](crate::DomainEvent::upcast) reads it. Comes after
     /// everything else that is said of the event.

@@ -12,7 +12,9 @@ use crate::wire::data;
 /// Prints an event without its personal data: for your own logs and errors.
 ///
 /// Fields marked `#[event(pii)]` are printed as `<redacted>`, the others as they
-/// stand in the event's data.
+/// stand in the event's data. They are found by their names at the top of it: the
+/// derive refuses what serde has to put them elsewhere, and a `Serialize` or a
+/// `DomainEvent` written by hand keeps them there.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
