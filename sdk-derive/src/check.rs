@@ -9,7 +9,7 @@ use crate::model::{Content, Model, Variant, Wrapped};
 use crate::place::Place;
 use crate::rules::{Rules, Source};
 use crate::serde_index::serde_indices;
-use crate::serde_name::{Naming, moves_fields, moves_fields_of_variant};
+use crate::serde_name::{Naming, moves_fields, moves_fields_of_variant, word};
 
 /// The input as far as it was understood.
 pub(crate) struct Checked<'a> {
@@ -86,6 +86,11 @@ fn check_enum<'a>(
     };
     let mut shapes = Vec::new();
     for variant in &data.variants {
+        if let Some(word) = word(&variant.attrs, &["untagged"]) {
+            let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
+                           serde from that for all of the enum: remove it";
+            mistakes.at(word, message);
+        }
         shapes.push(Shape::read(variant, naming, moved_by(variant), mistakes));
     }
     let mut rules = Rules::new(Some(&settings), mistakes);

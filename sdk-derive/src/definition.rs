@@ -71,7 +71,10 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     let krate = located(krate, span);
     let in_variant = in_variant(serde).map(|call| located(&call, span));
     let without_pii = held.is_moved.then(|| quote_spanned!(span=> .without_pii()));
-    quote_spanned!(span=> <#ty as #krate::DomainEvent>::DEFINITIONS[0] #without_pii #in_variant)
+    quote_spanned! {span=>
+        #krate::EventDefinition::only(<#ty as #krate::DomainEvent>::DEFINITIONS)
+            #without_pii #in_variant
+    }
 }
 
 fn in_variant(serde: Option<&(u32, String)>) -> Option<TokenStream> {

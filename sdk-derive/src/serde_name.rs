@@ -69,7 +69,7 @@ pub(crate) fn moves_fields_of_variant(attrs: &[Attribute]) -> Option<Ident> {
 }
 
 /// The first entry that is called one of these.
-fn word(attrs: &[Attribute], words: &[&str]) -> Option<Ident> {
+pub(crate) fn word(attrs: &[Attribute], words: &[&str]) -> Option<Ident> {
     let entries = attrs.iter().flat_map(entries);
     let mut called = entries.filter_map(|meta| meta.path().get_ident().cloned());
     called.find(|ident| words.iter().any(|word| ident == word))

@@ -169,6 +169,21 @@ impl EventDefinition {
         }
     }
 
+    /// The definition of a type that is one event, as its `DEFINITIONS`: for a
+    /// variant that holds it.
+    ///
+    /// # Panics
+    ///
+    /// If the type is an enum of events: such an enum does not nest.
+    #[track_caller]
+    #[must_use]
+    pub const fn only(definitions: &'static [Self]) -> Self {
+        match definitions {
+            [definition] if definition.variant.is_none() => *definition,
+            _ => panic!("a variant holds one event, not an enum of events"),
+        }
+    }
+
     /// Marks the definition as that of an enum's variant, by the number that
     /// serde's derive gives the variant when it deserializes, and by its name.
     ///

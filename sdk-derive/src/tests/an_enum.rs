@@ -42,7 +42,9 @@ fn matches_on_its_variants() {
                     let __event = ::domain_events::EventDefinition::new("GONE");
                     __event
                 },
-                <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1, "Placed")
+                ::domain_events::EventDefinition::only(
+                    <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS
+                ).in_variant(1, "Placed")
             ];
             #[inline]
             fn definition(&self) -> ::domain_events::EventDefinition {
@@ -190,6 +192,28 @@ fn shares_an_id_with_the_variants_that_have_none() {
     );
     refuses(
         &format!(r#"#[event(id = "shop")] enum ShopEvent {{ A, {own} }}"#),
+        &[],
+    );
+}
+
+#[test]
+fn has_no_variant_that_serde_finds_by_its_content() {
+    let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
+                   serde from that for all of the enum: remove it";
+    refuses(
+        r#"
+        enum OrderEvent {
+            A { #[event(id)] id: u8 },
+            #[serde(untagged)]
+            B { #[event(id)] id: u8 },
+            #[serde(rename = "untagged", untagged)]
+            C(OrderPlaced),
+        }
+        "#,
+        &[("untagged", message), ("untagged", message)],
+    );
+    refuses(
+        "#[serde(untagged)] enum OrderEvent { A { #[event(id)] id: u8 } }",
         &[],
     );
 }
