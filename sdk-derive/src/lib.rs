@@ -157,7 +157,9 @@ use syn::parse_macro_input;
 /// struct, not another enum. Tuples are refused, for their fields have no names.
 ///
 /// Two variants may not have one name, former names included: a stored event is
-/// read back as the variant whose name it has.
+/// read back as the first variant whose name it has. The derive sees the names that
+/// are written on the enum, and not those of events that variants hold: list the enum
+/// in `assert_distinct!`, or in `events!`, which look at all of them.
 ///
 /// # Type parameters
 ///

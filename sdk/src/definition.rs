@@ -301,7 +301,8 @@ impl EventDefinition {
     pub const fn require_distinct(types: &[&[Self]]) {
         let mut i = 0;
         while i < types.len() {
-            let mut j = i + 1;
+            // With itself as well: an enum may hold two types of one name.
+            let mut j = i;
             while j < types.len() {
                 require_disjoint(types[i], types[j]);
                 j += 1;
