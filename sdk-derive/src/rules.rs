@@ -121,7 +121,7 @@ impl<'m> Rules<'m> {
             container.and_then(|settings| settings.emitter_type.as_ref()),
         );
         if let (Some(id), None) = (&emitter_id, &emitter_type) {
-            self.typeless(id);
+            self.typeless(&id.key, matches!(id.origin, Origin::Default(_)));
         }
         let name = match settings.event_type {
             Some(setting) => Name::Written(setting.value),
@@ -154,6 +154,15 @@ impl<'m> Rules<'m> {
             .filter_map(|variant| Some((variant.ident, variant.event()?)))
             .collect();
         self.distinct(&events);
+
+        // An event that a variant holds may have no emitter of its own.
+        let holds = variants.iter().any(|variant| variant.event().is_none());
+        if let Some(settings) = self.container
+            && let (Some(id), None) = (&settings.emitter_id, &settings.emitter_type)
+            && holds
+        {
+            self.typeless(&id.key, true);
+        }
 
         let derived = |(_, event): &(_, &Event<'_>)| matches!(event.name, Name::Derived { .. });
         let prefix = self.container.and_then(|settings| settings.prefix.as_ref());
@@ -311,8 +320,7 @@ impl<'m> Rules<'m> {
         }
     }
 
-    fn typeless(&mut self, id: &Part<'_>) {
-        let is_default = matches!(id.origin, Origin::Default(_));
+    fn typeless(&mut self, key: &Ident, is_default: bool) {
         if !self.readable || (is_default && self.default_is_typeless) {
             return;
         }
@@ -325,7 +333,7 @@ impl<'m> Rules<'m> {
             "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
              {place}, or `#[event(emitter_type)]` on the field that holds it"
         );
-        self.mistakes.at(&id.key, message);
+        self.mistakes.at(key, message);
     }
 
     /// An event that is read back is found by its name, so no two may share one.
