@@ -203,6 +203,11 @@ impl EventDefinition {
         }
     }
 
+    /// Whether they are those of an enum, which has one for each variant.
+    pub(crate) const fn are_of_enum(definitions: &[Self]) -> bool {
+        !matches!(definitions, [one] if one.variant.is_none())
+    }
+
     /// The name that is written.
     pub const fn event_type(&self) -> EventType {
         EventType::known(self.event_type)

@@ -45,7 +45,7 @@ impl<E: DomainEvent + ?Sized> fmt::Debug for Redacted<'_, E> {
         let definition = self.0.definition();
         write!(f, "{}", definition.event_type())?;
         // The error may tell what it failed on.
-        let Ok(json) = data::encode(self.0) else {
+        let Ok(json) = data::encode_event(self.0) else {
             return f.write_str(" <not serializable>");
         };
         let Ok(Fields(fields)) = serde_json::from_str(&json.text) else {
