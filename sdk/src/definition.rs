@@ -342,11 +342,15 @@ impl EventDefinition {
         false
     }
 
+    /// Whether events of both are written under one name and version.
+    pub(crate) const fn is_named_as(&self, other: &Self) -> bool {
+        self.version == other.version && equal(self.event_type, other.event_type)
+    }
+
     /// Whether both were written at one place, which is where the type is.
     const fn is_same(&self, other: &Self) -> bool {
         let (a, b) = (self.place, other.place);
-        equal(self.event_type, other.event_type)
-            && self.version == other.version
+        self.is_named_as(other)
             && a.line() == b.line()
             && a.column() == b.column()
             && equal(a.file(), b.file())
