@@ -174,7 +174,10 @@ fn changes(
     current: &LockedVersion,
     report: &mut Report,
 ) {
-    let backward = misreads(&locked.data, current.reads());
+    // What was never read is not broken by a change.
+    let unread = misreads(&locked.data, locked.reads());
+    let mut backward = misreads(&locked.data, current.reads());
+    backward.retain(|misread| !unread.contains(misread));
     let forward: Vec<_> = misreads(&current.data, locked.reads())
         .into_iter()
         .filter(|misread| misread.fault != Fault::Dropped)

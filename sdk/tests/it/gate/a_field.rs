@@ -61,6 +61,30 @@ order! { changed_inside: #[event(alias = "ORDER_MADE")] {
 }
 pub(crate) struct Line { article: u32, amount: u32, unit: String } }
 
+order! { only_written: #[event(alias = "ORDER_MADE")] {
+    #[serde(skip_deserializing)]
+    total: u32,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+
+#[test]
+fn that_is_only_written_breaks_where_it_was_read_and_passes_where_it_never_was() {
+    let what = "the field was removed";
+    breaks_once(
+        &first::events(),
+        &only_written::events(),
+        "/Data/total",
+        what,
+        &[Reader::NewReaders],
+    );
+    assert_eq!(
+        passes(&only_written::events(), &only_written::events()),
+        [""; 0]
+    );
+}
+
 #[test]
 fn that_is_removed_breaks() {
     let removed = removed::events();
