@@ -113,8 +113,8 @@ impl Body<'_> {
         let arm = |(index, variant): (usize, &Variant<'_>)| {
             let read = match &variant.content {
                 Content::Fields(event) => self.read_older(event.upcast_from.as_ref()?),
-                Content::Wrapped(ty) => {
-                    let ident = variant.ident;
+                Content::Wrapped(held) => {
+                    let (ident, ty) = (variant.ident, held.ty);
                     quote! {
                         <#ty as #krate::DomainEvent>::upcast(__older.of_variant()).map(Self::#ident)
                     }

@@ -1,15 +1,15 @@
 //! From the input to the model: its shape first, then the rules.
 
-use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Path, Type, parse_quote};
+use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Ident, Path, parse_quote};
 
 use crate::attr::Settings;
 use crate::item::items;
 use crate::mistakes::Mistakes;
-use crate::model::{Content, Model, Variant};
+use crate::model::{Content, Model, Variant, Wrapped};
 use crate::place::Place;
 use crate::rules::{Rules, Source};
 use crate::serde_index::serde_indices;
-use crate::serde_name::Naming;
+use crate::serde_name::{Naming, moves_fields, moves_fields_of_variant, word};
 
 /// The input as far as it was understood.
 pub(crate) struct Checked<'a> {
@@ -53,7 +53,8 @@ fn check_struct<'a>(
     match &data.fields {
         Fields::Named(_) | Fields::Unit => {
             let naming = Naming::of(&input.attrs).of_struct();
-            let source = Source::read(name, settings, &data.fields, naming, mistakes);
+            let moved_by = moves_fields(&input.attrs);
+            let source = Source::read(name, settings, &data.fields, naming, moved_by, mistakes);
             let event = Rules::new(None, mistakes).event(source)?;
             Some(Model::Struct(Box::new(event)))
         }
@@ -78,9 +79,19 @@ fn check_enum<'a>(
         mistakes.at(&input.ident, message);
     }
     let naming = Naming::of(&input.attrs);
+    let moved_by = moves_fields(&input.attrs);
+    let moved_by = |variant: &syn::Variant| {
+        let own = moves_fields_of_variant(&variant.attrs);
+        own.or_else(|| moved_by.clone())
+    };
     let mut shapes = Vec::new();
     for variant in &data.variants {
-        shapes.push(Shape::read(variant, naming, mistakes));
+        if let Some(word) = word(&variant.attrs, &["untagged"]) {
+            let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
+                           serde from that for all of the enum: remove it";
+            mistakes.at(word, message);
+        }
+        shapes.push(Shape::read(variant, naming, moved_by(variant), mistakes));
     }
     let mut rules = Rules::new(Some(&settings), mistakes);
     let mut variants = Vec::new();
@@ -112,25 +123,34 @@ fn check_enum<'a>(
 
 enum Shape<'a> {
     Fields(Box<Source<'a>>),
-    Wrapper(&'a Type),
+    Wrapper(Wrapped<'a>),
     Wrong(syn::Error),
 }
 
 impl<'a> Shape<'a> {
-    fn read(variant: &'a syn::Variant, naming: Naming, mistakes: &mut Mistakes) -> Self {
+    fn read(
+        variant: &'a syn::Variant,
+        naming: Naming,
+        moved_by: Option<Ident>,
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let name = &variant.ident;
         match &variant.fields {
             Fields::Named(_) | Fields::Unit => {
                 let settings = Settings::read(&variant.attrs, Place::Variant, mistakes);
                 let naming = naming.of_variant(&variant.attrs);
-                let source = Source::read(name, settings, &variant.fields, naming, mistakes);
+                let fields = &variant.fields;
+                let source = Source::read(name, settings, fields, naming, moved_by, mistakes);
                 Self::Fields(Box::new(source))
             }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let field = &fields.unnamed[0];
                 items(&variant.attrs, Place::Wrapper, mistakes);
                 items(&field.attrs, Place::Wrapper, mistakes);
-                Self::Wrapper(&field.ty)
+                Self::Wrapper(Wrapped {
+                    ty: &field.ty,
+                    is_moved: moved_by.is_some(),
+                })
             }
             Fields::Unnamed(fields) => {
                 let message = format!(

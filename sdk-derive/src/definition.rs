@@ -2,16 +2,16 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Path;
 use syn::spanned::Spanned;
-use syn::{Path, Type};
 
 use crate::location::{at, located};
-use crate::model::{Content, Event, Origin, Part, Variant};
+use crate::model::{Content, Event, Origin, Part, Variant, Wrapped};
 
 pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
     match &variant.content {
         Content::Fields(event) => of_event(event, variant.serde.as_ref(), krate),
-        Content::Wrapped(ty) => of_wrapped(ty, variant.serde.as_ref(), krate),
+        Content::Wrapped(held) => of_wrapped(held, variant.serde.as_ref(), krate),
     }
 }
 
@@ -65,11 +65,16 @@ pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     quote!(#krate::EventDefinition::new(#name) #version #aliases #pii #upcast_from)
 }
 
-fn of_wrapped(ty: &Type, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
+fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
+    let ty = held.ty;
     let span = at(ty.span());
     let krate = located(krate, span);
     let in_variant = in_variant(serde).map(|call| located(&call, span));
-    quote_spanned!(span=> <#ty as #krate::DomainEvent>::DEFINITIONS[0] #in_variant)
+    let without_pii = held.is_moved.then(|| quote_spanned!(span=> .without_pii()));
+    quote_spanned! {span=>
+        #krate::EventDefinition::only(<#ty as #krate::DomainEvent>::DEFINITIONS)
+            #without_pii #in_variant
+    }
 }
 
 fn in_variant(serde: Option<&(u32, String)>) -> Option<TokenStream> {

@@ -114,7 +114,7 @@ impl Expansion<'_> {
                 for variant in variants {
                     match &variant.content {
                         Content::Fields(event) => bounds.extend(displayed(event)),
-                        Content::Wrapped(ty) => bounds.extend(self.event_bound(ty)),
+                        Content::Wrapped(held) => bounds.extend(self.event_bound(held.ty)),
                     }
                 }
             }

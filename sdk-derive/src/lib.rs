@@ -78,6 +78,9 @@ use syn::parse_macro_input;
 /// A field may have several: `#[event(id, emitter_id)]`. Its text is what
 /// `Display` prints. The field stays part of the event's data.
 ///
+/// What is `pii` is hidden by its name at the top of the data. `flatten`, `content`,
+/// `transparent` and `into` would take it from there, and are refused beside it.
+///
 /// # The emitter
 ///
 /// Each half of the emitter, id and type, comes from the first of these that
@@ -154,7 +157,9 @@ use syn::parse_macro_input;
 /// struct, not another enum. Tuples are refused, for their fields have no names.
 ///
 /// Two variants may not have one name, former names included: a stored event is
-/// read back as the variant whose name it has.
+/// read back as the first variant whose name it has. The derive sees the names that
+/// are written on the enum, and not those of events that variants hold: list the enum
+/// in `assert_distinct!`, or in `events!`, which look at all of them.
 ///
 /// # Type parameters
 ///

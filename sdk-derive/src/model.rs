@@ -37,7 +37,14 @@ pub(crate) enum Content<'a> {
     /// The variant is the event.
     Fields(Box<Event<'a>>),
     /// The variant holds a type that is an event by itself.
-    Wrapped(&'a Type),
+    Wrapped(Wrapped<'a>),
+}
+
+/// The event that a variant holds.
+pub(crate) struct Wrapped<'a> {
+    pub(crate) ty: &'a Type,
+    /// Whether serde puts its fields elsewhere than at the top of the data.
+    pub(crate) is_moved: bool,
 }
 
 /// One event of its own: a struct or a variant.

@@ -16,6 +16,8 @@ pub(crate) struct Source<'a> {
     settings: Settings,
     fields: Vec<(&'a Field, Marks)>,
     naming: FieldNaming,
+    /// The word by which serde takes the fields from the top of the data.
+    moved_by: Option<Ident>,
     is_unit: bool,
 }
 
@@ -25,6 +27,7 @@ impl<'a> Source<'a> {
         settings: Settings,
         fields: &'a Fields,
         naming: FieldNaming,
+        moved_by: Option<Ident>,
         mistakes: &mut Mistakes,
     ) -> Self {
         let read = |field: &'a Field| (field, Marks::read(&field.attrs, mistakes));
@@ -33,6 +36,7 @@ impl<'a> Source<'a> {
             settings,
             fields: fields.iter().map(read).collect(),
             naming,
+            moved_by,
             is_unit: matches!(fields, Fields::Unit),
         }
     }
@@ -73,11 +77,12 @@ impl<'m> Rules<'m> {
             mut settings,
             fields,
             naming,
+            moved_by,
             is_unit,
         } = source;
         let container = self.container;
         let upcast_from = self.way_up(ident, &mut settings);
-        let pii = self.personal(&fields, naming);
+        let pii = self.personal(&fields, naming, moved_by.as_ref());
         let id = self.part(
             &fields,
             |marks| marks.id.as_ref(),
@@ -116,7 +121,7 @@ impl<'m> Rules<'m> {
             container.and_then(|settings| settings.emitter_type.as_ref()),
         );
         if let (Some(id), None) = (&emitter_id, &emitter_type) {
-            self.typeless(id);
+            self.typeless(&id.key, matches!(id.origin, Origin::Default(_)));
         }
         let name = match settings.event_type {
             Some(setting) => Name::Written(setting.value),
@@ -149,6 +154,15 @@ impl<'m> Rules<'m> {
             .filter_map(|variant| Some((variant.ident, variant.event()?)))
             .collect();
         self.distinct(&events);
+
+        // An event that a variant holds may have no emitter of its own.
+        let holds = variants.iter().any(|variant| variant.event().is_none());
+        if let Some(settings) = self.container
+            && let (Some(id), None) = (&settings.emitter_id, &settings.emitter_type)
+            && holds
+        {
+            self.typeless(&id.key, true);
+        }
 
         let derived = |(_, event): &(_, &Event<'_>)| matches!(event.name, Name::Derived { .. });
         let prefix = self.container.and_then(|settings| settings.prefix.as_ref());
@@ -216,7 +230,12 @@ impl<'m> Rules<'m> {
     }
 
     /// The names of the fields with personal data, as they stand in the data.
-    fn personal(&mut self, fields: &[(&Field, Marks)], naming: FieldNaming) -> Vec<String> {
+    fn personal(
+        &mut self,
+        fields: &[(&Field, Marks)],
+        naming: FieldNaming,
+        moved_by: Option<&Ident>,
+    ) -> Vec<String> {
         let mut names = Vec::new();
         for (field, marks) in fields {
             let Some(key) = &marks.pii else { continue };
@@ -227,6 +246,12 @@ impl<'m> Rules<'m> {
             } else if is_flattened(field) {
                 let message = "`pii` is about one field of the data, and a flattened field has no \
                                name there: remove `flatten`, or write its fields here and mark them";
+                self.mistakes.at(key, message);
+            } else if let Some(word) = moved_by {
+                let message = format!(
+                    "`pii` is about a field that stands by its name at the top of the data, \
+                     and `{word}` takes it from there: remove `{word}` from `#[serde(...)]`"
+                );
                 self.mistakes.at(key, message);
             }
             names.push(naming.field(field));
@@ -295,8 +320,7 @@ impl<'m> Rules<'m> {
         }
     }
 
-    fn typeless(&mut self, id: &Part<'_>) {
-        let is_default = matches!(id.origin, Origin::Default(_));
+    fn typeless(&mut self, key: &Ident, is_default: bool) {
         if !self.readable || (is_default && self.default_is_typeless) {
             return;
         }
@@ -309,7 +333,7 @@ impl<'m> Rules<'m> {
             "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
              {place}, or `#[event(emitter_type)]` on the field that holds it"
         );
-        self.mistakes.at(&id.key, message);
+        self.mistakes.at(key, message);
     }
 
     /// An event that is read back is found by its name, so no two may share one.

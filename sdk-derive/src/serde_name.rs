@@ -4,7 +4,7 @@
 
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Field, Lit, Meta, Token, Variant};
+use syn::{Attribute, Expr, ExprLit, Field, Ident, Lit, Meta, Token, Variant};
 
 /// What a type says of the names in it.
 #[derive(Clone, Copy, Default)]
@@ -54,8 +54,25 @@ impl FieldNaming {
 }
 
 pub(crate) fn is_flattened(field: &Field) -> bool {
-    let mut entries = field.attrs.iter().flat_map(entries);
-    entries.any(|meta| matches!(meta, Meta::Path(path) if path.is_ident("flatten")))
+    word(&field.attrs, &["flatten"]).is_some()
+}
+
+/// The word, if there is one, by which serde puts the fields of a struct or enum
+/// elsewhere than by their names at the top of the data.
+pub(crate) fn moves_fields(attrs: &[Attribute]) -> Option<Ident> {
+    word(attrs, &["content", "transparent", "into"])
+}
+
+/// The same for a variant.
+pub(crate) fn moves_fields_of_variant(attrs: &[Attribute]) -> Option<Ident> {
+    word(attrs, &["with", "serialize_with"])
+}
+
+/// The first entry that is called one of these.
+pub(crate) fn word(attrs: &[Attribute], words: &[&str]) -> Option<Ident> {
+    let entries = attrs.iter().flat_map(entries);
+    let mut called = entries.filter_map(|meta| meta.path().get_ident().cloned());
+    called.find(|ident| words.iter().any(|word| ident == word))
 }
 
 /// The text of `key = "text"`, or of `key(serialize = "text")`.
@@ -88,6 +105,8 @@ fn entries(attr: &Attribute) -> Vec<Meta> {
 
 fn literal(value: Expr) -> Option<String> {
     match value {
+        // What a macro put in the place of its `$text:literal`.
+        Expr::Group(group) => literal(*group.expr),
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
             ..

@@ -117,6 +117,23 @@ impl EventDefinition {
         }
     }
 
+    /// The same definition, for data in which the event's own fields do not stand
+    /// at the top, where they would be found by their names.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is personal data, which nobody would hide.
+    #[track_caller]
+    #[must_use]
+    pub const fn without_pii(self) -> Self {
+        assert!(
+            self.pii.is_empty(),
+            "a field of this event is `pii`, which is hidden by its name at the top of the data, and the enum's \
+             `#[serde(...)]` takes it from there: remove `content`, `into` or `with`"
+        );
+        self
+    }
+
     /// The version before, as the `DEFINITIONS` of its type;
     /// [`DomainEvent::upcast`](crate::DomainEvent::upcast) reads it. Comes after
     /// everything else that is said of the event.
@@ -152,6 +169,21 @@ impl EventDefinition {
         }
     }
 
+    /// The definition of a type that is one event, as its `DEFINITIONS`: for a
+    /// variant that holds it.
+    ///
+    /// # Panics
+    ///
+    /// If the type is an enum of events: such an enum does not nest.
+    #[track_caller]
+    #[must_use]
+    pub const fn only(definitions: &'static [Self]) -> Self {
+        match definitions {
+            [definition] if definition.variant.is_none() => *definition,
+            _ => panic!("a variant holds one event, not an enum of events"),
+        }
+    }
+
     /// Marks the definition as that of an enum's variant, by the number that
     /// serde's derive gives the variant when it deserializes, and by its name.
     ///
@@ -169,6 +201,11 @@ impl EventDefinition {
             variant: Some((serde_index, serde_name)),
             ..self
         }
+    }
+
+    /// Whether they are those of an enum, which has one for each variant.
+    pub(crate) const fn are_of_enum(definitions: &[Self]) -> bool {
+        !matches!(definitions, [one] if one.variant.is_none())
     }
 
     /// The name that is written.
@@ -269,7 +306,8 @@ impl EventDefinition {
     pub const fn require_distinct(types: &[&[Self]]) {
         let mut i = 0;
         while i < types.len() {
-            let mut j = i + 1;
+            // With itself as well: an enum may hold two types of one name.
+            let mut j = i;
             while j < types.len() {
                 require_disjoint(types[i], types[j]);
                 j += 1;
@@ -304,11 +342,15 @@ impl EventDefinition {
         false
     }
 
+    /// Whether events of both are written under one name and version.
+    pub(crate) const fn is_named_as(&self, other: &Self) -> bool {
+        self.version == other.version && equal(self.event_type, other.event_type)
+    }
+
     /// Whether both were written at one place, which is where the type is.
     const fn is_same(&self, other: &Self) -> bool {
         let (a, b) = (self.place, other.place);
-        equal(self.event_type, other.event_type)
-            && self.version == other.version
+        self.is_named_as(other)
             && a.line() == b.line()
             && a.column() == b.column()
             && equal(a.file(), b.file())

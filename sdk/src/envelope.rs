@@ -134,7 +134,7 @@ impl Envelope {
                 None => own.id().clone(),
             },
         );
-        let data = data::encode(event).map_err(|error| match definition.pii() {
+        let data = data::encode_event(event).map_err(|error| match definition.pii() {
             [] => error,
             // What the type's own `Serialize` says may tell what it failed on.
             _ => error.without_source(),

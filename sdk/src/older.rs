@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde::de::DeserializeOwned;
 
+use crate::definition::EventDefinition;
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::event::{DomainEvent, EventType};
@@ -82,7 +83,15 @@ pub(crate) fn read<E: DomainEvent + DeserializeOwned>(
     let definition = &E::DEFINITIONS[index];
     let (stored, known) = (envelope.version(), definition.version());
     match stored.cmp(&known) {
-        Ordering::Equal => data_of(envelope, definition.variant().map(|(index, _)| index)),
+        Ordering::Equal => {
+            let variant = definition.variant().map(|(index, _)| index);
+            let event: E = data_of(envelope, variant)?;
+            // The data itself may name a variant, or serde find the first that fits.
+            if E::DEFINITIONS.len() > 1 && !event.definition().is_named_as(definition) {
+                return Err(of_another_variant(envelope, &event.definition()));
+            }
+            Ok(event)
+        }
         Ordering::Less => E::upcast(OlderEvent {
             envelope,
             index,
@@ -93,6 +102,19 @@ pub(crate) fn read<E: DomainEvent + DeserializeOwned>(
             stored,
             known,
         }),
+    }
+}
+
+fn of_another_variant(envelope: &Envelope, found: &EventDefinition) -> DecodeError {
+    let (found, stored) = (found.event_type(), envelope.event_type());
+    DecodeError::Data {
+        event_type: stored.clone(),
+        version: envelope.version(),
+        place: "/Data".to_owned(),
+        reason: format!(
+            "serde, which looks at the data alone, takes it for a {found}; let the enum be told by \
+             the event type, without `untagged`, or let no variant's fields fit another's data"
+        ),
     }
 }
 

@@ -12,7 +12,9 @@ use crate::wire::data;
 /// Prints an event without its personal data: for your own logs and errors.
 ///
 /// Fields marked `#[event(pii)]` are printed as `<redacted>`, the others as they
-/// stand in the event's data.
+/// stand in the event's data. They are found by their names at the top of it: the
+/// derive refuses what serde has to put them elsewhere, and a `Serialize` or a
+/// `DomainEvent` written by hand keeps them there.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -43,7 +45,7 @@ impl<E: DomainEvent + ?Sized> fmt::Debug for Redacted<'_, E> {
         let definition = self.0.definition();
         write!(f, "{}", definition.event_type())?;
         // The error may tell what it failed on.
-        let Ok(json) = data::encode(self.0) else {
+        let Ok(json) = data::encode_event(self.0) else {
             return f.write_str(" <not serializable>");
         };
         let Ok(Fields(fields)) = serde_json::from_str(&json.text) else {

@@ -244,6 +244,42 @@ fn hides_no_ids_and_nothing_that_has_no_name() {
 }
 
 #[test]
+fn hides_nothing_that_serde_takes_from_the_top_of_the_data() {
+    let refused = |word: &str, source: &str| {
+        let message = format!(
+            "`pii` is about a field that stands by its name at the top of the data, \
+             and `{word}` takes it from there: remove `{word}` from `#[serde(...)]`"
+        );
+        refuses(source, &[("pii", &message)]);
+    };
+    let fields = "{ #[event(id)] id: u8, #[event(pii)] name: String }";
+    for (word, written) in [
+        ("transparent", "transparent"),
+        ("into", r#"rename = "x", into = "Raw", from = "Raw""#),
+    ] {
+        refused(word, &format!("#[serde({written})] struct Moved {fields}"));
+    }
+    for (word, on_enum, on_variant) in [
+        ("content", r#"#[serde(tag = "t", content = "c")]"#, ""),
+        ("into", r#"#[serde(into = "Raw")]"#, ""),
+        ("with", "", r#"#[serde(with = "elsewhere")]"#),
+        (
+            "serialize_with",
+            "",
+            r#"#[serde(serialize_with = "elsewhere")]"#,
+        ),
+    ] {
+        refused(
+            word,
+            &format!("{on_enum} enum Event {{ {on_variant} Moved {fields} }}"),
+        );
+    }
+    for harmless in ["tag = \"t\"", "from = \"Raw\"", "rename = \"content\""] {
+        refuses(&format!("#[serde({harmless})] struct Moved {fields}"), &[]);
+    }
+}
+
+#[test]
 fn does_not_say_one_thing_twice() {
     refuses(
         r#"

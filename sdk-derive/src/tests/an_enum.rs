@@ -42,7 +42,9 @@ fn matches_on_its_variants() {
                     let __event = ::domain_events::EventDefinition::new("GONE");
                     __event
                 },
-                <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS[0].in_variant(1, "Placed")
+                ::domain_events::EventDefinition::only(
+                    <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS
+                ).in_variant(1, "Placed")
             ];
             #[inline]
             fn definition(&self) -> ::domain_events::EventDefinition {
@@ -179,6 +181,33 @@ fn needs_an_emitter_type_beside_every_emitter_id() {
 }
 
 #[test]
+fn needs_an_emitter_type_for_the_events_that_its_variants_hold() {
+    let typeless = "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
+                    on the variant or the enum, or `#[event(emitter_type)]` on the field that holds it";
+    let own = "#[event(emitter_type = \"USER\")] B { #[event(id)] id: u8 }";
+    let typed = "emitter_id = \"billing\", emitter_type = \"SYSTEM\"";
+    for (event, variants, expected) in [
+        (
+            "emitter_id = \"billing\"",
+            "A(OrderPlaced)",
+            &[("emitter_id", typeless)][..],
+        ),
+        (
+            "emitter_id = \"billing\"",
+            &format!("A(OrderPlaced), {own}"),
+            &[("emitter_id", typeless)],
+        ),
+        ("emitter_id = \"billing\"", own, &[]),
+        (typed, "A(OrderPlaced)", &[]),
+    ] {
+        refuses(
+            &format!("#[event({event})] enum OrderEvent {{ {variants} }}"),
+            expected,
+        );
+    }
+}
+
+#[test]
 fn shares_an_id_with_the_variants_that_have_none() {
     let message = "`id` has no effect, since every variant has an id of its own: remove it";
     let own = r#"#[event(id = "own")] B"#;
@@ -190,6 +219,28 @@ fn shares_an_id_with_the_variants_that_have_none() {
     );
     refuses(
         &format!(r#"#[event(id = "shop")] enum ShopEvent {{ A, {own} }}"#),
+        &[],
+    );
+}
+
+#[test]
+fn has_no_variant_that_serde_finds_by_its_content() {
+    let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
+                   serde from that for all of the enum: remove it";
+    refuses(
+        r#"
+        enum OrderEvent {
+            A { #[event(id)] id: u8 },
+            #[serde(untagged)]
+            B { #[event(id)] id: u8 },
+            #[serde(rename = "untagged", untagged)]
+            C(OrderPlaced),
+        }
+        "#,
+        &[("untagged", message), ("untagged", message)],
+    );
+    refuses(
+        "#[serde(untagged)] enum OrderEvent { A { #[event(id)] id: u8 } }",
         &[],
     );
 }

@@ -116,17 +116,18 @@ impl Comparison<'_> {
             "object" => self.object(writer, reader, place),
             "array" => self.array(writer, reader, place),
             "string" => string(writer, reader).map_or_else(Vec::new, misread),
-            "integer" | "number" => match within(range(writer), range(reader)) {
-                true => Vec::new(),
-                false => misread(Fault::Narrower("range")),
-            },
+            "integer" | "number" if !within(range(writer), range(reader)) => {
+                misread(Fault::Narrower("range"))
+            }
+            "integer" | "number" if !keeps_digits(writer, reader) => {
+                misread(Fault::Narrower("precision"))
+            }
             _ => Vec::new(),
         }
     }
 
     fn object(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
         let mut found = Vec::new();
-        let at = |name: &str| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
         let is_required = |schema: &Value, name: &str| {
             let required = schema["required"].as_array();
             required.is_some_and(|names| names.iter().any(|other| other == name))
@@ -135,15 +136,14 @@ impl Comparison<'_> {
             let name = name.as_str().unwrap_or_default();
             if !is_required(writer, name) {
                 found.push(Misread {
-                    place: at(name),
+                    place: at(place, name),
                     fault: Fault::Required,
                 });
             }
         }
-        let others = ["additionalProperties", "unevaluatedProperties"];
-        let others = others.iter().find_map(|key| reader.get(key));
+        let others = others(reader);
         for (name, written) in writer["properties"].as_object().into_iter().flatten() {
-            let place = at(name);
+            let place = at(place, name);
             match (reader["properties"].get(name), others) {
                 (Some(read), _) => found.extend(self.any(written, read, &place)),
                 (None, Some(Value::Bool(false))) => found.push(Misread {
@@ -157,16 +157,43 @@ impl Comparison<'_> {
                 }),
             }
         }
-        if let (Some(written @ Value::Object(_)), Some(read)) =
-            (writer.get("additionalProperties"), others)
-        {
-            found.extend(self.any(written, read, &format!("{place}/*")));
-        }
-        if writer["patternProperties"] != reader["patternProperties"] {
-            found.push(Misread {
+        found.extend(self.unnamed(writer, reader, place));
+        found
+    }
+
+    /// The members of a map: what is written under names that no schema lists.
+    fn unnamed(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+        let mut found = Vec::new();
+        let misread = |place: &str, fault| {
+            vec![Misread {
                 place: place.to_owned(),
-                fault: types(writer, reader),
+                fault,
+            }]
+        };
+        let inside = format!("{place}/*");
+        let patterns = writer["patternProperties"].as_object();
+        let patterns = patterns.into_iter().flatten();
+        let rest = others(writer).filter(|rest| **rest != Value::Bool(false));
+        let all = patterns
+            .map(|(pattern, written)| (of_pattern(reader, pattern), written))
+            .chain(rest.map(|written| (None, written)));
+        for (read, written) in all {
+            found.extend(match read.or_else(|| others(reader)) {
+                Some(Value::Bool(false)) => misread(place, Fault::Narrower("set of names")),
+                Some(read) => self.any(written, read, &inside),
+                None => misread(&inside, Fault::Dropped),
             });
+        }
+        // Any of them may have the name of a field. Where anything was kept beside the
+        // fields, and still is, that is what one of them becoming a field looks like.
+        let is_kept = others(reader).is_some();
+        let Some(written) = rest.filter(|rest| !is_kept || **rest != Value::Bool(true)) else {
+            return found;
+        };
+        let fields = reader["properties"].as_object().into_iter().flatten();
+        let own = |name: &str| writer["properties"].get(name).is_some();
+        for (name, read) in fields.filter(|(name, _)| !own(name)) {
+            found.extend(self.any(written, read, &at(place, name)));
         }
         found
     }
@@ -181,12 +208,19 @@ impl Comparison<'_> {
                 .unwrap_or_default()
         };
         let (written, read) = (tuple(writer), tuple(reader));
-        for (index, (written, read)) in written.iter().zip(&read).enumerate() {
-            found.extend(self.any(written, read, &format!("{place}/{index}")));
+        let (more_written, more_read) = (writer.get("items"), reader.get("items"));
+        for index in 0..written.len().max(read.len()) {
+            let written = written.get(index).or(more_written);
+            let read = read.get(index).or(more_read);
+            if let (Some(written), Some(read)) = (written, read) {
+                found.extend(self.any(written, read, &format!("{place}/{index}")));
+            }
         }
-        let (written, read) = (writer.get("items"), reader.get("items"));
-        if let Some(read) = read {
-            found.extend(self.any(written.unwrap_or(&any), read, &format!("{place}/*")));
+        let most = writer["maxItems"].as_u64();
+        let is_all = most.is_some_and(|most| most <= written.len() as u64);
+        if let Some(read) = more_read.filter(|_| !is_all) {
+            let written = more_written.unwrap_or(&any);
+            found.extend(self.any(written, read, &format!("{place}/*")));
         }
         let length = |schema: &Value| {
             let bound = |key: &str| schema[key].as_f64();
@@ -203,6 +237,25 @@ impl Comparison<'_> {
         }
         found
     }
+}
+
+/// The place of a member.
+fn at(place: &str, name: &str) -> String {
+    format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The schema of the members that no other keyword is about.
+fn others(schema: &Value) -> Option<&Value> {
+    let keys = ["additionalProperties", "unevaluatedProperties"];
+    keys.iter().find_map(|key| schema.get(key))
+}
+
+/// The schema of the members that are named so: `schemars` writes a pattern for
+/// integers as keys.
+fn of_pattern<'a>(schema: &'a Value, pattern: &str) -> Option<&'a Value> {
+    let patterns = schema.get("patternProperties")?;
+    let signed = patterns.get(r"^-?\d+$").filter(|_| pattern == r"^\d+$");
+    patterns.get(pattern).or(signed)
 }
 
 /// Of the attempts that failed the one that was meant.
@@ -334,6 +387,24 @@ fn range(schema: &Value) -> (f64, f64) {
             .or(bound("exclusiveMaximum"))
             .unwrap_or(most),
     )
+}
+
+/// Whether no number that is written is rounded where it is read: silently, for
+/// a reader of floats takes any.
+fn keeps_digits(writer: &Value, reader: &Value) -> bool {
+    let bits = |schema: &Value| match schema["format"].as_str() {
+        Some("float") => Some(24),
+        Some("double") => Some(53),
+        _ => None,
+    };
+    let Some(most) = bits(reader) else {
+        return true;
+    };
+    let exact = 2_f64.powi(most);
+    match bits(writer) {
+        Some(written) => written <= most,
+        None => within(range(writer), (-exact, exact)),
+    }
 }
 
 fn within(inner: (f64, f64), outer: (f64, f64)) -> bool {

@@ -174,7 +174,10 @@ fn changes(
     current: &LockedVersion,
     report: &mut Report,
 ) {
-    let backward = misreads(&locked.data, current.reads());
+    // What was never read is not broken by a change.
+    let unread = misreads(&locked.data, locked.reads());
+    let mut backward = misreads(&locked.data, current.reads());
+    backward.retain(|misread| !unread.contains(misread));
     let forward: Vec<_> = misreads(&current.data, locked.reads())
         .into_iter()
         .filter(|misread| misread.fault != Fault::Dropped)
@@ -231,13 +234,22 @@ fn ways_out(version: u16, misread: &Misread) -> Vec<String> {
         Fault::Value(_) => "keep the value for reading".to_owned(),
         Fault::Narrower(_) => "keep it as wide as it was".to_owned(),
     };
+    let mut ways = vec![keep];
+    if matches!(
+        misread.fault,
+        Fault::Required | Fault::Dropped | Fault::Refused
+    ) {
+        ways.push(
+            "if it is a rename that `#[serde(alias = …)]` reads, which no schema tells, and no old reader is left: \
+             rename the field in the lock's schemas by hand; its example stays, and shows that it is read"
+                .to_owned(),
+        );
+    }
     let next = version + 1;
-    vec![
-        keep,
-        format!(
-            "make it `#[event(version = {next}, upcast_from = …)]`, and keep the type of version {version} for reading"
-        ),
-    ]
+    ways.push(format!(
+        "make it `#[event(version = {next}, upcast_from = …)]`, and keep the type of version {version} for reading"
+    ));
+    ways
 }
 
 /// Reads every stored example as the code of today does.

@@ -74,8 +74,10 @@ pub(super) fn alternatives(schema: &Value, definitions: &Value) -> Vec<Value> {
         }
         return alternatives(&whole, definitions);
     }
-    for key in ["anyOf", "oneOf"] {
-        if let Some(Value::Array(any)) = rest.remove(key) {
+    let choice = |key: &&String| key.starts_with("anyOf") || key.starts_with("oneOf");
+    let choices: Vec<_> = rest.keys().filter(choice).cloned().collect();
+    for key in choices {
+        if let Some(Value::Array(any)) = rest.remove(&key) {
             let alone = rest.is_empty();
             let with_rest = |one: Value| {
                 if alone {
@@ -128,6 +130,14 @@ fn merge(whole: &mut Value, part: &Value) {
             }
             ("required", Some(Value::Array(mine)), Value::Array(more)) => {
                 mine.extend(more.iter().cloned());
+            }
+            // Two enums that are flattened: a value is one of each.
+            ("anyOf" | "oneOf", Some(mine), more) if *mine != *more => {
+                let mut free = format!("{key}+");
+                while whole.contains_key(&free) {
+                    free.push('+');
+                }
+                whole.insert(free, value.clone());
             }
             _ => drop(whole.insert(key.clone(), value.clone())),
         }

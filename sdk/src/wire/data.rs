@@ -14,7 +14,9 @@ use super::json::{Reader, Token};
 use super::misfit::Misfit;
 use super::serializer::Value;
 use super::writer::{Stopped, Writer};
+use crate::definition::EventDefinition;
 use crate::error::{InvalidEvent, RejectionCode};
+use crate::event::DomainEvent;
 
 /// A checked JSON text and the bytes that DynamoDB counts for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,18 @@ pub(crate) struct Json {
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, InvalidEvent> {
     let mut writer = Writer::with_capacity(USUAL_BYTES);
     let result = value.serialize(Value::root(&mut writer));
+    finish(writer, result)
+}
+
+/// The same for an event. Its type tells an enum's variant; where it is of one
+/// type only, its `Serialize` may still be that of an enum inside, of which only the
+/// data can tell the variant.
+pub(crate) fn encode_event<E: DomainEvent + ?Sized>(event: &E) -> Result<Json, InvalidEvent> {
+    if const { EventDefinition::are_of_enum(E::DEFINITIONS) } {
+        return encode(event);
+    }
+    let mut writer = Writer::with_capacity(USUAL_BYTES);
+    let result = event.serialize(Value::part(&mut writer));
     finish(writer, result)
 }
 

@@ -30,7 +30,7 @@ const RAW_NUMBER: &str = "$serde_json::private::Number";
 /// Writes one value.
 pub(super) struct Value<'w> {
     writer: &'w mut Writer,
-    /// This is the event itself, not one of its parts.
+    /// This is an event whose type tells its variant, or is no enum; not a part.
     root: bool,
 }
 
@@ -40,7 +40,7 @@ impl<'w> Value<'w> {
     }
 
     #[inline]
-    fn part(writer: &'w mut Writer) -> Self {
+    pub(super) fn part(writer: &'w mut Writer) -> Self {
         Self {
             writer,
             root: false,

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use domain_events::{Emitter, Envelope, EventType, InvalidEvent, RejectionCode, wire};
+use domain_events::{
+    Context, DomainEvent, Emitter, Envelope, EventType, InvalidEvent, Redacted, RejectionCode, wire,
+};
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 fn envelope<T: Serialize + ?Sized>(data: &T) -> Result<Envelope, InvalidEvent> {
@@ -179,6 +181,61 @@ fn an_enum_as_the_event_is_written_without_its_variants_name() {
         envelope(&event).unwrap().data().unwrap(),
         r#"{"value":{"Struct":{"a":1,"b":2}}}"#
     );
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Change {
+    Repriced { cents: u32 },
+    Renamed(Name),
+    Cleared,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Name {
+    name: String,
+}
+
+/// One event, whose `Serialize` is that of an enum.
+#[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[serde(transparent)]
+#[event(id = "shop")]
+struct CatalogueChanged {
+    change: Change,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+enum ShopEvent {
+    Catalogue(CatalogueChanged),
+}
+
+#[test]
+fn an_enum_inside_of_an_event_keeps_its_variants_name() {
+    let context = Context::new(Emitter::system("test").unwrap());
+    let renamed = Change::Renamed(Name {
+        name: "mug".to_owned(),
+    });
+    for (change, data) in [
+        (Change::Repriced { cents: 5 }, r#"{"Repriced":{"cents":5}}"#),
+        (renamed, r#"{"Renamed":{"name":"mug"}}"#),
+    ] {
+        let event = CatalogueChanged { change };
+        let told = format!("CATALOGUE_CHANGED {data}");
+        let told = told.replacen("\":", "\": ", 1);
+        assert_eq!(Redacted(&event).to_string(), told);
+        let envelope = Envelope::new(&event, &context).unwrap();
+        assert_eq!(envelope.data(), Some(data));
+        assert_eq!(envelope.decode().unwrap(), Some(event));
+        let event = ShopEvent::Catalogue(envelope.decode().unwrap().unwrap());
+        let envelope = Envelope::new(&event, &context).unwrap();
+        assert_eq!(envelope.data(), Some(data));
+        assert_eq!(envelope.decode().unwrap(), Some(event));
+    }
+    // Told by its name alone, which is no object.
+    let cleared = CatalogueChanged {
+        change: Change::Cleared,
+    };
+    let error = Envelope::new(&cleared, &context).unwrap_err();
+    assert_eq!(error.code(), RejectionCode::WrongType);
 }
 
 /// Members in any order, as often as wanted.

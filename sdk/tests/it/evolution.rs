@@ -274,3 +274,47 @@ fn a_way_up_can_be_written_by_hand() {
     assert_eq!(read(1, r#"{"id":7,"a":1}"#).as_ref(), Some(&expected));
     assert_eq!(read(2, r#"{"id":7,"names":["a"]}"#), Some(expected));
 }
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(id = "scale", prefix = "SCALE")]
+#[serde(untagged)]
+enum ScaleEvent {
+    Weighed {
+        grams: u32,
+    },
+    #[event(alias = "SCALE_READ")]
+    Measured {
+        grams: u32,
+        metres: f64,
+    },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(id = "till", prefix = "TILL")]
+#[serde(tag = "kind")]
+enum TillEvent {
+    Opened,
+    Closed,
+}
+
+#[test]
+fn an_event_that_serde_takes_for_another_variant_is_an_error() {
+    let weighed = stored("SCALE_WEIGHED", 1, r#"{"grams":5}"#);
+    let event = ScaleEvent::Weighed { grams: 5 };
+    assert_eq!(weighed.decode().unwrap(), Some(event));
+    for name in ["SCALE_MEASURED", "SCALE_READ"] {
+        let measured = stored(name, 1, r#"{"grams":5,"metres":1.5}"#);
+        assert_eq!(
+            measured.decode::<ScaleEvent>().unwrap_err().to_string(),
+            format!(
+                "the data of a stored {name} (version 1) does not fit its type at /Data: serde, which looks \
+                 at the data alone, takes it for a SCALE_WEIGHED; let the enum be told by the event type, \
+                 without `untagged`, or let no variant's fields fit another's data"
+            )
+        );
+    }
+    let opened = stored("TILL_OPENED", 1, r#"{"kind":"Opened"}"#);
+    assert_eq!(opened.decode().unwrap(), Some(TillEvent::Opened));
+    let opened = stored("TILL_OPENED", 1, r#"{"kind":"Closed"}"#);
+    assert!(opened.decode::<TillEvent>().is_err());
+}

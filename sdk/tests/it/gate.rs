@@ -129,8 +129,10 @@ macro_rules! order {
     };
 }
 
+mod a_container;
 mod a_field;
 mod a_lock;
+mod a_number;
 mod a_type;
 mod a_version;
 mod an_enum;

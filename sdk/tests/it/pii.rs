@@ -56,6 +56,61 @@ fn marked_fields_are_redacted_under_the_names_they_have_in_the_data() {
     assert_eq!(Redacted(&CustomerEvent::Counted).to_string(), "COUNTED");
 }
 
+/// Written by a macro, whose literal comes to the derive in an invisible group.
+macro_rules! registered {
+    ($event:ident, $text:literal) => {
+        #[derive(Serialize, Deserialize, DomainEvent)]
+        struct $event {
+            #[event(id)]
+            id: u32,
+            #[event(pii)]
+            #[serde(rename = $text, default)]
+            name: String,
+        }
+    };
+}
+registered!(RegisteredByMacro, "fullName");
+
+#[test]
+fn a_name_that_a_macro_writes_is_the_name_in_the_data() {
+    let event = RegisteredByMacro {
+        id: 7,
+        name: "Ada".to_owned(),
+    };
+    let told = r#"REGISTERED_BY_MACRO {"id": 7, "fullName": <redacted>}"#;
+    assert_eq!(Redacted(&event).to_string(), told);
+}
+
+/// What was refused for its data where one field is personal.
+#[derive(Serialize, DomainEvent)]
+#[serde(tag = "t", content = "c")]
+enum Nested {
+    Counted {
+        #[event(id)]
+        id: u32,
+    },
+    Opened(Opened),
+}
+
+#[derive(Serialize, DomainEvent)]
+struct Opened {
+    #[event(id)]
+    id: u32,
+}
+
+#[test]
+fn fields_deeper_in_the_data_are_told_where_none_is_personal() {
+    let told = |event: &Nested| Redacted(event).to_string();
+    assert_eq!(
+        told(&Nested::Counted { id: 7 }),
+        r#"COUNTED {"t": "Counted", "c": {"id":7}}"#
+    );
+    assert_eq!(
+        told(&Nested::Opened(Opened { id: 7 })),
+        r#"OPENED {"t": "Opened", "c": {"id":7}}"#
+    );
+}
+
 #[test]
 fn an_envelope_prints_no_data() {
     let context = Context::new(Emitter::system("test").unwrap());

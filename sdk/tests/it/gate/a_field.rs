@@ -18,6 +18,13 @@ order! { renamed_in_rust_only: #[event(alias = "ORDER_MADE")] {
     lines: Vec<first::Line>,
     note: Option<String>,
 } }
+order! { renamed_with_alias: #[event(alias = "ORDER_MADE")] {
+    #[serde(alias = "total")]
+    sum: u32,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
 order! { newly_required: #[event(alias = "ORDER_MADE")] {
     total: u32,
     currency: String,
@@ -61,6 +68,30 @@ order! { changed_inside: #[event(alias = "ORDER_MADE")] {
 }
 pub(crate) struct Line { article: u32, amount: u32, unit: String } }
 
+order! { only_written: #[event(alias = "ORDER_MADE")] {
+    #[serde(skip_deserializing)]
+    total: u32,
+    payment: first::Payment,
+    lines: Vec<first::Line>,
+    note: Option<String>,
+} }
+
+#[test]
+fn that_is_only_written_breaks_where_it_was_read_and_passes_where_it_never_was() {
+    let what = "the field was removed";
+    breaks_once(
+        &first::events(),
+        &only_written::events(),
+        "/Data/total",
+        what,
+        &[Reader::NewReaders],
+    );
+    assert_eq!(
+        passes(&only_written::events(), &only_written::events()),
+        [""; 0]
+    );
+}
+
 #[test]
 fn that_is_removed_breaks() {
     let removed = removed::events();
@@ -80,10 +111,33 @@ fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
         renamed[0].ways_out,
         [
             "keep the field; if it has another name now, write `#[serde(rename = \"note\")]`",
+            "if it is a rename that `#[serde(alias = …)]` reads, which no schema tells, and no old reader is left: \
+             rename the field in the lock's schemas by hand; its example stays, and shows that it is read",
             "make it `#[event(version = 2, upcast_from = …)]`, and keep the type of version 1 for reading",
         ]
     );
     passes(&first::events(), &renamed_in_rust_only::events());
+}
+
+#[test]
+fn that_is_renamed_with_an_alias_can_be_accepted_by_hand() {
+    let path = locked(&first::events());
+    let now = renamed_with_alias::events();
+    let Err(LockError::Broken { report, .. }) = check_lock(&path, &now, Mode::Update) else {
+        panic!("a schema tells of no alias");
+    };
+    for found in &report.breaks {
+        assert!(found.ways_out[1].contains("alias"), "{found}");
+    }
+    // All but the example, which is the only `"total": 1`.
+    let lock = fs::read_to_string(&path).unwrap();
+    let lock = lock.replace("\"total\"", "\"sum\"");
+    let lock = lock.replace("\"sum\": 1", "\"total\": 1");
+    fs::write(&path, &lock).unwrap();
+    assert!(lock.contains("\"sum\"") && lock.contains("\"total\": 1"));
+    check_lock(&path, &now, Mode::Check).unwrap();
+    let without = first::events();
+    assert!(check_lock(&path, &without, Mode::Check).is_err());
 }
 
 #[test]

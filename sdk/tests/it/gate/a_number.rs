@@ -1,0 +1,64 @@
+//! What serde rounds when it reads, without a word.
+
+use super::*;
+
+macro_rules! weighed {
+    ($($name:ident: $ty:ty;)*) => {$(
+        point_in_time! { $name: [Weighed]
+            #[derive(DomainEvent)]
+            #[event(id = "scale")]
+            pub(crate) struct Weighed { grams: $ty }
+        }
+    )*};
+}
+
+weighed! {
+    f32s: f32;
+    f64s: f64;
+    u16s: u16;
+    u32s: u32;
+    i64s: i64;
+    u64s: u64;
+    numbers: serde_json::Number;
+}
+
+#[test]
+fn that_keeps_its_digits_passes() {
+    for (before, after) in [
+        (f32s::events(), f64s::events()),
+        (u16s::events(), f32s::events()),
+        (u32s::events(), f64s::events()),
+        (u64s::events(), numbers::events()),
+        (f64s::events(), numbers::events()),
+    ] {
+        passes(&before, &after);
+    }
+}
+
+#[test]
+fn that_is_rounded_where_it_is_read_breaks() {
+    let precision = "the precision is narrower now";
+    for (before, after, what) in [
+        (f64s::events(), f32s::events(), precision),
+        (numbers::events(), f64s::events(), precision),
+        (
+            u32s::events(),
+            f32s::events(),
+            "the type was integer (uint32) and is number (float) now",
+        ),
+        (
+            u64s::events(),
+            f64s::events(),
+            "the type was integer (uint64) and is number (double) now",
+        ),
+        (
+            i64s::events(),
+            f64s::events(),
+            "the type was integer (int64) and is number (double) now",
+        ),
+    ] {
+        let found = breaks(&before, &after);
+        let told: Vec<_> = found.iter().map(|one| (&*one.place, &*one.what)).collect();
+        assert_eq!(told, [("/Data/grams", what)]);
+    }
+}
