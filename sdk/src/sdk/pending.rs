@@ -72,11 +72,6 @@ impl Pending {
         self.group.as_ref()
     }
 
-    #[cfg(feature = "spool")]
-    pub(crate) fn body(&self) -> &str {
-        &self.body
-    }
-
     pub(crate) fn take_body(&mut self) -> String {
         std::mem::take(&mut self.body)
     }

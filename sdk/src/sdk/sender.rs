@@ -182,10 +182,15 @@ impl Sender {
             None => state.epochs.enter(),
         };
         #[cfg(feature = "spool")]
-        let Some(event) = self.append_if_spooling(&mut state, event) else {
-            drop(state);
-            self.drain_spool();
-            return Ok(outcome);
+        let event = match self.append_if_spooling(&mut state, event) {
+            Err(event) => event,
+            Ok(unwritten) => {
+                drop(state);
+                // What the journal did not take is answered by this.
+                drop(unwritten);
+                self.drain_spool();
+                return Ok(outcome);
+            }
         };
         state.queue.push(event);
         // Whoever takes the next batch tells what waits behind it; while all

@@ -6,7 +6,9 @@
 //! one place where an event can be: in memory with a caller who waits,
 //! or on disk with a caller who has a receipt.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -81,6 +83,10 @@ pub(crate) struct Spool {
 pub(crate) struct Spooling {
     /// Events on disk, or on their way to it.
     backlog: u64,
+    /// Those on their way, by number. They are kept here and not by the
+    /// journal's thread, so that they have an answer whatever becomes of it.
+    coming: HashMap<u64, Vec<Pending>>,
+    next_number: u64,
     draining: bool,
 }
 
@@ -97,8 +103,21 @@ impl Spooling {
     pub(crate) fn holding(backlog: u64) -> Self {
         Self {
             backlog,
-            draining: false,
+            ..Self::default()
         }
+    }
+
+    /// Counts in events that are to be written.
+    fn writing(&mut self, events: Vec<Pending>) -> u64 {
+        self.backlog += events.len() as u64;
+        self.next_number += 1;
+        self.coming.insert(self.next_number, events);
+        self.next_number
+    }
+
+    /// The events that were to be written under this number.
+    pub(crate) fn written(&mut self, number: u64) -> Vec<Pending> {
+        self.coming.remove(&number).unwrap_or_default()
     }
 
     /// Counts events that are not in the spool, or no longer.
@@ -119,7 +138,7 @@ impl Spooling {
 
 /// What the journal's thread is asked to do.
 enum Work {
-    Append(Arc<Sender>, Vec<Pending>),
+    Append(Writing),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
     /// What was sent and what was refused, which the sender counts out.
     Remove(
@@ -130,6 +149,37 @@ enum Work {
     ),
     /// The last work: the folder is another emitter's, once this is answered.
     Close(oneshot::Sender<()>),
+    #[cfg(test)]
+    Run(Box<dyn FnOnce(&mut Journal) + Send>),
+}
+
+/// Events that are to be written, of which the sender keeps all but this. When
+/// it goes without a result, their callers get an error.
+pub(crate) struct Writing {
+    sender: Arc<Sender>,
+    number: u64,
+    /// Group and body of each.
+    events: Vec<(Option<Arc<str>>, String)>,
+    answered: bool,
+}
+
+impl Writing {
+    fn answer(mut self, result: &Result<(), SpoolError>) {
+        self.answered = true;
+        self.sender.spooled(self.number, result);
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.sender.spooled(self.number, &Err(ended()));
+        }
+    }
+}
+
+fn ended() -> SpoolError {
+    SpoolError::new("the journal's thread has ended")
 }
 
 impl Spool {
@@ -142,11 +192,21 @@ impl Spool {
             .name("domain-events-spool".to_owned())
             .spawn(move || {
                 while let Some(first) = todo.blocking_recv() {
-                    if let Some(closed) = run(&mut journal, first, &mut todo) {
-                        drop(journal);
-                        // Nobody may be waiting for it.
-                        let _ = closed.send(());
-                        return;
+                    // A panic is an error of the work at hand. Without the thread
+                    // no event could come in any more, nor what lies here go out.
+                    let work = || run(&mut journal, first, &mut todo);
+                    match catch_unwind(AssertUnwindSafe(work)) {
+                        Ok(None) => {}
+                        Ok(Some(closed)) => {
+                            drop(journal);
+                            // Nobody may be waiting for it.
+                            let _ = closed.send(());
+                            return;
+                        }
+                        Err(_) => {
+                            tracing::error!("the spool's thread panicked, and goes on");
+                            journal.close();
+                        }
                     }
                 }
             })
@@ -161,17 +221,29 @@ impl Spool {
     }
 
     /// Writes events to the journal, in their order; each caller is answered
-    /// when the disk has its event, or has not.
+    /// when the disk has its event, or has not. If the journal's thread has
+    /// ended, the drop of what comes back answers them, for which it needs the
+    /// lock that whoever calls this holds.
+    #[must_use = "it must not be dropped under the lock"]
     pub(crate) fn append(
         &self,
         sender: &Arc<Sender>,
         spooling: &mut Spooling,
-        events: Vec<Pending>,
-    ) {
-        spooling.backlog += events.len() as u64;
-        // The thread lives as long as this does; without it the events are
-        // dropped here, which answers their callers with an error.
-        let _ = self.work.send(Work::Append(sender.clone(), events));
+        mut events: Vec<Pending>,
+    ) -> Option<Writing> {
+        let bodies = events
+            .iter_mut()
+            .map(|e| (e.group().cloned(), e.take_body()));
+        let writing = Writing {
+            sender: sender.clone(),
+            events: bodies.collect(),
+            number: spooling.writing(events),
+            answered: false,
+        };
+        match self.work.send(Work::Append(writing)) {
+            Err(mpsc::error::SendError(Work::Append(writing))) => Some(writing),
+            _ => None,
+        }
     }
 
     /// Sees to it that what the spool holds is sent.
@@ -237,6 +309,19 @@ impl Spool {
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
+
+    /// Lets the journal's thread do something else.
+    #[cfg(test)]
+    pub(crate) fn run(&self, work: impl FnOnce(&mut Journal) + Send + 'static) {
+        assert!(self.work.send(Work::Run(Box::new(work))).is_ok());
+    }
+
+    /// Ends the journal's thread, as a close by somebody else would.
+    #[cfg(test)]
+    pub(crate) fn end_thread(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.work.send(Work::Close(reply));
+    }
 }
 
 /// Does one piece of work, and with an append all that wait behind it: they
@@ -248,11 +333,11 @@ fn run(
     todo: &mut mpsc::UnboundedReceiver<Work>,
 ) -> Option<oneshot::Sender<()>> {
     let mut next = Some(first);
-    let mut appends: Vec<(Arc<Sender>, Vec<Pending>)> = Vec::new();
+    let mut appends: Vec<Writing> = Vec::new();
     while let Some(work) = next.take() {
         match work {
-            Work::Append(sender, events) => {
-                appends.push((sender, events));
+            Work::Append(writing) => {
+                appends.push(writing);
                 next = todo.try_recv().ok();
                 if next.is_none() {
                     append(journal, std::mem::take(&mut appends));
@@ -273,7 +358,9 @@ fn run(
                         let _ = reply.send(result);
                     }
                     Work::Close(reply) => return Some(reply),
-                    Work::Append(..) => {}
+                    #[cfg(test)]
+                    Work::Run(work) => work(journal),
+                    Work::Append(_) => {}
                 }
             }
         }
@@ -281,17 +368,17 @@ fn run(
     None
 }
 
-fn append(journal: &mut Journal, appends: Vec<(Arc<Sender>, Vec<Pending>)>) {
+fn append(journal: &mut Journal, appends: Vec<Writing>) {
     if appends.is_empty() {
         return;
     }
-    let events = appends.iter().flat_map(|(_, events)| events);
-    let result = journal.append(events.map(|event| (event.group(), event.body())));
+    let events = appends.iter().flat_map(|writing| &writing.events);
+    let result = journal.append(events.map(|(group, body)| (group.as_ref(), body.as_str())));
     if let Err(error) = &result {
         tracing::error!(error = error.explain(), "the spool could not take events");
     }
-    for (sender, events) in appends {
-        sender.spooled(events, &result);
+    for writing in appends {
+        writing.answer(&result);
     }
 }
 
@@ -393,9 +480,7 @@ impl Drain {
     ) -> Result<T, SpoolError> {
         let (reply, answer) = oneshot::channel();
         let _ = self.work.send(work(reply));
-        answer
-            .await
-            .unwrap_or_else(|_| Err(SpoolError::new("the journal's thread has ended")))
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 

@@ -54,7 +54,7 @@ impl Sender {
             result => self.judge(&mut state, batch, result, &mut told),
         }
         #[cfg(feature = "spool")]
-        self.divert(&mut state, &mut told);
+        let unwritten = self.divert(&mut state, &mut told);
         for (events, _) in &told {
             let group = events.first().and_then(Pending::group).cloned();
             state.queue.release(group.as_ref());
@@ -64,7 +64,11 @@ impl Sender {
         self.start_workers(state);
         observe::retried(retried);
         #[cfg(feature = "spool")]
-        self.drain_spool();
+        {
+            // What the journal did not take is answered by this.
+            drop(unwritten);
+            self.drain_spool();
+        }
         if !told.is_empty() {
             self.tell(told);
         }

@@ -9,7 +9,7 @@ use super::{Sender, State};
 use crate::error::EmitError;
 use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::queue::Held;
-use crate::sdk::spool::{Spool, SpoolError, Spooling};
+use crate::sdk::spool::{Spool, SpoolError, Spooling, Writing};
 
 impl Sender {
     pub(crate) fn spool(&self) -> Option<&Spool> {
@@ -35,19 +35,17 @@ impl Sender {
         }
     }
 
-    /// While the spool holds events, new ones go behind them.
+    /// While the spool holds events, new ones go behind them. What the journal
+    /// did not take comes back, and must not be dropped under the lock.
     pub(super) fn append_if_spooling(
         self: &Arc<Self>,
         state: &mut State,
         event: Pending,
-    ) -> Option<Pending> {
+    ) -> Result<Option<Writing>, Pending> {
         let spool = self.spool.as_ref();
         match spool.filter(|_| state.spooling.is_on() && !state.queue.holds(event.group())) {
-            Some(spool) => {
-                spool.append(self, &mut state.spooling, vec![event]);
-                None
-            }
-            None => Some(event),
+            Some(spool) => Ok(spool.append(self, &mut state.spooling, vec![event])),
+            None => Err(event),
         }
     }
 
@@ -69,11 +67,14 @@ impl Sender {
     }
 
     /// Takes out of `told` what goes to the spool instead of back to its
-    /// caller, together with all that must not overtake it.
-    pub(super) fn divert(self: &Arc<Self>, state: &mut State, told: &mut Vec<(Held, Verdict)>) {
-        let Some(spool) = self.spool.as_ref().filter(|_| !state.abandoned) else {
-            return;
-        };
+    /// caller, together with all that must not overtake it. What the journal did
+    /// not take comes back, and must not be dropped under the lock.
+    pub(super) fn divert(
+        self: &Arc<Self>,
+        state: &mut State,
+        told: &mut Vec<(Held, Verdict)>,
+    ) -> Option<Writing> {
+        let spool = self.spool.as_ref().filter(|_| !state.abandoned)?;
         let mut to_spool = Vec::new();
         let mut stay = Vec::with_capacity(told.len());
         for (mut events, verdict) in told.drain(..) {
@@ -96,7 +97,7 @@ impl Sender {
         }
         *told = stay;
         if to_spool.is_empty() {
-            return;
+            return None;
         }
         // What waits would only find the same: it need not wait for that.
         to_spool.extend(state.queue.take_idle());
@@ -108,11 +109,13 @@ impl Sender {
             let written = event.restore_body();
             debug_assert!(written.is_ok(), "it was written once");
         }
-        spool.append(self, &mut state.spooling, to_spool);
+        spool.append(self, &mut state.spooling, to_spool)
     }
 
-    /// Answers for events that were to be written to the spool.
-    pub(crate) fn spooled(self: &Arc<Self>, events: Vec<Pending>, result: &Result<(), SpoolError>) {
+    /// Answers for the events that were to be written to the spool under this
+    /// number. Not under the lock.
+    pub(crate) fn spooled(self: &Arc<Self>, number: u64, result: &Result<(), SpoolError>) {
+        let events = self.spooling(|spooling| spooling.written(number));
         let gone: Vec<(usize, u64)> = events.iter().map(|e| (e.bytes(), e.epoch)).collect();
         for event in events {
             match result {

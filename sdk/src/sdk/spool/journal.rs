@@ -43,7 +43,7 @@ pub(super) struct Record {
 
 /// A database that has each commit on disk before it returns (`fsync`), and
 /// that is whole after a crash at any point.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     /// `None` after an error: the database takes nothing more until it is
     /// opened again.
@@ -94,6 +94,12 @@ impl Journal {
             self.database = None;
             SpoolError::new(error)
         })
+    }
+
+    /// Lets go of the file until the next work: after a panic nobody knows what
+    /// the database was doing.
+    pub(super) fn close(&mut self) {
+        self.database = None;
     }
 
     /// How many events wait.

@@ -1,0 +1,136 @@
+//! The sender with a spool. Its journal is on a real disk and in a thread of its
+//! own, so that most of these take real time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::sdk::pending::{Outcome, Pending};
+use crate::{Durability, EmitError};
+
+/// Long enough for anything that does not hang.
+const AT_MOST: Duration = Duration::from_secs(10);
+
+/// A folder that is removed with the value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sender-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An event as a round of the spool gives it.
+fn give_from_spool(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
+    let mut event = Pending::new(event(id), None).unwrap();
+    event.from_spool = true;
+    sdk.sender().give_from_spool(event)
+}
+
+/// A queue of which the first request is accepted, slowly, and no other is.
+fn down_after_the_first() -> Arc<Fake> {
+    Fake::new(|number, messages| match number {
+        0 => (Duration::from_millis(50), Ok(all(messages))),
+        _ => (Duration::ZERO, Err(unavailable())),
+    })
+}
+
+#[tokio::test]
+async fn a_packed_message_carries_events_of_the_spool_or_others_but_not_both() {
+    let folder = Folder::new("mixed");
+    let fake = down_after_the_first();
+    let sdk = builder(false)
+        .packing(true)
+        .max_in_flight(1)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let first = spawn(&sdk, ["first".to_owned()]);
+    sleep(Duration::from_millis(10)).await;
+    // All of these wait behind it, and go together.
+    let others = spawn(&sdk, numbered(0..20));
+    tokio::task::yield_now().await;
+    let spooled: Vec<_> = numbered(20..40)
+        .map(|id| give_from_spool(&sdk, &id))
+        .collect();
+
+    let outcomes = async {
+        for task in first {
+            assert_eq!(task.await.unwrap().unwrap().durability, Durability::Queue);
+        }
+        for task in others {
+            assert_eq!(task.await.unwrap().unwrap().durability, Durability::Spool);
+        }
+        for outcome in spooled {
+            // They lie on disk already, for another round.
+            let error = outcome.await.unwrap().unwrap_err();
+            assert!(matches!(error, EmitError::Request { .. }), "{error:?}");
+        }
+        sdk.flush().await;
+    };
+    timeout(AT_MOST, outcomes).await.expect("something hangs");
+    let packs: Vec<Vec<String>> = {
+        let seen = fake.seen.lock().unwrap();
+        seen[1].1.iter().map(|m| entity_ids(&m.body)).collect()
+    };
+    let expected = [
+        numbered(0..20).collect::<Vec<_>>(),
+        numbered(20..40).collect(),
+    ];
+    assert_eq!(packs, expected);
+    let report = sdk.shutdown(Duration::ZERO).await;
+    assert!(report.is_complete());
+    assert_eq!(report.in_spool, 20);
+}
+
+#[tokio::test]
+async fn a_journal_that_panics_or_has_ended_fails_events_and_keeps_no_room() {
+    for ends in [false, true] {
+        let folder = Folder::new("panic");
+        let fake = Fake::new(|_, _| (Duration::ZERO, Err(unavailable())));
+        let sdk = builder(false)
+            .max_buffered_events(2)
+            .spool(&folder.0)
+            .build_on(fake.clone())
+            .unwrap();
+        let emitted = sdk.emit_envelope(event("a")).await.unwrap();
+        assert_eq!(emitted.durability, Durability::Spool);
+        let spool = sdk.sender().spool().unwrap();
+        if ends {
+            spool.end_thread();
+        }
+        // More than the emitter holds: each of them has to give its room back.
+        let emits = async {
+            for n in 0..6 {
+                if !ends {
+                    spool.run(|_| panic!("told to"));
+                }
+                match sdk.emit_envelope(event(&n.to_string())).await {
+                    Ok(receipt) => assert_eq!(receipt.durability, Durability::Spool),
+                    Err(error) => {
+                        assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");
+                        assert!(ends, "the thread goes on");
+                    }
+                }
+            }
+            sdk.flush().await;
+        };
+        timeout(AT_MOST, emits).await.expect("something hangs");
+        assert_eq!(sdk.sender().pending(), 0);
+        let report = timeout(AT_MOST, sdk.shutdown(Duration::ZERO))
+            .await
+            .unwrap();
+        assert_eq!(report.in_spool, if ends { 1 } else { 7 });
+    }
+}
