@@ -176,6 +176,7 @@ impl Sender {
         }
         let outcome = event.subscribe();
         event.since = Instant::now();
+        state.wake_delayed(event.since);
         event.number = state.number();
         event.epoch = match ticket {
             Some(ticket) => ticket.redeem(),
@@ -270,7 +271,15 @@ impl State {
         self.next_number
     }
 
-    /// What was due by `now` waits in the queue again.
+    /// What is held back at this place waits in the queue again.
+    fn wake(&mut self, place: (Instant, u64)) {
+        if let Some(held) = self.delayed.remove(&place) {
+            self.queue.put_back(held);
+        }
+    }
+
+    /// What was due by `now` waits in the queue again, also if the timer that
+    /// should have seen to it is in a runtime that nobody drives.
     fn wake_delayed(&mut self, now: Instant) {
         while let Some(first) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
             let held = first.remove();

@@ -81,6 +81,9 @@ impl Worker {
         let sender = self.sender.clone();
         let mut state = sender.lock();
         self.uncount(&mut state);
+        if !state.delayed.is_empty() {
+            state.wake_delayed(Instant::now());
+        }
         let alone = state.idle();
         if alone || state.queue.fills(&state.limits, 1) {
             let oldest = state.queue.oldest().map(|event| event.since);

@@ -156,6 +156,83 @@ fn a_runtime_that_ends_loses_no_event_of_an_emitter_that_lives_on() {
     assert_eq!(fake.accepted(), ["a", "b"]);
 }
 
+#[test]
+fn a_runtime_that_ends_takes_no_timer_of_a_retry_with_it() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    for fifo in [false, true] {
+        let fake = Fake::new(|number, messages| {
+            let answers = match number {
+                0 => vec![refused(false)],
+                _ => all(messages),
+            };
+            (Duration::ZERO, Ok(answers))
+        });
+        let first = runtime();
+        let sdk = first.block_on(async {
+            builder(fifo)
+                .backoff(Duration::from_secs(60), Duration::from_secs(60))
+                .build_on(fake.clone())
+                .unwrap()
+        });
+        first.block_on(async {
+            let mut emission = sdk.emit_envelope(event("a"));
+            let waited = timeout(Duration::from_millis(20), &mut emission).await;
+            assert!(waited.is_err(), "it waits for its second attempt");
+        });
+        drop(first);
+        runtime().block_on(async {
+            // The same entity: on FIFO it goes behind the first.
+            let emission = sdk.emit_envelope(event("a"));
+            let emitted = timeout(Duration::from_secs(1), emission).await;
+            let _ = emitted.expect("it hangs").unwrap();
+            timeout(Duration::from_secs(1), sdk.flush()).await.unwrap();
+        });
+        assert_eq!(fake.accepted(), ["a", "a"]);
+    }
+}
+
+#[test]
+fn a_retry_whose_runtime_nobody_drives_goes_with_the_next_event() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let fake = Fake::new(|number, messages| {
+        let answers = match number {
+            0 => vec![refused(false)],
+            _ => all(messages),
+        };
+        (Duration::ZERO, Ok(answers))
+    });
+    let idle = runtime();
+    let backoff = Duration::from_millis(150);
+    let sdk = idle.block_on(async {
+        let builder = builder(true).backoff(backoff, backoff);
+        builder.build_on(fake.clone()).unwrap()
+    });
+    idle.block_on(async {
+        let mut emission = sdk.emit_envelope(event("a"));
+        let waited = timeout(Duration::from_millis(20), &mut emission).await;
+        assert!(waited.is_err(), "it waits for its second attempt");
+    });
+    // Its backoff is over, and its timer cannot ring.
+    std::thread::sleep(backoff);
+    runtime().block_on(async {
+        let emission = sdk.emit_envelope(event("a"));
+        let emitted = timeout(Duration::from_secs(1), emission).await;
+        let _ = emitted.expect("it hangs").unwrap();
+    });
+    assert_eq!(fake.accepted(), ["a", "a"]);
+    drop(idle);
+}
+
 #[tokio::test]
 async fn handles_and_futures_can_go_to_any_thread() {
     fn check<T: Send + Sync + 'static>(_: &T) {}
