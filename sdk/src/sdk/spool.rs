@@ -260,8 +260,6 @@ impl Spool {
 
     /// Waits until all that it held has been sent, or somebody closes it.
     pub(crate) async fn emptied(&self, sender: &Arc<Sender>) {
-        // A pause after a failure would be longer than there is time.
-        self.hurry.notify_waiters();
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -275,6 +273,12 @@ impl Spool {
         }
     }
 
+    /// Ends a pause: after a failure it may be longer than there is time, once the
+    /// sender is closed.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_waiters();
+    }
+
     pub(crate) fn tell_change(&self) {
         self.changed.notify_waiters();
     }
@@ -282,7 +286,7 @@ impl Spool {
     /// Stops sending, and gives the folder free; what is on disk stays there.
     pub(crate) async fn close(&self, sender: &Sender) {
         self.closed.store(true, Ordering::Relaxed);
-        self.hurry.notify_waiters();
+        self.hurry();
         self.tell_change();
         // A round that is under way has still to note what it has sent.
         if sender.spooling(|spooling| !spooling.draining) {
@@ -296,10 +300,17 @@ impl Spool {
         self.found
     }
 
-    /// Waits for as long, or until there is a hurry.
-    async fn pause(&self, wait: Duration) {
+    /// Waits for as long, or until there is a hurry: then it is tried as often as
+    /// may be.
+    pub(crate) async fn pause(&self, sender: &Sender, wait: Duration) {
         let mut hurry = pin!(self.hurry.notified());
         hurry.as_mut().enable();
+        // Looked at only now: a hurry before was told to nobody, if a round was
+        // under way.
+        let wait = match sender.is_closed() {
+            true => wait.min(FIRST_WAIT),
+            false => wait,
+        };
         if !self.is_closed() {
             // Either way it is time to look again.
             let _ = tokio::time::timeout(wait, hurry).await;
@@ -420,17 +431,13 @@ impl Drain {
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
                 Ok(Round::Failed) => {
                     count = PROBE;
-                    spool.pause(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                    // Towards a deadline it is tried as often as may be.
-                    let longest = match sender.is_closed() {
-                        true => FIRST_WAIT,
-                        false => LONGEST_WAIT,
-                    };
-                    wait = (wait * 2).min(longest);
+                    let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+                    spool.pause(&sender, jittered).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
-                    spool.pause(LONGEST_WAIT).await;
+                    spool.pause(&sender, LONGEST_WAIT).await;
                 }
             }
         }

@@ -28,6 +28,10 @@ impl Sender {
     /// Takes nothing more, and waits for what there is until the deadline.
     pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
         self.lock().closed = true;
+        #[cfg(feature = "spool")]
+        if let Some(spool) = &self.spool {
+            spool.hurry();
+        }
         let mut flushed = false;
         let end = async {
             self.flush().await;

@@ -134,3 +134,37 @@ async fn a_journal_that_panics_or_has_ended_fails_events_and_keeps_no_room() {
         assert_eq!(report.in_spool, if ends { 1 } else { 7 });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_spool_does_not_pause_for_long_once_a_shutdown_has_begun() {
+    let folder = Folder::new("hurry");
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(Fake::new(|_, messages| {
+            (Duration::from_secs(10), Ok(all(messages)))
+        }))
+        .unwrap();
+    let pause = |sdk: &Sdk| {
+        let sender = sdk.sender().clone();
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let pause = sender.spool().unwrap();
+            pause.pause(&sender, Duration::from_secs(30)).await;
+            start.elapsed()
+        })
+    };
+    assert_eq!(pause(&sdk).await.unwrap(), Duration::from_secs(30));
+    // One that has begun is cut short, long before the deadline …
+    let begun = pause(&sdk);
+    sleep(Duration::from_secs(1)).await;
+    let emission = sdk.emit_envelope(event("a"));
+    let hanging = tokio::spawn(emission);
+    tokio::task::yield_now().await;
+    let ending = sdk.clone();
+    let end = tokio::spawn(async move { ending.shutdown(Duration::from_secs(60)).await });
+    assert_eq!(begun.await.unwrap(), Duration::from_secs(1));
+    // … and one that begins after a round was under way, in the first second.
+    assert_eq!(pause(&sdk).await.unwrap(), Duration::from_millis(500));
+    let _ = hanging.await.unwrap().unwrap();
+    assert!(end.await.unwrap().is_complete());
+}
