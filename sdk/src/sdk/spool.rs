@@ -120,6 +120,13 @@ impl Spooling {
         self.coming.remove(&number).unwrap_or_default()
     }
 
+    /// Takes all events that are still on their way to the disk.
+    pub(crate) fn give_up(&mut self) -> Vec<Pending> {
+        let coming: Vec<Pending> = self.coming.drain().flat_map(|(_, events)| events).collect();
+        self.leave(coming.len() as u64);
+        coming
+    }
+
     /// Counts events that are not in the spool, or no longer.
     pub(crate) fn leave(&mut self, events: u64) {
         self.backlog = self.backlog.saturating_sub(events);
@@ -147,6 +154,8 @@ enum Work {
         Vec<u64>,
         oneshot::Sender<Result<(), SpoolError>>,
     ),
+    /// Is answered when all that was asked before is done.
+    Sync(oneshot::Sender<()>),
     /// The last work: the folder is another emitter's, once this is answered.
     Close(oneshot::Sender<()>),
     #[cfg(test)]
@@ -284,16 +293,20 @@ impl Spool {
     }
 
     /// Stops sending, and gives the folder free; what is on disk stays there.
+    /// Returns when all that is to be written there has been.
     pub(crate) async fn close(&self, sender: &Sender) {
         self.closed.store(true, Ordering::Relaxed);
         self.hurry();
         self.tell_change();
-        // A round that is under way has still to note what it has sent.
-        if sender.spooling(|spooling| !spooling.draining) {
-            let (reply, closed) = oneshot::channel();
-            let _ = self.work.send(Work::Close(reply));
-            let _ = closed.await;
-        }
+        let (reply, done) = oneshot::channel();
+        // A round that is under way has still to note what it has sent, and
+        // closes in the end.
+        let _ = self.work.send(match sender.spooling(|s| s.draining) {
+            true => Work::Sync(reply),
+            false => Work::Close(reply),
+        });
+        // An error means that somebody has closed it before.
+        let _ = done.await;
     }
 
     pub(crate) fn found(&self) -> u64 {
@@ -367,6 +380,10 @@ fn run(
                             sender.left_spool((sent.len() + refused.len()) as u64);
                         }
                         let _ = reply.send(result);
+                    }
+                    Work::Sync(reply) => {
+                        // Nobody may be waiting for it.
+                        let _ = reply.send(());
                     }
                     Work::Close(reply) => return Some(reply),
                     #[cfg(test)]

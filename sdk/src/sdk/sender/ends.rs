@@ -51,8 +51,11 @@ impl Sender {
         self.room.close();
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            // A disk that hangs holds nobody up.
+            // A disk that hangs holds nobody up, and what it has not confirmed is
+            // in no safe place.
             let _ = timeout(GRACE, spool.close(self)).await;
+            let coming = self.spooling(crate::sdk::spool::Spooling::give_up);
+            self.hand_back(Vec::new(), coming, &mut report);
         }
         let state = self.lock();
         report.accepted = state.accepted;
@@ -75,16 +78,25 @@ impl Sender {
         drop(state);
         self.abandon.notify_waiters();
         self.hurry.notify_waiters();
-        // What lies in the spool is not lost with the process.
-        unsent.retain(|event| !event.from_spool);
-        unsent.sort_by_key(|event| event.number);
         let under_way = flights.into_values().flat_map(|batch| batch.events);
-        let mut under_way: Vec<Pending> = under_way.filter(|event| !event.from_spool).collect();
-        under_way.sort_by_key(|event| event.number);
+        self.hand_back(unsent, under_way.collect(), report);
+    }
 
-        let envelopes = |events: &[Pending]| events.iter().map(|e| e.envelope().clone()).collect();
-        report.unsent = envelopes(&unsent);
-        report.undetermined = envelopes(&under_way);
+    /// Answers for events that are given up, and reports them.
+    fn hand_back(
+        &self,
+        mut unsent: Vec<Pending>,
+        mut under_way: Vec<Pending>,
+        report: &mut ShutdownReport,
+    ) {
+        for events in [&mut unsent, &mut under_way] {
+            // What lies in the spool is not lost with the process.
+            events.retain(|event| !event.from_spool);
+            events.sort_by_key(|event| event.number);
+        }
+        let envelope = |event: &Pending| event.envelope().clone();
+        report.unsent.extend(unsent.iter().map(envelope));
+        report.undetermined.extend(under_way.iter().map(envelope));
         let mut state = self.lock();
         for event in unsent.iter().chain(&under_way) {
             state.failed += 1;

@@ -168,3 +168,59 @@ async fn a_spool_does_not_pause_for_long_once_a_shutdown_has_begun() {
     let _ = hanging.await.unwrap().unwrap();
     assert!(end.await.unwrap().is_complete());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_has_not_confirmed_at_the_deadline_is_in_no_safe_place() {
+    let folder = Folder::new("hangs");
+    let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
+    let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+    let (let_go, hangs) = std::sync::mpsc::channel::<()>();
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(move |_| hangs.recv().unwrap_or_default());
+    // The first goes to the spool because SQS fails, the other one because the
+    // first is there; the spool drains, or would.
+    let mut tasks = spawn(&sdk, numbered(0..1));
+    sleep(ROUND_TRIP * 2).await;
+    tasks.extend(spawn(&sdk, numbered(1..2)));
+    tokio::task::yield_now().await;
+
+    let start = Instant::now();
+    let report = sdk.shutdown(Duration::from_secs(3)).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "the disk hangs");
+    assert!(!report.is_complete());
+    let ids = |events: &[Envelope]| -> Vec<String> {
+        events.iter().map(|e| e.entity_id().to_string()).collect()
+    };
+    assert_eq!(ids(&report.undetermined), ["0", "1"]);
+    assert_eq!((report.in_spool, report.failed), (0, 2));
+    assert!(report.unsent.is_empty());
+    for task in tasks {
+        let error = task.await.unwrap().unwrap_err();
+        assert!(matches!(error, EmitError::Interrupted { .. }), "{error:?}");
+    }
+    assert_eq!(sdk.sender().pending(), 0);
+    let_go.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_while_the_spool_drains_waits_for_what_the_disk_is_writing() {
+    let folder = Folder::new("writes");
+    // The spool's own round hangs, until after the deadline.
+    let fake = Fake::new(|number, _| match number {
+        0 => (Duration::ZERO, Err(unavailable())),
+        _ => (AT_MOST, Err(unavailable())),
+    });
+    let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+    let first = sdk.emit_envelope(event("a")).await.unwrap();
+    assert_eq!(first.durability, Durability::Spool);
+    sleep(Duration::from_millis(50)).await;
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(|_| std::thread::sleep(Duration::from_millis(200)));
+    let task = tokio::spawn(sdk.emit_envelope(event("b")));
+    tokio::task::yield_now().await;
+    let report = sdk.shutdown(Duration::ZERO).await;
+    assert!(report.is_complete());
+    assert_eq!((report.in_spool, report.failed), (2, 0));
+    let second = task.await.unwrap().unwrap();
+    assert_eq!(second.durability, Durability::Spool);
+}
