@@ -143,6 +143,12 @@ impl Sender {
                 reason,
                 sender_fault,
             }) => (code, reason, sender_fault),
+            Some(Answer::Denied { code, reason }) => {
+                // As if the whole request had been.
+                let source = format!("{code}: {reason}");
+                let error = RequestError::new(RequestErrorKind::Denied, source);
+                return Next::Tell(Verdict::Request(error));
+            }
             None => (
                 "NoAnswer".to_owned(),
                 "the response did not mention the message".to_owned(),
