@@ -320,9 +320,10 @@ async fn every_wrong_setting_is_told_at_once() {
         .sqs_client(endpoint.client())
         .max_in_flight(0)
         .max_buffered_events(0)
+        .backoff(Duration::MAX, Duration::MAX)
         .tenant("acme")
         .build()
         .await
         .unwrap_err();
-    assert_eq!(error.problems().count(), 4, "{error}");
+    assert_eq!(error.problems().count(), 5, "{error}");
 }

@@ -168,7 +168,8 @@ impl Sender {
         match self.settings.retry.backoff(attempts, fastrand::f64()) {
             Some(wait) => {
                 tracing::debug!(code, attempts, ?wait, "SQS failed at an entry");
-                Next::Retry(Instant::now() + wait)
+                let now = Instant::now();
+                Next::Retry(now.checked_add(wait).unwrap_or(now))
             }
             None => Next::Tell(Verdict::Exhausted { code, reason }),
         }
