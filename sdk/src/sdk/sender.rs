@@ -114,7 +114,7 @@ impl Sender {
             failed: 0,
             retried: 0,
             #[cfg(feature = "spool")]
-            spooling: crate::sdk::spool::Spooling::holding(spool.as_ref().map_or(0, |s| s.found())),
+            spooling: crate::sdk::spool::Spooling::of(spool.as_ref()),
         };
         let sender = Arc::new(Self {
             transport,

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -69,8 +69,7 @@ impl std::error::Error for SpoolError {
 #[derive(Debug)]
 pub(crate) struct Spool {
     work: mpsc::UnboundedSender<Work>,
-    /// Events that the journal held when it was opened.
-    found: u64,
+    stored: Arc<AtomicU64>,
     closed: AtomicBool,
     /// Whoever pauses between two rounds has to look again.
     hurry: Notify,
@@ -81,9 +80,11 @@ pub(crate) struct Spool {
 /// What the sender's state knows of the spool.
 #[derive(Debug, Default)]
 pub(crate) struct Spooling {
-    /// Events on disk, or on their way to it.
-    backlog: u64,
-    /// Those on their way, by number. They are kept here and not by the
+    /// Events on disk, as the journal's thread counted them after its last work. It
+    /// is never reckoned from what was asked: work that is reported as failed may
+    /// have been done.
+    stored: Arc<AtomicU64>,
+    /// Those on their way to it, by number. They are kept here and not by the
     /// journal's thread, so that they have an answer whatever becomes of it.
     coming: HashMap<u64, Vec<Pending>>,
     next_number: u64,
@@ -93,23 +94,23 @@ pub(crate) struct Spooling {
 impl Spooling {
     /// Whether new events go to the spool.
     pub(crate) fn is_on(&self) -> bool {
-        self.backlog > 0
+        // In this order: they are counted as stored before they have come.
+        !self.coming.is_empty() || self.stored() > 0
     }
 
-    pub(crate) fn backlog(&self) -> u64 {
-        self.backlog
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn holding(backlog: u64) -> Self {
+    pub(crate) fn of(spool: Option<&Spool>) -> Self {
         Self {
-            backlog,
+            stored: spool.map(|spool| spool.stored.clone()).unwrap_or_default(),
             ..Self::default()
         }
     }
 
     /// Counts in events that are to be written.
     fn writing(&mut self, events: Vec<Pending>) -> u64 {
-        self.backlog += events.len() as u64;
         self.next_number += 1;
         self.coming.insert(self.next_number, events);
         self.next_number
@@ -122,23 +123,16 @@ impl Spooling {
 
     /// Takes all events that are still on their way to the disk.
     pub(crate) fn give_up(&mut self) -> Vec<Pending> {
-        let coming: Vec<Pending> = self.coming.drain().flat_map(|(_, events)| events).collect();
-        self.leave(coming.len() as u64);
-        coming
-    }
-
-    /// Counts events that are not in the spool, or no longer.
-    pub(crate) fn leave(&mut self, events: u64) {
-        self.backlog = self.backlog.saturating_sub(events);
+        self.coming.drain().flat_map(|(_, events)| events).collect()
     }
 
     fn start_draining(&mut self) -> bool {
-        self.backlog > 0 && !std::mem::replace(&mut self.draining, true)
+        self.is_on() && !std::mem::replace(&mut self.draining, true)
     }
 
     /// Ends the draining if there is nothing left.
     fn end_draining(&mut self) -> bool {
-        self.draining = self.backlog > 0;
+        self.draining = self.is_on();
         !self.draining
     }
 }
@@ -147,7 +141,7 @@ impl Spooling {
 enum Work {
     Append(Writing),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
-    /// What was sent and what was refused, which the sender counts out.
+    /// What was sent and what was refused.
     Remove(
         Arc<Sender>,
         Vec<u64>,
@@ -194,7 +188,8 @@ fn ended() -> SpoolError {
 impl Spool {
     pub(crate) fn open(dir: &Path) -> Result<Self, SpoolError> {
         let mut journal = Journal::open(dir)?;
-        let found = journal.len()?;
+        let stored = Arc::new(AtomicU64::new(journal.len()?));
+        let count = stored.clone();
         // Unbounded, since the sender's bounds hold until an event is on disk.
         let (work, mut todo) = mpsc::unbounded_channel();
         std::thread::Builder::new()
@@ -203,7 +198,7 @@ impl Spool {
                 while let Some(first) = todo.blocking_recv() {
                     // A panic is an error of the work at hand. Without the thread
                     // no event could come in any more, nor what lies here go out.
-                    let work = || run(&mut journal, first, &mut todo);
+                    let work = || run(&mut journal, first, &mut todo, &count);
                     match catch_unwind(AssertUnwindSafe(work)) {
                         Ok(None) => {}
                         Ok(Some(closed)) => {
@@ -215,6 +210,7 @@ impl Spool {
                         Err(_) => {
                             tracing::error!("the spool's thread panicked, and goes on");
                             journal.close();
+                            recount(&mut journal, &count);
                         }
                     }
                 }
@@ -222,7 +218,7 @@ impl Spool {
             .map_err(SpoolError::new)?;
         Ok(Self {
             work,
-            found,
+            stored,
             closed: AtomicBool::new(false),
             hurry: Notify::new(),
             changed: Notify::new(),
@@ -309,10 +305,6 @@ impl Spool {
         let _ = done.await;
     }
 
-    pub(crate) fn found(&self) -> u64 {
-        self.found
-    }
-
     /// Waits for as long, or until there is a hurry: then it is tried as often as
     /// may be.
     pub(crate) async fn pause(&self, sender: &Sender, wait: Duration) {
@@ -355,6 +347,7 @@ fn run(
     journal: &mut Journal,
     first: Work,
     todo: &mut mpsc::UnboundedReceiver<Work>,
+    stored: &AtomicU64,
 ) -> Option<oneshot::Sender<()>> {
     let mut next = Some(first);
     let mut appends: Vec<Writing> = Vec::new();
@@ -364,21 +357,22 @@ fn run(
                 appends.push(writing);
                 next = todo.try_recv().ok();
                 if next.is_none() {
-                    append(journal, std::mem::take(&mut appends));
+                    append(journal, std::mem::take(&mut appends), stored);
                 }
             }
             other => {
-                append(journal, std::mem::take(&mut appends));
+                append(journal, std::mem::take(&mut appends), stored);
                 match other {
                     Work::Read(count, reply) => {
-                        let _ = reply.send(journal.read(count, ROUND_BYTES));
+                        let records = journal.read(count, ROUND_BYTES);
+                        recount(journal, stored);
+                        let _ = reply.send(records);
                     }
                     Work::Remove(sender, sent, refused, reply) => {
                         let result = journal.remove(&sent, &refused);
                         // Here, and not by who asked: that may be gone.
-                        if result.is_ok() {
-                            sender.left_spool((sent.len() + refused.len()) as u64);
-                        }
+                        recount(journal, stored);
+                        sender.spool_changed();
                         let _ = reply.send(result);
                     }
                     Work::Sync(reply) => {
@@ -387,7 +381,10 @@ fn run(
                     }
                     Work::Close(reply) => return Some(reply),
                     #[cfg(test)]
-                    Work::Run(work) => work(journal),
+                    Work::Run(work) => {
+                        work(journal);
+                        recount(journal, stored);
+                    }
                     Work::Append(_) => {}
                 }
             }
@@ -396,7 +393,7 @@ fn run(
     None
 }
 
-fn append(journal: &mut Journal, appends: Vec<Writing>) {
+fn append(journal: &mut Journal, appends: Vec<Writing>, stored: &AtomicU64) {
     if appends.is_empty() {
         return;
     }
@@ -405,8 +402,16 @@ fn append(journal: &mut Journal, appends: Vec<Writing>) {
     if let Err(error) = &result {
         tracing::error!(error = error.explain(), "the spool could not take events");
     }
+    recount(journal, stored);
     for writing in appends {
         writing.answer(&result);
+    }
+}
+
+/// Looks at how many events there are. While nobody can, what was known stands.
+fn recount(journal: &mut Journal, stored: &AtomicU64) {
+    if let Ok(events) = journal.len() {
+        stored.store(events, Ordering::SeqCst);
     }
 }
 
@@ -438,13 +443,19 @@ impl Drop for Drain {
 impl Drain {
     async fn run(mut self) {
         let sender = self.sender.clone();
-        let (mut count, mut wait) = (PROBE, FIRST_WAIT);
+        let (mut count, mut wait, mut nothing) = (PROBE, FIRST_WAIT, false);
         while let Some(spool) = sender.spool().filter(|spool| !spool.is_closed()) {
-            match self.round(&sender, count).await {
+            let round = self.round(&sender, count).await;
+            let again = std::mem::replace(&mut nothing, matches!(round, Ok(Round::Nothing)));
+            match round {
                 Ok(Round::Empty) => {
                     self.ended = true;
                     return;
                 }
+                // The disk fails at what comes; that is no reason to ask it all
+                // the time.
+                Ok(Round::Nothing) if again => spool.pause(&sender, FIRST_WAIT).await,
+                Ok(Round::Nothing) => {}
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
                 Ok(Round::Failed) => {
                     count = PROBE;
@@ -467,7 +478,7 @@ impl Drain {
             // What is counted and not on disk yet is behind us in the thread's
             // work: the next round waits for it there.
             let empty = sender.spooling(Spooling::end_draining);
-            return Ok(if empty { Round::Empty } else { Round::Sent });
+            return Ok(if empty { Round::Empty } else { Round::Nothing });
         }
         let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
@@ -510,6 +521,8 @@ impl Drain {
 
 enum Round {
     Empty,
+    /// There was nothing, but something is on its way.
+    Nothing,
     Sent,
     Failed,
 }

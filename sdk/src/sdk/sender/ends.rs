@@ -62,7 +62,7 @@ impl Sender {
         report.failed = state.failed;
         #[cfg(feature = "spool")]
         {
-            report.in_spool = state.spooling.backlog();
+            report.in_spool = state.spooling.stored();
         }
         report
     }

@@ -134,15 +134,12 @@ impl Sender {
             state.epochs.leave(*epoch);
         }
         drop(state);
-        if result.is_err() {
-            self.left_spool(gone.len() as u64);
-        }
+        self.spool_changed();
         self.room.leave(gone.into_iter().map(|(bytes, _)| bytes));
     }
 
-    /// Counts events that are no longer in the spool, or never were.
-    pub(crate) fn left_spool(&self, events: u64) {
-        self.spooling(|spooling| spooling.leave(events));
+    /// Tells whoever waits for the spool to be empty.
+    pub(crate) fn spool_changed(&self) {
         if let Some(spool) = &self.spool {
             spool.tell_change();
         }

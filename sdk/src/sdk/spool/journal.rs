@@ -102,13 +102,20 @@ impl Journal {
         self.database = None;
     }
 
+    /// Goes on with another database at the same path.
+    #[cfg(test)]
+    pub(crate) fn put(&mut self, make: impl FnOnce(&Path) -> Database) {
+        self.database = None;
+        self.database = Some(make(&self.path));
+    }
+
     /// How many events wait.
     pub(super) fn len(&mut self) -> Result<u64, SpoolError> {
         self.with(|database, _| Ok(database.begin_read()?.open_table(WAITING)?.len()?))
     }
 
     /// Writes events behind all others: all of them, or none.
-    pub(super) fn append<'a>(
+    pub(crate) fn append<'a>(
         &mut self,
         events: impl Iterator<Item = (Option<&'a Arc<str>>, &'a str)>,
     ) -> Result<(), SpoolError> {

@@ -1,9 +1,13 @@
 //! The sender with a spool. Its journal is on a real disk and in a thread of its
 //! own, so that most of these take real time.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use redb::backends::FileBackend;
+use redb::{Database, StorageBackend};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -223,4 +227,83 @@ async fn a_shutdown_while_the_spool_drains_waits_for_what_the_disk_is_writing() 
     assert_eq!((report.in_spool, report.failed), (2, 0));
     let second = task.await.unwrap().unwrap();
     assert_eq!(second.durability, Durability::Spool);
+}
+
+/// A disk that writes, and says once that it has not.
+#[derive(Debug)]
+struct Liar {
+    file: FileBackend,
+    lies: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Liar {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        match self.lies.swap(false, Ordering::SeqCst) {
+            true => Err(io::Error::other("told to")),
+            false => Ok(()),
+        }
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+/// From now on the journal's disk writes what it is told, and says of the next
+/// commit that it has not.
+fn lie(sdk: &Sdk) {
+    sdk.sender().spool().unwrap().run(|journal| {
+        journal.put(|path| {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.read(true).write(true).open(path).unwrap();
+            let lies = Arc::new(AtomicBool::new(false));
+            let liar = Liar {
+                file: FileBackend::new(file).unwrap(),
+                lies: lies.clone(),
+            };
+            let database = Database::builder().create_with_backend(liar).unwrap();
+            // Opening it may write as well.
+            lies.store(true, Ordering::SeqCst);
+            database
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_removal_that_is_reported_as_failed_and_was_done_is_known_to_be_done() {
+    let folder = Folder::new("lies-removing");
+    let fake = Fake::new(|number, messages| match number {
+        0 => (Duration::ZERO, Err(unavailable())),
+        _ => (Duration::from_millis(100), Ok(all(messages))),
+    });
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let emitted = sdk.emit_envelope(event("a")).await.unwrap();
+    assert_eq!(emitted.durability, Durability::Spool);
+    sleep(Duration::from_millis(50)).await;
+    // The spool's event is on its way to SQS.
+    assert_eq!(fake.sizes(), [1, 1]);
+    lie(&sdk);
+    sleep(Duration::from_millis(200)).await;
+    // The spool is empty, whatever the disk has said.
+    let emitted = sdk.emit_envelope(event("b")).await.unwrap();
+    assert_eq!(emitted.durability, Durability::Queue);
+    let report = sdk.shutdown(AT_MOST).await;
+    assert!(report.is_complete());
+    assert_eq!(report.in_spool, 0);
+    assert_eq!(fake.accepted(), ["a", "b"]);
 }
