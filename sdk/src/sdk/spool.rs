@@ -334,9 +334,10 @@ impl Spool {
 
     /// Ends the journal's thread, as a close by somebody else would.
     #[cfg(test)]
-    pub(crate) fn end_thread(&self) {
+    pub(crate) async fn end_thread(&self) {
         let (reply, _) = oneshot::channel();
         let _ = self.work.send(Work::Close(reply));
+        self.work.closed().await;
     }
 }
 

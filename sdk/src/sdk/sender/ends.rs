@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::Sender;
 use crate::error::EmitError;
+use crate::sdk::observe;
 use crate::sdk::pending::Pending;
 use crate::sdk::receipt::ShutdownReport;
 
@@ -97,9 +98,11 @@ impl Sender {
         let envelope = |event: &Pending| event.envelope().clone();
         report.unsent.extend(unsent.iter().map(envelope));
         report.undetermined.extend(under_way.iter().map(envelope));
+        let failed = (unsent.len() + under_way.len()) as u64;
+        observe::told(0, failed);
         let mut state = self.lock();
+        state.failed += failed;
         for event in unsent.iter().chain(&under_way) {
-            state.failed += 1;
             state.epochs.leave(event.epoch);
         }
         drop(state);

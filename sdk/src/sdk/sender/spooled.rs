@@ -8,6 +8,7 @@ use super::settle::Verdict;
 use super::{Sender, State};
 use crate::error::EmitError;
 use crate::sdk::pending::{Outcome, Pending};
+use crate::sdk::observe;
 use crate::sdk::queue::Held;
 use crate::sdk::spool::{Spool, SpoolError, Spooling, Writing};
 
@@ -132,6 +133,11 @@ impl Sender {
         }
         for (_, epoch) in &gone {
             state.epochs.leave(*epoch);
+        let failed = match result {
+            Ok(()) => 0,
+            Err(_) => gone.len() as u64,
+        };
+        observe::told(0, failed);
         }
         drop(state);
         self.spool_changed();

@@ -19,10 +19,10 @@ use crate::{Durability, EmitError};
 const AT_MOST: Duration = Duration::from_secs(10);
 
 /// A folder that is removed with the value.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("sender-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Self(path)
@@ -112,7 +112,7 @@ async fn a_journal_that_panics_or_has_ended_fails_events_and_keeps_no_room() {
         assert_eq!(emitted.durability, Durability::Spool);
         let spool = sdk.sender().spool().unwrap();
         if ends {
-            spool.end_thread();
+            spool.end_thread().await;
         }
         // More than the emitter holds: each of them has to give its room back.
         let emits = async {
