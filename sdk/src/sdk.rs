@@ -33,7 +33,7 @@ pub use receipt::{Durability, Receipt, ShutdownReport};
 pub use spool::SpoolError;
 pub use transport::RequestError;
 
-use pending::{Pending, group_name, group_of};
+use pending::{NoMessage, Pending, group_name, group_of};
 use room::NoRoom;
 use sender::Sender;
 
@@ -207,7 +207,9 @@ impl Sdk {
     ///
     /// Dropping the future does not take the event back: it may still be sent.
     pub fn emit<E: DomainEvent>(&self, event: E) -> Emission {
-        Emission::new(self.sender(), self.write(&event))
+        let envelope = self.write(&event).map_err(EmitError::from);
+        let pending = envelope.and_then(|envelope| Ok(self.pending(envelope)?));
+        Emission::new(self.sender(), pending)
     }
 
     /// Sends an envelope as it is, and returns once SQS has accepted it: to
@@ -221,7 +223,8 @@ impl Sdk {
     ///
     /// Dropping the future does not take the event back: it may still be sent.
     pub fn emit_envelope(&self, envelope: Envelope) -> Emission {
-        Emission::new(self.sender(), self.pending(envelope))
+        let pending = self.pending(envelope).map_err(EmitError::from);
+        Emission::new(self.sender(), pending)
     }
 
     /// Sends many events, in their order, with one outcome for each, in the
@@ -265,7 +268,9 @@ impl Sdk {
     /// [`TryEmitError::Full`] if there is no room. Every error hands the event
     /// back.
     pub fn try_emit<E: DomainEvent>(&self, event: E) -> Result<Emission, TryEmitError<E>> {
-        let pending = match self.write(&event) {
+        let envelope = self.write(&event);
+        let pending = envelope.and_then(|e| self.pending(e).map_err(|refused| refused.source));
+        let pending = match pending {
             Ok(pending) => pending,
             Err(source) => return Err(TryEmitError::Invalid { event, source }),
         };
@@ -351,16 +356,16 @@ impl Sdk {
         &self.handle.sender
     }
 
-    fn write<E: DomainEvent>(&self, event: &E) -> Result<Pending, InvalidEvent> {
+    fn write<E: DomainEvent>(&self, event: &E) -> Result<Envelope, InvalidEvent> {
         #[cfg(feature = "opentelemetry")]
         let context = trace::in_current_span(&self.context);
         #[cfg(not(feature = "opentelemetry"))]
         let context = &*self.context;
         #[cfg_attr(not(feature = "opentelemetry"), expect(clippy::needless_borrow))]
-        self.pending(Envelope::new(event, &context)?)
+        Envelope::new(event, &context)
     }
 
-    fn pending(&self, envelope: Envelope) -> Result<Pending, InvalidEvent> {
+    fn pending(&self, envelope: Envelope) -> Result<Pending, NoMessage> {
         let group = if self.sender().is_fifo() {
             Some(group_of(envelope.entity_id()))
         } else {

@@ -486,7 +486,16 @@ impl Drain {
             let number = record.number;
             match revive(sender, &record) {
                 Some(event) => given.push((number, sender.give_from_spool(event))),
-                None => refused.push(number),
+                None => {
+                    // Whoever emitted it has a receipt, so that this is the one
+                    // place to tell it.
+                    tracing::error!(
+                        number,
+                        "an event of the spool cannot be read; it stays in the journal's table \
+                         of refused events"
+                    );
+                    refused.push(number);
+                }
             }
         }
         let mut failed = false;

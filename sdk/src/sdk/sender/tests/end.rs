@@ -65,7 +65,7 @@ async fn a_shutdown_at_its_deadline_hands_every_event_back() {
 
 /// Keeps what is logged, as `level: field=value …`.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(super) struct Log(pub(super) Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {

@@ -307,3 +307,27 @@ async fn a_removal_that_is_reported_as_failed_and_was_done_is_known_to_be_done()
     assert_eq!(report.in_spool, 0);
     assert_eq!(fake.accepted(), ["a", "b"]);
 }
+
+#[tokio::test]
+async fn an_event_of_the_spool_that_cannot_be_read_is_told() {
+    let folder = Folder::new("unreadable");
+    let fake = Fake::good();
+    let log = super::end::Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(|journal| journal.append([(None, "nonsense")].into_iter()).unwrap());
+    while !sdk.sender().spooling(|spooling| spooling.is_on()) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let report = sdk.shutdown(AT_MOST).await;
+    assert_eq!(report.in_spool, 0);
+    let told = log.0.lock().unwrap().join("\n");
+    assert!(
+        told.starts_with("ERROR:") && told.contains("number=0"),
+        "{told}"
+    );
+}
