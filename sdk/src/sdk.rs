@@ -195,7 +195,18 @@ impl Sdk {
     ///
     /// The event gets its identity and its timestamp, and is written, before
     /// this function returns; what it returns is a future that borrows nothing.
-    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events).
+    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events). Once
+    /// it is polled, poll it on: a [`flush`](Self::flush) waits for it.
+    ///
+    /// # Order
+    ///
+    /// A history is ordered by the events' timestamps, whatever arrives first. A
+    /// FIFO queue gets the events of one entity in the order in which their futures
+    /// were first polled, while there is room. One that waits for room is given
+    /// when it is polled after there is; another one, polled before that, may find
+    /// room too and go first. Where a full emitter must not change the order of the
+    /// queue, await one event of an entity before the next, or use
+    /// [`emit_all`](Self::emit_all).
     ///
     /// # Errors
     ///
@@ -228,7 +239,7 @@ impl Sdk {
     }
 
     /// Sends many events, in their order, with one outcome for each, in the
-    /// same order.
+    /// same order. Each is given before the next, also while the emitter is full.
     ///
     /// They are taken from the iterator as room for them is found, so that it
     /// may give more than fit into memory at a time. The outcomes are kept: for
@@ -324,7 +335,12 @@ impl Sdk {
         }
     }
 
-    /// Returns when all that was given before has an outcome.
+    /// Returns when all that was given before has an outcome, and all that waits
+    /// for room.
+    ///
+    /// An [`Emission`] that has been polled and still waits for room is waited for
+    /// until it is polled to its end or dropped. So do not await this in the task
+    /// that holds such a one, unless both are joined: it would wait for itself.
     ///
     /// # Cancel safety
     ///
