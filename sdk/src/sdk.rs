@@ -101,6 +101,18 @@ use sender::Sender;
 /// When the last handle is dropped without it, what is pending is still sent as
 /// long as the tokio runtime lives; how much that was is logged.
 ///
+/// # Runtimes
+///
+/// The emitter's tasks run in the tokio runtime of whoever emits, and a task that
+/// sends takes along what others have given. So every runtime that emits with a
+/// handle has to be driven for as long as any of them waits for an outcome. One
+/// runtime for all is, and each multi-threaded one; of several current-thread
+/// runtimes, one whose `block_on` has returned is not: a request that it had begun
+/// stands still until it is driven again, with the events of the others in it.
+///
+/// A runtime that ends gives back what it had, and the one in which the emitter was
+/// built goes on with it. If that has ended as well, whoever emits next does.
+///
 /// # What it tells
 ///
 /// Spans and events through `tracing`, and with the feature `metrics` these

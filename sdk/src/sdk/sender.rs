@@ -2,8 +2,9 @@
 //!
 //! It is a state under a lock that is never held across an await, and a worker
 //! per request in flight, which takes the next batch when its own is done. With
-//! nothing to send there is no task at all, so that nothing has to be stopped,
-//! and no runtime is needed beyond that of whoever emits.
+//! nothing to send there is no task at all, so that nothing has to be stopped.
+//! Its tasks are in the runtime of whoever emits, but a worker takes what anybody
+//! has given.
 //!
 //! **Natural batching.** A request that is not full goes only if no other is in
 //! flight. So an event that comes alone is sent at once, and under load the
@@ -206,8 +207,7 @@ impl Sender {
     }
 
     /// Starts as many workers as there is work for, in the runtime of whoever
-    /// emits: it lives at least until the outcome is there, which the runtime
-    /// that built the emitter need not.
+    /// emits: it is driven now, which the one that built the emitter need not be.
     fn start_workers(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         self.start_workers_in(None, state);
     }
@@ -229,9 +229,10 @@ impl Sender {
         let hurry = state.lingering > 0 && state.must_not_linger();
         drop(state);
         if started > 0 {
+            let at_home = runtime.is_some();
             let runtime = runtime.cloned().unwrap_or_else(|| self.runtime());
             for _ in 0..started {
-                runtime.spawn(worker::Worker::new(self).run());
+                runtime.spawn(worker::Worker::new(self, at_home).run());
             }
         }
         if hurry {

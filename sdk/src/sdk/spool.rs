@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::envelope::Envelope;
@@ -253,13 +254,19 @@ impl Spool {
 
     /// Sees to it that what the spool holds is sent.
     pub(crate) fn drain(&self, sender: &Arc<Sender>) {
+        self.drain_in(None, sender);
+    }
+
+    fn drain_in(&self, home: Option<&Handle>, sender: &Arc<Sender>) {
         if !self.is_closed() && sender.spooling(Spooling::start_draining) {
             let drain = Drain {
                 work: self.work.clone(),
                 sender: sender.clone(),
+                at_home: home.is_some(),
                 ended: false,
             };
-            sender.runtime().spawn(drain.run());
+            let runtime = home.cloned().unwrap_or_else(|| sender.runtime());
+            runtime.spawn(drain.run());
         }
     }
 
@@ -420,11 +427,14 @@ fn recount(journal: &mut Journal, stored: &AtomicU64) {
 struct Drain {
     work: mpsc::UnboundedSender<Work>,
     sender: Arc<Sender>,
+    /// It takes the place of one that ended with its runtime.
+    at_home: bool,
     ended: bool,
 }
 
-/// It may end with its runtime: then the next append starts another. If the
-/// spool was closed meanwhile, whoever closed it has left the end to us.
+/// It may end with its runtime. The one in which the emitter was built may live on,
+/// and if it does not, the next append starts another. If the spool was closed
+/// meanwhile, whoever closed it has left the end to us.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
@@ -436,6 +446,8 @@ impl Drop for Drain {
         if spool.is_closed() {
             let (reply, _) = oneshot::channel();
             let _ = self.work.send(Work::Close(reply));
+        } else if !self.ended && !self.at_home && !std::thread::panicking() {
+            spool.drain_in(Some(self.sender.home()), &self.sender);
         }
         spool.tell_change();
     }

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::settle::Verdict;
 use super::{Sender, State};
 use crate::error::EmitError;
-use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::observe;
+use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::queue::Held;
 use crate::sdk::spool::{Spool, SpoolError, Spooling, Writing};
 
 impl Sender {
     pub(crate) fn spool(&self) -> Option<&Spool> {
         self.spool.as_ref()
+    }
+
+    /// The runtime in which the emitter was built.
+    pub(crate) fn home(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Whether a shutdown has begun.
@@ -127,17 +133,15 @@ impl Sender {
                 }),
             }
         }
-        let mut state = self.lock();
-        if result.is_err() {
-            state.failed += gone.len() as u64;
-        }
-        for (_, epoch) in &gone {
-            state.epochs.leave(*epoch);
         let failed = match result {
             Ok(()) => 0,
             Err(_) => gone.len() as u64,
         };
         observe::told(0, failed);
+        let mut state = self.lock();
+        state.failed += failed;
+        for (_, epoch) in &gone {
+            state.epochs.leave(*epoch);
         }
         drop(state);
         self.spool_changed();

@@ -233,6 +233,32 @@ fn a_retry_whose_runtime_nobody_drives_goes_with_the_next_event() {
     drop(idle);
 }
 
+/// Polls an emission once, in a runtime of its own that ends with that, while
+/// another one lives that built the emitter.
+fn give_in_a_runtime_that_ends(sdk: &Sdk) {
+    let ends = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut emission = std::pin::pin!(sdk.emit_envelope(event("a")));
+    ends.block_on(std::future::poll_fn(|context| {
+        assert!(emission.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_runtime_that_ends_did_not_begin_goes_on_in_that_of_the_emitter() {
+    let fake = Fake::good();
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let giving = sdk.clone();
+    let thread = std::thread::spawn(move || give_in_a_runtime_that_ends(&giving));
+    thread.join().unwrap();
+    let flushed = timeout(Duration::from_secs(5), sdk.flush()).await;
+    flushed.expect("nobody sends it");
+    assert_eq!(fake.accepted(), ["a"]);
+}
+
 #[tokio::test]
 async fn handles_and_futures_can_go_to_any_thread() {
     fn check<T: Send + Sync + 'static>(_: &T) {}
