@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Within a process the time alone tells identities apart (RFC 9562, section 6.2,
-//! method 3), and sorts them across threads. Between processes it is the random
+//! method 3), and sorts them across threads. Should it ever not go on, there is
+//! another draw. Between processes it is the random
 //! bits: two would have to draw the same 62 in the same millisecond.
 //!
 //! The operating system's random bytes cost more than all else that makes an
@@ -35,7 +36,7 @@ pub(crate) fn at(timestamp: Timestamp) -> EventId {
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;
-    EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock())))
+    EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock(), time)))
 }
 
 /// Milliseconds, of the clock and not of the timestamp: while the clock is behind,
@@ -45,19 +46,24 @@ fn wall_clock() -> u64 {
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// 62 random bits below the two of a UUID's variant.
-fn random(milliseconds: u64) -> u64 {
+/// 62 random bits below the two of a UUID's variant, for an identity with this
+/// `time` above them.
+fn random(milliseconds: u64, time: u64) -> u64 {
     thread_local! {
-        /// The millisecond of the last draw, and what was drawn.
-        static DRAWN: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
+        /// The millisecond of the last draw, the last time it was used for, and
+        /// what was drawn.
+        static DRAWN: Cell<(u64, u64, u64)> = const { Cell::new((u64::MAX, 0, 0)) };
     }
-    let (when, bits) = DRAWN.get();
-    if when == milliseconds {
-        return bits;
-    }
-    // The lower half of any UUID has the variant in its place.
-    let (_, bits) = Uuid::new_v4().as_u64_pair();
-    DRAWN.set((milliseconds, bits));
+    let (when, last, bits) = DRAWN.get();
+    // The same bits below the same time would be the same identity, and of two
+    // events with one identity the store keeps one.
+    let bits = if when == milliseconds && last < time {
+        bits
+    } else {
+        // The lower half of any UUID has the variant in its place.
+        Uuid::new_v4().as_u64_pair().1
+    };
+    DRAWN.set((milliseconds, time, bits));
     bits
 }
 
@@ -116,12 +122,21 @@ mod tests {
 
     #[test]
     fn another_millisecond_and_another_thread_have_other_random_bits() {
-        assert_eq!(random(7), random(7));
-        let before = random(7);
-        assert_ne!(before, random(8));
-        assert_ne!(before, random(7), "it is another draw");
-        let here = random(9);
-        let elsewhere = std::thread::spawn(|| random(9)).join().unwrap();
+        assert_eq!(random(7, 1), random(7, 2));
+        let before = random(7, 3);
+        assert_ne!(before, random(8, 4));
+        assert_ne!(before, random(7, 5), "it is another draw");
+        let here = random(9, 6);
+        let elsewhere = std::thread::spawn(|| random(9, 6)).join().unwrap();
         assert_ne!(here, elsewhere);
+    }
+
+    #[test]
+    fn a_time_that_does_not_go_on_has_other_random_bits() {
+        assert_ne!(at(Timestamp::MAX), at(Timestamp::MAX));
+        let ids: std::collections::HashSet<String> = [5, 4, 5, 5, 4]
+            .map(|nanos| at(Timestamp::from_nanos(nanos).unwrap()).to_string())
+            .into();
+        assert_eq!(ids.len(), 5, "finer than what an identity holds of it");
     }
 }

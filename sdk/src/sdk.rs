@@ -33,7 +33,7 @@ pub use receipt::{Durability, Receipt, ShutdownReport};
 pub use spool::SpoolError;
 pub use transport::RequestError;
 
-use pending::{Pending, group_name, group_of};
+use pending::{NoMessage, Pending, group_name, group_of};
 use room::NoRoom;
 use sender::Sender;
 
@@ -100,6 +100,18 @@ use sender::Sender;
 /// [`shutdown`](Self::shutdown) waits, and hands back what could not be sent.
 /// When the last handle is dropped without it, what is pending is still sent as
 /// long as the tokio runtime lives; how much that was is logged.
+///
+/// # Runtimes
+///
+/// The emitter's tasks run in the tokio runtime of whoever emits, and a task that
+/// sends takes along what others have given. So every runtime that emits with a
+/// handle has to be driven for as long as any of them waits for an outcome. One
+/// runtime for all is, and each multi-threaded one; of several current-thread
+/// runtimes, one whose `block_on` has returned is not: a request that it had begun
+/// stands still until it is driven again, with the events of the others in it.
+///
+/// A runtime that ends gives back what it had, and the one in which the emitter was
+/// built goes on with it. If that has ended as well, whoever emits next does.
 ///
 /// # What it tells
 ///
@@ -197,7 +209,18 @@ impl Sdk {
     ///
     /// The event gets its identity and its timestamp, and is written, before
     /// this function returns; what it returns is a future that borrows nothing.
-    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events).
+    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events). Once
+    /// it is polled, poll it on: a [`flush`](Self::flush) waits for it.
+    ///
+    /// # Order
+    ///
+    /// A history is ordered by the events' timestamps, whatever arrives first. A
+    /// FIFO queue gets the events of one entity in the order in which their futures
+    /// were first polled, while there is room. One that waits for room is given
+    /// when it is polled after there is; another one, polled before that, may find
+    /// room too and go first. Where a full emitter must not change the order of the
+    /// queue, await one event of an entity before the next, or use
+    /// [`emit_all`](Self::emit_all).
     ///
     /// # Errors
     ///
@@ -210,7 +233,9 @@ impl Sdk {
     /// Dropping the future before it is polled, or while it waits for room, takes
     /// the event back. After that it is sent all the same; see [`Emission`].
     pub fn emit<E: DomainEvent>(&self, event: E) -> Emission {
-        Emission::new(self.sender(), self.write(&event))
+        let envelope = self.write(&event).map_err(EmitError::from);
+        let pending = envelope.and_then(|envelope| Ok(self.pending(envelope)?));
+        Emission::new(self.sender(), pending)
     }
 
     /// Sends an envelope as it is, and returns once SQS has accepted it: to
@@ -225,11 +250,12 @@ impl Sdk {
     /// Dropping the future before it is polled, or while it waits for room, takes
     /// the event back. After that it is sent all the same; see [`Emission`].
     pub fn emit_envelope(&self, envelope: Envelope) -> Emission {
-        Emission::new(self.sender(), self.pending(envelope))
+        let pending = self.pending(envelope).map_err(EmitError::from);
+        Emission::new(self.sender(), pending)
     }
 
     /// Sends many events, in their order, with one outcome for each, in the
-    /// same order.
+    /// same order. Each is given before the next, also while the emitter is full.
     ///
     /// They are taken from the iterator as room for them is found, so that it
     /// may give more than fit into memory at a time. The outcomes are kept: for
@@ -269,7 +295,9 @@ impl Sdk {
     /// [`TryEmitError::Full`] if there is no room. Every error hands the event
     /// back.
     pub fn try_emit<E: DomainEvent>(&self, event: E) -> Result<Emission, TryEmitError<E>> {
-        let pending = match self.write(&event) {
+        let envelope = self.write(&event);
+        let pending = envelope.and_then(|e| self.pending(e).map_err(|refused| refused.source));
+        let pending = match pending {
             Ok(pending) => pending,
             Err(source) => return Err(TryEmitError::Invalid { event, source }),
         };
@@ -323,7 +351,12 @@ impl Sdk {
         }
     }
 
-    /// Returns when all that was given before has an outcome.
+    /// Returns when all that was given before has an outcome, and all that waits
+    /// for room.
+    ///
+    /// An [`Emission`] that has been polled and still waits for room is waited for
+    /// until it is polled to its end or dropped. So do not await this in the task
+    /// that holds such a one, unless both are joined: it would wait for itself.
     ///
     /// # Cancel safety
     ///
@@ -355,16 +388,16 @@ impl Sdk {
         &self.handle.sender
     }
 
-    fn write<E: DomainEvent>(&self, event: &E) -> Result<Pending, InvalidEvent> {
+    fn write<E: DomainEvent>(&self, event: &E) -> Result<Envelope, InvalidEvent> {
         #[cfg(feature = "opentelemetry")]
         let context = trace::in_current_span(&self.context);
         #[cfg(not(feature = "opentelemetry"))]
         let context = &*self.context;
         #[cfg_attr(not(feature = "opentelemetry"), expect(clippy::needless_borrow))]
-        self.pending(Envelope::new(event, &context)?)
+        Envelope::new(event, &context)
     }
 
-    fn pending(&self, envelope: Envelope) -> Result<Pending, InvalidEvent> {
+    fn pending(&self, envelope: Envelope) -> Result<Pending, NoMessage> {
         let group = if self.sender().is_fifo() {
             Some(group_of(envelope.entity_id()))
         } else {

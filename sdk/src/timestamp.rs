@@ -98,8 +98,11 @@ fn refused(why: NotNanos) -> InvalidEvent {
     )
 }
 
-/// The larger of `wall` and one more than the last value given.
+/// The larger of `wall` and one more than the last value given, in microseconds.
 fn next_after(last: &AtomicU64, wall: u64) -> u64 {
+    // A reading that no timestamp can hold says as little as one before 1970. If
+    // it were taken once, all later ones would be the same last microsecond.
+    let wall = if wall < END / 1000 { wall } else { 0 };
     let step = |last: u64| wall.max(last + 1);
     // Relaxed: only the counter itself is shared, nothing is published with it.
     match last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| Some(step(l))) {
@@ -229,6 +232,16 @@ mod tests {
             .map(|wall| next_after(&last, wall))
             .collect();
         assert_eq!(given, [100, 101, 102, 103, 104, 200]);
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_once_beyond_the_last_timestamp_does_no_harm_later() {
+        let last = AtomicU64::new(0);
+        let given: Vec<u64> = [100, END / 1000, u64::MAX, 103, 200]
+            .into_iter()
+            .map(|wall| next_after(&last, wall))
+            .collect();
+        assert_eq!(given, [100, 101, 102, 103, 200]);
     }
 
     #[test]

@@ -68,6 +68,19 @@ use field::*;
 /// [`MAX_MESSAGE_BYTES`]. That happens only where escapes blow up a text that
 /// the table could hold.
 pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
+    let out = written(envelope);
+    if out.len() > MAX_MESSAGE_BYTES {
+        let reason = format!(
+            "found a message of {} bytes once its text is escaped; SQS takes at most {MAX_MESSAGE_BYTES}",
+            out.len()
+        );
+        return Err(InvalidEvent::new(RejectionCode::TooLarge, "", reason));
+    }
+    Ok(out)
+}
+
+/// The body, however long it is.
+pub(crate) fn written(envelope: &Envelope) -> String {
     let Parts {
         timestamp,
         event_type,
@@ -117,14 +130,7 @@ pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
         push_json(&mut out, name, &value.text);
     }
     out.push('}');
-    if out.len() > MAX_MESSAGE_BYTES {
-        let reason = format!(
-            "found a message of {} bytes once its text is escaped; SQS takes at most {MAX_MESSAGE_BYTES}",
-            out.len()
-        );
-        return Err(InvalidEvent::new(RejectionCode::TooLarge, "", reason));
-    }
-    Ok(out)
+    out
 }
 
 fn push_name(out: &mut String, name: &str) {

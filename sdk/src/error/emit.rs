@@ -20,16 +20,15 @@ pub enum EmitError {
     #[error(transparent)]
     Invalid(#[from] InvalidEvent),
     /// The event is larger than the queue takes: its `MaximumMessageSize` is
-    /// below SQS's own limit of 1,048,576 bytes.
-    #[error(
-        "an event of {message_bytes} bytes is larger than the queue's MaximumMessageSize: {reason}"
-    )]
+    /// below SQS's own limit of 1,048,576 bytes, or the event's message is above
+    /// that, since much of its text has to be escaped.
+    #[error("an event of {message_bytes} bytes is larger than the queue takes: {reason}")]
     TooLargeForQueue {
         /// The event.
         envelope: Envelope,
         /// Size of its message, in bytes.
         message_bytes: usize,
-        /// SQS's own words.
+        /// SQS's own words, where it was asked.
         reason: String,
     },
     /// SQS refused the event for a fault of the sender, and would again.

@@ -142,7 +142,8 @@ impl SdkBuilder {
     }
 
     /// The waits between these attempts: they double from `initial`, up to
-    /// `longest`, each spread by up to a half; 50 ms and 5 s unless set.
+    /// `longest`, each spread by up to a half; 50 ms and 5 s unless set, and at
+    /// most one hour.
     pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
         self.retry.initial_backoff = initial;
         self.retry.max_backoff = longest;
@@ -259,6 +260,10 @@ impl SdkBuilder {
             (
                 self.retry.initial_backoff <= self.retry.max_backoff,
                 "the first backoff must not be longer than the longest",
+            ),
+            (
+                self.retry.max_backoff <= Duration::from_secs(3_600),
+                "the longest backoff must be at most one hour",
             ),
             (
                 !(self.is_fifo() && self.tenant.is_some()),

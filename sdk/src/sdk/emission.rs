@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
-use crate::error::{EmitError, InvalidEvent};
+use crate::error::EmitError;
 use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::room::NoRoom;
 use crate::sdk::sender::Sender;
@@ -36,10 +36,10 @@ enum State {
 type Given = Result<oneshot::Receiver<Outcome>, EmitError>;
 
 impl Emission {
-    pub(crate) fn new(sender: &Arc<Sender>, event: Result<Pending, InvalidEvent>) -> Self {
+    pub(crate) fn new(sender: &Arc<Sender>, event: Result<Pending, EmitError>) -> Self {
         Self(match event {
             Ok(event) => State::Written(sender.clone(), event),
-            Err(invalid) => State::Failed(invalid.into()),
+            Err(error) => State::Failed(error),
         })
     }
 

@@ -34,9 +34,30 @@ pub(crate) struct Pending {
     pub(crate) from_spool: bool,
 }
 
+/// A valid event that no message can carry: escapes blow up its text.
+#[derive(Debug)]
+pub(crate) struct NoMessage {
+    envelope: Envelope,
+    pub(crate) source: InvalidEvent,
+}
+
+/// The event was taken, so it goes back.
+impl From<NoMessage> for EmitError {
+    fn from(NoMessage { envelope, source }: NoMessage) -> Self {
+        Self::TooLargeForQueue {
+            message_bytes: wire::written(&envelope).len(),
+            reason: source.reason().to_owned(),
+            envelope,
+        }
+    }
+}
+
 impl Pending {
-    pub(crate) fn new(envelope: Envelope, group: Option<Arc<str>>) -> Result<Self, InvalidEvent> {
-        let body = wire::encode(&envelope)?;
+    pub(crate) fn new(envelope: Envelope, group: Option<Arc<str>>) -> Result<Self, NoMessage> {
+        let body = match wire::encode(&envelope) {
+            Ok(body) => body,
+            Err(source) => return Err(NoMessage { envelope, source }),
+        };
         Ok(Self {
             bytes: body.len(),
             envelope,
@@ -70,11 +91,6 @@ impl Pending {
     /// The message group, on FIFO queues and for tenants of fair queues.
     pub(crate) fn group(&self) -> Option<&Arc<str>> {
         self.group.as_ref()
-    }
-
-    #[cfg(feature = "spool")]
-    pub(crate) fn body(&self) -> &str {
-        &self.body
     }
 
     pub(crate) fn take_body(&mut self) -> String {

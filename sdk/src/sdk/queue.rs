@@ -169,11 +169,7 @@ impl Line {
         // Up to ten events need no packing, and each gets its own outcome.
         let pack = self.events.len() > limits.entries;
         loop {
-            let group = self.events.front().map(Pending::group);
-            // A message has one group, so that only events of one tenant share it.
-            let of_group = self.events.iter().take_while(|e| Some(e.group()) == group);
-            let sizes = of_group.map(Pending::bytes);
-            let count = request.next_message(sizes, pack);
+            let count = request.next_message(together(&self.events), pack);
             if count == 0 {
                 return batch;
             }
@@ -185,6 +181,21 @@ impl Line {
             }
         }
     }
+}
+
+/// The sizes of the events, from the front, that may share a message.
+///
+/// A message has one group, so that only events of one tenant do. And it fails
+/// as a whole: then those that lie in the spool stay there, and the others are
+/// written to it, so that neither may carry the other.
+fn together(events: &VecDeque<Pending>) -> impl Iterator<Item = usize> {
+    let first = events.front();
+    let alike = move |event: &&Pending| {
+        first.is_some_and(|first| {
+            event.group() == first.group() && event.from_spool == first.from_spool
+        })
+    };
+    events.iter().take_while(alike).map(Pending::bytes)
 }
 
 /// A FIFO queue's events: one lane per message group.
@@ -264,8 +275,7 @@ impl Lanes {
             if lane.waiting.is_empty() {
                 continue;
             }
-            let sizes = lane.waiting.iter().map(Pending::bytes);
-            let count = request.next_message(sizes, true);
+            let count = request.next_message(together(&lane.waiting), true);
             if count == 0 {
                 self.ready.push_front(group);
                 break;

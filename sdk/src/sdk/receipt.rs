@@ -79,8 +79,8 @@ pub struct ShutdownReport {
     /// Events that were not sent before the deadline.
     pub unsent: Vec<Envelope>,
     /// Events that were on their way at the deadline: SQS may have accepted
-    /// them. Sending them again is safe, since the store knows an event by its
-    /// identity.
+    /// them, or a disk that hangs may yet have them in the spool. Sending them
+    /// again is safe, since the store knows an event by its identity.
     pub undetermined: Vec<Envelope>,
 }
 

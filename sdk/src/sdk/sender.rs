@@ -2,8 +2,9 @@
 //!
 //! It is a state under a lock that is never held across an await, and a worker
 //! per request in flight, which takes the next batch when its own is done. With
-//! nothing to send there is no task at all, so that nothing has to be stopped,
-//! and no runtime is needed beyond that of whoever emits.
+//! nothing to send there is no task at all, so that nothing has to be stopped.
+//! Its tasks are in the runtime of whoever emits, but a worker takes what anybody
+//! has given.
 //!
 //! **Natural batching.** A request that is not full goes only if no other is in
 //! flight. So an event that comes alone is sent at once, and under load the
@@ -114,7 +115,7 @@ impl Sender {
             failed: 0,
             retried: 0,
             #[cfg(feature = "spool")]
-            spooling: crate::sdk::spool::Spooling::holding(spool.as_ref().map_or(0, |s| s.found())),
+            spooling: crate::sdk::spool::Spooling::of(spool.as_ref()),
         };
         let sender = Arc::new(Self {
             transport,
@@ -176,16 +177,22 @@ impl Sender {
         }
         let outcome = event.subscribe();
         event.since = Instant::now();
+        state.wake_delayed(event.since);
         event.number = state.number();
         event.epoch = match ticket {
             Some(ticket) => ticket.redeem(),
             None => state.epochs.enter(),
         };
         #[cfg(feature = "spool")]
-        let Some(event) = self.append_if_spooling(&mut state, event) else {
-            drop(state);
-            self.drain_spool();
-            return Ok(outcome);
+        let event = match self.append_if_spooling(&mut state, event) {
+            Err(event) => event,
+            Ok(unwritten) => {
+                drop(state);
+                // What the journal did not take is answered by this.
+                drop(unwritten);
+                self.drain_spool();
+                return Ok(outcome);
+            }
         };
         state.queue.push(event);
         // Whoever takes the next batch tells what waits behind it; while all
@@ -200,8 +207,7 @@ impl Sender {
     }
 
     /// Starts as many workers as there is work for, in the runtime of whoever
-    /// emits: it lives at least until the outcome is there, which the runtime
-    /// that built the emitter need not.
+    /// emits: it is driven now, which the one that built the emitter need not be.
     fn start_workers(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         self.start_workers_in(None, state);
     }
@@ -223,9 +229,10 @@ impl Sender {
         let hurry = state.lingering > 0 && state.must_not_linger();
         drop(state);
         if started > 0 {
+            let at_home = runtime.is_some();
             let runtime = runtime.cloned().unwrap_or_else(|| self.runtime());
             for _ in 0..started {
-                runtime.spawn(worker::Worker::new(self).run());
+                runtime.spawn(worker::Worker::new(self, at_home).run());
             }
         }
         if hurry {
@@ -265,7 +272,15 @@ impl State {
         self.next_number
     }
 
-    /// What was due by `now` waits in the queue again.
+    /// What is held back at this place waits in the queue again.
+    fn wake(&mut self, place: (Instant, u64)) {
+        if let Some(held) = self.delayed.remove(&place) {
+            self.queue.put_back(held);
+        }
+    }
+
+    /// What was due by `now` waits in the queue again, also if the timer that
+    /// should have seen to it is in a runtime that nobody drives.
     fn wake_delayed(&mut self, now: Instant) {
         while let Some(first) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
             let held = first.remove();

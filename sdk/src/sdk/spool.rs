@@ -6,13 +6,16 @@
 //! one place where an event can be: in memory with a caller who waits,
 //! or on disk with a caller who has a receipt.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::envelope::Envelope;
@@ -67,8 +70,7 @@ impl std::error::Error for SpoolError {
 #[derive(Debug)]
 pub(crate) struct Spool {
     work: mpsc::UnboundedSender<Work>,
-    /// Events that the journal held when it was opened.
-    found: u64,
+    stored: Arc<AtomicU64>,
     closed: AtomicBool,
     /// Whoever pauses between two rounds has to look again.
     hurry: Notify,
@@ -79,81 +81,145 @@ pub(crate) struct Spool {
 /// What the sender's state knows of the spool.
 #[derive(Debug, Default)]
 pub(crate) struct Spooling {
-    /// Events on disk, or on their way to it.
-    backlog: u64,
+    /// Events on disk, as the journal's thread counted them after its last work. It
+    /// is never reckoned from what was asked: work that is reported as failed may
+    /// have been done.
+    stored: Arc<AtomicU64>,
+    /// Those on their way to it, by number. They are kept here and not by the
+    /// journal's thread, so that they have an answer whatever becomes of it.
+    coming: HashMap<u64, Vec<Pending>>,
+    next_number: u64,
     draining: bool,
 }
 
 impl Spooling {
     /// Whether new events go to the spool.
     pub(crate) fn is_on(&self) -> bool {
-        self.backlog > 0
+        // In this order: they are counted as stored before they have come.
+        !self.coming.is_empty() || self.stored() > 0
     }
 
-    pub(crate) fn backlog(&self) -> u64 {
-        self.backlog
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn holding(backlog: u64) -> Self {
+    pub(crate) fn of(spool: Option<&Spool>) -> Self {
         Self {
-            backlog,
-            draining: false,
+            stored: spool.map(|spool| spool.stored.clone()).unwrap_or_default(),
+            ..Self::default()
         }
     }
 
-    /// Counts events that are not in the spool, or no longer.
-    pub(crate) fn leave(&mut self, events: u64) {
-        self.backlog = self.backlog.saturating_sub(events);
+    /// Counts in events that are to be written.
+    fn writing(&mut self, events: Vec<Pending>) -> u64 {
+        self.next_number += 1;
+        self.coming.insert(self.next_number, events);
+        self.next_number
+    }
+
+    /// The events that were to be written under this number.
+    pub(crate) fn written(&mut self, number: u64) -> Vec<Pending> {
+        self.coming.remove(&number).unwrap_or_default()
+    }
+
+    /// Takes all events that are still on their way to the disk.
+    pub(crate) fn give_up(&mut self) -> Vec<Pending> {
+        self.coming.drain().flat_map(|(_, events)| events).collect()
     }
 
     fn start_draining(&mut self) -> bool {
-        self.backlog > 0 && !std::mem::replace(&mut self.draining, true)
+        self.is_on() && !std::mem::replace(&mut self.draining, true)
     }
 
     /// Ends the draining if there is nothing left.
     fn end_draining(&mut self) -> bool {
-        self.draining = self.backlog > 0;
+        self.draining = self.is_on();
         !self.draining
     }
 }
 
 /// What the journal's thread is asked to do.
 enum Work {
-    Append(Arc<Sender>, Vec<Pending>),
+    Append(Writing),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
-    /// What was sent and what was refused, which the sender counts out.
+    /// What was sent and what was refused.
     Remove(
         Arc<Sender>,
         Vec<u64>,
         Vec<u64>,
         oneshot::Sender<Result<(), SpoolError>>,
     ),
+    /// Is answered when all that was asked before is done.
+    Sync(oneshot::Sender<()>),
     /// The last work: the folder is another emitter's, once this is answered.
     Close(oneshot::Sender<()>),
+    #[cfg(test)]
+    Run(Box<dyn FnOnce(&mut Journal) + Send>),
+}
+
+/// Events that are to be written, of which the sender keeps all but this. When
+/// it goes without a result, their callers get an error.
+pub(crate) struct Writing {
+    sender: Arc<Sender>,
+    number: u64,
+    /// Group and body of each.
+    events: Vec<(Option<Arc<str>>, String)>,
+    answered: bool,
+}
+
+impl Writing {
+    fn answer(mut self, result: &Result<(), SpoolError>) {
+        self.answered = true;
+        self.sender.spooled(self.number, result);
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.sender.spooled(self.number, &Err(ended()));
+        }
+    }
+}
+
+fn ended() -> SpoolError {
+    SpoolError::new("the journal's thread has ended")
 }
 
 impl Spool {
     pub(crate) fn open(dir: &Path) -> Result<Self, SpoolError> {
         let mut journal = Journal::open(dir)?;
-        let found = journal.len()?;
+        let stored = Arc::new(AtomicU64::new(journal.len()?));
+        let count = stored.clone();
         // Unbounded, since the sender's bounds hold until an event is on disk.
         let (work, mut todo) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("domain-events-spool".to_owned())
             .spawn(move || {
                 while let Some(first) = todo.blocking_recv() {
-                    if let Some(closed) = run(&mut journal, first, &mut todo) {
-                        drop(journal);
-                        // Nobody may be waiting for it.
-                        let _ = closed.send(());
-                        return;
+                    // A panic is an error of the work at hand. Without the thread
+                    // no event could come in any more, nor what lies here go out.
+                    let work = || run(&mut journal, first, &mut todo, &count);
+                    match catch_unwind(AssertUnwindSafe(work)) {
+                        Ok(None) => {}
+                        Ok(Some(closed)) => {
+                            drop(journal);
+                            // Nobody may be waiting for it.
+                            let _ = closed.send(());
+                            return;
+                        }
+                        Err(_) => {
+                            tracing::error!("the spool's thread panicked, and goes on");
+                            journal.close();
+                            recount(&mut journal, &count);
+                        }
                     }
                 }
             })
             .map_err(SpoolError::new)?;
         Ok(Self {
             work,
-            found,
+            stored,
             closed: AtomicBool::new(false),
             hurry: Notify::new(),
             changed: Notify::new(),
@@ -161,35 +227,51 @@ impl Spool {
     }
 
     /// Writes events to the journal, in their order; each caller is answered
-    /// when the disk has its event, or has not.
+    /// when the disk has its event, or has not. If the journal's thread has
+    /// ended, the drop of what comes back answers them, for which it needs the
+    /// lock that whoever calls this holds.
+    #[must_use = "it must not be dropped under the lock"]
     pub(crate) fn append(
         &self,
         sender: &Arc<Sender>,
         spooling: &mut Spooling,
-        events: Vec<Pending>,
-    ) {
-        spooling.backlog += events.len() as u64;
-        // The thread lives as long as this does; without it the events are
-        // dropped here, which answers their callers with an error.
-        let _ = self.work.send(Work::Append(sender.clone(), events));
+        mut events: Vec<Pending>,
+    ) -> Option<Writing> {
+        let bodies = events
+            .iter_mut()
+            .map(|e| (e.group().cloned(), e.take_body()));
+        let writing = Writing {
+            sender: sender.clone(),
+            events: bodies.collect(),
+            number: spooling.writing(events),
+            answered: false,
+        };
+        match self.work.send(Work::Append(writing)) {
+            Err(mpsc::error::SendError(Work::Append(writing))) => Some(writing),
+            _ => None,
+        }
     }
 
     /// Sees to it that what the spool holds is sent.
     pub(crate) fn drain(&self, sender: &Arc<Sender>) {
+        self.drain_in(None, sender);
+    }
+
+    fn drain_in(&self, home: Option<&Handle>, sender: &Arc<Sender>) {
         if !self.is_closed() && sender.spooling(Spooling::start_draining) {
             let drain = Drain {
                 work: self.work.clone(),
                 sender: sender.clone(),
+                at_home: home.is_some(),
                 ended: false,
             };
-            sender.runtime().spawn(drain.run());
+            let runtime = home.cloned().unwrap_or_else(|| sender.runtime());
+            runtime.spawn(drain.run());
         }
     }
 
     /// Waits until all that it held has been sent, or somebody closes it.
     pub(crate) async fn emptied(&self, sender: &Arc<Sender>) {
-        // A pause after a failure would be longer than there is time.
-        self.hurry.notify_waiters();
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -203,31 +285,44 @@ impl Spool {
         }
     }
 
+    /// Ends a pause: after a failure it may be longer than there is time, once the
+    /// sender is closed.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_waiters();
+    }
+
     pub(crate) fn tell_change(&self) {
         self.changed.notify_waiters();
     }
 
     /// Stops sending, and gives the folder free; what is on disk stays there.
+    /// Returns when all that is to be written there has been.
     pub(crate) async fn close(&self, sender: &Sender) {
         self.closed.store(true, Ordering::Relaxed);
-        self.hurry.notify_waiters();
+        self.hurry();
         self.tell_change();
-        // A round that is under way has still to note what it has sent.
-        if sender.spooling(|spooling| !spooling.draining) {
-            let (reply, closed) = oneshot::channel();
-            let _ = self.work.send(Work::Close(reply));
-            let _ = closed.await;
-        }
+        let (reply, done) = oneshot::channel();
+        // A round that is under way has still to note what it has sent, and
+        // closes in the end.
+        let _ = self.work.send(match sender.spooling(|s| s.draining) {
+            true => Work::Sync(reply),
+            false => Work::Close(reply),
+        });
+        // An error means that somebody has closed it before.
+        let _ = done.await;
     }
 
-    pub(crate) fn found(&self) -> u64 {
-        self.found
-    }
-
-    /// Waits for as long, or until there is a hurry.
-    async fn pause(&self, wait: Duration) {
+    /// Waits for as long, or until there is a hurry: then it is tried as often as
+    /// may be.
+    pub(crate) async fn pause(&self, sender: &Sender, wait: Duration) {
         let mut hurry = pin!(self.hurry.notified());
         hurry.as_mut().enable();
+        // Looked at only now: a hurry before was told to nobody, if a round was
+        // under way.
+        let wait = match sender.is_closed() {
+            true => wait.min(FIRST_WAIT),
+            false => wait,
+        };
         if !self.is_closed() {
             // Either way it is time to look again.
             let _ = tokio::time::timeout(wait, hurry).await;
@@ -236,6 +331,20 @@ impl Spool {
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Lets the journal's thread do something else.
+    #[cfg(test)]
+    pub(crate) fn run(&self, work: impl FnOnce(&mut Journal) + Send + 'static) {
+        assert!(self.work.send(Work::Run(Box::new(work))).is_ok());
+    }
+
+    /// Ends the journal's thread, as a close by somebody else would.
+    #[cfg(test)]
+    pub(crate) async fn end_thread(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.work.send(Work::Close(reply));
+        self.work.closed().await;
     }
 }
 
@@ -246,34 +355,45 @@ fn run(
     journal: &mut Journal,
     first: Work,
     todo: &mut mpsc::UnboundedReceiver<Work>,
+    stored: &AtomicU64,
 ) -> Option<oneshot::Sender<()>> {
     let mut next = Some(first);
-    let mut appends: Vec<(Arc<Sender>, Vec<Pending>)> = Vec::new();
+    let mut appends: Vec<Writing> = Vec::new();
     while let Some(work) = next.take() {
         match work {
-            Work::Append(sender, events) => {
-                appends.push((sender, events));
+            Work::Append(writing) => {
+                appends.push(writing);
                 next = todo.try_recv().ok();
                 if next.is_none() {
-                    append(journal, std::mem::take(&mut appends));
+                    append(journal, std::mem::take(&mut appends), stored);
                 }
             }
             other => {
-                append(journal, std::mem::take(&mut appends));
+                append(journal, std::mem::take(&mut appends), stored);
                 match other {
                     Work::Read(count, reply) => {
-                        let _ = reply.send(journal.read(count, ROUND_BYTES));
+                        let records = journal.read(count, ROUND_BYTES);
+                        recount(journal, stored);
+                        let _ = reply.send(records);
                     }
                     Work::Remove(sender, sent, refused, reply) => {
                         let result = journal.remove(&sent, &refused);
                         // Here, and not by who asked: that may be gone.
-                        if result.is_ok() {
-                            sender.left_spool((sent.len() + refused.len()) as u64);
-                        }
+                        recount(journal, stored);
+                        sender.spool_changed();
                         let _ = reply.send(result);
                     }
+                    Work::Sync(reply) => {
+                        // Nobody may be waiting for it.
+                        let _ = reply.send(());
+                    }
                     Work::Close(reply) => return Some(reply),
-                    Work::Append(..) => {}
+                    #[cfg(test)]
+                    Work::Run(work) => {
+                        work(journal);
+                        recount(journal, stored);
+                    }
+                    Work::Append(_) => {}
                 }
             }
         }
@@ -281,17 +401,25 @@ fn run(
     None
 }
 
-fn append(journal: &mut Journal, appends: Vec<(Arc<Sender>, Vec<Pending>)>) {
+fn append(journal: &mut Journal, appends: Vec<Writing>, stored: &AtomicU64) {
     if appends.is_empty() {
         return;
     }
-    let events = appends.iter().flat_map(|(_, events)| events);
-    let result = journal.append(events.map(|event| (event.group(), event.body())));
+    let events = appends.iter().flat_map(|writing| &writing.events);
+    let result = journal.append(events.map(|(group, body)| (group.as_ref(), body.as_str())));
     if let Err(error) = &result {
         tracing::error!(error = error.explain(), "the spool could not take events");
     }
-    for (sender, events) in appends {
-        sender.spooled(events, &result);
+    recount(journal, stored);
+    for writing in appends {
+        writing.answer(&result);
+    }
+}
+
+/// Looks at how many events there are. While nobody can, what was known stands.
+fn recount(journal: &mut Journal, stored: &AtomicU64) {
+    if let Ok(events) = journal.len() {
+        stored.store(events, Ordering::SeqCst);
     }
 }
 
@@ -299,11 +427,14 @@ fn append(journal: &mut Journal, appends: Vec<(Arc<Sender>, Vec<Pending>)>) {
 struct Drain {
     work: mpsc::UnboundedSender<Work>,
     sender: Arc<Sender>,
+    /// It takes the place of one that ended with its runtime.
+    at_home: bool,
     ended: bool,
 }
 
-/// It may end with its runtime: then the next append starts another. If the
-/// spool was closed meanwhile, whoever closed it has left the end to us.
+/// It may end with its runtime. The one in which the emitter was built may live on,
+/// and if it does not, the next append starts another. If the spool was closed
+/// meanwhile, whoever closed it has left the end to us.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
@@ -315,6 +446,8 @@ impl Drop for Drain {
         if spool.is_closed() {
             let (reply, _) = oneshot::channel();
             let _ = self.work.send(Work::Close(reply));
+        } else if !self.ended && !self.at_home && !std::thread::panicking() {
+            spool.drain_in(Some(self.sender.home()), &self.sender);
         }
         spool.tell_change();
     }
@@ -323,27 +456,29 @@ impl Drop for Drain {
 impl Drain {
     async fn run(mut self) {
         let sender = self.sender.clone();
-        let (mut count, mut wait) = (PROBE, FIRST_WAIT);
+        let (mut count, mut wait, mut nothing) = (PROBE, FIRST_WAIT, false);
         while let Some(spool) = sender.spool().filter(|spool| !spool.is_closed()) {
-            match self.round(&sender, count).await {
+            let round = self.round(&sender, count).await;
+            let again = std::mem::replace(&mut nothing, matches!(round, Ok(Round::Nothing)));
+            match round {
                 Ok(Round::Empty) => {
                     self.ended = true;
                     return;
                 }
+                // The disk fails at what comes; that is no reason to ask it all
+                // the time.
+                Ok(Round::Nothing) if again => spool.pause(&sender, FIRST_WAIT).await,
+                Ok(Round::Nothing) => {}
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
                 Ok(Round::Failed) => {
                     count = PROBE;
-                    spool.pause(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                    // Towards a deadline it is tried as often as may be.
-                    let longest = match sender.is_closed() {
-                        true => FIRST_WAIT,
-                        false => LONGEST_WAIT,
-                    };
-                    wait = (wait * 2).min(longest);
+                    let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+                    spool.pause(&sender, jittered).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
-                    spool.pause(LONGEST_WAIT).await;
+                    spool.pause(&sender, LONGEST_WAIT).await;
                 }
             }
         }
@@ -356,14 +491,23 @@ impl Drain {
             // What is counted and not on disk yet is behind us in the thread's
             // work: the next round waits for it there.
             let empty = sender.spooling(Spooling::end_draining);
-            return Ok(if empty { Round::Empty } else { Round::Sent });
+            return Ok(if empty { Round::Empty } else { Round::Nothing });
         }
         let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             let number = record.number;
             match revive(sender, &record) {
                 Some(event) => given.push((number, sender.give_from_spool(event))),
-                None => refused.push(number),
+                None => {
+                    // Whoever emitted it has a receipt, so that this is the one
+                    // place to tell it.
+                    tracing::error!(
+                        number,
+                        "an event of the spool cannot be read; it stays in the journal's table \
+                         of refused events"
+                    );
+                    refused.push(number);
+                }
             }
         }
         let mut failed = false;
@@ -393,14 +537,14 @@ impl Drain {
     ) -> Result<T, SpoolError> {
         let (reply, answer) = oneshot::channel();
         let _ = self.work.send(work(reply));
-        answer
-            .await
-            .unwrap_or_else(|_| Err(SpoolError::new("the journal's thread has ended")))
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
 enum Round {
     Empty,
+    /// There was nothing, but something is on its way.
+    Nothing,
     Sent,
     Failed,
 }

@@ -71,10 +71,15 @@ fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<Answer> {
         put(&entry.id, answer);
     }
     for entry in output.failed {
-        let answer = Answer::Refused {
-            code: entry.code,
-            reason: entry.message.unwrap_or_default(),
-            sender_fault: entry.sender_fault,
+        let (code, reason) = (entry.code, entry.message.unwrap_or_default());
+        // To SQS both are the sender's fault; neither is the event's.
+        let answer = match entry.sender_fault && !is_throttle(&code) {
+            true if is_denied(&code) => Answer::Denied { code, reason },
+            sender_fault => Answer::Refused {
+                code,
+                reason,
+                sender_fault,
+            },
         };
         put(&entry.id, answer);
     }
@@ -122,6 +127,26 @@ fn is_throttle(code: &str) -> bool {
     .any(|word| code.contains(word))
 }
 
+/// Codes that say nothing about the message (API reference, "SendMessage",
+/// "Errors", and "Common Errors"): permissions, the queue's key, the queue itself.
+fn is_denied(code: &str) -> bool {
+    [
+        "AccessDenied",
+        "NotAuthorized",
+        "ExpiredToken",
+        "InvalidClientTokenId",
+        "UnrecognizedClient",
+        "InvalidSecurity",
+        "OptInRequired",
+        "Kms",
+        "KMS",
+        "NonExistentQueue",
+        "QueueDoesNotExist",
+    ]
+    .iter()
+    .any(|word| code.contains(word))
+}
+
 /// A client for `queue_url`, from the environment as every AWS SDK reads it.
 pub(crate) async fn client(queue_url: &str) -> Result<Client, String> {
     let timeouts = TimeoutConfig::builder()
@@ -158,7 +183,45 @@ fn region_of(queue_url: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::types::BatchResultErrorEntry;
+
     use super::*;
+
+    #[test]
+    fn an_entry_is_refused_for_good_only_if_the_message_is_at_fault() {
+        let check = |code: &str, sender_fault: bool, expected: &str| {
+            let failed = BatchResultErrorEntry::builder()
+                .id("0")
+                .code(code)
+                .sender_fault(sender_fault)
+                .build()
+                .unwrap();
+            let output = SendMessageBatchOutput::builder()
+                .set_successful(Some(vec![]))
+                .failed(failed)
+                .build()
+                .unwrap();
+            let found = match &answers(output, 1)[0] {
+                Answer::Refused {
+                    sender_fault: true, ..
+                } => "refused",
+                Answer::Refused { .. } => "again",
+                Answer::Denied { .. } => "denied",
+                Answer::Accepted { .. } => "accepted",
+            };
+            assert_eq!(found, expected, "{code}");
+        };
+        check("InvalidMessageContents", true, "refused");
+        check("InvalidParameterValue", true, "refused");
+        check("InternalError", false, "again");
+        for code in ["RequestThrottled", "ThrottlingException", "KmsThrottled"] {
+            check(code, true, "again");
+            check(code, false, "again");
+        }
+        for code in ["AccessDenied", "KmsAccessDenied", "KMS.DisabledException"] {
+            check(code, true, "denied");
+        }
+    }
 
     #[test]
     fn the_region_is_that_of_the_queue() {

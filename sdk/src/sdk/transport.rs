@@ -26,6 +26,9 @@ pub(crate) enum Answer {
         /// It would be refused again.
         sender_fault: bool,
     },
+    /// Refused for a reason that stays and is none of the message: permission,
+    /// key, queue.
+    Denied { code: String, reason: String },
 }
 
 pub(crate) type Sending<'a> =

@@ -48,8 +48,9 @@ pub(crate) fn encode_event<E: DomainEvent + ?Sized>(event: &E) -> Result<Json, I
 const USUAL_BYTES: usize = 512;
 
 fn finish(writer: Writer, result: Result<(), serde_json::Error>) -> Result<Json, InvalidEvent> {
-    if let Err(error) = result {
-        return Err(failed(error, &writer));
+    // What was stopped is not whole, even if the type's `Serialize` took no notice.
+    if result.is_err() || writer.stopped.is_some() {
+        return Err(failed(result.err(), &writer));
     }
     let Writer {
         mut text,
@@ -101,7 +102,7 @@ fn broken(reason: &str) -> InvalidEvent {
     InvalidEvent::new(RejectionCode::InvalidValue, "/Data", reason)
 }
 
-fn failed(error: serde_json::Error, writer: &Writer) -> InvalidEvent {
+fn failed(error: Option<serde_json::Error>, writer: &Writer) -> InvalidEvent {
     if writer.stopped == Some(Stopped::TooDeep) {
         return check::too_deep();
     }
@@ -111,12 +112,12 @@ fn failed(error: serde_json::Error, writer: &Writer) -> InvalidEvent {
             "found NaN or an infinity, which JSON does not have; use an Option or a string";
         return InvalidEvent::new(RejectionCode::InvalidValue, &place, reason);
     }
-    InvalidEvent::new(
-        RejectionCode::InvalidValue,
-        &place,
-        "the type's own Serialize returned an error",
-    )
-    .caused_by(error)
+    let reason = "the type's own Serialize returned an error";
+    let refused = InvalidEvent::new(RejectionCode::InvalidValue, &place, reason);
+    match error {
+        Some(error) => refused.caused_by(error),
+        None => refused,
+    }
 }
 
 /// Reads a value from the JSON text of `Data`. `variant` is the enum's variant

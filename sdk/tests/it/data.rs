@@ -443,3 +443,26 @@ fn a_serialize_that_writes_no_json_is_refused_at_emit() {
         );
     }
 }
+
+#[test]
+fn a_level_too_many_is_refused_even_if_nobody_takes_notice() {
+    /// A map in so many lists, whose key has no room and is written all the same.
+    struct Deep(usize);
+    impl Serialize for Deep {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                0 => {
+                    let mut map = serializer.serialize_map(None)?;
+                    let _ = map.serialize_key("k");
+                    map.serialize_value(&5)?;
+                    map.end()
+                }
+                lists => serializer.collect_seq([Deep(lists - 1)]),
+            }
+        }
+    }
+    // `Data` itself is the first level, and the map the last but one, or the last.
+    same(&Field { value: Deep(29) });
+    let refusal = refused(&Field { value: Deep(30) });
+    assert_eq!(refusal.0, RejectionCode::TooDeep);
+}

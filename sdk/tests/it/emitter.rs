@@ -99,6 +99,26 @@ async fn http_200_is_not_success() {
 }
 
 #[tokio::test]
+async fn a_throttled_entry_is_sent_again_and_a_denied_one_is_no_verdict_on_the_event() {
+    let endpoint = Endpoint::start(|number, _| match number {
+        0 => Act::Answer(vec![
+            (0, "RequestThrottled", true),
+            (1, "KmsAccessDenied", true),
+        ]),
+        _ => Act::Answer(vec![]),
+    })
+    .await;
+    let sdk = builder(&endpoint).build().await.unwrap();
+    let mut outcomes = sdk.emit_all((0..2).map(order)).await.into_iter();
+    let _ = outcomes.next().unwrap().unwrap();
+    // As if the whole request had been denied.
+    let error = outcomes.next().unwrap().unwrap_err();
+    assert!(matches!(error, EmitError::Request { .. }), "{error:?}");
+    assert!(!error.is_retryable() && error.envelope().is_some());
+    assert_eq!(endpoint.requests(), [2, 1]);
+}
+
+#[tokio::test]
 async fn a_smaller_maximum_message_size_has_its_own_error() {
     let endpoint =
         Endpoint::start(|_, _| Act::Answer(vec![(0, "InvalidParameterValue", true)])).await;
@@ -300,9 +320,10 @@ async fn every_wrong_setting_is_told_at_once() {
         .sqs_client(endpoint.client())
         .max_in_flight(0)
         .max_buffered_events(0)
+        .backoff(Duration::MAX, Duration::MAX)
         .tenant("acme")
         .build()
         .await
         .unwrap_err();
-    assert_eq!(error.problems().count(), 4, "{error}");
+    assert_eq!(error.problems().count(), 5, "{error}");
 }

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::Sender;
 use crate::error::EmitError;
+use crate::sdk::observe;
 use crate::sdk::pending::Pending;
 use crate::sdk::receipt::ShutdownReport;
 
@@ -28,6 +29,10 @@ impl Sender {
     /// Takes nothing more, and waits for what there is until the deadline.
     pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
         self.lock().closed = true;
+        #[cfg(feature = "spool")]
+        if let Some(spool) = &self.spool {
+            spool.hurry();
+        }
         let mut flushed = false;
         let end = async {
             self.flush().await;
@@ -47,15 +52,18 @@ impl Sender {
         self.room.close();
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            // A disk that hangs holds nobody up.
+            // A disk that hangs holds nobody up, and what it has not confirmed is
+            // in no safe place.
             let _ = timeout(GRACE, spool.close(self)).await;
+            let coming = self.spooling(crate::sdk::spool::Spooling::give_up);
+            self.hand_back(Vec::new(), coming, &mut report);
         }
         let state = self.lock();
         report.accepted = state.accepted;
         report.failed = state.failed;
         #[cfg(feature = "spool")]
         {
-            report.in_spool = state.spooling.backlog();
+            report.in_spool = state.spooling.stored();
         }
         report
     }
@@ -71,19 +79,30 @@ impl Sender {
         drop(state);
         self.abandon.notify_waiters();
         self.hurry.notify_waiters();
-        // What lies in the spool is not lost with the process.
-        unsent.retain(|event| !event.from_spool);
-        unsent.sort_by_key(|event| event.number);
         let under_way = flights.into_values().flat_map(|batch| batch.events);
-        let mut under_way: Vec<Pending> = under_way.filter(|event| !event.from_spool).collect();
-        under_way.sort_by_key(|event| event.number);
+        self.hand_back(unsent, under_way.collect(), report);
+    }
 
-        let envelopes = |events: &[Pending]| events.iter().map(|e| e.envelope().clone()).collect();
-        report.unsent = envelopes(&unsent);
-        report.undetermined = envelopes(&under_way);
+    /// Answers for events that are given up, and reports them.
+    fn hand_back(
+        &self,
+        mut unsent: Vec<Pending>,
+        mut under_way: Vec<Pending>,
+        report: &mut ShutdownReport,
+    ) {
+        for events in [&mut unsent, &mut under_way] {
+            // What lies in the spool is not lost with the process.
+            events.retain(|event| !event.from_spool);
+            events.sort_by_key(|event| event.number);
+        }
+        let envelope = |event: &Pending| event.envelope().clone();
+        report.unsent.extend(unsent.iter().map(envelope));
+        report.undetermined.extend(under_way.iter().map(envelope));
+        let failed = (unsent.len() + under_way.len()) as u64;
+        observe::told(0, failed);
         let mut state = self.lock();
+        state.failed += failed;
         for event in unsent.iter().chain(&under_way) {
-            state.failed += 1;
             state.epochs.leave(event.epoch);
         }
         drop(state);

@@ -41,6 +41,7 @@ impl Sender {
     /// Gives every event of a batch its outcome, or its next attempt.
     pub(super) fn settle(self: &Arc<Self>, flight: u64, result: Result<Vec<Answer>, RequestError>) {
         let mut told = Vec::new();
+        let mut held = Vec::new();
         let mut state = self.lock();
         // A shutdown at its deadline has taken the batch, and answered for it.
         let Some(batch) = state.flights.remove(&flight) else {
@@ -51,10 +52,10 @@ impl Sender {
                 state.shrink(&batch);
                 state.restore(batch);
             }
-            result => self.judge(&mut state, batch, result, &mut told),
+            result => self.judge(&mut state, batch, result, &mut told, &mut held),
         }
         #[cfg(feature = "spool")]
-        self.divert(&mut state, &mut told);
+        let unwritten = self.divert(&mut state, &mut told);
         for (events, _) in &told {
             let group = events.first().and_then(Pending::group).cloned();
             state.queue.release(group.as_ref());
@@ -63,8 +64,15 @@ impl Sender {
         // What was put back may go at once.
         self.start_workers(state);
         observe::retried(retried);
+        for place in held {
+            self.runtime().spawn(Alarm::new(self, place).run());
+        }
         #[cfg(feature = "spool")]
-        self.drain_spool();
+        {
+            // What the journal did not take is answered by this.
+            drop(unwritten);
+            self.drain_spool();
+        }
         if !told.is_empty() {
             self.tell(told);
         }
@@ -76,6 +84,7 @@ impl Sender {
         batch: Batch,
         result: Result<Vec<Answer>, RequestError>,
         told: &mut Vec<(Held, Verdict)>,
+        held: &mut Vec<(Instant, u64)>,
     ) {
         let mut answers = match result {
             Ok(answers) => Ok(answers.into_iter()),
@@ -101,7 +110,10 @@ impl Sender {
                         // It was written once, so it can be written again.
                         debug_assert!(false, "an envelope that can no longer be written");
                     }
-                    self.hold(state, message, at);
+                    // Its lane waits with it.
+                    let place = (at, state.number());
+                    state.delayed.insert(place, message);
+                    held.push(place);
                 }
                 Next::Divide => {
                     let bytes = message.iter().map(Pending::bytes).sum::<usize>();
@@ -131,6 +143,12 @@ impl Sender {
                 reason,
                 sender_fault,
             }) => (code, reason, sender_fault),
+            Some(Answer::Denied { code, reason }) => {
+                // As if the whole request had been.
+                let source = format!("{code}: {reason}");
+                let error = RequestError::new(RequestErrorKind::Denied, source);
+                return Next::Tell(Verdict::Request(error));
+            }
             None => (
                 "NoAnswer".to_owned(),
                 "the response did not mention the message".to_owned(),
@@ -150,23 +168,11 @@ impl Sender {
         match self.settings.retry.backoff(attempts, fastrand::f64()) {
             Some(wait) => {
                 tracing::debug!(code, attempts, ?wait, "SQS failed at an entry");
-                Next::Retry(Instant::now() + wait)
+                let now = Instant::now();
+                Next::Retry(now.checked_add(wait).unwrap_or(now))
             }
             None => Next::Tell(Verdict::Exhausted { code, reason }),
         }
-    }
-
-    /// Keeps a message until it is due. Its lane waits with it.
-    fn hold(self: &Arc<Self>, state: &mut State, message: Held, at: Instant) {
-        let number = state.number();
-        state.delayed.insert((at, number), message);
-        let sender = self.clone();
-        self.runtime().spawn(async move {
-            sleep_until(at).await;
-            let mut state = sender.lock();
-            state.wake_delayed(Instant::now());
-            sender.start_workers(state);
-        });
     }
 
     /// Answers the callers, then counts the events out.
@@ -195,6 +201,47 @@ impl Sender {
         }
         drop(state);
         self.room.leave(gone.into_iter().map(|(bytes, _)| bytes));
+    }
+}
+
+/// Wakes a message for its next attempt. If it goes before that, with its
+/// runtime, the message is due at once: whoever emits next takes it along, where
+/// nobody else would ever wake it.
+///
+/// It is not made under the lock: one that is spawned into a runtime which ends is
+/// dropped at once, and its drop takes the lock.
+struct Alarm {
+    sender: Arc<Sender>,
+    place: (Instant, u64),
+    rung: bool,
+}
+
+impl Alarm {
+    fn new(sender: &Arc<Sender>, place: (Instant, u64)) -> Self {
+        Self {
+            sender: sender.clone(),
+            place,
+            rung: false,
+        }
+    }
+
+    async fn run(mut self) {
+        sleep_until(self.place.0).await;
+        self.rung = true;
+        let mut state = self.sender.lock();
+        state.wake(self.place);
+        self.sender.start_workers(state);
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if !self.rung {
+            let mut state = self.sender.lock();
+            state.wake(self.place);
+            let home = Some(&self.sender.runtime);
+            self.sender.start_workers_in(home, state);
+        }
     }
 }
 

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::settle::Verdict;
 use super::{Sender, State};
 use crate::error::EmitError;
+use crate::sdk::observe;
 use crate::sdk::pending::{Outcome, Pending};
 use crate::sdk::queue::Held;
-use crate::sdk::spool::{Spool, SpoolError, Spooling};
+use crate::sdk::spool::{Spool, SpoolError, Spooling, Writing};
 
 impl Sender {
     pub(crate) fn spool(&self) -> Option<&Spool> {
         self.spool.as_ref()
+    }
+
+    /// The runtime in which the emitter was built.
+    pub(crate) fn home(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Whether a shutdown has begun.
@@ -35,19 +42,17 @@ impl Sender {
         }
     }
 
-    /// While the spool holds events, new ones go behind them.
+    /// While the spool holds events, new ones go behind them. What the journal
+    /// did not take comes back, and must not be dropped under the lock.
     pub(super) fn append_if_spooling(
         self: &Arc<Self>,
         state: &mut State,
         event: Pending,
-    ) -> Option<Pending> {
+    ) -> Result<Option<Writing>, Pending> {
         let spool = self.spool.as_ref();
         match spool.filter(|_| state.spooling.is_on() && !state.queue.holds(event.group())) {
-            Some(spool) => {
-                spool.append(self, &mut state.spooling, vec![event]);
-                None
-            }
-            None => Some(event),
+            Some(spool) => Ok(spool.append(self, &mut state.spooling, vec![event])),
+            None => Err(event),
         }
     }
 
@@ -69,11 +74,14 @@ impl Sender {
     }
 
     /// Takes out of `told` what goes to the spool instead of back to its
-    /// caller, together with all that must not overtake it.
-    pub(super) fn divert(self: &Arc<Self>, state: &mut State, told: &mut Vec<(Held, Verdict)>) {
-        let Some(spool) = self.spool.as_ref().filter(|_| !state.abandoned) else {
-            return;
-        };
+    /// caller, together with all that must not overtake it. What the journal did
+    /// not take comes back, and must not be dropped under the lock.
+    pub(super) fn divert(
+        self: &Arc<Self>,
+        state: &mut State,
+        told: &mut Vec<(Held, Verdict)>,
+    ) -> Option<Writing> {
+        let spool = self.spool.as_ref().filter(|_| !state.abandoned)?;
         let mut to_spool = Vec::new();
         let mut stay = Vec::with_capacity(told.len());
         for (mut events, verdict) in told.drain(..) {
@@ -96,7 +104,7 @@ impl Sender {
         }
         *told = stay;
         if to_spool.is_empty() {
-            return;
+            return None;
         }
         // What waits would only find the same: it need not wait for that.
         to_spool.extend(state.queue.take_idle());
@@ -108,11 +116,13 @@ impl Sender {
             let written = event.restore_body();
             debug_assert!(written.is_ok(), "it was written once");
         }
-        spool.append(self, &mut state.spooling, to_spool);
+        spool.append(self, &mut state.spooling, to_spool)
     }
 
-    /// Answers for events that were to be written to the spool.
-    pub(crate) fn spooled(self: &Arc<Self>, events: Vec<Pending>, result: &Result<(), SpoolError>) {
+    /// Answers for the events that were to be written to the spool under this
+    /// number. Not under the lock.
+    pub(crate) fn spooled(self: &Arc<Self>, number: u64, result: &Result<(), SpoolError>) {
+        let events = self.spooling(|spooling| spooling.written(number));
         let gone: Vec<(usize, u64)> = events.iter().map(|e| (e.bytes(), e.epoch)).collect();
         for event in events {
             match result {
@@ -123,23 +133,23 @@ impl Sender {
                 }),
             }
         }
+        let failed = match result {
+            Ok(()) => 0,
+            Err(_) => gone.len() as u64,
+        };
+        observe::told(0, failed);
         let mut state = self.lock();
-        if result.is_err() {
-            state.failed += gone.len() as u64;
-        }
+        state.failed += failed;
         for (_, epoch) in &gone {
             state.epochs.leave(*epoch);
         }
         drop(state);
-        if result.is_err() {
-            self.left_spool(gone.len() as u64);
-        }
+        self.spool_changed();
         self.room.leave(gone.into_iter().map(|(bytes, _)| bytes));
     }
 
-    /// Counts events that are no longer in the spool, or never were.
-    pub(crate) fn left_spool(&self, events: u64) {
-        self.spooling(|spooling| spooling.leave(events));
+    /// Tells whoever waits for the spool to be empty.
+    pub(crate) fn spool_changed(&self) {
         if let Some(spool) = &self.spool {
             spool.tell_change();
         }

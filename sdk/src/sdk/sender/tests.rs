@@ -20,6 +20,8 @@ mod observed;
 mod order;
 mod packing;
 mod room;
+#[cfg(feature = "spool")]
+mod spooling;
 
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Worker {
     sender: Arc<Sender>,
     stage: Stage,
+    /// It takes the place of one that ended with its runtime.
+    at_home: bool,
     /// Its request is long in coming.
     slow: bool,
 }
@@ -44,10 +46,11 @@ enum Next {
 
 impl Worker {
     /// A worker that the state counts already, as one that starts.
-    pub(super) fn new(sender: &Arc<Sender>) -> Self {
+    pub(super) fn new(sender: &Arc<Sender>, at_home: bool) -> Self {
         Self {
             sender: sender.clone(),
             stage: Stage::Starting,
+            at_home,
             slow: false,
         }
     }
@@ -81,6 +84,9 @@ impl Worker {
         let sender = self.sender.clone();
         let mut state = sender.lock();
         self.uncount(&mut state);
+        if !state.delayed.is_empty() {
+            state.wake_delayed(Instant::now());
+        }
         let alone = state.idle();
         if alone || state.queue.fills(&state.limits, 1) {
             let oldest = state.queue.oldest().map(|event| event.since);
@@ -191,9 +197,9 @@ impl Drop for Worker {
         if let Some(batch) = flight.and_then(|flight| state.flights.remove(&flight)) {
             state.restore(batch);
         }
-        // One that did not even start was spawned into a runtime that has
-        // ended: so would be the next.
-        if started {
+        // The runtime in which the emitter was built may live on. If it does not,
+        // one that is spawned there does not even start, and so would the next.
+        if started || !self.at_home {
             sender.start_workers_in(Some(&sender.runtime), state);
         }
     }

@@ -43,7 +43,7 @@ pub(super) struct Record {
 
 /// A database that has each commit on disk before it returns (`fsync`), and
 /// that is whole after a crash at any point.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     /// `None` after an error: the database takes nothing more until it is
     /// opened again.
@@ -96,13 +96,26 @@ impl Journal {
         })
     }
 
+    /// Lets go of the file until the next work: after a panic nobody knows what
+    /// the database was doing.
+    pub(super) fn close(&mut self) {
+        self.database = None;
+    }
+
+    /// Goes on with another database at the same path.
+    #[cfg(test)]
+    pub(crate) fn put(&mut self, make: impl FnOnce(&Path) -> Database) {
+        self.database = None;
+        self.database = Some(make(&self.path));
+    }
+
     /// How many events wait.
     pub(super) fn len(&mut self) -> Result<u64, SpoolError> {
         self.with(|database, _| Ok(database.begin_read()?.open_table(WAITING)?.len()?))
     }
 
     /// Writes events behind all others: all of them, or none.
-    pub(super) fn append<'a>(
+    pub(crate) fn append<'a>(
         &mut self,
         events: impl Iterator<Item = (Option<&'a Arc<str>>, &'a str)>,
     ) -> Result<(), SpoolError> {

@@ -65,7 +65,7 @@ async fn a_shutdown_at_its_deadline_hands_every_event_back() {
 
 /// Keeps what is logged, as `level: field=value …`.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(super) struct Log(pub(super) Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
@@ -154,6 +154,109 @@ fn a_runtime_that_ends_loses_no_event_of_an_emitter_that_lives_on() {
         assert!(report.is_complete());
     });
     assert_eq!(fake.accepted(), ["a", "b"]);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_timer_of_a_retry_with_it() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    for fifo in [false, true] {
+        let fake = Fake::new(|number, messages| {
+            let answers = match number {
+                0 => vec![refused(false)],
+                _ => all(messages),
+            };
+            (Duration::ZERO, Ok(answers))
+        });
+        let first = runtime();
+        let sdk = first.block_on(async {
+            builder(fifo)
+                .backoff(Duration::from_secs(60), Duration::from_secs(60))
+                .build_on(fake.clone())
+                .unwrap()
+        });
+        first.block_on(async {
+            let mut emission = sdk.emit_envelope(event("a"));
+            let waited = timeout(Duration::from_millis(20), &mut emission).await;
+            assert!(waited.is_err(), "it waits for its second attempt");
+        });
+        drop(first);
+        runtime().block_on(async {
+            // The same entity: on FIFO it goes behind the first.
+            let emission = sdk.emit_envelope(event("a"));
+            let emitted = timeout(Duration::from_secs(1), emission).await;
+            let _ = emitted.expect("it hangs").unwrap();
+            timeout(Duration::from_secs(1), sdk.flush()).await.unwrap();
+        });
+        assert_eq!(fake.accepted(), ["a", "a"]);
+    }
+}
+
+#[test]
+fn a_retry_whose_runtime_nobody_drives_goes_with_the_next_event() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let fake = Fake::new(|number, messages| {
+        let answers = match number {
+            0 => vec![refused(false)],
+            _ => all(messages),
+        };
+        (Duration::ZERO, Ok(answers))
+    });
+    let idle = runtime();
+    let backoff = Duration::from_millis(150);
+    let sdk = idle.block_on(async {
+        let builder = builder(true).backoff(backoff, backoff);
+        builder.build_on(fake.clone()).unwrap()
+    });
+    idle.block_on(async {
+        let mut emission = sdk.emit_envelope(event("a"));
+        let waited = timeout(Duration::from_millis(20), &mut emission).await;
+        assert!(waited.is_err(), "it waits for its second attempt");
+    });
+    // Its backoff is over, and its timer cannot ring.
+    std::thread::sleep(backoff);
+    runtime().block_on(async {
+        let emission = sdk.emit_envelope(event("a"));
+        let emitted = timeout(Duration::from_secs(1), emission).await;
+        let _ = emitted.expect("it hangs").unwrap();
+    });
+    assert_eq!(fake.accepted(), ["a", "a"]);
+    drop(idle);
+}
+
+/// Polls an emission once, in a runtime of its own that ends with that, while
+/// another one lives that built the emitter.
+fn give_in_a_runtime_that_ends(sdk: &Sdk) {
+    let ends = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut emission = std::pin::pin!(sdk.emit_envelope(event("a")));
+    ends.block_on(std::future::poll_fn(|context| {
+        assert!(emission.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_runtime_that_ends_did_not_begin_goes_on_in_that_of_the_emitter() {
+    let fake = Fake::good();
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let giving = sdk.clone();
+    let thread = std::thread::spawn(move || give_in_a_runtime_that_ends(&giving));
+    thread.join().unwrap();
+    let flushed = timeout(Duration::from_secs(5), sdk.flush()).await;
+    flushed.expect("nobody sends it");
+    assert_eq!(fake.accepted(), ["a"]);
 }
 
 #[tokio::test]

@@ -130,3 +130,21 @@ async fn a_request_that_panics_is_an_error_of_its_events_and_of_no_others() {
     let _ = sdk.emit_envelope(event("b")).await.unwrap();
     assert!(sdk.shutdown(Duration::from_secs(1)).await.is_complete());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_no_message_can_carry_is_handed_back() {
+    let emitter = Emitter::system("test").unwrap();
+    let id = EntityId::new("a".to_owned()).unwrap();
+    // Each of these is one byte to the table, and six to SQS.
+    let data = HashMap::from([("text", "\u{1}".repeat(200_000))]);
+    let envelope = Envelope::builder(EventType::from_static("TESTED"), id, emitter)
+        .build_with(&data)
+        .unwrap();
+    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let error = sdk.emit_envelope(envelope.clone()).await.unwrap_err();
+    let EmitError::TooLargeForQueue { message_bytes, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(*message_bytes > 1_200_000 && !error.is_retryable());
+    assert_eq!(error.into_envelope(), Some(envelope));
+}

@@ -124,6 +124,38 @@ fn every_outcome_is_counted() {
 }
 
 #[test]
+fn what_a_shutdown_hands_back_is_counted_as_failed() {
+    let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
+    let told = told(async {
+        let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
+        let tasks = spawn(&sdk, numbered(0..15));
+        tokio::task::yield_now().await;
+        let report = sdk.shutdown(Duration::from_secs(1)).await;
+        assert_eq!(report.failed, 15);
+        for task in tasks {
+            assert!(task.await.unwrap().is_err());
+        }
+    });
+    assert_eq!(told.sum("domain_events_failed_total"), 15.0);
+}
+
+#[cfg(feature = "spool")]
+#[test]
+fn what_the_spool_cannot_take_is_counted_as_failed() {
+    let folder = super::spooling::Folder::new("observed");
+    let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
+    let told = told(async {
+        let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+        let _ = sdk.emit_envelope(event("a")).await.unwrap();
+        sdk.sender().spool().unwrap().end_thread().await;
+        for id in ["b", "c"] {
+            assert!(sdk.emit_envelope(event(id)).await.is_err());
+        }
+    });
+    assert_eq!(told.sum("domain_events_failed_total"), 2.0);
+}
+
+#[test]
 fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
     let fake = Fake::good();
     let told = told(async {
