@@ -80,11 +80,11 @@ impl Worker {
         Self { visibility, ..self }
     }
 
-    /// Waits for messages for this long in one request, in whole seconds up to 20;
-    /// 20 unless set.
+    /// Waits for messages for this long in one request, in whole seconds from 1 to
+    /// 20; 20 unless set.
     #[must_use]
     pub fn with_long_poll(self, wait: Duration) -> Self {
-        let wait = wait.min(WAIT);
+        let wait = wait.clamp(Duration::from_secs(1), WAIT);
         Self { wait, ..self }
     }
 

@@ -69,7 +69,7 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     let ty = held.ty;
     let span = at(ty.span());
     let krate = located(krate, span);
-    let in_variant = in_variant(serde).map(|call| located(&call, span));
+    let in_variant = located(&in_variant(serde), span);
     let without_pii = held.is_moved.then(|| quote_spanned!(span=> .without_pii()));
     quote_spanned! {span=>
         #krate::EventDefinition::only(<#ty as #krate::DomainEvent>::DEFINITIONS)
@@ -77,8 +77,10 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     }
 }
 
-fn in_variant(serde: Option<&(u32, String)>) -> Option<TokenStream> {
-    let (index, name) = serde?;
+fn in_variant(serde: Option<&(u32, String)>) -> TokenStream {
+    let Some((index, name)) = serde else {
+        return quote!(.in_unread_variant());
+    };
     let index = Literal::u32_unsuffixed(*index);
-    Some(quote!(.in_variant(#index, #name)))
+    quote!(.in_variant(#index, #name))
 }

@@ -18,6 +18,7 @@ pub struct EventDefinition {
     pii: &'static [&'static str],
     older: Option<&'static Self>,
     variant: Option<(u32, &'static str)>,
+    of_enum: bool,
     emitter_id: Option<&'static &'static str>,
     emitter_type: Option<&'static &'static str>,
     place: &'static Location<'static>,
@@ -40,6 +41,7 @@ impl EventDefinition {
             pii: &[],
             older: None,
             variant: None,
+            of_enum: false,
             emitter_id: None,
             emitter_type: None,
             place: Location::caller(),
@@ -179,7 +181,7 @@ impl EventDefinition {
     #[must_use]
     pub const fn only(definitions: &'static [Self]) -> Self {
         match definitions {
-            [definition] if definition.variant.is_none() => *definition,
+            [definition] if !definition.of_enum => *definition,
             _ => panic!("a variant holds one event, not an enum of events"),
         }
     }
@@ -194,18 +196,29 @@ impl EventDefinition {
     #[must_use]
     pub const fn in_variant(self, serde_index: u32, serde_name: &'static str) -> Self {
         assert!(
-            self.variant.is_none(),
+            !self.of_enum,
             "a variant holds one event, not an enum of events"
         );
         Self {
             variant: Some((serde_index, serde_name)),
+            of_enum: true,
+            ..self
+        }
+    }
+
+    /// Marks the definition as that of an enum's variant which is written and never
+    /// read, so that serde has no number for it.
+    #[must_use]
+    pub const fn in_unread_variant(self) -> Self {
+        Self {
+            of_enum: true,
             ..self
         }
     }
 
     /// Whether they are those of an enum, which has one for each variant.
     pub(crate) const fn are_of_enum(definitions: &[Self]) -> bool {
-        !matches!(definitions, [one] if one.variant.is_none())
+        !matches!(definitions, [one] if !one.of_enum)
     }
 
     /// The name that is written.

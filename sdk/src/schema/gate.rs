@@ -174,13 +174,17 @@ fn changes(
     current: &LockedVersion,
     report: &mut Report,
 ) {
-    // What was never read is not broken by a change.
+    // What was never read is not broken by a change, unless even less is read now:
+    // a fault says where, not how much.
     let unread = misreads(&locked.data, locked.reads());
+    let less = misreads(locked.reads(), current.reads());
     let mut backward = misreads(&locked.data, current.reads());
-    backward.retain(|misread| !unread.contains(misread));
+    backward.retain(|misread| {
+        !unread.contains(misread) || less.iter().any(|other| other.place == misread.place)
+    });
     let forward: Vec<_> = misreads(&current.data, locked.reads())
         .into_iter()
-        .filter(|misread| misread.fault != Fault::Dropped)
+        .filter(|misread| misread.fault != Fault::Dropped && !unread.contains(misread))
         .collect();
     for misread in &backward {
         let hurts_old = forward.iter().any(|other| other.place == misread.place);

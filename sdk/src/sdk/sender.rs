@@ -187,7 +187,8 @@ impl Sender {
         let event = match self.append_if_spooling(&mut state, event) {
             Err(event) => event,
             Ok(unwritten) => {
-                drop(state);
+                // What was due may go, while this one goes to the disk.
+                self.start_workers(state);
                 // What the journal did not take is answered by this.
                 drop(unwritten);
                 self.drain_spool();
@@ -208,15 +209,7 @@ impl Sender {
 
     /// Starts as many workers as there is work for, in the runtime of whoever
     /// emits: it is driven now, which the one that built the emitter need not be.
-    fn start_workers(self: &Arc<Self>, state: MutexGuard<'_, State>) {
-        self.start_workers_in(None, state);
-    }
-
-    fn start_workers_in(
-        self: &Arc<Self>,
-        runtime: Option<&Handle>,
-        mut state: MutexGuard<'_, State>,
-    ) {
+    fn start_workers(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let before = state.workers;
         while state.workers < self.settings.max_in_flight
             && state.queue.is_ready()
@@ -229,15 +222,26 @@ impl Sender {
         let hurry = state.lingering > 0 && state.must_not_linger();
         drop(state);
         if started > 0 {
-            let at_home = runtime.is_some();
-            let runtime = runtime.cloned().unwrap_or_else(|| self.runtime());
+            let runtime = self.runtime();
             for _ in 0..started {
-                runtime.spawn(worker::Worker::new(self, at_home).run());
+                runtime.spawn(worker::Worker::new(self).run());
             }
         }
         if hurry {
             self.hurry.notify_waiters();
         }
+    }
+
+    /// Goes on in the runtime in which the emitter was built, for one that has
+    /// ended. Nothing is counted before that runtime gets to it: it may have
+    /// ended as well, or stand still, and then whoever emits next goes on.
+    pub(crate) fn go_on_at_home(self: &Arc<Self>) {
+        let sender = Arc::clone(self);
+        self.runtime.spawn(async move {
+            sender.start_workers(sender.lock());
+            #[cfg(feature = "spool")]
+            sender.drain_spool();
+        });
     }
 
     pub(crate) fn is_fifo(&self) -> bool {

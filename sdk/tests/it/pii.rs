@@ -161,3 +161,28 @@ fn an_error_of_writing_quotes_no_data() {
     assert!(!format!("{error}{error:?}").contains("Ada"));
     assert_eq!(Redacted(&event).to_string(), "REFUSING <not serializable>");
 }
+
+/// Only ever written: serde has no number for its variant.
+#[derive(Serialize, Deserialize, DomainEvent)]
+enum Announced {
+    #[serde(skip_deserializing)]
+    Joined {
+        #[event(id)]
+        id: u32,
+        #[event(pii)]
+        name: String,
+    },
+}
+
+#[test]
+fn a_lone_variant_that_is_never_read_is_written_and_redacted_as_any_other() {
+    let joined = Announced::Joined {
+        id: 7,
+        name: "Ada".to_owned(),
+    };
+    let told = format!("{:?}", Redacted(&joined));
+    assert!(
+        !told.contains("Ada") && told.contains("\"id\": 7"),
+        "{told}"
+    );
+}

@@ -239,8 +239,8 @@ impl Drop for Alarm {
         if !self.rung {
             let mut state = self.sender.lock();
             state.wake(self.place);
-            let home = Some(&self.sender.runtime);
-            self.sender.start_workers_in(home, state);
+            drop(state);
+            self.sender.go_on_at_home();
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::settle::Verdict;
@@ -16,11 +15,6 @@ use crate::sdk::spool::{Spool, SpoolError, Spooling, Writing};
 impl Sender {
     pub(crate) fn spool(&self) -> Option<&Spool> {
         self.spool.as_ref()
-    }
-
-    /// The runtime in which the emitter was built.
-    pub(crate) fn home(&self) -> &Handle {
-        &self.runtime
     }
 
     /// Whether a shutdown has begun.

@@ -22,8 +22,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Worker {
     sender: Arc<Sender>,
     stage: Stage,
-    /// It takes the place of one that ended with its runtime.
-    at_home: bool,
     /// Its request is long in coming.
     slow: bool,
 }
@@ -46,11 +44,10 @@ enum Next {
 
 impl Worker {
     /// A worker that the state counts already, as one that starts.
-    pub(super) fn new(sender: &Arc<Sender>, at_home: bool) -> Self {
+    pub(super) fn new(sender: &Arc<Sender>) -> Self {
         Self {
             sender: sender.clone(),
             stage: Stage::Starting,
-            at_home,
             slow: false,
         }
     }
@@ -185,7 +182,6 @@ impl Drop for Worker {
             Stage::Sending(flight) => Some(flight),
             _ => None,
         };
-        let started = !matches!(self.stage, Stage::Starting);
         let sender = self.sender.clone();
         if let Some(flight) = flight.filter(|_| std::thread::panicking()) {
             // Sent again, it would panic again.
@@ -197,11 +193,8 @@ impl Drop for Worker {
         if let Some(batch) = flight.and_then(|flight| state.flights.remove(&flight)) {
             state.restore(batch);
         }
-        // The runtime in which the emitter was built may live on. If it does not,
-        // one that is spawned there does not even start, and so would the next.
-        if started || !self.at_home {
-            sender.start_workers_in(Some(&sender.runtime), state);
-        }
+        drop(state);
+        sender.go_on_at_home();
     }
 }
 

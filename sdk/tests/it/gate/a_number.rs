@@ -62,3 +62,43 @@ fn that_is_rounded_where_it_is_read_breaks() {
         assert_eq!(told, [("/Data/grams", what)]);
     }
 }
+
+/// Written as `u64`, and read as something narrower.
+macro_rules! counted {
+    ($($name:ident: $number:ident, $ty:ty, $read:literal;)*) => {$(
+        #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+        #[serde(into = "u64", from = $read)]
+        pub(crate) struct $number($ty);
+
+        impl From<$number> for u64 {
+            fn from(number: $number) -> Self {
+                number.0.into()
+            }
+        }
+
+        impl From<$ty> for $number {
+            fn from(number: $ty) -> Self {
+                Self(number)
+            }
+        }
+
+        point_in_time! { $name: [Counted]
+            #[derive(DomainEvent)]
+            #[event(id = "counter")]
+            pub(crate) struct Counted { n: $number }
+        }
+    )*};
+}
+
+counted! {
+    read_as_u32: Wide, u32, "u32";
+    read_as_u8: Narrow, u8, "u8";
+}
+
+#[test]
+fn of_which_less_is_read_than_before_breaks() {
+    passes(&read_as_u32::events(), &read_as_u32::events());
+    let range = "the range is narrower now";
+    let found = breaks(&read_as_u32::events(), &read_as_u8::events());
+    assert_eq!((&*found[0].place, &*found[0].what), ("/Data/n", range));
+}
