@@ -39,7 +39,8 @@ fn matches_on_its_variants() {
                     __event
                 },
                 {
-                    let __event = ::domain_events::EventDefinition::new("GONE");
+                    let __event = ::domain_events::EventDefinition::new("GONE")
+                        .in_unread_variant();
                     __event
                 },
                 ::domain_events::EventDefinition::only(
