@@ -6,7 +6,7 @@
 use std::{error::Error, time::Duration};
 
 use domain_events::{DomainEvent, Emitter, Sdk};
-use domain_events_consumer::local::{Options, Stack};
+use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 

@@ -124,7 +124,7 @@ build() {
   target_dir=${CARGO_TARGET_DIR:-target}
   # Cargo takes a relative one from the folder it is called in, which is this.
   [[ $target_dir == /* ]] || target_dir=$root/$target_dir
-  build_args=(-p domain-events-consumer --bin bootstrap --no-default-features --features lambda --profile lambda)
+  build_args=(-p domain-events-consumer --bin bootstrap --profile lambda)
 
   if command -v cargo-lambda >/dev/null; then
     say "Building the function for $arch with cargo-lambda"

@@ -6,7 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::failure;
-use crate::verdict::Rejection;
+use crate::record::Rejection;
 
 /// Entries and bytes of one `SendMessageBatch` (SQS developer guide, "Message
 /// quotas"); attributes count.

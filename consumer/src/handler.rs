@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::clients::RequestCounter;
 use crate::dead_letters::{DeadLetter, DeadLetterQueue};
 use crate::metrics::Metrics;
-use crate::verdict::{Judged, Record, Rejection, Unjudged, Verdict, judge};
+use crate::record::{Judged, Record, Rejection, Unjudged, Verdict, judge};
 
 /// Judges messages, stores their events, and moves what can never be stored.
 #[derive(Debug, Clone)]

@@ -35,8 +35,8 @@
 //! # }
 //! ```
 //!
-//! The consumer that stores the events, and an embedded stack for tests, are in
-//! the package `domain-events-consumer`.
+//! The package `domain-events-consumer` stores the events; `domain-events-local` is an
+//! embedded stack for tests.
 //!
 //! # Features
 //!

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain_events_consumer::local::Stack;
+use domain_events_local::Stack;
 use serde_json::{Value, json};
 
 use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};

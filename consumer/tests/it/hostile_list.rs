@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use domain_events_consumer::log;
-use domain_events_consumer::verdict::{Judged, judge};
+use domain_events_consumer::record::{Judged, judge};
 use list::{CANARY, Hostile, hostile};
 use tracing_subscriber::util::SubscriberInitExt;
 

@@ -14,8 +14,8 @@ use domain_events::{
     CausationId, CorrelationId, DecodeError, Decoded, DomainEvent, EntityId, Envelope,
     EventDefinition, EventId, EventStore, OlderEvent, ReadError, StoredEvent,
 };
-use domain_events_consumer::local::{Options, Stack};
 use domain_events_consumer::{DeadLetterQueue, Handler};
+use domain_events_local::{Options, Stack};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -46,7 +46,7 @@ async fn another_dynamodb_keeps_the_contract() {
         .await;
     let table = format!("contract-{}", EventId::random());
     let client = Client::new(&config);
-    domain_events_consumer::local::create_table(&client, &table)
+    domain_events_local::create_table(&client, &table)
         .await
         .unwrap();
     contract(&client, &table).await;

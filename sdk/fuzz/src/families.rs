@@ -2,7 +2,7 @@
 //! over. What the road costs has to grow as they do.
 
 use domain_events::EventStore;
-use domain_events_consumer::verdict::{Judged, Record, judge};
+use domain_events_consumer::record::{Judged, Record, judge};
 
 type Family = (&'static str, fn(usize) -> String);
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_consumer::local::Stack;
+use domain_events_local::Stack;
 use serde_json::Value;
 
 use super::*;

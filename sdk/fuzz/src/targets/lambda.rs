@@ -1,8 +1,8 @@
 //! The payload of an invocation → records → verdicts.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use domain_events_consumer::lambda::records;
-use domain_events_consumer::verdict::{Judged, Unjudged, judge};
+use domain_events_consumer::hosts::lambda::records;
+use domain_events_consumer::record::{Judged, Unjudged, judge};
 
 use super::secrecy;
 
