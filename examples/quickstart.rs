@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         message.message_body(body).send().await?;
     }
     let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
-    stack.drained().await;
+    stack.wait_until_drained().await;
     let mut history = store.history(&foreign);
     println!("From another language: {:#?}", history.try_next().await?);
 

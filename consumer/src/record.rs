@@ -49,18 +49,18 @@ pub struct Rejection {
     /// The kind of breach.
     pub code: RejectionCode,
     /// JSON pointer into the rejected text, or its beginning; empty for the whole.
-    pub place: String,
+    pub pointer: String,
     /// A sentence for people, without payload.
     pub reason: String,
 }
 
 impl From<InvalidEvent> for Rejection {
     fn from(error: InvalidEvent) -> Self {
-        let place = error.place();
+        let pointer = error.pointer();
         Self {
             code: error.code(),
             // Of keys that a producer chose, and as long as they like.
-            place: place[..place.floor_char_boundary(MAX_PLACE_BYTES)].to_owned(),
+            pointer: pointer[..pointer.floor_char_boundary(MAX_PLACE_BYTES)].to_owned(),
             reason: error.reason().to_owned(),
         }
     }
@@ -68,7 +68,7 @@ impl From<InvalidEvent> for Rejection {
 
 /// One event of a message before the store is asked.
 #[derive(Debug)]
-pub enum Judged<'a> {
+pub enum DecodedRecord<'a> {
     /// It keeps the contract.
     Valid(Envelope),
     /// It does not. With its own text, as it came.
@@ -77,7 +77,7 @@ pub enum Judged<'a> {
 
 /// The message could not be judged: the fault is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unjudged {
+pub enum DecodeFailure {
     /// A panic while it was decoded.
     #[error("decoding the message panicked")]
     Panicked,
@@ -90,23 +90,24 @@ pub enum Unjudged {
 ///
 /// # Errors
 ///
-/// [`Unjudged`] means that this consumer failed, not the message, so that it
+/// [`DecodeFailure`] means that this consumer failed, not the message, so that it
 /// has to be delivered again.
-pub fn judge(record: &Record) -> Result<Vec<Judged<'_>>, Unjudged> {
-    let message_id = EventId::new(record.message_id.clone()).map_err(|_| Unjudged::NoMessageId)?;
+pub fn decode_record(record: &Record) -> Result<Vec<DecodedRecord<'_>>, DecodeFailure> {
+    let message_id =
+        EventId::new(record.message_id.clone()).map_err(|_| DecodeFailure::NoMessageId)?;
     // Nothing in there should panic; if something does, nine other messages
     // must not pay for it.
     let decoded = catch_unwind(AssertUnwindSafe(|| wire::decode(&record.body, &message_id)))
-        .map_err(|_| Unjudged::Panicked)?;
+        .map_err(|_| DecodeFailure::Panicked)?;
     Ok(match decoded {
         Ok(events) => events
             .into_iter()
             .map(|event| match event.outcome {
-                Ok(envelope) => Judged::Valid(envelope),
-                Err(error) => Judged::Rejected(event.text, error.into()),
+                Ok(envelope) => DecodedRecord::Valid(envelope),
+                Err(error) => DecodedRecord::Rejected(event.text, error.into()),
             })
             .collect(),
-        Err(error) => vec![Judged::Rejected(&record.body, error.into())],
+        Err(error) => vec![DecodedRecord::Rejected(&record.body, error.into())],
     })
 }
 
@@ -127,8 +128,8 @@ mod tests {
     #[test]
     fn a_good_event_is_valid_and_has_the_messages_identity() {
         let record = record(GOOD);
-        match &judge(&record).unwrap()[..] {
-            [Judged::Valid(envelope)] => assert_eq!(*envelope.event_id(), "m-1"),
+        match &decode_record(&record).unwrap()[..] {
+            [DecodedRecord::Valid(envelope)] => assert_eq!(*envelope.event_id(), "m-1"),
             other => panic!("{other:?}"),
         }
     }
@@ -136,8 +137,8 @@ mod tests {
     #[test]
     fn a_text_that_is_no_json_is_rejected_whole() {
         let record = record("hello");
-        match &judge(&record).unwrap()[..] {
-            [Judged::Rejected("hello", rejection)] => {
+        match &decode_record(&record).unwrap()[..] {
+            [DecodedRecord::Rejected("hello", rejection)] => {
                 assert_eq!(rejection.code, RejectionCode::NotJson)
             }
             other => panic!("{other:?}"),
@@ -147,11 +148,11 @@ mod tests {
     #[test]
     fn a_packed_message_has_a_judgement_for_each_event() {
         let record = record(&format!("[{GOOD},7,{GOOD}]"));
-        match &judge(&record).unwrap()[..] {
+        match &decode_record(&record).unwrap()[..] {
             [
-                Judged::Valid(_),
-                Judged::Rejected("7", _),
-                Judged::Valid(last),
+                DecodedRecord::Valid(_),
+                DecodedRecord::Rejected("7", _),
+                DecodedRecord::Valid(last),
             ] => assert_eq!(*last.event_id(), "m-1-2"),
             other => panic!("{other:?}"),
         }
@@ -163,6 +164,6 @@ mod tests {
             message_id: String::new(),
             ..record(GOOD)
         };
-        assert_eq!(judge(&record).unwrap_err(), Unjudged::NoMessageId);
+        assert_eq!(decode_record(&record).unwrap_err(), DecodeFailure::NoMessageId);
     }
 }

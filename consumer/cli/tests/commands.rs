@@ -54,7 +54,7 @@ async fn the_worker_command_drains_on_sigterm() {
     let send = send.queue_url(stack.queue_url()).message_body(body);
     send.send().await.unwrap();
     // A worker in another process takes the message.
-    tokio::time::timeout(Duration::from_secs(20), stack.drained())
+    tokio::time::timeout(Duration::from_secs(20), stack.wait_until_drained())
         .await
         .unwrap();
     terminate(&child);

@@ -104,8 +104,8 @@ fn a_program_is_run_and_told_where_the_lock_is() {
     );
 
     now["unread"] = json!([{
-        "event_type": "ORDER_PLACED", "version": 1, "place": "", "what": "it cannot be read",
-        "readers": ["StoredHistory"], "ways_out": [],
+        "event_type": "ORDER_PLACED", "version": 1, "pointer": "", "what": "it cannot be read",
+        "readers": ["StoredHistory"], "remedies": [],
     }]);
     fs::write(folder.join("now.json"), now.to_string()).expect("written");
     let script = r#"test -f "$EVENTS_LOCK_SAMPLES" && cat now.json"#;

@@ -83,7 +83,7 @@ pub enum StartError {
     },
 }
 
-/// How often [`Stack::drained`] looks.
+/// How often [`Stack::wait_until_drained`] looks.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A running embedded stack. It ends when it is dropped; [`stop`](Self::stop)
@@ -116,7 +116,7 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// sdk.emit(OrderPlaced { order_id: 7 }).await?; // what the service does
 ///
-/// stack.drained().await;
+/// stack.wait_until_drained().await;
 /// let store = stack.store();
 /// let mut history = store.history(&"7".parse()?).decode::<OrderPlaced>();
 /// let event = history.try_next().await?.expect("the event is in the table");
@@ -230,7 +230,7 @@ impl Stack {
     /// # Cancel safety
     ///
     /// It only looks, so that it may be dropped and called again.
-    pub async fn drained(&self) {
+    pub async fn wait_until_drained(&self) {
         while self.messages() > 0 {
             tokio::time::sleep(LOOK).await;
         }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-use domain_events::store::schema;
+use domain_events::store::table;
 
 /// The table cannot be created.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,10 @@ pub enum CreateTable {
 /// Dropping the future may leave the table created all the same; calling this
 /// again finds it.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
-    let sort = key(schema::SORT_KEY, KeyType::Range)?;
+    let sort = key(table::SORT_KEY, KeyType::Range)?;
     let index = GlobalSecondaryIndex::builder()
-        .index_name(schema::INDEX_NAME)
-        .key_schema(key(schema::INDEX_KEY, KeyType::Hash)?)
+        .index_name(table::INDEX_NAME)
+        .key_schema(key(table::INDEX_KEY, KeyType::Hash)?)
         .key_schema(sort.clone())
         .projection(
             Projection::builder()
@@ -47,10 +47,10 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute(schema::HASH_KEY, ScalarAttributeType::S)?)
-        .attribute_definitions(attribute(schema::SORT_KEY, ScalarAttributeType::N)?)
-        .attribute_definitions(attribute(schema::INDEX_KEY, ScalarAttributeType::S)?)
-        .key_schema(key(schema::HASH_KEY, KeyType::Hash)?)
+        .attribute_definitions(attribute(table::HASH_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(table::SORT_KEY, ScalarAttributeType::N)?)
+        .attribute_definitions(attribute(table::INDEX_KEY, ScalarAttributeType::S)?)
+        .key_schema(key(table::HASH_KEY, KeyType::Hash)?)
         .key_schema(sort)
         .global_secondary_indexes(index)
         .send()

@@ -98,7 +98,7 @@ def main():
         until(dead_letters, "two dead letters")
         assert letters["hello"]["RejectionCode"] == "NOT_JSON", letters
         breach = letters[bodies[9]]
-        assert (breach["RejectionCode"], breach["RejectionPlace"]) == ("INVALID_VALUE", "/EventType"), breach
+        assert (breach["RejectionCode"], breach["RejectionPointer"]) == ("INVALID_VALUE", "/EventType"), breach
     finally:
         process.terminate()
         process.wait(10)

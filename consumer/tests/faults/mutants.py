@@ -79,7 +79,7 @@ SABOTAGES = [
         "sdk/src/store/append.rs",
         "        if event.attempt == MAX_TIES {\n",
         """        if crate::sabotaged("tie") {
-            event.outcome = Some(Ok(Appended::Duplicate));
+            event.outcome = Some(Ok(AppendOutcome::Duplicate));
         } else if event.attempt == MAX_TIES {
 """,
         "lost",
@@ -87,7 +87,7 @@ SABOTAGES = [
     (
         "identity",
         "retry without identity: each attempt is another event",
-        "sdk/src/sdk/pending.rs",
+        "sdk/src/publisher/buffer/pending.rs",
         "        if self.body.is_empty() {\n",
         """        if self.body.is_empty() {
             if crate::sabotaged("identity") {

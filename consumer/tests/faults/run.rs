@@ -323,7 +323,7 @@ async fn drained(stack: &Stack, most: Duration) -> bool {
         }
     };
     tokio::select! {
-        () = stack.drained() => true,
+        () = stack.wait_until_drained() => true,
         () = tokio::time::sleep(most) => false,
         () = tell => false,
     }

@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain_events::store::{Cursor, schema};
+use domain_events::store::{Cursor, table};
 use domain_events::{
-    Appended, Decoded, DomainEvent, EntityId, Envelope, EventDefinition, EventId, EventStore,
+    AppendOutcome, Decoded, DomainEvent, EntityId, Envelope, EventDefinition, EventId, EventStore,
     ReadError, StoreError, Timestamp, wire,
 };
 use futures::{StreamExt, TryStreamExt};

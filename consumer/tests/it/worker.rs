@@ -40,7 +40,7 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
     let stack = Stack::start(Options::default()).await.unwrap();
     send(&stack, &body("w", "1")).await;
     send(&stack, "hello").await;
-    let drained = tokio::time::timeout(Duration::from_secs(30), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(30), stack.wait_until_drained());
     drained.await.unwrap();
     assert_eq!(history(&stack, "w").await, ["1"]);
     assert_eq!(stack.dead_letters(), 1);
@@ -101,7 +101,7 @@ async fn a_poll_whose_connection_is_gone_does_not_wait_for_ever() {
     let stop = CancellationToken::new();
     let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
     send(&stack, &body("hang", "1")).await;
-    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
     drained.await.expect("the poller goes on");
     stop.cancel();
     running.await.unwrap();
@@ -126,7 +126,7 @@ async fn a_message_that_was_received_without_its_id_is_not_taken_for_done() {
     send(&stack, &body("no-id", "1")).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
-    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
     drained.await.expect("it comes again");
     assert_eq!(history(&stack, "no-id").await, ["1"]);
     stop.cancel();
