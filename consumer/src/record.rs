@@ -164,6 +164,9 @@ mod tests {
             message_id: String::new(),
             ..record(GOOD)
         };
-        assert_eq!(decode_record(&record).unwrap_err(), DecodeFailure::NoMessageId);
+        assert_eq!(
+            decode_record(&record).unwrap_err(),
+            DecodeFailure::NoMessageId
+        );
     }
 }
