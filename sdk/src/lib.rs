@@ -69,8 +69,8 @@ pub use domain_events_derive::DomainEvent;
 pub use error::{InvalidEvent, RejectionCode};
 pub use event::{
     CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
-    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
-    PastVersion, Redacted, Timestamp,
+    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
+    MAX_ITEM_BYTES, PastVersion, Redacted, Timestamp,
 };
 #[cfg(feature = "spool")]
 pub use publisher::SpoolError;

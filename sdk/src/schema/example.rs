@@ -52,9 +52,8 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
     data: &str,
     definition: &EventDefinition,
 ) -> Result<Envelope, String> {
-    let variant = definition.variant().map(|(index, _)| index);
-    let event: E = document::decode(data, variant)
-        .map_err(|misfit| format!("{}: {}", misfit.pointer, misfit.reason))?;
+    let event: E = document::decode(data, definition.variant())
+        .map_err(|mismatch| format!("{}: {}", mismatch.pointer, mismatch.reason))?;
     let emitter = Emitter::new(
         EmitterType::from_static("USER"),
         EmitterId::from_static("user-1"),

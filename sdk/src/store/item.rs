@@ -125,7 +125,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
             AttributeValue::L(members)
         }
         Token::String(text) => AttributeValue::S(text.into_owned()),
-        Token::Number(lexeme) => AttributeValue::N(Number::canonical_text(lexeme)),
+        Token::Number(lexeme) => AttributeValue::N(Number::stored_text(lexeme)),
         Token::Bool(value) => AttributeValue::Bool(value),
         Token::Null => AttributeValue::Null(true),
         Token::EndArray | Token::EndObject | Token::Key(_) | Token::End => return None,
@@ -240,7 +240,7 @@ fn read_fields(item: &mut Item, sort_key: &str) -> Result<StoredEvent, String> {
             extra
         },
     })
-    .map_err(told)?;
+    .map_err(|refused| told(refused.error))?;
     let sort_key = SortKey(sort_key.to_owned());
     Ok(StoredEvent {
         envelope,
@@ -306,13 +306,14 @@ fn json(name: &str, value: &AttributeValue) -> Result<Json, String> {
     write_json(&mut text, value)
         .map_err(|kind| format!("{name} holds {kind}, which JSON does not have"))?;
     let mut reader = Reader::new(&text);
-    let size = match reader.next() {
-        Ok(first) => {
-            limits::value(&mut reader, first, 1).map_err(|_| format!("{name} cannot be read"))?
-        }
-        Err(_) => return Err(format!("{name} cannot be read")),
-    };
-    Ok(Json { text, size })
+    let unreadable = |_| format!("{name} cannot be read");
+    let first = reader.next().map_err(unreadable)?;
+    let mut faults = limits::Faults::default();
+    let size = limits::value(&mut reader, first, None, 1, &mut faults).map_err(unreadable)?;
+    match faults.is_empty() {
+        true => Ok(Json { text, size }),
+        false => Err(format!("{name} cannot be read")),
+    }
 }
 
 fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static str> {
@@ -320,7 +321,7 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
         AttributeValue::S(text) => push_quoted(out, text),
         // Text that is no number is found when the JSON is read.
         AttributeValue::N(number) => match number_text(number) {
-            Some(lexeme) => out.push_str(&Number::canonical_text(lexeme)),
+            Some(lexeme) => out.push_str(&Number::read_text(lexeme)),
             None => out.push_str(number),
         },
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),

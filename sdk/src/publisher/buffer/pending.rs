@@ -46,7 +46,7 @@ pub(crate) struct NoMessage {
 impl From<NoMessage> for EmitError {
     fn from(NoMessage { envelope, source }: NoMessage) -> Self {
         Self::TooLargeForQueue {
-            message_bytes: wire::written(&envelope).len(),
+            message_bytes: wire::encode_unbounded(&envelope).len(),
             reason: source.reason().to_owned(),
             envelope,
         }
