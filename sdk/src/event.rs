@@ -21,7 +21,7 @@ pub use builder::EnvelopeBuilder;
 pub use context::Context;
 pub use decode_error::DecodeError;
 pub use definition::EventDefinition;
-pub use domain_event::DomainEvent;
+pub use domain_event::{DomainEvent, MarkedField};
 pub use emitter::{Emitter, EmitterId, EmitterType};
 pub use envelope::{Envelope, MAX_ITEM_BYTES};
 pub use ids::{CausationId, CorrelationId, EntityId, EventId, EventType, IntoEntityId};

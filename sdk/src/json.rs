@@ -3,8 +3,8 @@
 //! This module does not depend on events. Producers and the consumer use the same code,
 //! so they measure and refuse the same values.
 
-pub(crate) mod document;
 mod deserializer;
+pub(crate) mod document;
 pub(crate) mod escape;
 pub(crate) mod limits;
 pub(crate) mod mismatch;

@@ -67,6 +67,8 @@ pub mod wire;
 pub use domain_events_derive::DomainEvent;
 
 pub use error::{InvalidEvent, RejectionCode};
+#[doc(hidden)]
+pub use event::MarkedField;
 pub use event::{
     CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
     EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
@@ -79,10 +81,10 @@ pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
     ShutdownReport, TryEmitError,
 };
-/// What a domain event's own `Serialize` is; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::Serialize;
-/// What reading an older version asks of its type; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::envelope::{Envelope, Parts};
 use super::emitter::Emitter;
+use super::envelope::{Envelope, Parts};
 use super::ids::{CausationId, CorrelationId, EntityId, EventId, EventType};
 use super::timestamp::Timestamp;
 use crate::error::InvalidEvent;

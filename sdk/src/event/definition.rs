@@ -326,7 +326,6 @@ impl EventDefinition {
     }
 }
 
-
 pub(super) const fn equal(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut i = 0;

@@ -158,3 +158,23 @@ through_pointer! {
     () Arc<E> where DomainEvent: Arc::new;
     ('a) Cow<'a, E> where Clone: Cow::Owned;
 }
+
+/// A type whose values can be ids and emitter types: every type that implements `Display`.
+/// The derive calls [`display`](Self::display) for marked fields.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an id, because it does not implement `Display`",
+    label = "the text of a field that is marked `id`, `emitter_id` or `emitter_type` comes from `Display`",
+    note = "implement `std::fmt::Display` for `{Self}`, or mark a field whose type implements it"
+)]
+pub trait MarkedField {
+    /// The value as something that can be displayed.
+    fn display(&self) -> &dyn fmt::Display;
+}
+
+// Without this attribute, the compiler would report the missing `Display` alone.
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> MarkedField for T {
+    fn display(&self) -> &dyn fmt::Display {
+        self
+    }
+}

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::error::{InvalidEvent, RejectionCode};
-use crate::event::fields;
 use crate::event::emitter::Emitter;
+use crate::event::fields;
 use crate::event::ids::{CausationId, CorrelationId, EntityId, EventId, EventType};
 use crate::event::timestamp::Timestamp;
 use crate::json::document::Json;

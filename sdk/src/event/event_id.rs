@@ -144,6 +144,10 @@ mod tests {
         let ids: std::collections::HashSet<String> = [5, 4, 5, 5, 4]
             .map(|nanos| new_v7(Timestamp::from_nanos(nanos).unwrap()).to_string())
             .into();
-        assert_eq!(ids.len(), 5, "an identity has a coarser time than a timestamp");
+        assert_eq!(
+            ids.len(),
+            5,
+            "an identity has a coarser time than a timestamp"
+        );
     }
 }

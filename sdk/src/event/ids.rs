@@ -261,7 +261,21 @@ macro_rules! into_entity_id {
         }
     )*};
 }
-into_entity_id!(uuid::Uuid, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+into_entity_id!(
+    uuid::Uuid,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize
+);
 
 impl IntoEntityId for EntityId {
     fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {

@@ -54,10 +54,7 @@ pub(crate) fn encode_with_skipped<T: Serialize + ?Sized>(
 /// The data of most events is not longer. Memory for it is allocated once.
 const USUAL_BYTES: usize = 512;
 
-fn written<T: Serialize + ?Sized>(
-    value: &T,
-    variant: VariantName,
-) -> Result<Writer, InvalidEvent> {
+fn written<T: Serialize + ?Sized>(value: &T, variant: VariantName) -> Result<Writer, InvalidEvent> {
     let mut writer = Writer::with_capacity(USUAL_BYTES);
     let value_writer = match variant {
         VariantName::Implied(name) => Value::event(&mut writer, name),
@@ -107,7 +104,9 @@ fn recheck(writer: &Writer) -> Result<usize, InvalidEvent> {
     let first = reader.next().map_err(not_json)?;
     let size = limits::value(&mut reader, first, Some(&data), 1, &mut faults).map_err(not_json)?;
     if !matches!(reader.next(), Ok(Token::End)) {
-        return Err(broken("the type's Serialize wrote more than one JSON value"));
+        return Err(broken(
+            "the type's Serialize wrote more than one JSON value",
+        ));
     }
     faults.into_error().map_or(Ok(size), Err)
 }

@@ -58,9 +58,8 @@ impl<'h> Faults<'h> {
 
     fn at(&mut self, position: Option<&Position<'_>>, code: RejectionCode, mut reason: String) {
         if self.found.len() < MAX_FAULTS {
-            let (pointer, is_cut) = position.map_or_else(Default::default, |position| {
-                position.pointer(self.hidden)
-            });
+            let (pointer, is_cut) =
+                position.map_or_else(Default::default, |position| position.pointer(self.hidden));
             if is_cut {
                 reason.push_str(IN_A_MAP);
             }
@@ -279,7 +278,10 @@ mod tests {
         assert_eq!(others.collect::<Vec<_>>(), ["/b/0/c", "/d"]);
         let many = format!("[{}1e200]", "1e200,".repeat(1000));
         assert_eq!(check(&many).unwrap_err().others().len(), MAX_FAULTS - 1);
-        let deep = format!("[{}]", format!("{}{},", "[".repeat(32), "]".repeat(32)).repeat(3));
+        let deep = format!(
+            "[{}]",
+            format!("{}{},", "[".repeat(32), "]".repeat(32)).repeat(3)
+        );
         let error = check(&deep.replace(",]", "]")).unwrap_err();
         assert_eq!(error.code(), RejectionCode::TooDeep);
         assert!(error.others().is_empty());

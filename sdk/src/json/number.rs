@@ -158,7 +158,8 @@ impl<'a> Number<'a> {
     pub(crate) fn is_exactly(&self, float: f64) -> bool {
         let text = format!("{float:e}");
         let other = Number::parse(&text);
-        (self.negative, self.digits, self.exponent) == (other.negative, other.digits, other.exponent)
+        (self.negative, self.digits, self.exponent)
+            == (other.negative, other.digits, other.exponent)
             && self.significant_digits().eq(other.significant_digits())
     }
 

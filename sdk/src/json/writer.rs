@@ -2,10 +2,10 @@
 
 use serde::ser::Error as _;
 
+use super::escape;
 use super::limits::{self, CONTAINER_SIZE, MAX_LEVEL, MEMBER_SIZE, WORD_SIZE};
 use super::number::{self, Number};
 use super::pointer::HiddenKeys;
-use super::escape;
 
 /// Why the serializer stopped before the end of the value.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -238,7 +238,11 @@ impl Draft {
                     self.timestamp = Some(Timestamp::from_number(Number::parse(lexeme))?);
                 }
                 other => {
-                    return Err(wrong_type(TIMESTAMP, &other, "a number of seconds since 1970"));
+                    return Err(wrong_type(
+                        TIMESTAMP,
+                        &other,
+                        "a number of seconds since 1970",
+                    ));
                 }
             },
             EVENT_TYPE => {
@@ -292,9 +296,7 @@ impl Draft {
                 self.faults.push(missing(name));
             }
         }
-        let Self {
-            ids, transport, ..
-        } = self;
+        let Self { ids, transport, .. } = self;
         if let Some(fault) = self.faults.into_error() {
             let error = match transport.envelope() {
                 // The faults of the envelope's own fields would blame the producer.
@@ -358,8 +360,7 @@ fn not_an_event(found: &str) -> InvalidEvent {
         "a string" => "; if the string contains an event, encode the event only once",
         _ => "",
     };
-    let reason =
-        format!("found {found}; an event is a JSON object, or several in an array{hint}");
+    let reason = format!("found {found}; an event is a JSON object, or several in an array{hint}");
     InvalidEvent::new(RejectionCode::NotAnEvent, "", reason)
 }
 
@@ -426,7 +427,13 @@ fn duplicate_field(name: &str) -> InvalidEvent {
 }
 
 fn is_field_of_contract(name: &str) -> bool {
-    const OPTIONAL: [&str; 5] = [EVENT_ID, VERSION, CORRELATION_ID, CAUSATION_ID, TRACE_PARENT];
+    const OPTIONAL: [&str; 5] = [
+        EVENT_ID,
+        VERSION,
+        CORRELATION_ID,
+        CAUSATION_ID,
+        TRACE_PARENT,
+    ];
     REQUIRED.contains(&name) || OPTIONAL.contains(&name)
 }
 

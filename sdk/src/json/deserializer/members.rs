@@ -1,10 +1,7 @@
 //! The members of arrays and objects.
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{
-    self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
-};
+use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::map_key::MapKey;
 use super::{Buffering, Input, Value};
@@ -150,13 +147,13 @@ impl<'de> EnumAccess<'de> for &mut Members<'_, 'de> {
     type Error = Error;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        mut self,
-        seed: V,
-    ) -> Result<(V::Value, Self), Error> {
+    fn variant_seed<V: DeserializeSeed<'de>>(mut self, seed: V) -> Result<(V::Value, Self), Error> {
         let variant = self.next_key_seed(seed)?;
         let variant = variant.ok_or_else(|| {
-            <Error as de::Error>::invalid_length(0, &"an object with the name of a variant as its key")
+            <Error as de::Error>::invalid_length(
+                0,
+                &"an object with the name of a variant as its key",
+            )
         })?;
         Ok((variant, self))
     }

@@ -1,22 +1,22 @@
-//! Collects mistakes, so that one build shows all of them.
+//! Collects errors, so that one build shows all of them.
 
 use std::fmt::Display;
 
 use quote::ToTokens;
 
-/// All mistakes found so far.
+/// The errors found so far.
 #[derive(Default)]
-pub(crate) struct Mistakes(Option<syn::Error>);
+pub(crate) struct Errors(Option<syn::Error>);
 
-impl Mistakes {
+impl Errors {
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    pub(crate) fn push(&mut self, mistake: syn::Error) {
+    pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.0 {
-            Some(first) => first.combine(mistake),
-            None => self.0 = Some(mistake),
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
         }
     }
 
@@ -24,12 +24,12 @@ impl Mistakes {
         self.0.is_none()
     }
 
-    /// `value`, if there was no mistake.
+    /// Returns `value` if there was no error.
     pub(crate) fn finish<T>(self, value: Option<T>) -> syn::Result<T> {
         match (self.0, value) {
-            (Some(mistakes), _) => Err(mistakes),
+            (Some(errors), _) => Err(errors),
             (None, Some(value)) => Ok(value),
-            (None, None) => unreachable!("a value is only withheld because of a mistake"),
+            (None, None) => unreachable!("a value is missing only after an error"),
         }
     }
 }

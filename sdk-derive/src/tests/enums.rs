@@ -1,10 +1,10 @@
 use super::{expands, refuses};
 
 #[test]
-fn matches_on_its_variants() {
+fn enum_expands_to_a_match_on_variants() {
     expands(
         r#"
-        #[event(prefix = "ORDER", emitter_type = "SYSTEM")]
+        #[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
         enum OrderEvent<T> {
             Shipped {
                 #[event(id)]
@@ -35,11 +35,13 @@ fn matches_on_its_variants() {
             const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[
                 {
                     let __event = ::domain_events::EventDefinition::new("ORDER_SHIPPED")
+                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Shipped"))
                         .for_variant(0, "Shipped");
                     __event
                 },
                 {
                     let __event = ::domain_events::EventDefinition::new("GONE")
+                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Gone"))
                         .for_write_only_variant();
                     __event
                 },
@@ -63,17 +65,24 @@ fn matches_on_its_variants() {
             #[inline]
             fn entity_id(&self) -> &dyn ::core::fmt::Display {
                 match self {
-                    Self::Shipped { order_id: __field, .. } => __field,
-                    Self::Gone { order_id: __field, .. } => __field,
+                    Self::Shipped { order_id: __field, .. } => ::domain_events::MarkedField::display(__field),
+                    Self::Gone { order_id: __field, .. } => ::domain_events::MarkedField::display(__field),
                     Self::Placed(__event) => ::domain_events::DomainEvent::entity_id(__event),
                 }
             }
             #[inline]
             fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
                 match self {
-                    Self::Shipped { clerk: __field, .. } => ::core::option::Option::Some(__field),
-                    Self::Gone { .. } => ::core::option::Option::None,
-                    Self::Placed(__event) => ::domain_events::DomainEvent::emitter_id(__event),
+                    Self::Shipped { clerk: __field, .. } => ::core::option::Option::Some(::domain_events::MarkedField::display(__field)),
+                    Self::Gone { .. } => ::core::option::Option::Some(&"billing"),
+                    Self::Placed(__event) => match (
+                        ::domain_events::DomainEvent::emitter_id(__event),
+                        ::domain_events::DomainEvent::emitter_type(__event),
+                    ) {
+                        (::core::option::Option::None, ::core::option::Option::None) =>
+                            ::core::option::Option::Some(&"billing"),
+                        (__id, _) => __id,
+                    },
                 }
             }
             #[inline]
@@ -81,8 +90,14 @@ fn matches_on_its_variants() {
                 match self {
                     Self::Shipped { .. } => ::core::option::Option::Some(&"SYSTEM"),
                     Self::Gone { .. } => ::core::option::Option::Some(&"USER"),
-                    Self::Placed(__event) => ::domain_events::DomainEvent::emitter_type(__event)
-                        .or(::core::option::Option::Some(&"SYSTEM")),
+                    Self::Placed(__event) => match (
+                        ::domain_events::DomainEvent::emitter_id(__event),
+                        ::domain_events::DomainEvent::emitter_type(__event),
+                    ) {
+                        (::core::option::Option::None, ::core::option::Option::None) =>
+                            ::core::option::Option::Some(&"SYSTEM"),
+                        (_, __type) => __type,
+                    },
                 }
             }
             #[inline]
@@ -102,7 +117,7 @@ fn matches_on_its_variants() {
 }
 
 #[test]
-fn says_what_each_wrong_variant_needs() {
+fn invalid_variant_is_reported_with_its_fix() {
     refuses(
         r#"
         #[event(type = "X", emitter_id = "billing")]
@@ -117,26 +132,26 @@ fn says_what_each_wrong_variant_needs() {
             (
                 "type",
                 "`type` does not belong on an enum: write it on a variant, \
-                 or `prefix = \"ORDER\"` here to begin the names of all variants",
+                 or write `prefix = \"ORDER\"` here, which begins the names of all variants",
             ),
             (
                 "version",
                 "`version` does not belong on a variant that holds another event: \
-                 everything is taken from the event inside, so write it there",
+                 all attributes are taken from that event, so write it there",
             ),
             (
                 "id",
                 "`id` does not belong on a variant that holds another event: \
-                 everything is taken from the event inside, so write it there",
+                 all attributes are taken from that event, so write it there",
             ),
             (
                 "(u8, u8)",
-                "a variant has named fields, `Pair { #[event(id)] id: …, … }`, \
+                "a variant needs named fields, `Pair { #[event(id)] id: …, … }`, \
                  or holds one event, `Pair(OrderPlaced)`",
             ),
             (
                 "()",
-                "a variant has named fields, `Empty { #[event(id)] id: …, … }`, \
+                "a variant needs named fields, `Empty { #[event(id)] id: …, … }`, \
                  or holds one event, `Empty(OrderPlaced)`",
             ),
         ],
@@ -144,18 +159,18 @@ fn says_what_each_wrong_variant_needs() {
 }
 
 #[test]
-fn has_an_entity_for_each_variant() {
+fn variant_without_id_is_refused() {
     refuses(
         "enum OrderEvent { Unit, Empty {} }",
         &[
             (
                 "Unit",
-                "`Unit` does not say which entity it is about: write `Unit { #[event(id)] id: … }`, \
-                 or `#[event(id = \"…\")]` on it if it is always the same one",
+                "`Unit` does not name the entity that it is about: write `Unit { #[event(id)] id: … }`, \
+                 or `#[event(id = \"…\")]` if all events are about the same entity",
             ),
             (
                 "Empty",
-                "`Empty` does not say which entity it is about: \
+                "`Empty` does not name the entity that it is about: \
                  write `#[event(id)]` on the field that holds the entity's id",
             ),
         ],
@@ -163,9 +178,10 @@ fn has_an_entity_for_each_variant() {
 }
 
 #[test]
-fn needs_an_emitter_type_beside_every_emitter_id() {
-    let typeless = "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
-                    on the variant or the enum, or `#[event(emitter_type)]` on the field that holds it";
+fn emitter_id_without_type_is_refused() {
+    let typeless = "an emitter id needs an emitter type: write `#[event(emitter_type = \"USER\")]` \
+                    on the variant or the enum, or mark the field that holds the type with \
+                    `#[event(emitter_type)]`";
     refuses(
         r#"
         #[event(emitter_id = "billing")]
@@ -182,10 +198,11 @@ fn needs_an_emitter_type_beside_every_emitter_id() {
 }
 
 #[test]
-fn needs_an_emitter_type_for_the_events_that_its_variants_hold() {
-    let typeless = "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
-                    on the variant or the enum, or `#[event(emitter_type)]` on the field that holds it";
-    let own = "#[event(emitter_type = \"USER\")] B { #[event(id)] id: u8 }";
+fn emitter_id_for_held_events_needs_a_type() {
+    let typeless = "an emitter id needs an emitter type: write `#[event(emitter_type = \"USER\")]` \
+                    on the variant or the enum, or mark the field that holds the type with \
+                    `#[event(emitter_type)]`";
+    let own = "#[event(emitter_type = \"USER\")] B { #[event(id, emitter_id)] id: u8 }";
     let typed = "emitter_id = \"billing\", emitter_type = \"SYSTEM\"";
     for (event, variants, expected) in [
         (
@@ -209,8 +226,8 @@ fn needs_an_emitter_type_for_the_events_that_its_variants_hold() {
 }
 
 #[test]
-fn shares_an_id_with_the_variants_that_have_none() {
-    let message = "`id` has no effect, since every variant has an id of its own: remove it";
+fn constant_id_that_no_variant_uses_is_refused() {
+    let message = "`id` has no effect, because every variant has its own id: remove it";
     let own = r#"#[event(id = "own")] B"#;
     refuses(
         &format!(
@@ -225,9 +242,9 @@ fn shares_an_id_with_the_variants_that_have_none() {
 }
 
 #[test]
-fn has_no_variant_that_serde_finds_by_its_content() {
-    let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
-                   serde from that for all of the enum: remove it";
+fn untagged_variant_is_refused() {
+    let message = "a stored event is read as the variant that has its EventType, and `untagged` makes serde \
+                   ignore that for the whole enum: remove it";
     refuses(
         r#"
         enum OrderEvent {
@@ -247,7 +264,7 @@ fn has_no_variant_that_serde_finds_by_its_content() {
 }
 
 #[test]
-fn has_each_name_once() {
+fn event_type_of_two_variants_is_refused() {
     refuses(
         r#"
         #[event(prefix = "ORDER")]
@@ -262,13 +279,43 @@ fn has_each_name_once() {
             (
                 "\"ORDER_PLACED\"",
                 "`ORDER_PLACED` is already a name of `Placed`, \
-                 and stored events are told apart by name: choose another",
+                 and a stored event is found by its name: choose another name",
             ),
             (
                 "Created",
                 "`ORDER_CREATED` is already a name of `PlacedAgain`, \
-                 and stored events are told apart by name: choose another",
+                 and a stored event is found by its name: choose another name",
             ),
         ],
+    );
+}
+
+#[test]
+fn emitter_type_of_enum_needs_an_id() {
+    let without_id = |variant: &str| {
+        format!(
+            "`{variant}` takes its emitter type from the enum and has no emitter id: mark the field that \
+             holds the id with `#[event(emitter_id)]`, or write `emitter_type` only on the variants that \
+             have an id"
+        )
+    };
+    refuses(
+        r#"
+        #[event(emitter_type = "USER")]
+        enum OrderEvent {
+            A { #[event(id)] id: u8 },
+            B { #[event(id, emitter_id)] id: u8 },
+            #[event(emitter_id = "x")]
+            C { #[event(id)] id: u8 },
+            D(OrderPlaced),
+        }
+        "#,
+        &[("A", &without_id("A"))],
+    );
+    let unused = "`emitter_type` has no effect, because no variant with fields takes it and an event that a \
+                  variant holds takes a whole emitter: write `emitter_id` beside it, or remove it";
+    refuses(
+        r#"#[event(emitter_type = "USER")] enum OrderEvent { A(OrderPlaced) }"#,
+        &[("emitter_type", unused)],
     );
 }

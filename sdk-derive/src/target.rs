@@ -1,10 +1,10 @@
-//! Which attribute may be written where, and where to write it instead.
+//! Which attributes each target accepts, and where to write the others.
 
 use syn::Ident;
 
-/// What an attribute is written on.
+/// The item that an attribute is written on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Target {
     Struct,
     Enum,
     Variant,
@@ -14,7 +14,7 @@ pub(crate) enum Place {
     Field,
 }
 
-/// Every attribute there is.
+/// All attributes.
 const ALL: &[&str] = &[
     "id",
     "type",
@@ -29,7 +29,7 @@ const ALL: &[&str] = &[
     "crate",
 ];
 
-/// What other libraries call the same thing.
+/// Names that other libraries use for the same attributes.
 const SYNONYMS: &[(&str, &str)] = &[
     ("entity_id", "id"),
     ("event_type", "type"),
@@ -41,8 +41,8 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("redact", "pii"),
 ];
 
-impl Place {
-    /// Whether `key` may be written here; if not, what to write instead.
+impl Target {
+    /// Checks that `key` may be written here. The error says what to write instead.
     pub(crate) fn check(self, key: &Ident, name: &str) -> syn::Result<()> {
         if self.known().contains(&name) {
             return Ok(());
@@ -53,10 +53,10 @@ impl Place {
         } else if let Some(meant) = closest(name, self.known()).or_else(|| closest(name, ALL)) {
             format!("unknown attribute `{name}`: did you mean `{meant}`?")
         } else if self.known().is_empty() {
-            format!("unknown attribute `{name}`: {here} has none")
+            format!("unknown attribute `{name}`: {here} has no attributes")
         } else {
             let known = self.known().join("`, `");
-            format!("unknown attribute `{name}`: {here} may have `{known}`")
+            format!("unknown attribute `{name}`: {here} accepts `{known}`")
         };
         Err(syn::Error::new_spanned(key, message))
     }
@@ -107,17 +107,15 @@ impl Place {
             }
             (Self::Field, "crate") => "write it on the struct or enum",
             (Self::Wrapper, name) if ALL.contains(&name) => {
-                "everything is taken from the event inside, so write it there"
+                "all attributes are taken from that event, so write it there"
             }
             (Self::Struct | Self::Enum | Self::Variant, "pii") => {
                 "write `#[event(pii)]` on the field that holds personal data"
             }
             (Self::Enum, "type") => {
-                "write it on a variant, or `prefix = \"ORDER\"` here to begin the names of all variants"
+                "write it on a variant, or write `prefix = \"ORDER\"` here, which begins the names of all variants"
             }
-            (Self::Enum, "alias" | "version" | "upcast_from" | "oldest") => {
-                "write it on the variant that it is about"
-            }
+            (Self::Enum, "alias" | "version" | "upcast_from" | "oldest") => "write it on a variant",
             (Self::Struct, "prefix") => "write the whole name, `type = \"ORDER_PLACED\"`",
             (Self::Field, "type" | "alias" | "version" | "upcast_from" | "oldest") => {
                 "write it on the struct or variant"
@@ -127,7 +125,7 @@ impl Place {
     }
 }
 
-/// The known name that was probably meant, if one is near enough.
+/// The known name that is most similar, if one is similar enough.
 fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = name.to_lowercase();
     if let Some((_, meant)) = SYNONYMS.iter().find(|(synonym, _)| *synonym == name) {
@@ -141,7 +139,7 @@ fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Edits that make `b` of `a`: letters put in, left out or replaced.
+/// The number of edits between `a` and `b`: letters inserted, removed or replaced.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, from) in a.chars().enumerate() {
@@ -161,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_meant() {
+    fn similar_name_is_suggested() {
         for (written, meant) in [
             ("emiter_type", Some("emitter_type")),
             ("emitterid", Some("emitter_id")),
@@ -181,19 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_known_elsewhere_gets_directions() {
-        for place in [
-            Place::Struct,
-            Place::Enum,
-            Place::Variant,
-            Place::Wrapper,
-            Place::Field,
+    fn misplaced_name_is_directed_elsewhere() {
+        for target in [
+            Target::Struct,
+            Target::Enum,
+            Target::Variant,
+            Target::Wrapper,
+            Target::Field,
         ] {
             for name in ALL {
                 assert!(
-                    place.known().contains(name) || place.elsewhere(name).is_some(),
+                    target.known().contains(name) || target.elsewhere(name).is_some(),
                     "{name} on {}",
-                    place.words()
+                    target.words()
                 );
             }
         }

@@ -1,7 +1,7 @@
 use super::{expands, refuses};
 
 #[test]
-fn becomes_an_impl_that_one_could_write_by_hand() {
+fn struct_expands_to_a_plain_impl() {
     expands(
         r#"
         #[event(emitter_type = "USER", version = 3, upcast_from = OrderPlacedV2, alias = "ORDER_MADE")]
@@ -31,16 +31,19 @@ fn becomes_an_impl_that_one_could_write_by_hand() {
                     .with_aliases(&["ORDER_MADE"])
                     .with_pii(&["address"])
                     .upcast_from(<OrderPlacedV2 as ::domain_events::DomainEvent>::DEFINITIONS)
-                    .with_emitter_type(&"USER");
+                    .with_emitter_type(&"USER")
+                    .of_type(::core::concat!(::core::module_path!(), "::OrderPlaced"));
                 __event
             }];
             #[inline]
             fn entity_id(&self) -> &dyn ::core::fmt::Display {
-                &self.order_id
+                ::domain_events::MarkedField::display(&self.order_id)
             }
             #[inline]
             fn emitter_id(&self) -> ::core::option::Option<&dyn ::core::fmt::Display> {
-                ::core::option::Option::Some(&self.customer)
+                ::core::option::Option::Some(
+                    ::domain_events::MarkedField::display(&self.customer)
+                )
             }
             #[inline]
             fn upcast(
@@ -55,7 +58,7 @@ fn becomes_an_impl_that_one_could_write_by_hand() {
 }
 
 #[test]
-fn with_type_parameters_is_bound_to_what_is_used() {
+fn type_parameters_get_bounds() {
     expands(
         r#"
         #[event(crate = my::events, type = "CHANGED")]
@@ -75,12 +78,13 @@ fn with_type_parameters_is_bound_to_what_is_used() {
             &'a T: ::core::fmt::Display
         {
             const DEFINITIONS: &'static [my::events::EventDefinition] = &[{
-                let __event = my::events::EventDefinition::new("CHANGED");
+                let __event = my::events::EventDefinition::new("CHANGED")
+                    .of_generic_type(::core::concat!(::core::module_path!(), "::Changed"));
                 __event
             }];
             #[inline]
             fn entity_id(&self) -> &dyn ::core::fmt::Display {
-                &self.r#type
+                my::events::MarkedField::display(&self.r#type)
             }
         }
         "#,
@@ -88,11 +92,11 @@ fn with_type_parameters_is_bound_to_what_is_used() {
 }
 
 #[test]
-fn with_mistakes_still_gets_a_stand_in() {
+fn struct_with_errors_gets_a_fallback_impl() {
     expands(
         "struct OrderPlaced;",
         r#"
-        ::core::compile_error! { "`OrderPlaced` does not say which entity it is about: write `struct OrderPlaced { #[event(id)] id: … }`, or `#[event(id = \"…\")]` on it if it is always the same one" }
+        ::core::compile_error! { "`OrderPlaced` does not name the entity that it is about: write `struct OrderPlaced { #[event(id)] id: … }`, or `#[event(id = \"…\")]` if all events are about the same entity" }
         #[automatically_derived]
         #[allow(unused_qualifications)]
         impl ::domain_events::DomainEvent for OrderPlaced {
@@ -107,7 +111,7 @@ fn with_mistakes_still_gets_a_stand_in() {
 }
 
 #[test]
-fn tells_every_mistake_at_once_and_nothing_missing_beside_one() {
+fn all_errors_are_reported_at_once() {
     refuses(
         r#"
         #[event(typ = "A", version = "2", type = 3, 7, crate = "x")]
@@ -144,14 +148,14 @@ fn tells_every_mistake_at_once_and_nothing_missing_beside_one() {
             (
                 "\"x\"",
                 "`emitter_id` takes no value on a field: write `#[event(emitter_id)]`; \
-                 a constant is written on the struct or variant",
+                 write a constant on the struct or variant",
             ),
         ],
     );
 }
 
 #[test]
-fn without_fields_is_about_an_entity_that_is_always_the_same() {
+fn unit_struct_has_a_constant_id() {
     expands(
         r#"
         #[event(id = "shop")]
@@ -162,7 +166,8 @@ fn without_fields_is_about_an_entity_that_is_always_the_same() {
         #[allow(unused_qualifications)]
         impl ::domain_events::DomainEvent for ShopOpened {
             const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[{
-                let __event = ::domain_events::EventDefinition::new("SHOP_OPENED");
+                let __event = ::domain_events::EventDefinition::new("SHOP_OPENED")
+                    .of_type(::core::concat!(::core::module_path!(), "::ShopOpened"));
                 __event
             }];
             #[inline]
@@ -175,7 +180,7 @@ fn without_fields_is_about_an_entity_that_is_always_the_same() {
 }
 
 #[test]
-fn says_how_its_earlier_versions_are_read() {
+fn version_states_how_earlier_ones_are_read() {
     let check = |attributes: &str, token: &str, message: &str| {
         let source = format!("#[event({attributes})] struct OrderPlaced {{ #[event(id)] id: u8 }}");
         refuses(&source, &[(token, message)]);
@@ -183,25 +188,24 @@ fn says_how_its_earlier_versions_are_read() {
     check(
         "version = 3",
         "version",
-        "version 3 does not say how a stored version 2 is read: write \
-         `upcast_from = OrderPlacedV2`, a type with that version, and `From` it for `OrderPlaced`; \
-         or `oldest` if nothing older is stored",
+        "version 3 does not state how a stored version 2 is read: write `upcast_from = OrderPlacedV2`, \
+         where `OrderPlacedV2` is an event with version 2, and implement \
+         `From<OrderPlacedV2> for OrderPlaced`; or write `oldest` if no earlier version is stored",
     );
     check(
         "upcast_from = OrderPlacedV1",
         "upcast_from",
-        "`upcast_from` belongs to an event whose version is 2 or more: \
-         write `version = 2` beside it if it is one",
+        "`upcast_from` needs a version of 2 or more: write `version = 2` beside it",
     );
     check(
         "oldest",
         "oldest",
-        "`oldest` has no effect on version 1, which nothing comes before: remove it",
+        "`oldest` has no effect on version 1, which is the first version: remove it",
     );
     check(
         "version = 2, oldest, upcast_from = OrderPlacedV1",
         "oldest",
-        "`oldest` says that nothing older is stored, and `upcast_from` how it is read: remove one of them",
+        "`oldest` states that no earlier version is stored, and `upcast_from` states how it is read: remove one of them",
     );
     check(
         "version = 2, oldest = 2",
@@ -211,13 +215,13 @@ fn says_how_its_earlier_versions_are_read() {
     check(
         "version = 2, upcast_from = \"OrderPlacedV1\"",
         "\"OrderPlacedV1\"",
-        "`upcast_from` takes the type of the version before, without quotes: \
+        "`upcast_from` takes the type of the previous version, without quotes: \
          write `upcast_from = OrderPlacedV1`",
     );
 }
 
 #[test]
-fn hides_no_ids_and_nothing_that_has_no_name() {
+fn pii_on_id_or_flattened_field_is_refused() {
     refuses(
         r#"
         struct CustomerMoved {
@@ -231,12 +235,12 @@ fn hides_no_ids_and_nothing_that_has_no_name() {
         &[
             (
                 "pii",
-                "`pii` cannot hide an id: ids stand outside of the data, in the table's keys \
-                 and in logs; use one that tells nothing about the person",
+                "`pii` cannot hide an id, because ids are keys of the table and appear in logs: \
+                 use an id that does not identify the person",
             ),
             (
                 "pii",
-                "`pii` is about one field of the data, and a flattened field has no name there: \
+                "`pii` marks one field of the data, and a flattened field has no name there: \
                  remove `flatten`, or write its fields here and mark them",
             ),
         ],
@@ -244,11 +248,11 @@ fn hides_no_ids_and_nothing_that_has_no_name() {
 }
 
 #[test]
-fn hides_nothing_that_serde_takes_from_the_top_of_the_data() {
+fn pii_on_a_moved_field_is_refused() {
     let refused = |word: &str, source: &str| {
         let message = format!(
-            "`pii` is about a field that stands by its name at the top of the data, \
-             and `{word}` takes it from there: remove `{word}` from `#[serde(...)]`"
+            "`pii` marks a field that is found by its name at the top of the data, and `{word}` moves it: \
+             remove `{word}` from `#[serde(...)]`"
         );
         refuses(source, &[("pii", &message)]);
     };
@@ -280,7 +284,7 @@ fn hides_nothing_that_serde_takes_from_the_top_of_the_data() {
 }
 
 #[test]
-fn does_not_say_one_thing_twice() {
+fn repeated_statement_is_refused() {
     refuses(
         r#"
         #[event(version = 1, version = 2, emitter_id = "x", emitter_type = "X", alias = "A", alias = "A")]
@@ -292,18 +296,70 @@ fn does_not_say_one_thing_twice() {
         }
         "#,
         &[
-            ("version", "`version` is written twice: keep one of them"),
-            ("id", "`id` is written twice: keep one of them"),
+            ("version", "`version` is written twice: remove one of them"),
+            ("id", "`id` is written twice: remove one of them"),
             (
                 "id",
-                "`order_id` is already the `id`, and there is only one: remove one of the two marks",
+                "`order_id` is already marked as the `id`, and an event has only one: remove one of the marks",
             ),
             (
                 "emitter_id",
                 "`emitter_id` is already a constant of this event: \
-                 remove either the constant or the mark on the field",
+                 remove the constant, or the mark on the field",
             ),
             ("\"A\"", "`A` is already a name of this event: remove it"),
         ],
+    );
+}
+
+#[test]
+fn emitter_type_without_id_is_refused() {
+    let message = "an emitter type needs an emitter id: mark the field that holds the id with \
+                   `#[event(emitter_id)]`, write `emitter_id = \"billing\"` beside it, or remove the \
+                   type to use the emitter of the handle";
+    refuses(
+        r#"#[event(emitter_type = "SYSTEM")] struct Counted { #[event(id)] id: u8 }"#,
+        &[("emitter_type", message)],
+    );
+    refuses(
+        "struct Counted { #[event(id)] id: u8, #[event(emitter_type)] role: String }",
+        &[("emitter_type", message)],
+    );
+}
+
+#[test]
+fn marked_field_that_serde_skips_is_refused() {
+    for flag in ["skip", "skip_serializing", "skip_deserializing"] {
+        for mark in ["id", "emitter_id"] {
+            let message = format!(
+                "`{flag}` keeps the `{mark}` out of the event's data, so that a stored event would be \
+                 read with an empty one: remove `{flag}` from `#[serde(...)]`"
+            );
+            let id =
+                "#[event(id)] other: u8,".replace("id", if mark == "id" { "pii" } else { "id" });
+            let source = format!(
+                "#[event(emitter_type = \"USER\", emitter_id = \"a\")] struct Counted {{ {id} \
+                 #[event({mark})] #[serde(default, {flag})] id: u8 }}"
+            );
+            let errors = super::errors(&source);
+            assert!(errors.contains(&(flag.to_owned(), message)), "{errors:?}");
+        }
+    }
+    refuses(
+        "struct Counted { #[event(id)] id: u8, #[serde(skip)] cache: u8 }",
+        &[],
+    );
+}
+
+#[test]
+fn part_of_an_event_with_pii_gets_directions() {
+    refuses(
+        "struct Address { #[event(pii)] street: String }",
+        &[(
+            "Address",
+            "`Address` does not name the entity that it is about: write `#[event(id)]` on the field \
+             that holds the entity's id; if `Address` is not an event but a part of one, remove its \
+             derive and its marks, and write `#[event(pii)]` on the event's field that holds it",
+        )],
     );
 }

@@ -1,7 +1,7 @@
 //! One entry of `#[event(...)]`: `key` or `key = value`.
 //!
-//! `parse_nested_meta` stops at its first error. Here a wrong entry is skipped
-//! up to the next comma, so that the rest of the list is read as well.
+//! `parse_nested_meta` stops at its first error. Here, an invalid entry is skipped up to the
+//! next comma, so that the rest of the list is read as well.
 
 use std::num::NonZeroU16;
 
@@ -11,35 +11,43 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Ident, LitInt, LitStr, Meta, Path, Token, Type};
 
-use crate::mistakes::Mistakes;
-use crate::place::Place;
+use crate::errors::Errors;
+use crate::target::Target;
 
-pub(crate) struct Item {
+pub(crate) struct MetaEntry {
     pub(crate) key: Ident,
     value: Option<TokenStream>,
 }
 
-/// The entries of all `#[event(...)]` among `attrs` that may be written here.
-pub(crate) fn items(attrs: &[Attribute], place: Place, mistakes: &mut Mistakes) -> Vec<Item> {
+/// The entries of all `#[event(...)]` in `attrs` that `target` accepts.
+pub(crate) fn meta_entries(
+    attrs: &[Attribute],
+    target: Target,
+    errors: &mut Errors,
+) -> Vec<MetaEntry> {
     let mut found = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("event")) {
         let Meta::List(list) = &attr.meta else {
-            mistakes.at(&attr.meta, "write it with parentheses: `#[event(...)]`");
+            errors.at(
+                &attr.meta,
+                "write the attribute with parentheses: `#[event(...)]`",
+            );
             continue;
         };
         let parsed = entries.parse2(list.tokens.clone());
         for entry in parsed.unwrap_or_else(|error| vec![Err(error)]) {
-            let entry = entry.and_then(|item| place.check(&item.key, &item.name()).map(|()| item));
+            let entry =
+                entry.and_then(|entry| target.check(&entry.key, &entry.name()).map(|()| entry));
             match entry {
-                Ok(item) => found.push(item),
-                Err(mistake) => mistakes.push(mistake),
+                Ok(entry) => found.push(entry),
+                Err(error) => errors.push(error),
             }
         }
     }
     found
 }
 
-fn entries(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<Item>>> {
+fn entries(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<MetaEntry>>> {
     let mut entries = Vec::new();
     while !input.is_empty() {
         let key = input.call(Ident::parse_any).map_err(|error| {
@@ -51,12 +59,12 @@ fn entries(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<Item>>> {
             rest.push(input.parse::<TokenTree>()?);
         }
         input.parse::<Option<Token![,]>>()?;
-        entries.push(key.and_then(|key| Item::new(key, rest)));
+        entries.push(key.and_then(|key| MetaEntry::new(key, rest)));
     }
     Ok(entries)
 }
 
-impl Item {
+impl MetaEntry {
     fn new(key: Ident, rest: Vec<TokenTree>) -> syn::Result<Self> {
         let mut rest = rest.into_iter();
         let value = match rest.next() {
@@ -70,12 +78,12 @@ impl Item {
         Ok(Self { key, value })
     }
 
-    /// The key as text. `r#type` is the same as `type`.
+    /// The key as text. `r#type` and `type` are the same key.
     pub(crate) fn name(&self) -> String {
         self.key.unraw().to_string()
     }
 
-    /// Reads the item as a mark on a field, which takes no value.
+    /// Reads the entry as a mark on a field, which takes no value.
     pub(crate) fn mark(self) -> syn::Result<Ident> {
         let Some(value) = &self.value else {
             return Ok(self.key);
@@ -83,7 +91,7 @@ impl Item {
         let name = self.name();
         let constant = match name.as_str() {
             "pii" => "",
-            _ => "; a constant is written on the struct or variant",
+            _ => "; write a constant on the struct or variant",
         };
         let message =
             format!("`{name}` takes no value on a field: write `#[event({name})]`{constant}");
@@ -94,7 +102,7 @@ impl Item {
         let name = self.name();
         let field = match name.as_str() {
             "id" | "emitter_id" | "emitter_type" => {
-                format!(", or `#[event({name})]` on the field that holds it")
+                format!(", or mark the field that holds it with `#[event({name})]`")
             }
             _ => String::new(),
         };
@@ -114,12 +122,12 @@ impl Item {
 
     pub(crate) fn ty(&self) -> syn::Result<Type> {
         self.parse(
-            "`upcast_from` takes the type of the version before, without quotes: \
+            "`upcast_from` takes the type of the previous version, without quotes: \
              write `upcast_from = OrderPlacedV1`",
         )
     }
 
-    /// Reads the item as a word that is either there or not.
+    /// Reads the entry as a flag, which takes no value.
     pub(crate) fn flag(&self) -> syn::Result<()> {
         let Some(value) = &self.value else {
             return Ok(());
@@ -146,7 +154,7 @@ impl Item {
         parsed.map_err(|_| self.wrong(value, message))
     }
 
-    /// Reports on the value, or on the key where there is none.
+    /// Reports an error at the value, or at the key if there is no value.
     fn wrong(&self, value: impl ToTokens, message: &str) -> syn::Error {
         let value = value.into_token_stream();
         if value.is_empty() {

@@ -1,12 +1,12 @@
-//! Has the compiler check every written name and constant.
+//! Lets the compiler check names and constants, even if the event is never used.
 //!
-//! The rules are the library's own `const fn`. Each is called in an unnamed
-//! constant, which is evaluated whether or not the event is ever used. The call
-//! stands, whole, at the text that it checks, and so does the compiler's message.
+//! The rules are `const fn` of the library. Each call is in an unnamed constant, which the
+//! compiler always evaluates. The whole call is located at the text that it checks, and so
+//! is the compiler's message.
 //!
-//! Only a text that looks wrong is asked about. What is right would cost the
-//! compiler a constant each time, a third of all that an event costs it; and the
-//! library looks at every name once more where the event's definition is used.
+//! Only texts that look invalid are checked here. A constant for every valid text would
+//! take a third of the compile time of an event, and the library checks every name again
+//! where the definition is used.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -17,13 +17,13 @@ use crate::definition::alone;
 use crate::location::{at, located};
 use crate::model::{Event, Model, Name, Variant};
 
-pub(crate) struct Force<'a> {
+pub(crate) struct ConstChecks<'a> {
     pub(crate) krate: &'a Path,
-    /// What is generic is checked where it is used: only there it is known.
+    /// A generic event is checked where it is used, because its types are only known there.
     pub(crate) is_generic: bool,
 }
 
-impl Force<'_> {
+impl ConstChecks<'_> {
     pub(crate) fn all(&self, model: &Model<'_>) -> Vec<TokenStream> {
         match model {
             Model::Struct(event) => self.event(event),
@@ -46,9 +46,9 @@ impl Force<'_> {
         checks
     }
 
-    /// A prefix comes first, since evaluation ends at the first mistake: a wrong
-    /// prefix then fails in the same way for every variant, and the compiler
-    /// prints equal messages once.
+    /// A prefix is checked first, because evaluation ends at the first error. An invalid
+    /// prefix then fails in the same way for every variant, and the compiler prints equal
+    /// messages once.
     fn name(&self, event: &Event<'_>) -> TokenStream {
         match &event.name {
             Name::Written(literal) => self.names(&[literal]),
@@ -60,7 +60,7 @@ impl Force<'_> {
         }
     }
 
-    /// That the version before is the version before.
+    /// Checks the name and version of the previous version.
     fn chain(&self, event: &Event<'_>) -> Option<TokenStream> {
         let older = event.upcast_from.as_ref().filter(|_| !self.is_generic)?;
         let span = at(older.span());
@@ -102,7 +102,7 @@ impl Force<'_> {
     }
 }
 
-/// The rule of the library, which has the last word.
+/// The rule of the library, which makes the final decision.
 fn is_event_type(name: &str) -> bool {
     let is_word = |word: &str| {
         let right = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
