@@ -15,8 +15,8 @@ use crate::model::{Content, Event, Origin, Part, Variant};
 
 pub(crate) struct Body<'a> {
     pub(crate) krate: &'a Path,
-    /// Whether the type has type or const parameters.
-    pub(crate) is_generic: bool,
+    /// The layout of the type, if it has type or const parameters.
+    pub(crate) layout: Option<TokenStream>,
 }
 
 /// Picks one half of an event's emitter.
@@ -24,7 +24,8 @@ type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 
 impl Body<'_> {
     pub(crate) fn of_struct(&self, name: &Ident, event: &Event<'_>) -> TokenStream {
-        let definitions = self.definitions(&[of_struct(name, event, self.is_generic, self.krate)]);
+        let definitions =
+            self.definitions(&[of_struct(name, event, self.layout.as_ref(), self.krate)]);
         let value = |part: &Part<'_>| match &part.origin {
             Origin::Field(field) => self.displayed(field, &self_field(field)),
             Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
@@ -65,7 +66,7 @@ impl Body<'_> {
         let krate = self.krate;
         let definitions = variants
             .iter()
-            .map(|variant| of_variant(name, variant, self.is_generic, krate));
+            .map(|variant| of_variant(name, variant, self.layout.as_ref(), krate));
         let definitions = self.definitions(&definitions.collect::<Vec<_>>());
         let index = variants.iter().enumerate().map(|(index, variant)| {
             let ident = variant.ident;

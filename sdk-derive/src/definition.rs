@@ -12,7 +12,7 @@ use crate::model::{Content, Event, Origin, Part, Variant, Wrapped};
 pub(crate) fn of_variant(
     name: &Ident,
     variant: &Variant<'_>,
-    is_generic: bool,
+    layout: Option<&TokenStream>,
     krate: &Path,
 ) -> TokenStream {
     let serde = variant.serde.as_ref();
@@ -20,7 +20,7 @@ pub(crate) fn of_variant(
         Content::Fields(event) => {
             let definition = alone(event, krate);
             let path = format!("::{}::{}", name.unraw(), variant.ident.unraw());
-            let of_type = of_type(&path, is_generic);
+            let of_type = of_type(&path, layout);
             let in_variant = in_variant(serde);
             evaluated_late(&quote!(#definition #of_type #in_variant))
         }
@@ -31,7 +31,7 @@ pub(crate) fn of_variant(
 pub(crate) fn of_struct(
     name: &Ident,
     event: &Event<'_>,
-    is_generic: bool,
+    layout: Option<&TokenStream>,
     krate: &Path,
 ) -> TokenStream {
     let constant = |part: Option<&Part<'_>>, call: &str| match &part?.origin {
@@ -44,7 +44,7 @@ pub(crate) fn of_struct(
     let emitter_id = constant(event.emitter_id.as_ref(), "with_emitter_id");
     let emitter_type = constant(event.emitter_type.as_ref(), "with_emitter_type");
     let definition = alone(event, krate);
-    let of_type = of_type(&format!("::{}", name.unraw()), is_generic);
+    let of_type = of_type(&format!("::{}", name.unraw()), layout);
     evaluated_late(&quote!(#definition #emitter_id #emitter_type #of_type))
 }
 
@@ -77,12 +77,12 @@ pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     quote!(#krate::EventDefinition::new(#name) #version #aliases #pii #upcast_from)
 }
 
-fn of_type(path: &str, is_generic: bool) -> TokenStream {
-    let method = match is_generic {
-        true => format_ident!("of_generic_type"),
-        false => format_ident!("of_type"),
-    };
-    quote!(.#method(::core::concat!(::core::module_path!(), #path)))
+fn of_type(path: &str, layout: Option<&TokenStream>) -> TokenStream {
+    let path = quote!(::core::concat!(::core::module_path!(), #path));
+    match layout {
+        Some(layout) => quote!(.of_generic_type(#path, #layout)),
+        None => quote!(.of_type(#path)),
+    }
 }
 
 fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {

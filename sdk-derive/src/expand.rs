@@ -40,14 +40,9 @@ struct Expansion<'a> {
 impl Expansion<'_> {
     fn derived(&self, model: &Model<'_>) -> TokenStream {
         let name = &self.input.ident;
-        let generics = &self.input.generics;
-        let mut parameters = generics
-            .type_params()
-            .map(|_| ())
-            .chain(generics.const_params().map(|_| ()));
         let body = Body {
             krate: self.krate,
-            is_generic: parameters.next().is_some(),
+            layout: self.layout(),
         };
         let body = match model {
             Model::Struct(event) => body.of_struct(name, event),
@@ -142,6 +137,25 @@ impl Expansion<'_> {
             ]
         });
         bounds.into_iter().flatten().collect()
+    }
+
+    /// Tells instances of a type with type or const parameters apart.
+    fn layout(&self) -> Option<TokenStream> {
+        let generics = &self.input.generics;
+        let is_generic = self.is_generic() || generics.const_params().next().is_some();
+        is_generic.then(|| {
+            if generics.to_token_stream().to_string().contains('?') {
+                // A type that may be unsized has no constant size.
+                return quote!([0; 3]);
+            }
+            quote! {
+                [
+                    ::core::mem::size_of::<Self>(),
+                    ::core::mem::align_of::<Self>(),
+                    ::core::mem::needs_drop::<Self>() as usize
+                ]
+            }
+        })
     }
 
     fn is_generic(&self) -> bool {

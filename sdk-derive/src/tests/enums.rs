@@ -35,13 +35,21 @@ fn enum_expands_to_a_match_on_variants() {
             const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[
                 {
                     let __event = ::domain_events::EventDefinition::new("ORDER_SHIPPED")
-                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Shipped"))
+                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Shipped"), [
+                        ::core::mem::size_of::<Self>(),
+                        ::core::mem::align_of::<Self>(),
+                        ::core::mem::needs_drop::<Self>() as usize
+                    ])
                         .for_variant(0, "Shipped");
                     __event
                 },
                 {
                     let __event = ::domain_events::EventDefinition::new("GONE")
-                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Gone"))
+                        .of_generic_type(::core::concat!(::core::module_path!(), "::OrderEvent::Gone"), [
+                        ::core::mem::size_of::<Self>(),
+                        ::core::mem::align_of::<Self>(),
+                        ::core::mem::needs_drop::<Self>() as usize
+                    ])
                         .for_write_only_variant();
                     __event
                 },

@@ -79,7 +79,11 @@ fn type_parameters_get_bounds() {
         {
             const DEFINITIONS: &'static [my::events::EventDefinition] = &[{
                 let __event = my::events::EventDefinition::new("CHANGED")
-                    .of_generic_type(::core::concat!(::core::module_path!(), "::Changed"));
+                    .of_generic_type(::core::concat!(::core::module_path!(), "::Changed"), [
+                        ::core::mem::size_of::<Self>(),
+                        ::core::mem::align_of::<Self>(),
+                        ::core::mem::needs_drop::<Self>() as usize
+                    ]);
                 __event
             }];
             #[inline]

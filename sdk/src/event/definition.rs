@@ -31,8 +31,9 @@ pub(super) struct Declaration {
     pub(super) location: &'static Location<'static>,
     /// The path of the type. One macro call may declare several types at one location.
     pub(super) path: &'static str,
-    /// Instances of a generic type have the same declaration and are different types.
-    pub(super) is_generic: bool,
+    /// Size, alignment and need to drop of an instance of a generic type. Different instances
+    /// have the same location and path.
+    pub(super) layout: Option<[usize; 3]>,
 }
 
 impl EventDefinition {
@@ -58,7 +59,7 @@ impl EventDefinition {
             declared: Declaration {
                 location: Location::caller(),
                 path: "",
-                is_generic: false,
+                layout: None,
             },
         }
     }
@@ -77,14 +78,15 @@ impl EventDefinition {
         }
     }
 
-    /// Like [`of_type`](Self::of_type), for a type with type parameters. Its instances are
-    /// different types with one definition.
+    /// Like [`of_type`](Self::of_type), for an instance of a type with type parameters. The
+    /// instances share a definition and are told apart by their `layout`: the size, the
+    /// alignment, and 1 if the type needs to be dropped.
     #[must_use]
-    pub const fn of_generic_type(self, path: &'static str) -> Self {
+    pub const fn of_generic_type(self, path: &'static str, layout: [usize; 3]) -> Self {
         Self {
             declared: Declaration {
                 path,
-                is_generic: true,
+                layout: Some(layout),
                 ..self.declared
             },
             ..self
@@ -259,6 +261,11 @@ impl EventDefinition {
             of_enum: true,
             ..self
         }
+    }
+
+    /// Whether the definition belongs to a variant of an enum.
+    pub(super) const fn is_of_enum(&self) -> bool {
+        self.of_enum
     }
 
     /// Whether the definitions belong to an enum, which has one for each variant.

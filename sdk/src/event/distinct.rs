@@ -22,8 +22,9 @@ use super::definition::{EventDefinition, equal};
 /// ```
 ///
 /// An event may be listed twice, alone and as the content of an enum's variant, and so
-/// may its earlier versions. A type with type parameters may be listed once, because its
-/// instances are different types with the same name.
+/// may its earlier versions. Of a type with type parameters, list one instance: its
+/// instances are different types with the same name. Instances that occur only in enums
+/// are told apart by their size and alignment.
 ///
 /// If a type reads the events of another type on purpose, such as a smaller type for a
 /// projection, leave one of them out. This is why the list is written by hand.
@@ -111,6 +112,10 @@ impl EventDefinition {
             && a.location.column() == b.location.column()
             && equal(a.location.file(), b.location.file())
             && equal(a.path, b.path)
+            && match (a.layout, b.layout) {
+                (Some(a), Some(b)) => a[0] == b[0] && a[1] == b[1] && a[2] == b[2],
+                _ => true,
+            }
     }
 }
 
@@ -130,7 +135,10 @@ const fn insert(
         let is_itself = other_i - 1 == i && other_j == j;
         if other_hash == hash && !is_itself {
             let other = &types[other_i - 1][other_j];
-            let is_generic = one.declared.is_generic && one.is_named_as(other);
+            // Two instances of one generic type cannot be told apart for certain. An instance
+            // that an enum holds may be the one that is listed.
+            let may_be_one = other_i - 1 != i && (one.is_of_enum() || other.is_of_enum());
+            let is_generic = !may_be_one && one.declared.layout.is_some() && one.is_named_as(other);
             let is_related = one.precedes(other) || other.precedes(one);
             if other.is_called(name) && (is_generic || !is_related) {
                 same_name(name, is_generic);

@@ -191,7 +191,7 @@ impl de::Error for Error {
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::unexpected(&format!("{length} values"), expected)
+        Self::unexpected(&format!("a length of {length}"), expected)
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {

@@ -99,7 +99,8 @@ impl HiddenKeys {
 
     /// Records every key in a part of the document.
     pub(crate) fn add_all(&mut self, part: Range<usize>) {
-        self.0.push(part.start..part.end + 1);
+        // The key in front of the part ends where the part starts.
+        self.0.push(part.start + 1..part.end + 1);
     }
 
     fn contains(&self, end: usize) -> bool {
@@ -197,6 +198,6 @@ mod tests {
         assert_eq!(shown, ("/a/secret/1".to_owned(), false));
         let mut hidden = HiddenKeys::default();
         hidden.add_all(5..20);
-        assert_eq!(index.pointer(Some(&hidden)), cut(""));
+        assert_eq!(index.pointer(Some(&hidden)), cut("/a"));
     }
 }

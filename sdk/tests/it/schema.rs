@@ -233,8 +233,8 @@ fn an_event_of_which_no_example_can_be_made_says_what_to_write() {
     let error: SchemaError = events![Picky].json_schemas().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no example of PICKY (version 1) can be made from its schema: /Data: found another length; \
-         expected three letters; give the type or the field one by `#[schemars(example = …)]`"
+        "no example of PICKY (version 1) can be made from its schema: /Data/id: found a length of \
+         7; expected three letters; give the type or the field one by `#[schemars(example = …)]`"
     );
 }
 

@@ -55,7 +55,7 @@ fn that_is_new_passes_with_a_way_up_and_breaks_without_one() {
     let notes = passes(&first_of_two::events(), &second::events());
     assert_eq!(notes.len(), 2, "{notes:?}");
     let what = "the stored example cannot be read: a stored MEASURED has version 1, \
-                and this program has no way up from it to version 2";
+                and no upcast from version 1 to 2 is defined";
     breaks_once(
         &first_of_two::events(),
         &without_a_way_up::events(),

@@ -146,6 +146,7 @@ async fn main() -> Result<(), Failure> {
     road.and_back(PriceChanged {
         r#type: "tea".to_owned(),
         r#for: "USER".to_owned(),
+        clerk: 3,
         sold: i128::from(u64::MAX) * 1_000,
         change: Change { old: None, new: -1 },
     })

@@ -122,7 +122,7 @@ pub enum Parcel {
 
 /// 9. Generic, with a `where` clause and an array of a constant's length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
-#[event(crate = events, type = "STOCK_COUNTED", emitter_type = "SYSTEM")]
+#[event(crate = events, type = "STOCK_COUNTED", emitter_type = "SYSTEM", emitter_id = "warehouse")]
 pub struct Counted<K, const N: usize>
 where
     K: Debug + Clone,
@@ -141,6 +141,8 @@ pub struct PriceChanged {
     pub r#type: String,
     #[event(emitter_type)]
     pub r#for: String,
+    #[event(emitter_id)]
+    pub clerk: u8,
     pub sold: i128,
     #[serde(flatten)]
     pub change: Change,
