@@ -1,4 +1,4 @@
-//! The SDK as its users see it. One binary, so that it links once.
+//! The public API of the SDK. One binary, so that it is linked once.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -6,6 +6,7 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod canary;
 mod data;
 mod derive;
 #[cfg(feature = "sqs")]
@@ -16,9 +17,11 @@ mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
 mod hostile;
+mod ids;
 mod pii;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
+mod round_trip;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]

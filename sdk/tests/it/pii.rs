@@ -189,3 +189,119 @@ fn write_only_variant_is_redacted() {
         "{printed}"
     );
 }
+
+const CANARY: &str = "CANARY-7d1f93";
+
+/// serde moves or renames the personal field in a way that the derive cannot see.
+mod moved {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) struct Registered {
+        #[event(id)]
+        pub(super) id: u32,
+        #[event(pii)]
+        pub(super) name: &'static str,
+    }
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) enum Wrapped {
+        Registered(#[serde(serialize_with = "nested")] Registered),
+    }
+
+    fn nested<S: Serializer>(event: &Registered, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([("registered", event)])
+    }
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) enum Renamed {
+        Registered(#[serde(serialize_with = "renamed")] Registered),
+    }
+
+    fn renamed<S: Serializer>(event: &Registered, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([("n", event.name)])
+    }
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) enum Repeated {
+        Registered(#[serde(serialize_with = "repeated")] Registered),
+    }
+
+    fn repeated<S: Serializer>(event: &Registered, serializer: S) -> Result<S::Ok, S::Error> {
+        let inner = BTreeMap::from([("list", [BTreeMap::from([("name", event.name)])])]);
+        serializer.collect_map([("name", BTreeMap::new()), ("copy", inner)])
+    }
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) struct Newtype {
+        #[event(id)]
+        pub(super) id: u32,
+        #[event(pii)]
+        #[serde(rename = "renamed", serialize_with = "wrapped")]
+        pub(super) name: &'static str,
+        #[serde(flatten)]
+        pub(super) more: BTreeMap<&'static str, u8>,
+    }
+
+    fn wrapped<S: Serializer>(name: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([("deep", name)])
+    }
+
+    #[derive(Serialize, DomainEvent)]
+    pub(super) struct Optional {
+        #[event(id)]
+        pub(super) id: u32,
+        #[event(pii)]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(super) name: Option<&'static str>,
+    }
+}
+
+#[test]
+fn moved_pii_is_not_printed() {
+    use moved::{Newtype, Optional, Registered, Renamed, Repeated, Wrapped};
+
+    let registered = || Registered {
+        id: 7,
+        name: CANARY,
+    };
+    for (printed, expected) in [
+        (
+            Redacted(&Wrapped::Registered(registered())).to_string(),
+            "REGISTERED <redacted>",
+        ),
+        (
+            Redacted(&Renamed::Registered(registered())).to_string(),
+            "REGISTERED <redacted>",
+        ),
+        (
+            Redacted(&Repeated::Registered(registered())).to_string(),
+            r#"REGISTERED {"name": <redacted>, "copy": {"list":[{"name":<redacted>}]}}"#,
+        ),
+        (
+            Redacted(&Newtype {
+                id: 7,
+                name: CANARY,
+                more: [("a", 1)].into(),
+            })
+            .to_string(),
+            r#"NEWTYPE {"id": 7, "renamed": <redacted>, "a": 1}"#,
+        ),
+        (
+            Redacted(&Optional { id: 7, name: None }).to_string(),
+            r#"OPTIONAL {"id": 7}"#,
+        ),
+        (
+            Redacted(&Optional {
+                id: 7,
+                name: Some(CANARY),
+            })
+            .to_string(),
+            r#"OPTIONAL {"id": 7, "name": <redacted>}"#,
+        ),
+    ] {
+        assert_eq!(printed, expected);
+    }
+}

@@ -164,6 +164,118 @@ fn empty_array_is_refused() {
     assert_eq!(error.code(), RejectionCode::NotAnEvent);
 }
 
+#[test]
+fn every_fault_of_an_event_is_reported() {
+    let body = with("EventType", "\"lower\"")
+        .replace("1596719980", "1596719980123")
+        .replace("\"EmitterType\":\"USER\",", "")
+        .replace(
+            '}',
+            ",\"Data\":{\"n\":1e200,\"k\":1,\"k\":2},\"StoredAt\":1}",
+        );
+    let event = wire::decode(&body, &message_id()).unwrap().remove(0);
+    let error = event.outcome.unwrap_err();
+    let faults: Vec<_> = std::iter::once(&error)
+        .chain(error.others())
+        .map(|fault| (fault.code().as_str(), fault.pointer()))
+        .collect();
+    assert_eq!(
+        faults,
+        [
+            ("INVALID_VALUE", "/EventType"),
+            ("INVALID_VALUE", "/Timestamp"),
+            ("NUMBER_NOT_STORABLE", "/Data/n"),
+            ("DUPLICATE_KEY", "/Data/k"),
+            ("RESERVED_FIELD", "/StoredAt"),
+            ("MISSING_FIELD", "/EmitterType"),
+        ]
+    );
+    assert!(
+        error.to_string().ends_with("(and 5 more faults)"),
+        "{error}"
+    );
+    let ids = event.identification;
+    assert_eq!(ids.event_type, None);
+    assert_eq!(ids.entity_id.unwrap(), "53877b2e");
+    assert_eq!(ids.emitter_id.unwrap(), "6b04fd08");
+}
+
+#[test]
+fn faults_of_one_event_are_bounded() {
+    let bad = format!("{{\"Data\":{{{}\"k\":0}}}}", "\"k\":1e200,".repeat(10_000));
+    let error = decode_one(&bad).unwrap_err();
+    assert_eq!(error.others().len(), 7);
+}
+
+#[test]
+fn too_large_event_keeps_its_ids() {
+    let data = format!("{{\"a\":{:?}}}", "x".repeat(410_000));
+    let body = with("Data", &data);
+    let event = wire::decode(&body, &message_id()).unwrap().remove(0);
+    assert_eq!(event.outcome.unwrap_err().code(), RejectionCode::TooLarge);
+    assert_eq!(event.identification.event_type.unwrap(), "EVENT_TEST");
+}
+
+#[test]
+fn transport_envelope_is_named_with_its_setting() {
+    let event = with("Data", "{}");
+    let quoted = serde_json::to_string(&event).unwrap();
+    let sns = format!(
+        r#"{{"Type":"Notification","MessageId":"m","TopicArn":"arn:aws:sns:eu-west-1:1:t","Message":{quoted},"Timestamp":"2026-01-01T00:00:00.000Z"}}"#
+    );
+    let event_bridge = format!(
+        r#"{{"version":"0","id":"i","detail-type":"d","source":"s","account":"1","time":"2026-01-01T00:00:00Z","region":"eu-west-1","resources":[],"detail":{event}}}"#
+    );
+    for (body, setting) in [
+        (sns, "RawMessageDelivery"),
+        (event_bridge, "InputPath = \"$.detail\""),
+        (quoted, "encode the event only once"),
+    ] {
+        let error = wire::decode(&body, &message_id())
+            .and_then(|mut events| events.remove(0).outcome)
+            .unwrap_err();
+        assert_eq!(error.code(), RejectionCode::NotAnEvent);
+        assert_eq!(error.pointer(), "");
+        assert!(error.reason().contains(setting), "{error}");
+        assert!(error.others().is_empty());
+    }
+    // An event with such fields is an event.
+    let fields = r#""Type":1,"TopicArn":1,"Message":1,"detail-type":1,"source":1,"detail":1"#;
+    assert!(decode_one(&with("Data", &format!("{{}},{fields}"))).is_ok());
+}
+
+#[test]
+fn empty_keys_count_as_one_byte() {
+    // 409,600 bytes are the limit. DynamoDB stores an empty key as one NUL.
+    let largest = |key: &str| {
+        let size = |n: usize| {
+            let data = format!("{{{key:?}:{:?}}}", "x".repeat(n));
+            decode_one(&with("Data", &data)).is_ok()
+        };
+        let (mut fits, mut too_large) = (400_000, 410_000);
+        while too_large - fits > 1 {
+            let middle = (fits + too_large) / 2;
+            *(if size(middle) {
+                &mut fits
+            } else {
+                &mut too_large
+            }) = middle;
+        }
+        fits
+    };
+    assert_eq!(largest(""), largest("k"));
+    assert_eq!(largest("\0"), largest("kk"));
+    assert_eq!(largest("k"), largest("kk") + 1);
+    let nested = |keys: usize| {
+        let inner = "{\"\":".repeat(keys) + "1" + &"}".repeat(keys);
+        let data = format!("{{\"a\":{inner}}}");
+        let sent = envelope(serde_json::from_str::<serde_json::Value>(&data).unwrap());
+        (sent.unwrap(), decode_one(&with("Data", &data)).unwrap())
+    };
+    let (sent, received) = nested(20);
+    assert_eq!(sent.data(), received.data());
+}
+
 /// An event with any data.
 #[derive(Serialize)]
 #[serde(transparent)]
