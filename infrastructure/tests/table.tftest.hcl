@@ -55,12 +55,8 @@ run "history_is_protected" {
   }
 
   assert {
-    condition = (
-      aws_dynamodb_table.events.billing_mode == "PAY_PER_REQUEST" &&
-      aws_dynamodb_table.events.on_demand_throughput[0].max_read_request_units == -1 &&
-      aws_dynamodb_table.events.on_demand_throughput[0].max_write_request_units == -1
-    )
-    error_message = "By default the table must be on demand, and -1 must remove a maximum that was set before."
+    condition     = aws_dynamodb_table.events.billing_mode == "PAY_PER_REQUEST" && length(aws_dynamodb_table.events.on_demand_throughput) == 0 && length(terraform_data.maximum) == 0
+    error_message = "By default the table must be on demand, without a maximum."
   }
 
   assert {
@@ -152,7 +148,7 @@ run "maximum_on_demand_is_set_if_given" {
   assert {
     condition = (
       aws_dynamodb_table.events.on_demand_throughput[0].max_write_request_units == 5000 &&
-      aws_dynamodb_table.events.on_demand_throughput[0].max_read_request_units == -1 &&
+      aws_dynamodb_table.events.on_demand_throughput[0].max_read_request_units == -1 && length(terraform_data.maximum) == 1 &&
       [for index in aws_dynamodb_table.events.global_secondary_index : index.on_demand_throughput[0].max_write_request_units] == [5000]
     )
     error_message = "The table and the index must have the same maximum, because the slower one delays the other."

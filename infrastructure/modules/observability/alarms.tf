@@ -154,7 +154,11 @@ locals {
     }) if try(var.alarms[name].enabled, true)
   }
 
-  critical = sort([for name, alarm in local.alarms : name if alarm.severity == "critical"])
+  critical  = sort([for name, alarm in local.alarms : name if alarm.severity == "critical"])
+  composite = var.composite_alarm && length(local.critical) > 0
+
+  alarm_names      = sort(concat(keys(local.alarms), local.composite ? ["critical"] : []))
+  alarm_arn_prefix = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.current.account_id}:alarm"
 
   # With a composite alarm, one notification stands for all critical alarms.
   actions_by_severity = {
@@ -226,7 +230,7 @@ resource "aws_cloudwatch_metric_alarm" "alarms" {
 }
 
 resource "aws_cloudwatch_composite_alarm" "critical" {
-  count = var.composite_alarm && length(local.critical) > 0 ? 1 : 0
+  count = local.composite ? 1 : 0
 
   alarm_name        = "${var.name}-critical"
   alarm_description = <<-EOT

@@ -5,12 +5,12 @@ output "dashboard_name" {
 
 output "alarm_names" {
   description = "Names of all alarms."
-  value       = sort(concat([for alarm in aws_cloudwatch_metric_alarm.alarms : alarm.alarm_name], aws_cloudwatch_composite_alarm.critical[*].alarm_name))
+  value       = [for name in local.alarm_names : "${var.name}-${name}"]
 }
 
 output "alarm_arns" {
   description = "ARNs of all alarms."
-  value       = concat([for alarm in aws_cloudwatch_metric_alarm.alarms : alarm.arn], aws_cloudwatch_composite_alarm.critical[*].arn)
+  value       = [for name in local.alarm_names : "${local.alarm_arn_prefix}:${var.name}-${name}"]
 }
 
 output "alarm_topic_arn" {

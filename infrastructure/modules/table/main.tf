@@ -8,9 +8,10 @@ locals {
   index_name  = "by-type"
   index_arn   = "${aws_dynamodb_table.events.arn}/index/${local.index_name}"
 
-  # -1 is DynamoDB's value for "no maximum". Leaving the block out would keep a
-  # maximum that was set before.
-  on_demand_maximum = local.provisioned ? [] : [{
+  # -1 is DynamoDB's value for "no maximum", for the one of the two that is not
+  # set. Without any maximum, DynamoDB returns no block, so the configuration
+  # must not have one either.
+  maximum = var.max_read_request_units == null && var.max_write_request_units == null ? [] : [{
     read  = coalesce(var.max_read_request_units, -1)
     write = coalesce(var.max_write_request_units, -1)
   }]
@@ -61,7 +62,7 @@ resource "aws_dynamodb_table" "events" {
       write_capacity  = local.provisioned ? var.write_capacity : null
 
       dynamic "on_demand_throughput" {
-        for_each = local.on_demand_maximum
+        for_each = local.maximum
 
         content {
           max_read_request_units  = on_demand_throughput.value.read
@@ -76,7 +77,7 @@ resource "aws_dynamodb_table" "events" {
   write_capacity = local.provisioned ? var.write_capacity : null
 
   dynamic "on_demand_throughput" {
-    for_each = local.on_demand_maximum
+    for_each = local.maximum
 
     content {
       max_read_request_units  = on_demand_throughput.value.read
@@ -107,6 +108,43 @@ resource "aws_dynamodb_table" "events" {
   }
 
   tags = var.tags
+}
+
+# The provider sends nothing when the block on_demand_throughput is removed, so
+# the maximum would stay, and every plan would show the same change. This
+# resource exists while there is a maximum; its destruction removes the maximum.
+resource "terraform_data" "maximum" {
+  count = length(local.maximum)
+
+  input = {
+    table  = aws_dynamodb_table.events.name
+    region = var.region
+    none   = jsonencode({ MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 })
+    index_updates = jsonencode([for index in local.indexed ? [local.index_name] : [] : {
+      Update = { IndexName = index, OnDemandThroughput = { MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 } }
+    }])
+  }
+
+  provisioner "local-exec" {
+    when        = destroy
+    interpreter = ["/bin/sh", "-euc"]
+    command     = <<-EOT
+      command -v aws >/dev/null || {
+        echo "The AWS CLI (command: aws) is missing. It removes the maximum of read and write request units from the table. Install it and apply again." >&2
+        exit 1
+      }
+      set -- --table-name "$TABLE" --on-demand-throughput "$NONE"
+      [ "$INDEX_UPDATES" = "[]" ] || set -- "$@" --global-secondary-index-updates "$INDEX_UPDATES"
+      aws dynamodb update-table --region "$TABLE_REGION" "$@" >/dev/null
+      aws dynamodb wait table-exists --region "$TABLE_REGION" --table-name "$TABLE"
+    EOT
+    environment = {
+      TABLE         = self.input.table
+      TABLE_REGION  = self.input.region
+      NONE          = self.input.none
+      INDEX_UPDATES = self.input.index_updates
+    }
+  }
 }
 
 # Readers in other accounts need a policy on the table besides their own.
