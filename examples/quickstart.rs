@@ -49,7 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .emit(OrderEvent::Shipped { order, parcels })
         .await?;
     println!("  SQS accepted {}", shipped.event_id);
-    store.wait_for(&shipped, Duration::from_secs(10)).await?;
+    for receipt in [&placed, &shipped] {
+        store.wait_for(receipt, Duration::from_secs(10)).await?;
+    }
 
     println!("\nRead the history of order 1001:");
     let mut history = store.history(&shipped.entity_id).decode::<OrderEvent>();
