@@ -193,7 +193,7 @@ build() {
   cd -- "$root"
   target_dir=${CARGO_TARGET_DIR:-target}
   [[ $target_dir == /* ]] || target_dir=$root/$target_dir
-  build_args=(-p domain-events-consumer --bin bootstrap --no-default-features --features lambda --profile lambda)
+  build_args=(-p domain-events-consumer --bin bootstrap --profile lambda)
 
   say "Building the function for $architecture ($builder)"
   case $builder in

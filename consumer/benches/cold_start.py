@@ -1,7 +1,6 @@
 """What a cold start costs: the real `bootstrap`, next to a Python handler with boto3.
 
-    cargo build -p domain-events-consumer --bin bootstrap --no-default-features \
-        --features lambda --profile lambda
+    cargo build -p domain-events-consumer --bin bootstrap --profile lambda
     cargo build --workspace --all-features --bin domain-events
     .ci/venv && target/venv/bin/python consumer/benches/cold_start.py
 

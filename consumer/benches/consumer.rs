@@ -23,9 +23,9 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain_events::{EntityId, EventId, EventStore, wire};
-use domain_events_consumer::local::{Options, Stack};
-use domain_events_consumer::verdict::Record;
+use domain_events_consumer::record::Record;
 use domain_events_consumer::{DeadLetterQueue, Handler};
+use domain_events_local::{Options, Stack};
 use futures::StreamExt;
 
 #[path = "../tests/it/support/proxy.rs"]

@@ -6,7 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::failure;
-use crate::verdict::Rejection;
+use crate::record::Rejection;
 
 /// Entries and bytes of one `SendMessageBatch` (SQS developer guide, "Message
 /// quotas"); attributes count.
@@ -126,8 +126,8 @@ fn attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, String)> {
         ("OriginalMessageId", letter.message_id.to_owned()),
         ("RejectionReason", acceptable(&letter.rejection.reason)),
     ];
-    if !letter.rejection.place.is_empty() {
-        attributes.push(("RejectionPlace", acceptable(&letter.rejection.place)));
+    if !letter.rejection.pointer.is_empty() {
+        attributes.push(("RejectionPointer", acceptable(&letter.rejection.pointer)));
     }
     let mut bytes = letter.body.len();
     let fits = attributes.iter().take_while(|(name, value)| {
@@ -181,7 +181,7 @@ mod tests {
     fn batches_respect_entries_and_bytes() {
         let rejection = Rejection {
             code: RejectionCode::NotJson,
-            place: String::new(),
+            pointer: String::new(),
             reason: "r".to_owned(),
         };
         let letters = |count: usize, size: usize| -> Vec<DeadLetter<'_>> {

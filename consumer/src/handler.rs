@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use domain_events::{Appended, Envelope, EventStore, RejectionCode, StoreError, Timestamp};
+use domain_events::{AppendOutcome, Envelope, EventStore, RejectionCode, StoreError, Timestamp};
 use tokio::time::Instant;
 
 use crate::clients::RequestCounter;
 use crate::dead_letters::{DeadLetter, DeadLetterQueue};
 use crate::metrics::Metrics;
-use crate::verdict::{Judged, Record, Rejection, Unjudged, Verdict, judge};
+use crate::record::{DecodeFailure, DecodedRecord, Record, Rejection, Verdict, decode_record};
 
 /// Judges messages, stores their events, and moves what can never be stored.
 #[derive(Debug, Clone)]
@@ -70,16 +70,18 @@ impl Handler {
     pub async fn handle(&self, records: &[Record], deadline: Option<Instant>) -> Report {
         let mut metrics = Metrics::default();
         let mut envelopes: Vec<Envelope> = Vec::with_capacity(records.len());
-        let mut messages: Vec<Result<Vec<Progress<'_>>, Unjudged>> =
+        let mut messages: Vec<Result<Vec<Progress<'_>>, DecodeFailure>> =
             Vec::with_capacity(records.len());
         for record in records {
-            let events = judge(record).map(|events| {
+            let events = decode_record(record).map(|events| {
                 let event = |event| match event {
-                    Judged::Valid(envelope) => {
+                    DecodedRecord::Valid(envelope) => {
                         envelopes.push(envelope);
                         Progress::Appending(envelopes.len() - 1)
                     }
-                    Judged::Rejected(text, rejection) => Progress::Rejected(text.into(), rejection),
+                    DecodedRecord::Rejected(text, rejection) => {
+                        Progress::Rejected(text.into(), rejection)
+                    }
                 };
                 events.into_iter().map(event).collect()
             });
@@ -119,7 +121,7 @@ impl Handler {
                                     metrics.appended(
                                         &envelopes[n],
                                         verdict,
-                                        appended[n] == Ok(Appended::Tied),
+                                        appended[n] == Ok(AppendOutcome::StoredWithTieBreak),
                                     );
                                     log_done(record, &envelopes[n], verdict);
                                 }
@@ -219,7 +221,7 @@ fn packed<'a>(many: &[(Cow<'_, str>, Rejection)]) -> (Cow<'a, str>, Cow<'a, Reje
     let first = &many[0].1;
     let rejection = Rejection {
         code: first.code,
-        place: format!("/0{}", first.place),
+        pointer: format!("/0{}", first.pointer),
         reason: format!(
             "the first of {} events rejected here: {}",
             many.len(),
@@ -238,13 +240,16 @@ enum Outcome<'a> {
     Failed(&'a StoreError),
 }
 
-fn outcome<'a>(envelope: &Envelope, appended: &'a Result<Appended, StoreError>) -> Outcome<'a> {
+fn outcome<'a>(
+    envelope: &Envelope,
+    appended: &'a Result<AppendOutcome, StoreError>,
+) -> Outcome<'a> {
     match appended {
-        Ok(Appended::Duplicate) => Outcome::Done(Verdict::Duplicate),
+        Ok(AppendOutcome::Duplicate) => Outcome::Done(Verdict::Duplicate),
         Ok(_) => Outcome::Done(Verdict::Stored),
         Err(StoreError::Refused { code }) => Outcome::Rejected(Rejection {
             code: RejectionCode::InvalidValue,
-            place: String::new(),
+            pointer: String::new(),
             reason: format!(
                 "DynamoDB refuses the item of event {} ({code}); see that the table's keys are ID (S) and Timestamp (N)",
                 envelope.event_id()
@@ -304,7 +309,7 @@ fn log_rejected(record: &Record, rejections: &[(Cow<'_, str>, Rejection)]) {
             verdict = Verdict::Rejected.as_str(),
             message_id = record.message_id,
             code = rejection.code.as_str(),
-            place = rejection.place,
+            pointer = rejection.pointer,
             reason = rejection.reason,
         );
     }

@@ -20,7 +20,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::new(format!(
-        "warn,domain_events={level},domain_events_consumer={level}"
+        "warn,domain_events={level},domain_events_consumer={level},domain_events_local={level}"
     ));
     tracing_subscriber::fmt()
         .json()

@@ -7,7 +7,7 @@ use domain_events::{Envelope, RejectionCode};
 use serde_json::{Value, json};
 
 use crate::handler::age_millis;
-use crate::verdict::Verdict;
+use crate::record::Verdict;
 
 /// Values of one metric in one log line (CloudWatch user guide, "Embedded metric
 /// format specification").

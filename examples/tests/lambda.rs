@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use domain_events_consumer::local::{Options, Stack};
+use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;

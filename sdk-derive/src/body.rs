@@ -116,7 +116,7 @@ impl Body<'_> {
                 Content::Wrapped(held) => {
                     let (ident, ty) = (variant.ident, held.ty);
                     quote! {
-                        <#ty as #krate::DomainEvent>::upcast(__older.of_variant()).map(Self::#ident)
+                        <#ty as #krate::DomainEvent>::upcast(__older.for_variant()).map(Self::#ident)
                     }
                 }
             };
@@ -139,7 +139,7 @@ impl Body<'_> {
         quote! {
             #[inline]
             fn upcast(
-                __older: #krate::OlderEvent<'_>
+                __older: #krate::PastVersion<'_>
             ) -> ::core::result::Result<Self, #krate::DecodeError> {
                 #body
             }

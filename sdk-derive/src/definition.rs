@@ -70,17 +70,19 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     let span = at(ty.span());
     let krate = located(krate, span);
     let in_variant = located(&in_variant(serde), span);
-    let without_pii = held.is_moved.then(|| quote_spanned!(span=> .without_pii()));
+    let assert_no_pii = held
+        .is_moved
+        .then(|| quote_spanned!(span=> .assert_no_pii()));
     quote_spanned! {span=>
-        #krate::EventDefinition::only(<#ty as #krate::DomainEvent>::DEFINITIONS)
-            #without_pii #in_variant
+        #krate::EventDefinition::single(<#ty as #krate::DomainEvent>::DEFINITIONS)
+            #assert_no_pii #in_variant
     }
 }
 
 fn in_variant(serde: Option<&(u32, String)>) -> TokenStream {
     let Some((index, name)) = serde else {
-        return quote!(.in_unread_variant());
+        return quote!(.for_write_only_variant());
     };
     let index = Literal::u32_unsuffixed(*index);
-    quote!(.in_variant(#index, #name))
+    quote!(.for_variant(#index, #name))
 }

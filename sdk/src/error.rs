@@ -1,19 +1,8 @@
-//! What can go wrong, one type per operation.
+//! Why an event is refused. Every layer above uses these types.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-
-use crate::event::EventType;
-
-#[cfg(feature = "sqs")]
-mod emit;
-#[cfg(feature = "store")]
-mod store;
-
-#[cfg(feature = "sqs")]
-pub use emit::{BuildError, EmitError, TryEmitError};
-#[cfg(feature = "store")]
-pub use store::{CorruptItem, ReadError, StoreError};
 
 /// Why an event was refused.
 ///
@@ -75,16 +64,16 @@ impl fmt::Display for RejectionCode {
 #[derive(Debug, Clone)]
 pub struct InvalidEvent {
     code: RejectionCode,
-    place: String,
+    pointer: String,
     reason: String,
     source: Option<Arc<serde_json::Error>>,
 }
 
 impl InvalidEvent {
-    pub(crate) fn new(code: RejectionCode, place: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(code: RejectionCode, pointer: &str, reason: impl Into<String>) -> Self {
         Self {
             code,
-            place: place.to_owned(),
+            pointer: pointer.to_owned(),
             reason: reason.into(),
             source: None,
         }
@@ -105,7 +94,7 @@ impl InvalidEvent {
     /// Puts `key` in front of the place, as one step of a JSON pointer.
     pub(crate) fn inside(mut self, key: &str) -> Self {
         let step = key.replace('~', "~0").replace('/', "~1");
-        self.place = format!("/{step}{}", self.place);
+        self.pointer = format!("/{step}{}", self.pointer);
         self
     }
 
@@ -115,8 +104,8 @@ impl InvalidEvent {
     }
 
     /// Where, as a JSON pointer (RFC 6901); empty where the whole event is meant.
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
 
     /// What was found and what is expected, in one sentence without payload.
@@ -127,7 +116,7 @@ impl InvalidEvent {
 
 impl PartialEq for InvalidEvent {
     fn eq(&self, other: &Self) -> bool {
-        (self.code, &self.place, &self.reason) == (other.code, &other.place, &other.reason)
+        (self.code, &self.pointer, &self.reason) == (other.code, &other.pointer, &other.reason)
     }
 }
 
@@ -135,67 +124,27 @@ impl fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             code,
-            place,
+            pointer,
             reason,
             ..
         } = self;
-        if place.is_empty() {
+        if pointer.is_empty() {
             write!(f, "invalid event: {code}: {reason}")
         } else {
-            write!(f, "invalid event: {code} at {place}: {reason}")
+            write!(f, "invalid event: {code} at {pointer}: {reason}")
         }
     }
 }
 
-impl std::error::Error for InvalidEvent {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for InvalidEvent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|e| e as _)
     }
 }
 
-/// A stored event that its type in this program cannot read.
-///
-/// It tells places and kinds, never the data, so it may be logged.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The data is not of the type's shape.
-    #[error(
-        "the data of a stored {event_type} (version {version}) does not fit its type at {place}: {reason}"
-    )]
-    Data {
-        /// Type of the stored event.
-        event_type: EventType,
-        /// Version that it was stored with.
-        version: u16,
-        /// Where, as a JSON pointer (RFC 6901).
-        place: String,
-        /// What was found and what is expected, in kind.
-        reason: String,
-    },
-    /// The event was written by an earlier version, and the type has no way up
-    /// from that.
-    #[error(
-        "a stored {event_type} has version {stored}, and this program has no way up from it to version {known}"
-    )]
-    OlderVersion {
-        /// Type of the stored event.
-        event_type: EventType,
-        /// Version that it was stored with.
-        stored: u16,
-        /// Version that this program reads.
-        known: u16,
-    },
-    /// The event was written by a later version of the program.
-    #[error(
-        "a stored {event_type} has version {stored}, and this program knows up to version {known}"
-    )]
-    NewerVersion {
-        /// Type of the stored event.
-        event_type: EventType,
-        /// Version that it was stored with.
-        stored: u16,
-        /// Latest version that this program knows.
-        known: u16,
-    },
+/// An error and its causes on one line, each after a colon.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

@@ -35,8 +35,8 @@
 //! # }
 //! ```
 //!
-//! The consumer that stores the events, and an embedded stack for tests, are in
-//! the package `domain-events-consumer`.
+//! The package `domain-events-consumer` stores the events; `domain-events-local` is an
+//! embedded stack for tests.
 //!
 //! # Features
 //!
@@ -52,43 +52,48 @@
 
 #![forbid(unsafe_code)]
 
-pub mod wire;
-
-mod definition;
-mod envelope;
+#[cfg(feature = "__aws")]
+mod aws;
+#[cfg(feature = "__aws")]
+mod backoff;
 mod error;
 mod event;
-mod identity;
-mod older;
-mod redacted;
+mod json;
+#[cfg(feature = "sqs")]
+mod publisher;
 #[cfg(feature = "schema")]
 pub mod schema;
-#[cfg(feature = "sqs")]
-mod sdk;
 #[cfg(feature = "store")]
 pub mod store;
-mod timestamp;
+pub mod wire;
+
+/// What the other packages of this project share with this one. Not part of the public
+/// API: it changes without notice.
+#[doc(hidden)]
+pub mod __internals {
+    #[cfg(feature = "__aws")]
+    pub use crate::aws::{AwsFailure, behavior_version, timeouts};
+    #[cfg(feature = "__aws")]
+    pub use crate::backoff::Backoff;
+    pub use crate::error::with_causes;
+}
 
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
 
-pub use definition::EventDefinition;
-pub use envelope::{Context, Envelope, EnvelopeBuilder, MAX_ITEM_BYTES};
-#[cfg(feature = "sqs")]
-pub use error::{BuildError, EmitError, TryEmitError};
-#[cfg(feature = "store")]
-pub use error::{CorruptItem, ReadError, StoreError};
-pub use error::{DecodeError, InvalidEvent, RejectionCode};
+pub use error::{InvalidEvent, RejectionCode};
 pub use event::{
-    CausationId, CorrelationId, DomainEvent, Emitter, EmitterId, EmitterType, EntityId, EventId,
-    EventType,
+    CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
+    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
+    PastVersion, Redacted, Timestamp,
 };
-pub use older::OlderEvent;
-pub use redacted::Redacted;
 #[cfg(feature = "spool")]
-pub use sdk::SpoolError;
+pub use publisher::SpoolError;
 #[cfg(feature = "sqs")]
-pub use sdk::{Durability, Emission, Receipt, RequestError, Sdk, SdkBuilder, ShutdownReport};
+pub use publisher::{
+    BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
+    ShutdownReport, TryEmitError,
+};
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]
 pub use serde::Serialize;
@@ -96,5 +101,6 @@ pub use serde::Serialize;
 #[doc(no_inline)]
 pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]
-pub use store::{Appended, Decoded, EventStore, StoredEvent};
-pub use timestamp::Timestamp;
+pub use store::{
+    AppendOutcome, CorruptItem, Decoded, EventStore, ReadError, StoreError, StoredEvent,
+};

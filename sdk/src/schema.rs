@@ -57,9 +57,9 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::definition::EventDefinition;
-use crate::envelope::Envelope;
-use crate::error::DecodeError;
+use crate::event::DecodeError;
+use crate::event::definition::EventDefinition;
+use crate::event::envelope::Envelope;
 use crate::event::{DomainEvent, EventType};
 
 mod asyncapi;

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::envelope::Envelope;
-use crate::error::{CorruptItem, ReadError, StoreError};
+use crate::event::envelope::Envelope;
+use crate::event::timestamp::Timestamp;
 use crate::event::{EntityId, EventId, EventType};
-use crate::timestamp::Timestamp;
-use crate::wire::field;
 
 mod append;
 mod by_type;
 mod dynamodb;
+mod error;
 mod history;
 mod item;
 mod retention;
 
-pub use append::Appended;
+pub use append::AppendOutcome;
 pub use by_type::ByType;
+pub use error::{CorruptItem, ReadError, StoreError};
 pub use history::{Decoded, History};
 pub use retention::{InvalidRetention, Retention};
 
@@ -83,23 +83,23 @@ impl EventStore {
     /// # Errors
     ///
     /// [`StoreError`]. Only [`StoreError::Refused`] and
-    /// [`StoreError::TooManyTies`] mean that the event is certainly not in the table.
+    /// [`StoreError::TieBreaksExhausted`] mean that the event is certainly not in the table.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the event stored or not, never half. Appending
     /// it again is always right: the same event is stored once.
-    pub async fn append(&self, envelope: &Envelope) -> Result<Appended, StoreError> {
+    pub async fn append(&self, envelope: &Envelope) -> Result<AppendOutcome, StoreError> {
         let outcomes = self.append_all(std::slice::from_ref(envelope), None).await;
         outcomes
             .into_iter()
             .next()
-            .unwrap_or(Err(StoreError::TimeIsUp))
+            .unwrap_or(Err(StoreError::DeadlineExceeded))
     }
 
     /// Appends many events, 25 to a request and several requests at a time. One
     /// outcome each, in order. At `deadline` it gives up waiting, and the
-    /// outcomes not known yet are [`StoreError::TimeIsUp`].
+    /// outcomes not known yet are [`StoreError::DeadlineExceeded`].
     ///
     /// # Cancel safety
     ///
@@ -108,7 +108,7 @@ impl EventStore {
         &self,
         envelopes: &[Envelope],
         deadline: Option<Instant>,
-    ) -> Vec<Result<Appended, StoreError>> {
+    ) -> Vec<Result<AppendOutcome, StoreError>> {
         let time_is_up = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -223,11 +223,11 @@ impl EventStore {
         let mut pause = Duration::from_millis(10);
         loop {
             let last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            let look = self.find(&receipt.entity_id, receipt.timestamp, &receipt.event_id);
+            let look = self.get(&receipt.entity_id, receipt.timestamp, &receipt.event_id);
             let found = match end {
                 Some(end) => tokio::time::timeout_at(end, look)
                     .await
-                    .unwrap_or(Err(ReadError::Store(StoreError::TimeIsUp)))?,
+                    .unwrap_or(Err(ReadError::Store(StoreError::DeadlineExceeded)))?,
                 None => look.await?,
             };
             if found.is_some() || last {
@@ -248,7 +248,7 @@ impl EventStore {
     /// # Cancel safety
     ///
     /// Nothing is left behind.
-    pub async fn find(
+    pub async fn get(
         &self,
         entity_id: &EntityId,
         timestamp: Timestamp,
@@ -372,17 +372,17 @@ impl FromStr for Cursor {
 }
 
 /// The names of the table's keys, for those who create one.
-pub mod schema {
-    use super::field;
+pub mod table {
+    use crate::event::fields;
 
     /// The hash key, a string.
-    pub const HASH_KEY: &str = field::ID;
+    pub const HASH_KEY: &str = fields::ID;
     /// The sort key, a number.
-    pub const SORT_KEY: &str = field::TIMESTAMP;
+    pub const SORT_KEY: &str = fields::TIMESTAMP;
     /// Name of the optional index; its sort key is the table's.
     pub const INDEX_NAME: &str = super::dynamodb::INDEX_NAME;
     /// The hash key of the optional index, a string.
-    pub const INDEX_KEY: &str = field::INDEX_KEY;
+    pub const INDEX_KEY: &str = fields::INDEX_KEY;
     /// The attribute for DynamoDB's time to live.
-    pub const EXPIRES_AT: &str = field::EXPIRES_AT;
+    pub const EXPIRES_AT: &str = fields::EXPIRES_AT;
 }

@@ -4,25 +4,17 @@
 //! side ([`decode`]) refuse the same events for the same reasons, so an event
 //! that `emit` accepted is one that the store can hold.
 
-pub(crate) mod check;
-pub(crate) mod data;
-pub(crate) mod json;
-mod misfit;
-pub(crate) mod number;
-mod serializer;
-pub(crate) mod text;
-mod writer;
-
-use self::check::{Keys, Refusal};
-use self::data::Json;
-use self::json::{NotJson, Reader, Token};
-use self::number::Number;
-use crate::envelope::{Envelope, Parts};
 use crate::error::{InvalidEvent, RejectionCode};
+use crate::event::envelope::{Envelope, Parts};
+use crate::event::timestamp::Timestamp;
 use crate::event::{
     CausationId, CorrelationId, Emitter, EmitterId, EmitterType, EntityId, EventId, EventType,
 };
-use crate::timestamp::Timestamp;
+use crate::json::document::Json;
+use crate::json::escape;
+use crate::json::limits::{self, Keys, Refusal};
+use crate::json::number::Number;
+use crate::json::reader::{NotJson, Reader, Token};
 
 /// The most bytes that SQS takes as one message, and as one request with all
 /// its messages (SQS developer guide, "Message quotas", since August 2025).
@@ -39,26 +31,7 @@ const MAX_EXTRA_FIELDS: usize = 20;
 const MAX_PACKED: usize = MAX_MESSAGE_BYTES
     / r#"{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}"#.len();
 
-/// The names of the fields; those of the item's attributes too.
-pub(crate) mod field {
-    pub(crate) const TIMESTAMP: &str = "Timestamp";
-    pub(crate) const EVENT_TYPE: &str = "EventType";
-    pub(crate) const ID: &str = "ID";
-    pub(crate) const EMITTER_ID: &str = "EmitterId";
-    pub(crate) const EMITTER_TYPE: &str = "EmitterType";
-    pub(crate) const DATA: &str = "Data";
-    pub(crate) const EVENT_ID: &str = "EventId";
-    pub(crate) const VERSION: &str = "Version";
-    pub(crate) const CORRELATION_ID: &str = "CorrelationId";
-    pub(crate) const CAUSATION_ID: &str = "CausationId";
-    pub(crate) const TRACE_PARENT: &str = "TraceParent";
-
-    /// Attributes that the store writes, and takes from no producer.
-    pub(crate) const STORED_AT: &str = "StoredAt";
-    pub(crate) const EXPIRES_AT: &str = "ExpiresAt";
-    pub(crate) const INDEX_KEY: &str = "IndexKey";
-}
-use field::*;
+use crate::event::fields::*;
 
 /// Writes an envelope as the body of an SQS message.
 ///
@@ -146,12 +119,12 @@ fn push_json(out: &mut String, name: &str, json: &str) {
 
 fn push_text(out: &mut String, name: &str, text: &str) {
     push_name(out, name);
-    text::push_quoted(out, text);
+    escape::push_quoted(out, text);
 }
 
 /// One event of a message, and what became of it.
 #[derive(Debug)]
-pub struct Decoded<'a> {
+pub struct DecodedEvent<'a> {
     /// The event's own text, as it came.
     pub text: &'a str,
     /// The envelope, or why there is none.
@@ -171,7 +144,10 @@ pub struct Decoded<'a> {
 /// [`RejectionCode::NotAnEvent`] if it is neither an object nor an array with
 /// something in it, or an array of more values than events fit into a message.
 /// Then nothing of it is stored.
-pub fn decode<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a>>, InvalidEvent> {
+pub fn decode<'a>(
+    body: &'a str,
+    message_id: &EventId,
+) -> Result<Vec<DecodedEvent<'a>>, InvalidEvent> {
     decode_body(body, message_id).map_err(|refusal| match refusal {
         Refusal::Invalid(error) => error,
         Refusal::Syntax(NotJson { at, what }) => {
@@ -184,15 +160,15 @@ pub fn decode<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a>
     })
 }
 
-fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a>>, Refusal> {
+fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<DecodedEvent<'a>>, Refusal> {
     let mut reader = Reader::new(body);
     let mut events = Vec::new();
     let first = reader.next()?;
     let found = kind(&first);
     match first {
         Token::BeginObject => {
-            let outcome = judge(&mut reader, first, || message_id.clone())?;
-            events.push(Decoded {
+            let outcome = decode_one(&mut reader, first, || message_id.clone())?;
+            events.push(DecodedEvent {
                 text: body,
                 outcome,
             });
@@ -214,8 +190,8 @@ fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a
             let identity = || {
                 EventId::new(format!("{message_id}-{index}")).unwrap_or_else(|_| message_id.clone())
             };
-            let outcome = judge(&mut reader, token, identity)?;
-            events.push(Decoded {
+            let outcome = decode_one(&mut reader, token, identity)?;
+            events.push(DecodedEvent {
                 text: &body[start..reader.offset()],
                 outcome,
             });
@@ -236,7 +212,7 @@ fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Vec<Decoded<'a
 
 /// Reads one event to its end, whatever is wrong with it. The error is that of
 /// the syntax, which ends the whole message.
-fn judge(
+fn decode_one(
     reader: &mut Reader<'_>,
     first: Token<'_>,
     identity: impl FnOnce() -> EventId,
@@ -367,7 +343,7 @@ fn keep<'a>(
     first: Token<'a>,
     name: &str,
 ) -> Result<Json, Refusal> {
-    let size = check::value(reader, first, 1).map_err(|e| e.inside(name))?;
+    let size = limits::value(reader, first, 1).map_err(|e| e.inside(name))?;
     Ok(Json {
         text: for_sqs(reader.text_from(start)),
         size,

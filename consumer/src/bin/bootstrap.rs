@@ -2,30 +2,30 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::process::ExitCode;
 
-use domain_events::EventStore;
 use domain_events_consumer::config::Config;
-use domain_events_consumer::{DeadLetterQueue, Handler, clients, lambda, log};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use domain_events_consumer::hosts::lambda;
+use domain_events_consumer::log;
 
-// One thread: at the CPU share of a small function a second one only takes
+// One thread: at the CPU share of a small function, a second thread only takes
 // turns with the first.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let config = Config::from_env()?;
+async fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return failed(&error),
+    };
     log::init(config.log);
-    let aws = clients::load().await;
-    let (dynamodb, requests) = clients::dynamodb(&aws);
-    let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);
-    if let Some(shards) = config.index_shards {
-        store = store.with_index_shards(shards);
+    match lambda::run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
     }
-    let dead_letters = DeadLetterQueue::new(clients::sqs(&aws), config.dead_letter_queue_url);
-    let handler = Arc::new(Handler::new(store, dead_letters).with_request_counter(requests));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| {
-        let handler = Arc::clone(&handler);
-        async move { lambda::invoke(&handler, event).await.map_err(Error::from) }
-    }))
-    .await
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    // The runtime reports a failed start by the exit code; CloudWatch keeps the text.
+    let _ = writeln!(std::io::stderr(), "bootstrap: {error}");
+    ExitCode::FAILURE
 }

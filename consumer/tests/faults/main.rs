@@ -18,6 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use domain_events_consumer::config::WorkerConfig;
+use domain_events_consumer::hosts::{stop_signal, worker};
+use domain_events_consumer::log;
 
 mod batches;
 mod events;
@@ -46,6 +49,9 @@ enum Arguments {
     /// A producer; the harness starts these itself.
     #[command(hide = true)]
     Producer(producer::Options),
+    /// A worker, as the command `domain-events worker` runs it; the harness starts these.
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,7 +88,7 @@ fn main() -> ExitCode {
     // As one of all tests it comes with the arguments of their harness.
     let ours = matches!(
         given.first().map(String::as_str),
-        Some("run" | "producer" | "--help")
+        Some("run" | "producer" | "worker" | "--help")
     );
     let arguments = match ours {
         true => Arguments::parse(),
@@ -94,6 +100,12 @@ fn main() -> ExitCode {
         match arguments {
             Arguments::Producer(options) => {
                 producer::run(options).await;
+                ExitCode::SUCCESS
+            }
+            Arguments::Worker => {
+                let config = WorkerConfig::from_env().unwrap();
+                log::init(config.config.log);
+                worker::run(config, stop_signal().unwrap()).await;
                 ExitCode::SUCCESS
             }
             Arguments::Run(run) => run_all(run).await,

@@ -8,7 +8,7 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
-use domain_events::{CausationId, CorrelationId, Durability, Emission, EmitError, Receipt, Sdk};
+use domain_events::{CausationId, CorrelationId, Durability, EmitError, EmitFuture, Receipt, Sdk};
 use domain_events_consumer::clients;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
@@ -96,7 +96,7 @@ pub(crate) async fn run(options: Options) {
             }
         } else {
             let permit = Arc::clone(&in_flight).acquire_owned().await.unwrap();
-            let emission: Emission = in_context(&sdk, &options.name, number).emit(event(number));
+            let emission: EmitFuture = in_context(&sdk, &options.name, number).emit(event(number));
             let (sdk, journal) = (sdk.clone(), Arc::clone(&journal));
             outcomes.spawn(async move {
                 let outcome = again(&sdk, emission.await, most).await;
@@ -123,7 +123,7 @@ fn in_context(sdk: &Sdk, producer: &str, number: u64) -> Sdk {
     match conversation(producer, number) {
         None => sdk.clone(),
         Some((correlation, causation)) => sdk
-            .correlated(CorrelationId::new(correlation).unwrap())
+            .with_correlation_id(CorrelationId::new(correlation).unwrap())
             .caused_by(CausationId::new(causation).unwrap()),
     }
 }

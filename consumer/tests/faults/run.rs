@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use clap::ValueEnum as _;
-use domain_events_consumer::local::{Options, Stack};
+use domain_events_local::{Options, Stack};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -251,7 +251,7 @@ fn worker(
 ) -> Place {
     let environment = environment.clone();
     let start = Box::new(move |_| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domain-events"));
+        let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("worker").envs(environment.clone());
         command.env("EVENT_WORKER_POLLERS", "4");
         command
@@ -323,7 +323,7 @@ async fn drained(stack: &Stack, most: Duration) -> bool {
         }
     };
     tokio::select! {
-        () = stack.drained() => true,
+        () = stack.wait_until_drained() => true,
         () = tokio::time::sleep(most) => false,
         () = tell => false,
     }

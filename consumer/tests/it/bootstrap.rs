@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain_events_consumer::local::Stack;
+use domain_events_local::Stack;
 use serde_json::{Value, json};
 
 use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};
@@ -85,8 +85,11 @@ async fn good_and_bad_messages_of_one_batch_go_their_ways() {
     assert_eq!(letters[0].0, "hello");
     assert_eq!(attribute(&letters[0], "RejectionCode"), Some("NOT_JSON"));
     assert_eq!(attribute(&letters[0], "OriginalMessageId"), Some("no-json"));
-    assert_eq!(attribute(&letters[0], "RejectionPlace"), None);
-    assert_eq!(attribute(&letters[1], "RejectionPlace"), Some("/EventType"));
+    assert_eq!(attribute(&letters[0], "RejectionPointer"), None);
+    assert_eq!(
+        attribute(&letters[1], "RejectionPointer"),
+        Some("/EventType")
+    );
 
     // The same batch again is the same: nothing twice, nothing failed.
     assert_eq!(
@@ -112,7 +115,7 @@ async fn a_packed_message_is_judged_event_by_event() {
         letters[0].0, "[7,{}]",
         "only what was rejected, packed as it came"
     );
-    assert_eq!(attribute(&letters[0], "RejectionPlace"), Some("/0"));
+    assert_eq!(attribute(&letters[0], "RejectionPointer"), Some("/0"));
     let reason = attribute(&letters[0], "RejectionReason").unwrap();
     assert!(reason.starts_with("the first of 2 events"), "{reason}");
 }

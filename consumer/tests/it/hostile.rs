@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain_events_consumer::local::Stack;
+use domain_events_local::Stack;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use domain_events_consumer::log;
-use domain_events_consumer::verdict::{Judged, judge};
+use domain_events_consumer::record::{DecodedRecord, decode_record};
 use list::{CANARY, Hostile, hostile};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -52,23 +52,23 @@ fn deliverable(body: &str) -> bool {
 fn the_consumer_judges_every_hostile_message_as_the_decoder_does() {
     for (name, body, expect) in texts() {
         let record = record("message-id", body);
-        let verdicts: Vec<String> = judge(&record)
+        let verdicts: Vec<String> = decode_record(&record)
             .unwrap()
             .iter()
             .map(|event| match event {
-                Judged::Valid(_) => "accept".to_owned(),
-                Judged::Rejected(_, rejection) => {
+                DecodedRecord::Valid(_) => "accept".to_owned(),
+                DecodedRecord::Rejected(_, rejection) => {
                     let shown = format!("{rejection:?}");
                     assert!(!shown.contains(CANARY), "{name}: {shown}");
-                    let told = format!("{} {}", rejection.code.as_str(), rejection.place);
+                    let told = format!("{} {}", rejection.code.as_str(), rejection.pointer);
                     told.trim_end_matches(' ').to_owned()
                 }
             })
             .collect();
         // Of a place that is longer, the beginning is kept.
         let kept = |verdict: &String| match verdict.split_once(' ') {
-            Some((code, place)) => {
-                format!("{code} {}", &place[..place.floor_char_boundary(1024)])
+            Some((code, pointer)) => {
+                format!("{code} {}", &pointer[..pointer.floor_char_boundary(1024)])
             }
             None => verdict.clone(),
         };

@@ -11,7 +11,6 @@ mod handler;
 mod hostile;
 mod hostile_list;
 mod recorded;
-mod sqs_endpoint;
 mod store;
 mod support;
 mod worker;

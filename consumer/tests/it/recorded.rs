@@ -12,10 +12,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use domain_events::{
     CausationId, CorrelationId, DecodeError, Decoded, DomainEvent, EntityId, Envelope,
-    EventDefinition, EventId, EventStore, OlderEvent, ReadError, StoredEvent,
+    EventDefinition, EventId, EventStore, PastVersion, ReadError, StoredEvent,
 };
-use domain_events_consumer::local::{Options, Stack};
 use domain_events_consumer::{DeadLetterQueue, Handler};
+use domain_events_local::{Options, Stack};
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain_events::store::{Cursor, schema};
+use domain_events::store::{Cursor, table};
 use domain_events::{
-    Appended, Decoded, DomainEvent, EntityId, Envelope, EventDefinition, EventId, EventStore,
+    AppendOutcome, Decoded, DomainEvent, EntityId, Envelope, EventDefinition, EventId, EventStore,
     ReadError, StoreError, Timestamp, wire,
 };
 use futures::{StreamExt, TryStreamExt};
@@ -46,7 +46,7 @@ async fn another_dynamodb_keeps_the_contract() {
         .await;
     let table = format!("contract-{}", EventId::random());
     let client = Client::new(&config);
-    domain_events_consumer::local::create_table(&client, &table)
+    domain_events_local::create_table(&client, &table)
         .await
         .unwrap();
     contract(&client, &table).await;

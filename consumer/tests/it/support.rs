@@ -1,8 +1,8 @@
 //! What the tests share.
 
 use domain_events::{EmitterId, EmitterType, EntityId, Envelope, EventId, EventType, Timestamp};
-use domain_events_consumer::local::{Options, Stack};
-use domain_events_consumer::verdict::Record;
+use domain_events_consumer::record::Record;
+use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
 
 pub(crate) mod proxy;

@@ -1,14 +1,11 @@
 //! The worker, and the command that runs it.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use domain_events::EventStore;
-use domain_events_consumer::local::{Options, Stack};
-use domain_events_consumer::worker::Worker;
+use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use domain_events_local::{Options, Stack};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::proxy::{Fault, Proxy, Request};
@@ -43,7 +40,7 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
     let stack = Stack::start(Options::default()).await.unwrap();
     send(&stack, &body("w", "1")).await;
     send(&stack, "hello").await;
-    let drained = tokio::time::timeout(Duration::from_secs(30), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(30), stack.wait_until_drained());
     drained.await.unwrap();
     assert_eq!(history(&stack, "w").await, ["1"]);
     assert_eq!(stack.dead_letters(), 1);
@@ -104,7 +101,7 @@ async fn a_poll_whose_connection_is_gone_does_not_wait_for_ever() {
     let stop = CancellationToken::new();
     let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
     send(&stack, &body("hang", "1")).await;
-    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
     drained.await.expect("the poller goes on");
     stop.cancel();
     running.await.unwrap();
@@ -129,7 +126,7 @@ async fn a_message_that_was_received_without_its_id_is_not_taken_for_done() {
     send(&stack, &body("no-id", "1")).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
-    let drained = tokio::time::timeout(Duration::from_secs(60), stack.drained());
+    let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
     drained.await.expect("it comes again");
     assert_eq!(history(&stack, "no-id").await, ["1"]);
     stop.cancel();
@@ -157,122 +154,4 @@ async fn data_in_a_folder_survives_a_restart() {
     assert_eq!(history(&stack, "kept").await, ["1"]);
     stack.stop().await;
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-fn command(arguments: &[&str], environment: Vec<(&'static str, String)>) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_domain-events"))
-        .args(arguments)
-        .env_clear()
-        .envs(environment)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
-
-fn terminate(child: &Child) {
-    let id = child.id().unwrap().to_string();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
-#[tokio::test]
-async fn the_worker_command_drains_on_sigterm() {
-    let stack = endpoints().await;
-    let mut child = command(&["worker"], stack.environment());
-    send(&stack, &body("command", "1")).await;
-    until(vec!["1".to_owned()], || history(&stack, "command")).await;
-    terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(status.success(), "{status}");
-    let mut output = String::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut output)
-        .await
-        .unwrap();
-    assert!(
-        output.contains("\"verdict\":\"stored\"") && output.contains("\"Stored\":1"),
-        "{output}"
-    );
-}
-
-#[tokio::test]
-async fn the_worker_command_tells_all_that_is_missing() {
-    let child = command(&["worker"], vec![("EVENT_QUEUE_URL", "here".to_owned())]);
-    let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    for problem in [
-        "EVENT_TABLE is not set",
-        "DEAD_LETTER_QUEUE_URL is not set",
-        "EVENT_QUEUE_URL is \"here\"",
-    ] {
-        assert!(told.contains(problem), "{told}");
-    }
-}
-
-#[tokio::test]
-async fn the_local_command_prints_its_variables_first() {
-    let mut child = command(
-        &["local", "--sqs-port", "0", "--dynamodb-port", "0"],
-        Vec::new(),
-    );
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut names = Vec::new();
-    while names.len() < 9 {
-        let line = lines.next_line().await.unwrap().unwrap();
-        let (name, value) = line
-            .strip_prefix("export ")
-            .unwrap()
-            .split_once('=')
-            .unwrap();
-        assert!(!value.is_empty());
-        names.push(name.to_owned());
-    }
-    for name in [
-        "EVENT_QUEUE_URL",
-        "DEAD_LETTER_QUEUE_URL",
-        "EVENT_TABLE",
-        "AWS_ENDPOINT_URL_SQS",
-        "AWS_ENDPOINT_URL_DYNAMODB",
-        "AWS_REGION",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    ] {
-        assert!(names.iter().any(|n| n == name), "{name}");
-    }
-    terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(status.success(), "{status}");
-}
-
-#[tokio::test]
-async fn a_port_that_is_taken_is_told_with_the_way_out() {
-    let stack = endpoints().await;
-    let port = stack.sqs_endpoint().rsplit_once(':').unwrap().1.to_owned();
-    let child = command(
-        &["local", "--sqs-port", &port, "--dynamodb-port", "0"],
-        Vec::new(),
-    );
-    let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        told.contains(&format!("cannot listen on 127.0.0.1:{port}")),
-        "{told}"
-    );
 }

@@ -44,7 +44,7 @@ fn becomes_an_impl_that_one_could_write_by_hand() {
             }
             #[inline]
             fn upcast(
-                __older: ::domain_events::OlderEvent<'_>
+                __older: ::domain_events::PastVersion<'_>
             ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
                 __older.read_as::<OrderPlacedV2>()
                     .map(<Self as ::core::convert::From<OrderPlacedV2>>::from)

@@ -35,17 +35,17 @@ fn matches_on_its_variants() {
             const DEFINITIONS: &'static [::domain_events::EventDefinition] = &[
                 {
                     let __event = ::domain_events::EventDefinition::new("ORDER_SHIPPED")
-                        .in_variant(0, "Shipped");
+                        .for_variant(0, "Shipped");
                     __event
                 },
                 {
                     let __event = ::domain_events::EventDefinition::new("GONE")
-                        .in_unread_variant();
+                        .for_write_only_variant();
                     __event
                 },
-                ::domain_events::EventDefinition::only(
+                ::domain_events::EventDefinition::single(
                     <OrderPlaced as ::domain_events::DomainEvent>::DEFINITIONS
-                ).in_variant(1, "Placed")
+                ).for_variant(1, "Placed")
             ];
             #[inline]
             fn definition(&self) -> ::domain_events::EventDefinition {
@@ -87,11 +87,11 @@ fn matches_on_its_variants() {
             }
             #[inline]
             fn upcast(
-                __older: ::domain_events::OlderEvent<'_>
+                __older: ::domain_events::PastVersion<'_>
             ) -> ::core::result::Result<Self, ::domain_events::DecodeError> {
                 match __older.index() {
                     2 => <OrderPlaced as ::domain_events::DomainEvent>::upcast(
-                        __older.of_variant()
+                        __older.for_variant()
                     ).map(Self::Placed),
                     _ => ::core::result::Result::Err(__older.unreadable()),
                 }

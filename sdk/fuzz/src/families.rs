@@ -2,7 +2,7 @@
 //! over. What the road costs has to grow as they do.
 
 use domain_events::EventStore;
-use domain_events_consumer::verdict::{Judged, Record, judge};
+use domain_events_consumer::record::{DecodedRecord, Record, decode_record};
 
 type Family = (&'static str, fn(usize) -> String);
 
@@ -81,8 +81,8 @@ pub fn road(body: &str) {
         body: body.to_owned(),
         group: None,
     };
-    for event in judge(&record).into_iter().flatten() {
-        if let Judged::Valid(envelope) = event {
+    for event in decode_record(&record).into_iter().flatten() {
+        if let DecodedRecord::Valid(envelope) = event {
             let message = domain_events::wire::encode(&envelope);
             let item = EventStore::item_for_proof(&envelope, 1);
             let read = EventStore::read_for_proof(item);

@@ -28,7 +28,7 @@ pub fn of(body: &[u8]) -> Value {
 }
 
 fn fault(error: &InvalidEvent) -> Value {
-    json!({ "code": error.code().as_str(), "at": error.place() })
+    json!({ "code": error.code().as_str(), "at": error.pointer() })
 }
 
 fn accepted(envelope: &Envelope) -> Value {

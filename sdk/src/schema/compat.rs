@@ -8,9 +8,9 @@ use super::shape::alternatives;
 
 /// Something that is written and cannot be read.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Misread {
+pub(super) struct Incompatibility {
     /// A JSON pointer into the data; `*` stands for each item or member.
-    pub(super) place: String,
+    pub(super) pointer: String,
     pub(super) fault: Fault,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 }
 
 /// All that `writer` writes and `reader` does not read.
-pub(super) fn misreads(writer: &Value, reader: &Value) -> Vec<Misread> {
+pub(super) fn incompatibilities(writer: &Value, reader: &Value) -> Vec<Incompatibility> {
     let mut comparison = Comparison {
         writer: &writer["$defs"],
         reader: &reader["$defs"],
@@ -64,7 +64,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Every alternative that is written has to be one that is read.
-    fn any(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+    fn any(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let pair = (writer.clone(), reader.clone());
         if self.under_way.contains(&pair) {
             return Vec::new();
@@ -76,10 +76,10 @@ impl Comparison<'_> {
         for one in &written {
             let attempts: Vec<_> = read
                 .iter()
-                .map(|other| self.one(one, other, place))
+                .map(|other| self.one(one, other, pointer))
                 .collect();
             if !attempts.iter().any(Vec::is_empty) {
-                found.extend(nearest(one, &read, attempts, place));
+                found.extend(nearest(one, &read, attempts, pointer));
             }
         }
         self.under_way.pop();
@@ -87,10 +87,10 @@ impl Comparison<'_> {
         found
     }
 
-    fn one(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+    fn one(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let misread = |fault| {
-            vec![Misread {
-                place: place.to_owned(),
+            vec![Incompatibility {
+                pointer: pointer.to_owned(),
                 fault,
             }]
         };
@@ -113,8 +113,8 @@ impl Comparison<'_> {
             return Vec::new();
         }
         match read {
-            "object" => self.object(writer, reader, place),
-            "array" => self.array(writer, reader, place),
+            "object" => self.object(writer, reader, pointer),
+            "array" => self.array(writer, reader, pointer),
             "string" => string(writer, reader).map_or_else(Vec::new, misread),
             "integer" | "number" if !within(range(writer), range(reader)) => {
                 misread(Fault::Narrower("range"))
@@ -126,7 +126,7 @@ impl Comparison<'_> {
         }
     }
 
-    fn object(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+    fn object(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let mut found = Vec::new();
         let is_required = |schema: &Value, name: &str| {
             let required = schema["required"].as_array();
@@ -135,42 +135,42 @@ impl Comparison<'_> {
         for name in reader["required"].as_array().into_iter().flatten() {
             let name = name.as_str().unwrap_or_default();
             if !is_required(writer, name) {
-                found.push(Misread {
-                    place: at(place, name),
+                found.push(Incompatibility {
+                    pointer: at(pointer, name),
                     fault: Fault::Required,
                 });
             }
         }
         let others = others(reader);
         for (name, written) in writer["properties"].as_object().into_iter().flatten() {
-            let place = at(place, name);
+            let pointer = at(pointer, name);
             match (reader["properties"].get(name), others) {
-                (Some(read), _) => found.extend(self.any(written, read, &place)),
-                (None, Some(Value::Bool(false))) => found.push(Misread {
-                    place,
+                (Some(read), _) => found.extend(self.any(written, read, &pointer)),
+                (None, Some(Value::Bool(false))) => found.push(Incompatibility {
+                    pointer,
                     fault: Fault::Refused,
                 }),
-                (None, Some(read)) => found.extend(self.any(written, read, &place)),
-                (None, None) => found.push(Misread {
-                    place,
+                (None, Some(read)) => found.extend(self.any(written, read, &pointer)),
+                (None, None) => found.push(Incompatibility {
+                    pointer,
                     fault: Fault::Dropped,
                 }),
             }
         }
-        found.extend(self.unnamed(writer, reader, place));
+        found.extend(self.unnamed(writer, reader, pointer));
         found
     }
 
     /// The members of a map: what is written under names that no schema lists.
-    fn unnamed(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+    fn unnamed(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let mut found = Vec::new();
-        let misread = |place: &str, fault| {
-            vec![Misread {
-                place: place.to_owned(),
+        let misread = |pointer: &str, fault| {
+            vec![Incompatibility {
+                pointer: pointer.to_owned(),
                 fault,
             }]
         };
-        let inside = format!("{place}/*");
+        let inside = format!("{pointer}/*");
         let patterns = writer["patternProperties"].as_object();
         let patterns = patterns.into_iter().flatten();
         let rest = others(writer).filter(|rest| **rest != Value::Bool(false));
@@ -179,7 +179,7 @@ impl Comparison<'_> {
             .chain(rest.map(|written| (None, written)));
         for (read, written) in all {
             found.extend(match read.or_else(|| others(reader)) {
-                Some(Value::Bool(false)) => misread(place, Fault::Narrower("set of names")),
+                Some(Value::Bool(false)) => misread(pointer, Fault::Narrower("set of names")),
                 Some(read) => self.any(written, read, &inside),
                 None => misread(&inside, Fault::Dropped),
             });
@@ -193,12 +193,12 @@ impl Comparison<'_> {
         let fields = reader["properties"].as_object().into_iter().flatten();
         let own = |name: &str| writer["properties"].get(name).is_some();
         for (name, read) in fields.filter(|(name, _)| !own(name)) {
-            found.extend(self.any(written, read, &at(place, name)));
+            found.extend(self.any(written, read, &at(pointer, name)));
         }
         found
     }
 
-    fn array(&mut self, writer: &Value, reader: &Value, place: &str) -> Vec<Misread> {
+    fn array(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let mut found = Vec::new();
         let any = Value::Bool(true);
         let tuple = |schema: &Value| {
@@ -213,14 +213,14 @@ impl Comparison<'_> {
             let written = written.get(index).or(more_written);
             let read = read.get(index).or(more_read);
             if let (Some(written), Some(read)) = (written, read) {
-                found.extend(self.any(written, read, &format!("{place}/{index}")));
+                found.extend(self.any(written, read, &format!("{pointer}/{index}")));
             }
         }
         let most = writer["maxItems"].as_u64();
         let is_all = most.is_some_and(|most| most <= written.len() as u64);
         if let Some(read) = more_read.filter(|_| !is_all) {
             let written = more_written.unwrap_or(&any);
-            found.extend(self.any(written, read, &format!("{place}/*")));
+            found.extend(self.any(written, read, &format!("{pointer}/*")));
         }
         let length = |schema: &Value| {
             let bound = |key: &str| schema[key].as_f64();
@@ -230,8 +230,8 @@ impl Comparison<'_> {
             )
         };
         if !within(length(writer), length(reader)) {
-            found.push(Misread {
-                place: place.to_owned(),
+            found.push(Incompatibility {
+                pointer: pointer.to_owned(),
                 fault: Fault::Narrower("number of items"),
             });
         }
@@ -240,8 +240,8 @@ impl Comparison<'_> {
 }
 
 /// The place of a member.
-fn at(place: &str, name: &str) -> String {
-    format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))
+fn at(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The schema of the members that no other keyword is about.
@@ -262,12 +262,12 @@ fn of_pattern<'a>(schema: &'a Value, pattern: &str) -> Option<&'a Value> {
 fn nearest(
     writer: &Value,
     read: &[Value],
-    attempts: Vec<Vec<Misread>>,
-    place: &str,
-) -> Vec<Misread> {
+    attempts: Vec<Vec<Incompatibility>>,
+    pointer: &str,
+) -> Vec<Incompatibility> {
     let misread = |fault| {
-        vec![Misread {
-            place: place.to_owned(),
+        vec![Incompatibility {
+            pointer: pointer.to_owned(),
             fault,
         }]
     };

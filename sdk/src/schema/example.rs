@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::Described;
 use super::data::name_of;
-use crate::definition::EventDefinition;
-use crate::envelope::{Context, Envelope};
+use crate::event::definition::EventDefinition;
+use crate::event::timestamp::Timestamp;
+use crate::event::{Context, Envelope};
 use crate::event::{DomainEvent, Emitter, EmitterId, EmitterType, EventId, EventType};
-use crate::timestamp::Timestamp;
+use crate::json::document;
 use crate::wire;
 
 /// No example of an event can be made.
@@ -52,8 +53,8 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
     definition: &EventDefinition,
 ) -> Result<Envelope, String> {
     let variant = definition.variant().map(|(index, _)| index);
-    let event: E = wire::data::decode(data, variant)
-        .map_err(|misfit| format!("{}: {}", misfit.place, misfit.reason))?;
+    let event: E = document::decode(data, variant)
+        .map_err(|misfit| format!("{}: {}", misfit.pointer, misfit.reason))?;
     let emitter = Emitter::new(
         EmitterType::from_static("USER"),
         EmitterId::from_static("user-1"),

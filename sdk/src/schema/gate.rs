@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Events;
-use super::compat::{Fault, Misread, misreads};
+use super::compat::{Fault, Incompatibility, incompatibilities};
 use super::lock::{Lock, LockedVersion};
 use crate::event::EventId;
 use crate::wire;
@@ -41,24 +41,24 @@ pub struct Break {
     /// Version of its data.
     pub version: u16,
     /// A JSON pointer to the place in the event; empty where all of it is meant.
-    pub place: String,
+    pub pointer: String,
     /// What changed.
     pub what: String,
     /// For whom it breaks.
     pub readers: Vec<Reader>,
     /// What can be done instead; one of them is enough.
-    pub ways_out: Vec<String>,
+    pub remedies: Vec<String>,
 }
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} version {}", self.event_type, self.version)?;
-        if !self.place.is_empty() {
-            write!(f, ", at {}", self.place)?;
+        if !self.pointer.is_empty() {
+            write!(f, ", at {}", self.pointer)?;
         }
         let readers: Vec<_> = self.readers.iter().map(ToString::to_string).collect();
         write!(f, ": {}\n  breaks: {}", self.what, readers.join(", "))?;
-        let ways = self.ways_out.iter();
+        let ways = self.remedies.iter();
         ways.enumerate().try_for_each(|(n, way)| match n {
             0 => write!(f, "\n  instead: {way}"),
             _ => write!(f, "\n  or: {way}"),
@@ -104,10 +104,10 @@ pub(super) fn compare(lock: &Lock, current: &Lock) -> Report {
         let lost = |what: String, way: String| Break {
             event_type: name.clone(),
             version,
-            place: String::new(),
+            pointer: String::new(),
             what,
             readers: vec![Reader::NewReaders, Reader::StoredHistory],
-            ways_out: vec![way],
+            remedies: vec![way],
         };
         let Some(now) = current.current_name(name) else {
             report.breaks.push(lost(
@@ -176,18 +176,18 @@ fn changes(
 ) {
     // What was never read is not broken by a change, unless even less is read now:
     // a fault says where, not how much.
-    let unread = misreads(&locked.data, locked.reads());
-    let less = misreads(locked.reads(), current.reads());
-    let mut backward = misreads(&locked.data, current.reads());
+    let unread = incompatibilities(&locked.data, locked.reads());
+    let less = incompatibilities(locked.reads(), current.reads());
+    let mut backward = incompatibilities(&locked.data, current.reads());
     backward.retain(|misread| {
-        !unread.contains(misread) || less.iter().any(|other| other.place == misread.place)
+        !unread.contains(misread) || less.iter().any(|other| other.pointer == misread.pointer)
     });
-    let forward: Vec<_> = misreads(&current.data, locked.reads())
+    let forward: Vec<_> = incompatibilities(&current.data, locked.reads())
         .into_iter()
         .filter(|misread| misread.fault != Fault::Dropped && !unread.contains(misread))
         .collect();
     for misread in &backward {
-        let hurts_old = forward.iter().any(|other| other.place == misread.place);
+        let hurts_old = forward.iter().any(|other| other.pointer == misread.pointer);
         let mut readers = match misread.fault {
             // It is read, but without what stood there.
             Fault::Dropped => vec![Reader::NewReaders],
@@ -199,18 +199,18 @@ fn changes(
         report.breaks.push(Break {
             event_type: name.to_owned(),
             version,
-            place: format!("/Data{}", misread.place),
+            pointer: format!("/Data{}", misread.pointer),
             what: misread.fault.to_string(),
             readers,
-            ways_out: ways_out(version, misread),
+            remedies: remedies(version, misread),
         });
     }
-    let mut places: Vec<_> = forward.iter().map(|misread| &misread.place).collect();
-    places.retain(|place| !backward.iter().any(|other| other.place == **place));
-    places.dedup();
-    for place in places {
+    let mut pointers: Vec<_> = forward.iter().map(|misread| &misread.pointer).collect();
+    pointers.retain(|pointer| !backward.iter().any(|other| other.pointer == **pointer));
+    pointers.dedup();
+    for pointer in pointers {
         report.notes.push(format!(
-            "{name} version {version}, at /Data{place}: old readers do not know all that is written there now: \
+            "{name} version {version}, at /Data{pointer}: old readers do not know all that is written there now: \
              release the readers first"
         ));
     }
@@ -223,8 +223,8 @@ fn changes(
     }
 }
 
-fn ways_out(version: u16, misread: &Misread) -> Vec<String> {
-    let field = misread.place.rsplit('/').next().unwrap_or_default();
+fn remedies(version: u16, misread: &Incompatibility) -> Vec<String> {
+    let field = misread.pointer.rsplit('/').next().unwrap_or_default();
     let keep = match misread.fault {
         Fault::Required => {
             "give the field a default: `#[serde(default)]`, or an `Option`".to_owned()
@@ -265,10 +265,10 @@ pub(super) fn read_samples(lock: &Lock, events: &Events) -> Vec<Break> {
                 breaks.push(Break {
                     event_type: name.clone(),
                     version: *version,
-                    place: String::new(),
+                    pointer: String::new(),
                     what: format!("the stored example cannot be read: {reason}"),
                     readers: vec![Reader::NewReaders, Reader::StoredHistory],
-                    ways_out: vec![
+                    remedies: vec![
                         "read it again: by a default, an alias, or `upcast_from` that version"
                             .to_owned(),
                     ],
@@ -288,7 +288,7 @@ fn read_sample(body: &str, version: u16, events: &Events) -> Result<(), String> 
         .map_err(|error| error.to_string())?;
     for described in &events.all {
         let definition = &described.definition;
-        if definition.version() >= version && definition.reads(envelope.event_type()) {
+        if definition.version() >= version && definition.matches(envelope.event_type()) {
             (described.read)(&envelope).map_err(|error| error.to_string())?;
         }
     }
@@ -315,11 +315,11 @@ pub(super) fn without_sample(lock: &Lock, current: &Lock, events: &Events) -> Ve
                 breaks.push(Break {
                     event_type: name,
                     version,
-                    place: String::new(),
+                    pointer: String::new(),
                     what: "there is no stored example of it, so nothing shows that it is read"
                         .to_owned(),
                     readers: vec![Reader::StoredHistory],
-                    ways_out: vec![
+                    remedies: vec![
                         "list its type in `events!` beside the others, and update the lock"
                             .to_owned(),
                     ],

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::shape::bare;
 use super::{Events, SchemaError};
-use crate::definition::EventDefinition;
+use crate::event::definition::EventDefinition;
 
 /// The only format so far.
 const FORMAT: u16 = 1;

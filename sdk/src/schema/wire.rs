@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::EventDefinition;
-use crate::wire::field::{
+use crate::event::definition::EventDefinition;
+use crate::event::fields::{
     CAUSATION_ID, CORRELATION_ID, DATA, EMITTER_ID, EMITTER_TYPE, EVENT_ID, EVENT_TYPE, ID,
     TIMESTAMP, TRACE_PARENT, VERSION,
 };

@@ -14,9 +14,9 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::item::{self, SortKey, Stamp};
-use crate::envelope::Envelope;
-use crate::error::StoreError;
 use crate::event::EventId;
+use crate::event::envelope::Envelope;
+use crate::store::error::StoreError;
 
 /// Statements in one `BatchExecuteStatement` (API reference).
 const MAX_STATEMENTS: usize = 25;
@@ -37,12 +37,12 @@ pub(super) const MAX_TIES: u32 = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
-pub enum Appended {
+pub enum AppendOutcome {
     /// The event is new, and stored at its timestamp.
     Stored,
     /// The event is new, and stored with a tie-break: another event of the
     /// entity has the same timestamp.
-    Tied,
+    StoredWithTieBreak,
     /// The same event was in the table already.
     Duplicate,
 }
@@ -89,7 +89,7 @@ struct Progress<'e> {
     retries: u32,
     /// Goes alone, since a batch with it was refused as a whole.
     alone: bool,
-    outcome: Option<Result<Appended, StoreError>>,
+    outcome: Option<Result<AppendOutcome, StoreError>>,
 }
 
 /// Something that was waited for.
@@ -106,7 +106,7 @@ pub(crate) async fn append_all<T: Table>(
     envelopes: &[Envelope],
     stamp: impl Fn(&Envelope) -> Stamp + Send,
     time_is_up: impl Future<Output = ()> + Send,
-) -> Vec<Result<Appended, StoreError>> {
+) -> Vec<Result<AppendOutcome, StoreError>> {
     let mut work = Work {
         events: envelopes
             .iter()
@@ -161,7 +161,7 @@ pub(crate) async fn append_all<T: Table>(
             Some(Done::Rested(index)) => work.to_insert.push_back(index),
         }
     }
-    let outcome = |event: Progress<'_>| event.outcome.unwrap_or(Err(StoreError::TimeIsUp));
+    let outcome = |event: Progress<'_>| event.outcome.unwrap_or(Err(StoreError::DeadlineExceeded));
     work.events.into_iter().map(outcome).collect()
 }
 
@@ -244,7 +244,7 @@ impl<'e> Work<'e> {
     fn held(&mut self, index: usize, holder: &EventId) {
         let event = &mut self.events[index];
         if holder == event.envelope.event_id() {
-            event.outcome = Some(Ok(Appended::Duplicate));
+            event.outcome = Some(Ok(AppendOutcome::Duplicate));
         } else {
             self.next_key(index);
         }
@@ -254,7 +254,7 @@ impl<'e> Work<'e> {
     fn next_key(&mut self, index: usize) {
         let event = &mut self.events[index];
         if event.attempt == MAX_TIES {
-            event.outcome = Some(Err(StoreError::TooManyTies));
+            event.outcome = Some(Err(StoreError::TieBreaksExhausted));
         } else {
             event.attempt += 1;
             self.to_insert.push_back(index);
@@ -275,9 +275,9 @@ impl<'e> Work<'e> {
         match outcome {
             Inserted::New => {
                 event.outcome = Some(Ok(if event.attempt == 0 {
-                    Appended::Stored
+                    AppendOutcome::Stored
                 } else {
-                    Appended::Tied
+                    AppendOutcome::StoredWithTieBreak
                 }));
             }
             Inserted::KeyTaken => self.to_ask.push_back(index),
@@ -326,5 +326,4 @@ fn backoff(retry: u32) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "append_model.rs"]
-mod model;
+mod tests;

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use super::dynamodb::{DynamoDb, Partition};
 use super::history::{Decoded, Pages, Range};
 use super::{Cursor, StoredEvent};
-use crate::error::ReadError;
+use crate::event::timestamp::Timestamp;
 use crate::event::{DomainEvent, EventType};
-use crate::timestamp::Timestamp;
+use crate::store::error::ReadError;
 
 /// All events of one type in the order of their time.
 ///

@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::{
 
 use super::append::{Insert, Inserted, Table};
 use super::item::{Item, SortKey};
-use crate::error::StoreError;
+use crate::event::fields::{EVENT_ID, ID, INDEX_KEY, TIMESTAMP};
+use crate::event::timestamp::Timestamp;
 use crate::event::{EntityId, EventId};
-use crate::timestamp::Timestamp;
-use crate::wire::field::{EVENT_ID, ID, INDEX_KEY, TIMESTAMP};
+use crate::store::error::StoreError;
 
 /// Name of the optional index by event type.
 pub(crate) const INDEX_NAME: &str = "by-type";

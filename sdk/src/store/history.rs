@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use super::dynamodb::{DynamoDb, Page, Partition, Query};
 use super::item::{self, Item, SortKey};
 use super::{Cursor, StoredEvent};
-use crate::error::ReadError;
+use crate::event::timestamp::Timestamp;
 use crate::event::{DomainEvent, EntityId};
-use crate::timestamp::Timestamp;
+use crate::store::error::ReadError;
 
 /// The events of one entity in the order of their time.
 ///

@@ -9,17 +9,18 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::envelope::{Envelope, Parts};
-use crate::error::{CorruptItem, InvalidEvent};
+use crate::error::InvalidEvent;
+use crate::event::envelope::{Envelope, Parts};
+use crate::event::fields::*;
+use crate::event::timestamp::Timestamp;
 use crate::event::{CausationId, CorrelationId, EventId};
+use crate::json::document::Json;
+use crate::json::escape::push_quoted;
+use crate::json::limits;
+use crate::json::number::Number;
+use crate::json::reader::{Reader, Token, number_text};
 use crate::store::StoredEvent;
-use crate::timestamp::Timestamp;
-use crate::wire::check;
-use crate::wire::data::Json;
-use crate::wire::field::*;
-use crate::wire::json::{Reader, Token, number_text};
-use crate::wire::number::Number;
-use crate::wire::text::push_quoted;
+use crate::store::error::CorruptItem;
 
 /// An item as the SDK of AWS has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -112,7 +113,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
         Token::BeginObject => {
             let mut members = HashMap::new();
             while let Ok(Token::Key(key)) = reader.next() {
-                members.insert(check::stored_key(key.into_owned()), next_value(reader)?);
+                members.insert(limits::stored_key(key.into_owned()), next_value(reader)?);
             }
             AttributeValue::M(members)
         }
@@ -307,7 +308,7 @@ fn json(name: &str, value: &AttributeValue) -> Result<Json, String> {
     let mut reader = Reader::new(&text);
     let size = match reader.next() {
         Ok(first) => {
-            check::value(&mut reader, first, 1).map_err(|_| format!("{name} cannot be read"))?
+            limits::value(&mut reader, first, 1).map_err(|_| format!("{name} cannot be read"))?
         }
         Err(_) => return Err(format!("{name} cannot be read")),
     };
@@ -342,7 +343,7 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
                 if i > 0 {
                     out.push(',');
                 }
-                push_quoted(out, check::original_key(key));
+                push_quoted(out, limits::original_key(key));
                 out.push(':');
                 write_json(out, member)?;
             }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::envelope::Envelope;
 use crate::event::EventType;
-use crate::timestamp::Timestamp;
+use crate::event::envelope::Envelope;
+use crate::event::timestamp::Timestamp;
 
 /// How long events of each type are kept; for ever unless said otherwise.
 ///

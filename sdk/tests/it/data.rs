@@ -35,7 +35,7 @@ fn same<T: Serialize + ?Sized>(data: &T) {
 #[track_caller]
 fn refused<T: Serialize + ?Sized>(data: &T) -> (RejectionCode, String) {
     let error = envelope(data).unwrap_err();
-    (error.code(), error.place().to_owned())
+    (error.code(), error.pointer().to_owned())
 }
 
 #[derive(Serialize)]
@@ -150,7 +150,7 @@ fn every_kind_of_key_is_written_as_serde_json_does() {
 
 #[test]
 fn what_is_no_key_in_json_is_refused_where_it_stands() {
-    let at = |place: &str| (RejectionCode::InvalidValue, place.to_owned());
+    let at = |pointer: &str| (RejectionCode::InvalidValue, pointer.to_owned());
     assert_eq!(refused(&Members(vec![((), 0)])), at("/Data"));
     assert_eq!(refused(&Members(vec![(None::<u8>, 0)])), at("/Data"));
     assert_eq!(refused(&Members(vec![([1, 2], 0)])), at("/Data"));
@@ -261,10 +261,10 @@ fn a_key_that_stands_twice_is_found_among_few_and_many_and_whatever_its_kind() {
         same(&Members(members.clone()));
         for twice in [0, count - 1] {
             members.push((&names[twice], 1));
-            let place = format!("/Data/{}", names[twice]);
+            let pointer = format!("/Data/{}", names[twice]);
             assert_eq!(
                 refused(&Members(members.clone())),
-                (RejectionCode::DuplicateKey, place)
+                (RejectionCode::DuplicateKey, pointer)
             );
             members.pop();
         }
@@ -306,14 +306,14 @@ fn json_that_is_written_already_is_looked_at_as_well() {
         value: RawValue::from_string(json.to_owned()).unwrap(),
     };
     same(&raw(r#"{"a": [1.50, "x"], "b":null}"#));
-    let place = |place: &str| place.to_owned();
+    let pointer = |pointer: &str| pointer.to_owned();
     assert_eq!(
         refused(&raw(r#"{"a":1,"\u0061":2}"#)),
-        (RejectionCode::DuplicateKey, place("/Data/value/a"))
+        (RejectionCode::DuplicateKey, pointer("/Data/value/a"))
     );
     assert_eq!(
         refused(&raw("[1e200]")),
-        (RejectionCode::NumberNotStorable, place("/Data/value/0"))
+        (RejectionCode::NumberNotStorable, pointer("/Data/value/0"))
     );
     let sent = envelope(&raw("\"\u{FFFE}\u{FFFF}\"")).unwrap();
     assert_eq!(sent.data().unwrap(), r#"{"value":"\ufffe\uffff"}"#);
@@ -333,7 +333,7 @@ fn json_that_is_written_already_is_looked_at_as_well() {
     );
     assert_eq!(
         refused(&number("1e200")),
-        (RejectionCode::NumberNotStorable, place("/Data/value"))
+        (RejectionCode::NumberNotStorable, pointer("/Data/value"))
     );
 }
 

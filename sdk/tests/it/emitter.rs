@@ -47,7 +47,7 @@ async fn a_receipt_tells_what_sqs_has() {
     let cause = EventId::random();
     let sdk = sdk
         .on_behalf_of(Emitter::user("ann").unwrap())
-        .correlated(CorrelationId::from_static("checkout-7"))
+        .with_correlation_id(CorrelationId::from_static("checkout-7"))
         .caused_by(&cause);
     let receipt = sdk.emit(order("a")).await.unwrap();
     assert_eq!(receipt.durability, Durability::Queue);
@@ -227,7 +227,7 @@ async fn fifo_keeps_the_order_of_an_entity_under_failure() {
         let failing = (0..entries.len()).filter(failed);
         Act::Answer(
             failing
-                .map(|place| (place, "InternalError", false))
+                .map(|pointer| (pointer, "InternalError", false))
                 .collect(),
         )
     })

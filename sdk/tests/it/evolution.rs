@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain_events::{
-    Context, DecodeError, DomainEvent, Emitter, Envelope, EventId, OlderEvent, wire,
+    Context, DecodeError, DomainEvent, Emitter, Envelope, EventId, PastVersion, wire,
 };
 use serde::{Deserialize, Serialize};
 
@@ -254,7 +254,7 @@ impl DomainEvent for ByHand {
         &self.id
     }
 
-    fn upcast(older: OlderEvent<'_>) -> Result<Self, DecodeError> {
+    fn upcast(older: PastVersion<'_>) -> Result<Self, DecodeError> {
         let mut names = older.data::<BTreeMap<String, u32>>()?;
         let id = names.remove("id").unwrap_or_default();
         Ok(Self {

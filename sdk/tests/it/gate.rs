@@ -68,14 +68,14 @@ fn breaks(before: &Events, after: &Events) -> Vec<Break> {
 
 /// The one thing that breaks.
 #[track_caller]
-fn breaks_once(before: &Events, after: &Events, place: &str, what: &str, readers: &[Reader]) {
+fn breaks_once(before: &Events, after: &Events, pointer: &str, what: &str, readers: &[Reader]) {
     let found = breaks(before, after);
     let told: Vec<_> = found
         .iter()
-        .map(|one| (&*one.place, &*one.what, &*one.readers))
+        .map(|one| (&*one.pointer, &*one.what, &*one.readers))
         .collect();
-    assert_eq!(told, [(place, what, readers)]);
-    assert!(!found[0].ways_out.is_empty());
+    assert_eq!(told, [(pointer, what, readers)]);
+    assert!(!found[0].remedies.is_empty());
 }
 
 /// What passes, also as what a command sees, and can be locked.

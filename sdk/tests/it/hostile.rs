@@ -14,7 +14,7 @@ fn verdict(outcome: &Result<Envelope, InvalidEvent>) -> String {
 }
 
 fn refusal(error: &InvalidEvent) -> String {
-    format!("{} {}", error.code(), error.place())
+    format!("{} {}", error.code(), error.pointer())
         .trim_end_matches(' ')
         .to_owned()
 }

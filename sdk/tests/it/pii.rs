@@ -157,7 +157,7 @@ fn an_error_of_writing_quotes_no_data() {
     let context = Context::new(Emitter::system("test").unwrap());
     let event = Refusing { id: 7, name: "Ada" };
     let error = Envelope::new(&event, &context).unwrap_err();
-    assert_eq!(error.place(), "/Data/name");
+    assert_eq!(error.pointer(), "/Data/name");
     assert!(!format!("{error}{error:?}").contains("Ada"));
     assert_eq!(Redacted(&event).to_string(), "REFUSING <not serializable>");
 }

@@ -322,7 +322,7 @@ async fn record_what_this_version_sends() {
     let plain = builder(&endpoint).build().await.unwrap();
     let context = plain
         .on_behalf_of(Emitter::user("grace").unwrap())
-        .correlated(CorrelationId::from_static("checkout-7"))
+        .with_correlation_id(CorrelationId::from_static("checkout-7"))
         .caused_by(EventId::from_static("0198c0de-0000-7000-8000-000000000001"));
     let odd = "\u{0}\u{7}\"\\\n\u{fffe}\u{ffff}\u{1F600}é\u{2028}";
     let mut names = Vec::new();

@@ -156,9 +156,9 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
             }
             Act::Answer(failures) => {
                 let (mut good, mut bad, mut taken) = (vec![], vec![], vec![]);
-                for (place, entry) in entries.into_iter().enumerate() {
-                    let id = &request["Entries"][place]["Id"];
-                    match failures.iter().find(|(at, ..)| *at == place) {
+                for (pointer, entry) in entries.into_iter().enumerate() {
+                    let id = &request["Entries"][pointer]["Id"];
+                    match failures.iter().find(|(at, ..)| *at == pointer) {
                         Some((_, "Unmentioned", _)) => {}
                         Some((_, code, fault)) => bad.push(json!({
                             "Id": id, "SenderFault": fault, "Code": code,
@@ -166,7 +166,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
                         })),
                         None => {
                             good.push(json!({
-                                "Id": id, "MessageId": format!("m-{number}-{place}"),
+                                "Id": id, "MessageId": format!("m-{number}-{pointer}"),
                                 "MD5OfMessageBody": "", "SequenceNumber": "18870000000000000000",
                             }));
                             taken.push(entry);

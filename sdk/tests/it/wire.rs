@@ -35,7 +35,7 @@ fn decode_one(body: &str) -> Result<Envelope, domain_events::InvalidEvent> {
 
 fn refused(body: &str) -> (RejectionCode, String) {
     let error = decode_one(body).unwrap_err();
-    (error.code(), error.place().to_owned())
+    (error.code(), error.pointer().to_owned())
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn every_breach_of_the_contract_is_refused_with_code_and_place() {
         let error = decode_one(&fixture.body).unwrap_err();
         let Fixture { name, code, at, .. } = fixture;
         assert_eq!(error.code().as_str(), code.unwrap(), "{name}");
-        assert_eq!(error.place(), at.unwrap(), "{name}");
+        assert_eq!(error.pointer(), at.unwrap(), "{name}");
         assert!(
             !error.to_string().contains("bar"),
             "{name}: the payload is told"
@@ -190,9 +190,9 @@ struct Field<T> {
 
 #[test]
 fn what_json_or_dynamodb_cannot_hold_is_refused_when_the_envelope_is_made() {
-    fn check<T: Serialize>(data: T, code: RejectionCode, place: &str) {
+    fn check<T: Serialize>(data: T, code: RejectionCode, pointer: &str) {
         let error = envelope(data).unwrap_err();
-        assert_eq!((error.code(), error.place()), (code, place));
+        assert_eq!((error.code(), error.pointer()), (code, pointer));
     }
     check(
         Field { value: f64::NAN },
@@ -357,7 +357,7 @@ proptest! {
             }
             Err(error) => {
                 let theirs = theirs.unwrap_err();
-                prop_assert_eq!((error.code(), error.place()), (theirs.code(), theirs.place()));
+                prop_assert_eq!((error.code(), error.pointer()), (theirs.code(), theirs.pointer()));
             }
         }
     }

@@ -31,7 +31,7 @@ impl DomainEvent for LimitSet {
         &self.account
     }
 
-    fn upcast(older: OlderEvent<'_>) -> Result<Self, DecodeError> {
+    fn upcast(older: PastVersion<'_>) -> Result<Self, DecodeError> {
         let Before { account, limit } = older.data()?;
         Ok(Self {
             account,

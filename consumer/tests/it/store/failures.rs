@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_consumer::local::Stack;
+use domain_events_local::Stack;
 use serde_json::Value;
 
 use super::*;
@@ -111,7 +111,7 @@ async fn an_answer_that_cannot_be_read_is_told_without_what_is_in_it() {
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
     let store = behind(&proxy, &stack);
     let event = foreign("spoiled", r#"{"name":"Ada Lovelace"}"#);
-    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     let read: Vec<_> = store.history(&id("spoiled")).collect().await;
     let [Err(error)] = &read[..] else {
         panic!("{read:?}");
@@ -146,7 +146,7 @@ async fn waiting_for_an_event_takes_no_longer_than_it_was_given() {
     let waited = tokio::time::timeout(Duration::from_secs(30), hanging.wait_for(&receipt, short));
     let waited = waited.await.expect("it returns");
     assert!(
-        matches!(waited, Err(ReadError::Store(StoreError::TimeIsUp))),
+        matches!(waited, Err(ReadError::Store(StoreError::DeadlineExceeded))),
         "{waited:?}"
     );
 }

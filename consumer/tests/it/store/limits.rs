@@ -12,7 +12,7 @@ pub(super) async fn the_largest_item_fits_and_a_byte_more_does_not(
     // format takes is always below the limit.
     let overhead = domain_events::MAX_ITEM_BYTES - largest_accepted();
     let event = foreign("edge", &data_of(largest_accepted()));
-    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     let item = raw_items(client, store.table(), "edge").await.remove(0);
     let room = domain_events::MAX_ITEM_BYTES - dynamodb_size(&item);
     assert!(
@@ -118,7 +118,7 @@ pub(super) async fn the_deepest_value_fits(store: &EventStore) {
     };
     assert_eq!(
         store.append(&foreign("deep", &nested(32))).await,
-        Ok(Appended::Stored)
+        Ok(AppendOutcome::Stored)
     );
     let stored = store
         .history(&id("deep"))

@@ -201,8 +201,8 @@ pub(super) async fn a_corrupt_item_is_an_error_with_its_key(store: &EventStore, 
     let put = client
         .put_item()
         .table_name(store.table())
-        .item(schema::HASH_KEY, AttributeValue::S("corrupt".to_owned()))
-        .item(schema::SORT_KEY, AttributeValue::N("2".to_owned()));
+        .item(table::HASH_KEY, AttributeValue::S("corrupt".to_owned()))
+        .item(table::SORT_KEY, AttributeValue::N("2".to_owned()));
     put.send().await.unwrap();
     let read: Vec<Result<_, ReadError>> = store.history(&id("corrupt")).collect().await;
     assert_eq!(read.len(), 3, "the stream goes on behind it");
@@ -228,7 +228,7 @@ pub(super) async fn a_key_that_no_event_can_have_is_an_error_and_not_passed_over
     for key in ["-1", "1596719980123"] {
         let key = AttributeValue::N(key.to_owned());
         let id = AttributeValue::S("odd-keys".to_owned());
-        let item = [(schema::HASH_KEY, id), (schema::SORT_KEY, key)];
+        let item = [(table::HASH_KEY, id), (table::SORT_KEY, key)];
         let item = item.map(|(name, value)| (name.to_owned(), value));
         put(store, client, item.into()).await;
     }
@@ -250,11 +250,11 @@ pub(super) async fn an_expiry_of_any_size_leaves_an_event_an_event(
     let kept = store.clone().with_retention("*=999y".parse().unwrap());
     let _ = kept.append(&envelope("expiry", "1")).await.unwrap();
     let mut item = raw_items(client, store.table(), "expiry").await.remove(0);
-    assert!(!item.contains_key(schema::EXPIRES_AT));
+    assert!(!item.contains_key(table::EXPIRES_AT));
     for (key, expiry) in [("2", "10800000000"), ("3", "-5"), ("4", "1600000000")] {
         let number = |text: &str| AttributeValue::N(text.to_owned());
-        item.insert(schema::SORT_KEY.to_owned(), number(key));
-        item.insert(schema::EXPIRES_AT.to_owned(), number(expiry));
+        item.insert(table::SORT_KEY.to_owned(), number(key));
+        item.insert(table::EXPIRES_AT.to_owned(), number(expiry));
         put(store, client, item.clone()).await;
     }
     let read: Vec<_> = store.history(&id("expiry")).try_collect().await.unwrap();
@@ -270,19 +270,22 @@ pub(super) async fn an_event_is_found_whatever_holds_or_held_its_first_key(
     client: &Client,
 ) {
     let (first, second) = (envelope("found", "1"), envelope("found", "1"));
-    assert_eq!(store.append(&first).await, Ok(Appended::Stored));
-    assert_eq!(store.append(&second).await, Ok(Appended::Tied));
+    assert_eq!(store.append(&first).await, Ok(AppendOutcome::Stored));
+    assert_eq!(
+        store.append(&second).await,
+        Ok(AppendOutcome::StoredWithTieBreak)
+    );
     let found = async |event: &Envelope| {
         let at = event.timestamp();
-        let found = store.find(&id("found"), at, event.event_id()).await;
+        let found = store.get(&id("found"), at, event.event_id()).await;
         found.unwrap().is_some()
     };
     assert_eq!((found(&first).await, found(&second).await), (true, true));
     // Time to live takes the first one, and leaves something broken there.
     let key = |name: &str, value| (name.to_owned(), value);
     let broken: HashMap<_, _> = [
-        key(schema::HASH_KEY, AttributeValue::S("found".to_owned())),
-        key(schema::SORT_KEY, AttributeValue::N("1".to_owned())),
+        key(table::HASH_KEY, AttributeValue::S("found".to_owned())),
+        key(table::SORT_KEY, AttributeValue::N("1".to_owned())),
     ]
     .into();
     put(store, client, broken.clone()).await;

@@ -4,8 +4,8 @@ use super::*;
 
 pub(super) async fn an_event_is_stored_once(store: &EventStore) {
     let event = envelope("once", "1596719980.5");
-    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
-    assert_eq!(store.append(&event).await, Ok(Appended::Duplicate));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Duplicate));
     let stored: Vec<_> = store.history(&id("once")).try_collect().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(*stored[0].envelope(), event);
@@ -15,8 +15,14 @@ pub(super) async fn an_event_is_stored_once(store: &EventStore) {
 pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
     let events: Vec<Envelope> = (0..30).map(|_| envelope("ties", "7.000000001")).collect();
     let outcomes = store.append_all(&events, None).await;
-    let of = |wanted: Appended| outcomes.iter().filter(|o| **o == Ok(wanted)).count();
-    assert_eq!((of(Appended::Stored), of(Appended::Tied)), (1, 29));
+    let of = |wanted: AppendOutcome| outcomes.iter().filter(|o| **o == Ok(wanted)).count();
+    assert_eq!(
+        (
+            of(AppendOutcome::Stored),
+            of(AppendOutcome::StoredWithTieBreak)
+        ),
+        (1, 29)
+    );
     let stored: Vec<_> = store.history(&id("ties")).try_collect().await.unwrap();
     assert_eq!(stored.len(), 30);
     assert!(
@@ -26,7 +32,7 @@ pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
     );
     for event in &events {
         let found = store
-            .find(&id("ties"), event.timestamp(), event.event_id())
+            .get(&id("ties"), event.timestamp(), event.event_id())
             .await
             .unwrap()
             .unwrap();
@@ -39,14 +45,14 @@ pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
             .append_all(&again, None)
             .await
             .iter()
-            .all(|o| *o == Ok(Appended::Duplicate))
+            .all(|o| *o == Ok(AppendOutcome::Duplicate))
     );
 }
 
 pub(super) async fn every_json_value_comes_back(store: &EventStore) {
     let data = r#"{"":[],"a.b":{},"big":12345678901234567890123456789012345678,"e":"","exact":0.10000000000000000000000000000000001,"f":false,"huge":-99999999999999999999999999,"l":[null,true,1.5,"x",[[]],{"k":{}}],"max":9.9999999999999999999999999999999999999e125,"min":1e-130,"s":"\"\\\n\u0000\ufffe\uffff😀\u202e","z":null}"#;
     let event = foreign("json", data);
-    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     let stored = store
         .history(&id("json"))
         .try_next()
@@ -105,7 +111,7 @@ pub(super) async fn the_item_has_the_attributes_every_reader_expects(
     let store = store
         .clone()
         .with_retention("EVENT_TEST=100y".parse().unwrap());
-    assert_eq!(store.append(&event).await, Ok(Appended::Stored));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     let mut item = raw_items(client, store.table(), "attributes")
         .await
         .remove(0);

@@ -18,7 +18,7 @@ pub fn check(input: &[u8]) {
         Err(error) => {
             use RejectionCode::{NotAnEvent, NotJson};
             assert!(matches!(error.code(), NotJson | NotAnEvent), "{error}");
-            assert_eq!(error.place(), "");
+            assert_eq!(error.pointer(), "");
             assert!(error.code() != NotJson || tree.is_none(), "{error}");
             secrecy::keeps(&error, body);
         }
@@ -46,7 +46,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn alone(event: &wire::Decoded<'_>) {
+fn alone(event: &wire::DecodedEvent<'_>) {
     let identity = match &event.outcome {
         Ok(envelope) => envelope.event_id().clone(),
         Err(_) => MESSAGE_ID,
@@ -76,11 +76,11 @@ pub(crate) fn comes_back(envelope: &Envelope) {
 
 /// The place exists, apart from that of a field which is missing.
 fn names_a_place(error: &InvalidEvent, tree: Option<&Value>) {
-    let place = error.place();
-    assert!(place.is_empty() || place.starts_with('/'), "{place}");
+    let pointer = error.pointer();
+    assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
     // serde_json cannot read all that is JSON: no answer is no objection.
     let Some(tree) = tree else { return };
-    let exists = tree.pointer(place).is_some();
+    let exists = tree.pointer(pointer).is_some();
     assert_eq!(
         exists,
         error.code() != RejectionCode::MissingField,

@@ -1,8 +1,8 @@
 //! The payload of an invocation → records → verdicts.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use domain_events_consumer::lambda::records;
-use domain_events_consumer::verdict::{Judged, Unjudged, judge};
+use domain_events_consumer::hosts::lambda::records;
+use domain_events_consumer::record::{DecodeFailure, DecodedRecord, decode_record};
 
 use super::secrecy;
 
@@ -16,9 +16,9 @@ pub fn check(input: &[u8]) {
     let records = records(event);
     assert_eq!(records.len(), count);
     for record in &records {
-        match judge(record) {
-            Err(Unjudged::Panicked) => panic!("decoding panicked"),
-            Err(Unjudged::NoMessageId) => {
+        match decode_record(record) {
+            Err(DecodeFailure::Panicked) => panic!("decoding panicked"),
+            Err(DecodeFailure::NoMessageId) => {
                 let id = &record.message_id;
                 assert!(id.is_empty() || id.len() > 128, "{id} is an id");
             }
@@ -26,8 +26,8 @@ pub fn check(input: &[u8]) {
                 assert!(!events.is_empty());
                 for event in &events {
                     match event {
-                        Judged::Valid(envelope) => super::decode::comes_back(envelope),
-                        Judged::Rejected(text, rejection) => {
+                        DecodedRecord::Valid(envelope) => super::decode::comes_back(envelope),
+                        DecodedRecord::Rejected(text, rejection) => {
                             assert!(record.body.contains(text));
                             secrecy::assert_keeps(&rejection.reason, &record.body);
                         }

@@ -12,13 +12,13 @@ const WINDOW: usize = 8;
 /// stands in them is ours, even if the payload has the same words.
 static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     let sources = [
-        include_str!("../../../src/envelope.rs"),
-        include_str!("../../../src/event.rs"),
-        include_str!("../../../src/timestamp.rs"),
+        include_str!("../../../src/event/envelope.rs"),
+        include_str!("../../../src/event/ids.rs"),
+        include_str!("../../../src/event/timestamp.rs"),
         include_str!("../../../src/wire.rs"),
-        include_str!("../../../src/wire/check.rs"),
-        include_str!("../../../src/wire/json.rs"),
-        include_str!("../../../src/wire/number.rs"),
+        include_str!("../../../src/json/limits.rs"),
+        include_str!("../../../src/json/reader.rs"),
+        include_str!("../../../src/json/number.rs"),
     ];
     let mut text = String::new();
     for source in sources {
@@ -38,10 +38,10 @@ static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
 pub(super) fn keeps(error: &InvalidEvent, body: &str) {
     assert_keeps(error.reason(), body);
     let shown = error.to_string();
-    let expected = match error.place() {
+    let expected = match error.pointer() {
         "" => format!("invalid event: {}: {}", error.code(), error.reason()),
-        place => format!(
-            "invalid event: {} at {place}: {}",
+        pointer => format!(
+            "invalid event: {} at {pointer}: {}",
             error.code(),
             error.reason()
         ),

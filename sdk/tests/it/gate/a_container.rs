@@ -118,8 +118,8 @@ fn of_any_names_cannot_become_a_struct_of_some() {
     let known = known::events();
     breaks_once(&small::events(), &known, "/Data/by/*", what, readers);
     let texts = breaks(&texts::events(), &known);
-    let places: Vec<_> = texts.iter().map(|one| &*one.place).collect();
-    assert_eq!(places, ["/Data/by/*", "/Data/by/a"]);
+    let pointers: Vec<_> = texts.iter().map(|one| &*one.pointer).collect();
+    assert_eq!(pointers, ["/Data/by/*", "/Data/by/a"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ point_in_time! { two_enums: [Paid]
         #[serde(flatten)]
         way: Way,
         #[serde(flatten)]
-        place: Place,
+        pointer: Place,
     }
     pub(crate) enum Way { Card { number: u8 }, Cash { coins: u8 } }
     pub(crate) enum Place { Shop { till: u8 }, Online { url: String } }
@@ -152,7 +152,7 @@ point_in_time! { less_of_the_first: [Paid]
         #[serde(flatten)]
         way: Way,
         #[serde(flatten)]
-        place: two_enums::Place,
+        pointer: two_enums::Place,
     }
     pub(crate) enum Way { Card { number: u8 } }
 }
@@ -163,7 +163,7 @@ point_in_time! { less_of_the_second: [Paid]
         #[serde(flatten)]
         way: two_enums::Way,
         #[serde(flatten)]
-        place: Place,
+        pointer: Place,
     }
     pub(crate) enum Place { Shop { till: u8 } }
 }

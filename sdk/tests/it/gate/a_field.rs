@@ -105,10 +105,10 @@ fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
     let what = "the field was removed";
     let renamed = breaks(&first::events(), &renamed::events());
     assert_eq!(renamed.len(), 1);
-    assert_eq!(renamed[0].place, "/Data/note");
+    assert_eq!(renamed[0].pointer, "/Data/note");
     assert_eq!(renamed[0].what, what);
     assert_eq!(
-        renamed[0].ways_out,
+        renamed[0].remedies,
         [
             "keep the field; if it has another name now, write `#[serde(rename = \"note\")]`",
             "if it is a rename that `#[serde(alias = …)]` reads, which no schema tells, and no old reader is left: \
@@ -127,7 +127,7 @@ fn that_is_renamed_with_an_alias_can_be_accepted_by_hand() {
         panic!("a schema tells of no alias");
     };
     for found in &report.breaks {
-        assert!(found.ways_out[1].contains("alias"), "{found}");
+        assert!(found.remedies[1].contains("alias"), "{found}");
     }
     // All but the example, which is the only `"total": 1`.
     let lock = fs::read_to_string(&path).unwrap();
@@ -187,6 +187,6 @@ fn that_takes_less_breaks_and_one_that_takes_more_passes() {
 #[test]
 fn of_a_type_inside_breaks_at_its_place() {
     let found = breaks(&first::events(), &changed_inside::events());
-    let places: Vec<_> = found.iter().map(|one| &*one.place).collect();
-    assert_eq!(places, ["/Data/lines/*/unit", "/Data/lines/*/article"]);
+    let pointers: Vec<_> = found.iter().map(|one| &*one.pointer).collect();
+    assert_eq!(pointers, ["/Data/lines/*/unit", "/Data/lines/*/article"]);
 }

@@ -58,7 +58,10 @@ fn that_is_rounded_where_it_is_read_breaks() {
         ),
     ] {
         let found = breaks(&before, &after);
-        let told: Vec<_> = found.iter().map(|one| (&*one.place, &*one.what)).collect();
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (&*one.pointer, &*one.what))
+            .collect();
         assert_eq!(told, [("/Data/grams", what)]);
     }
 }
@@ -100,5 +103,5 @@ fn of_which_less_is_read_than_before_breaks() {
     passes(&read_as_u32::events(), &read_as_u32::events());
     let range = "the range is narrower now";
     let found = breaks(&read_as_u32::events(), &read_as_u8::events());
-    assert_eq!((&*found[0].place, &*found[0].what), ("/Data/n", range));
+    assert_eq!((&*found[0].pointer, &*found[0].what), ("/Data/n", range));
 }

@@ -1,0 +1,141 @@
+//! SendMessage and SendMessageBatch.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Endpoint, queue_name};
+use crate::sqs::clock::Millis;
+use crate::sqs::error::{Refusal, missing};
+use crate::sqs::journal::Journal;
+use crate::sqs::limits;
+use crate::sqs::message::{Message, hex, md5_of_attributes, md5_of_body};
+use crate::sqs::protocol::{Batch, BatchOutcome, Failed, SendEntry, SendMessage, Sent};
+use crate::sqs::queues::State;
+use crate::sqs::settings::Settings;
+
+impl Endpoint {
+    pub(super) async fn send_message(&self, request: SendMessage) -> Result<Sent, Refusal> {
+        let name = queue_name(request.queue_url.as_deref())?;
+        // Checked and digested outside the lock that all queues share.
+        let settings = self.queues.look(|state| state.settings(name))?;
+        let draft = Draft::new(request.entry, &settings)?;
+        let sent = self.queues.apply(|state, now, journal| {
+            let sent = draft.send(state, name, now, journal)?;
+            state.wake(name);
+            Ok(sent)
+        });
+        sent.await
+    }
+
+    pub(super) async fn send_message_batch(
+        &self,
+        request: Batch<SendEntry>,
+    ) -> Result<BatchOutcome<Sent>, Refusal> {
+        let name = queue_name(request.queue_url.as_deref())?;
+        let settings = self.queues.look(|state| state.settings(name))?;
+        let entries = request.entries.unwrap_or_default();
+        limits::check_batch(
+            "SendMessageBatch",
+            entries.iter().map(|entry| entry.id.as_deref()),
+        )?;
+        limits::check_batch_size(&entries)?;
+        let mut drafts = Vec::new();
+        let mut failed = Vec::new();
+        for entry in entries {
+            let id = entry.id.clone().unwrap_or_default();
+            match Draft::new(entry, &settings) {
+                Ok(draft) => drafts.push(draft),
+                Err(refusal) => failed.push(Failed::new(id, refusal)),
+            }
+        }
+        let sent = self.queues.apply(|state, now, journal| {
+            let sent: Result<Vec<Sent>, Refusal> = drafts
+                .into_iter()
+                .map(|draft| draft.send(state, name, now, journal))
+                .collect();
+            state.wake(name);
+            sent
+        });
+        Ok(BatchOutcome {
+            successful: sent.await?,
+            failed,
+        })
+    }
+}
+
+/// A message that may be sent.
+struct Draft {
+    message: Message,
+    delay: Option<Millis>,
+    answer: Sent,
+    fifo: bool,
+}
+
+impl Draft {
+    fn new(entry: SendEntry, settings: &Settings) -> Result<Self, Refusal> {
+        limits::check_message(&entry, settings)?;
+        let body = entry.message_body.ok_or_else(|| missing("MessageBody"))?;
+        let attributes = entry.message_attributes.unwrap_or_default();
+        let system = entry.message_system_attributes.unwrap_or_default();
+        let deduplication_id = match entry.message_deduplication_id {
+            None if settings.fifo => Some(hex(&Sha256::digest(&body))),
+            id => id,
+        };
+        let answer = Sent {
+            id: entry.id,
+            message_id: String::new(),
+            md5_of_message_body: md5_of_body(&body),
+            md5_of_message_attributes: md5_of_attributes(&attributes),
+            md5_of_message_system_attributes: md5_of_attributes(&system),
+            sequence_number: None,
+        };
+        let delay = entry.delay_seconds.filter(|_| !settings.fifo);
+        let trace_header = system
+            .into_iter()
+            .next()
+            .and_then(|(_, value)| value.string_value);
+        Ok(Self {
+            message: Message {
+                id: uuid::Uuid::new_v4().to_string(),
+                md5_of_body: answer.md5_of_message_body.clone(),
+                body,
+                attributes,
+                trace_header,
+                group: entry.message_group_id,
+                deduplication_id,
+                sent_at: 0,
+                dead_letter_source: None,
+            },
+            delay: delay
+                .and_then(|delay| u64::try_from(delay).ok())
+                .map(|delay| delay * 1_000),
+            answer,
+            fifo: settings.fifo,
+        })
+    }
+
+    fn send(
+        self,
+        state: &mut State,
+        name: &str,
+        now: Millis,
+        journal: &mut Journal,
+    ) -> Result<Sent, Refusal> {
+        let seq = state.next_seq();
+        let queue = state.queue(name, now, journal)?;
+        let message = Message {
+            sent_at: now,
+            ..self.message
+        };
+        let original = queue.send(now, seq, message, self.delay, journal);
+        Ok(Sent {
+            message_id: original.message_id,
+            sequence_number: self.fifo.then(|| sequence_number(original.seq)),
+            ..self.answer
+        })
+    }
+}
+
+/// Twenty digits, so that sequence numbers also compare as texts.
+pub(super) fn sequence_number(seq: u64) -> String {
+    format!("{seq:020}")
+}

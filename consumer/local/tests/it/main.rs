@@ -1,0 +1,9 @@
+//! The SQS endpoint against the real AWS SDK client. One binary, so that it links once.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows the tests, but not what they share"
+)]
+
+mod sqs_endpoint;

@@ -1,0 +1,64 @@
+//! What an operator sees of the emitter: sizes, counts and times, no payloads.
+
+use tokio::time::Instant;
+
+use crate::publisher::transport::{Answer, RequestError};
+
+/// Events that wait, and since when the oldest has.
+pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::gauge!("domain_events_waiting").set(events as f64);
+        let age = oldest.map_or(0.0, |since| since.elapsed().as_secs_f64());
+        metrics::gauge!("domain_events_oldest_waiting_seconds").set(age);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (events, oldest);
+}
+
+/// A request goes out.
+pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::histogram!("domain_events_batch_messages").record(messages as f64);
+        metrics::histogram!("domain_events_batch_events").record(events as f64);
+        metrics::counter!("domain_events_sent_bytes_total").increment(bytes as u64);
+    }
+    tracing::trace!(messages, events, bytes, "sending a request to SQS");
+}
+
+/// A request has come back.
+pub(crate) fn request(
+    messages: usize,
+    started: Instant,
+    result: &Result<Vec<Answer>, RequestError>,
+) {
+    match result {
+        Ok(_) => tracing::debug!(messages, took = ?started.elapsed(), "SQS has answered"),
+        Err(error) => tracing::warn!(
+            messages,
+            took = ?started.elapsed(),
+            error = error as &dyn std::error::Error,
+            "a request to SQS failed"
+        ),
+    }
+}
+
+/// Events that had their outcome.
+pub(crate) fn told(accepted: u64, failed: u64) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!("domain_events_emitted_total").increment(accepted);
+        metrics::counter!("domain_events_failed_total").increment(failed);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (accepted, failed);
+}
+
+/// Events that are sent again.
+pub(crate) fn retried(events: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("domain_events_retried_total").increment(events);
+    #[cfg(not(feature = "metrics"))]
+    let _ = events;
+}

@@ -1,0 +1,186 @@
+//! The sender against a queue that does what it is told, in paused time.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::publisher::transport::{
+    Answer, Message, RequestError, RequestErrorKind, Sending, Transport,
+};
+use crate::publisher::{Sdk, SdkBuilder};
+use crate::{Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
+
+mod batching;
+mod end;
+mod failures;
+#[cfg(feature = "metrics")]
+mod observed;
+mod order;
+mod packing;
+mod room;
+#[cfg(feature = "spool")]
+mod spooling;
+
+const ROUND_TRIP: Duration = Duration::from_millis(5);
+
+type Behave =
+    dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>) + Send + Sync;
+
+/// A queue in memory: what it saw, and what it accepted, in order.
+struct Fake {
+    behave: Box<Behave>,
+    seen: Mutex<Vec<(Instant, Vec<Message>)>>,
+    accepted: Mutex<Vec<Message>>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+    groups_in_flight: Mutex<HashMap<Arc<str>, usize>>,
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl Fake {
+    fn new(
+        behave: impl Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>)
+        + Send
+        + Sync
+        + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            behave: Box::new(behave),
+            seen: Mutex::default(),
+            accepted: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            most_in_flight: AtomicUsize::new(0),
+            groups_in_flight: Mutex::default(),
+        })
+    }
+
+    /// Accepts everything after a round trip.
+    fn good() -> Arc<Self> {
+        Self::new(|_, messages| (ROUND_TRIP, Ok(all(messages))))
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, m)| m.len())
+            .collect()
+    }
+
+    fn accepted(&self) -> Vec<String> {
+        let accepted = self.accepted.lock().unwrap();
+        accepted.iter().flat_map(|m| entity_ids(&m.body)).collect()
+    }
+}
+
+impl Transport for Fake {
+    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+        Box::pin(async move {
+            let number = {
+                let mut seen = self.seen.lock().unwrap();
+                seen.push((Instant::now(), messages.clone()));
+                seen.len() - 1
+            };
+            for group in messages.iter().filter_map(|m| m.group.clone()) {
+                *self
+                    .groups_in_flight
+                    .lock()
+                    .unwrap()
+                    .entry(group)
+                    .or_default() += 1;
+            }
+            let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+            let (wait, answers) = (self.behave)(number, &messages);
+            sleep(wait).await;
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            for group in messages.iter().filter_map(|m| m.group.clone()) {
+                let mut groups = self.groups_in_flight.lock().unwrap();
+                let count = groups.get_mut(&group).unwrap();
+                let fifo = messages.iter().all(|m| m.deduplication.is_some());
+                assert!(*count == 1 || !fifo, "two messages of a group in flight");
+                *count -= 1;
+            }
+            if let Ok(answers) = &answers {
+                let pairs = messages.into_iter().zip(answers);
+                let accepted = pairs.filter(|(_, a)| matches!(a, Answer::Accepted { .. }));
+                self.accepted
+                    .lock()
+                    .unwrap()
+                    .extend(accepted.map(|(m, _)| m));
+            }
+            answers
+        })
+    }
+}
+
+fn entity_ids(body: &str) -> Vec<String> {
+    let id = crate::EventId::from_static("m");
+    let events = crate::wire::decode(body, &id).unwrap();
+    events
+        .into_iter()
+        .map(|e| e.outcome.unwrap().entity_id().to_string())
+        .collect()
+}
+
+fn all(messages: &[Message]) -> Vec<Answer> {
+    messages.iter().map(|_| accepted()).collect()
+}
+
+fn accepted() -> Answer {
+    Answer::Accepted {
+        message_id: "message".to_owned(),
+        sequence_number: None,
+    }
+}
+
+fn refused(sender_fault: bool) -> Answer {
+    Answer::Refused {
+        code: "InternalError".to_owned(),
+        reason: "told to".to_owned(),
+        sender_fault,
+    }
+}
+
+fn unavailable() -> RequestError {
+    RequestError::new(RequestErrorKind::Unavailable, "told to")
+}
+
+fn builder(fifo: bool) -> SdkBuilder {
+    let url = if fifo { "http://q.fifo" } else { "http://q" };
+    Sdk::builder(url, Emitter::system("test").unwrap())
+}
+
+fn event(id: &str) -> Envelope {
+    let emitter = Emitter::new(
+        EmitterType::from_static("SYSTEM"),
+        EmitterId::from_static("test"),
+    );
+    let id = EntityId::new(id.to_owned()).unwrap();
+    Envelope::builder(EventType::from_static("TESTED"), id, emitter)
+        .build()
+        .unwrap()
+}
+
+fn spawn(
+    sdk: &Sdk,
+    ids: impl IntoIterator<Item = String>,
+) -> Vec<tokio::task::JoinHandle<crate::publisher::buffer::pending::Outcome>> {
+    ids.into_iter()
+        .map(|id| tokio::spawn(sdk.emit_envelope(event(&id))))
+        .collect()
+}
+
+fn numbered(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    range.map(|n| n.to_string())
+}

@@ -1,0 +1,152 @@
+//! What becomes of events that fail.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::EmitError;
+use crate::publisher::transport::{RequestError, RequestErrorKind};
+
+#[tokio::test(start_paused = true)]
+async fn only_what_failed_is_sent_again() {
+    // The second of five fails twice, the fourth is the sender's fault.
+    let fake = Fake::new(|number, messages| {
+        let mut answers = all(messages);
+        if number == 0 {
+            answers[1] = refused(false);
+            answers[3] = refused(true);
+        } else if number == 1 {
+            answers[0] = refused(false);
+        }
+        (ROUND_TRIP, Ok(answers))
+    });
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let outcomes = {
+        let tasks = spawn(&sdk, numbered(0..5));
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.unwrap());
+        }
+        outcomes
+    };
+    assert_eq!(fake.sizes(), [5, 1, 1]);
+    assert_eq!(fake.accepted(), ["0", "2", "4", "1"]);
+    for (n, outcome) in outcomes.into_iter().enumerate() {
+        if n == 3 {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, EmitError::Refused { .. }) && !error.is_retryable());
+            assert_eq!(error.into_envelope().unwrap().entity_id().as_str(), "3");
+        } else {
+            let _ = outcome.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_ends_the_attempts_and_an_entry_without_answer_counts_as_one() {
+    let fake = Fake::new(|number, messages| match number {
+        0 => (ROUND_TRIP, Ok(vec![])),
+        _ => (
+            ROUND_TRIP,
+            Ok(messages.iter().map(|_| refused(false)).collect()),
+        ),
+    });
+    let sdk = builder(false)
+        .max_attempts(3)
+        .build_on(fake.clone())
+        .unwrap();
+    let start = Instant::now();
+    let error = sdk.emit_envelope(event("a")).await.unwrap_err();
+    assert!(
+        matches!(error, EmitError::RetriesExhausted { attempts: 3, .. }) && error.is_retryable()
+    );
+    assert_eq!(fake.sizes(), [1, 1, 1]);
+    // Jittered: 25 to 50 ms, then 50 to 100 ms, and three round trips.
+    assert!(
+        (90..=165).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+    // The identity is the same on every attempt.
+    let bodies: std::collections::HashSet<String> = fake
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, m)| m[0].body.clone())
+        .collect();
+    assert_eq!(bodies.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_fails_as_a_whole_is_not_repeated() {
+    let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let tasks = spawn(&sdk, numbered(0..4));
+    for task in tasks {
+        let error = task.await.unwrap().unwrap_err();
+        assert!(matches!(error, EmitError::Request { .. }) && error.is_retryable());
+    }
+    assert_eq!(fake.sizes(), [4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
+    let fake = Fake::new(|_, messages| {
+        let bytes: usize = messages.iter().map(|m| m.body.len()).sum();
+        let too_long = RequestError::new(RequestErrorKind::TooLong, "too long");
+        let answer = if bytes > 500 {
+            Err(too_long)
+        } else {
+            Ok(all(messages))
+        };
+        (ROUND_TRIP, answer)
+    });
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    for task in spawn(&sdk, numbered(0..20)) {
+        task.await.unwrap().unwrap();
+    }
+    let mut ids = fake.accepted();
+    ids.sort_by_key(|id| id.parse::<usize>().unwrap());
+    assert_eq!(ids, numbered(0..20).collect::<Vec<_>>());
+    let error = sdk
+        .emit_envelope(event(&"x".repeat(600)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, EmitError::TooLargeForQueue { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_panics_is_an_error_of_its_events_and_of_no_others() {
+    let fake = Fake::new(|number, messages| {
+        assert!(number > 0, "told to");
+        (ROUND_TRIP, Ok(all(messages)))
+    });
+    let sdk = builder(false).build_on(fake.clone()).unwrap();
+    let error = sdk.emit_envelope(event("a")).await.unwrap_err();
+    assert!(matches!(error, EmitError::Request { .. }));
+    let _ = sdk.emit_envelope(event("b")).await.unwrap();
+    assert!(sdk.shutdown(Duration::from_secs(1)).await.is_complete());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_no_message_can_carry_is_handed_back() {
+    let emitter = Emitter::system("test").unwrap();
+    let id = EntityId::new("a".to_owned()).unwrap();
+    // Each of these is one byte to the table, and six to SQS.
+    let data = HashMap::from([("text", "\u{1}".repeat(200_000))]);
+    let envelope = Envelope::builder(EventType::from_static("TESTED"), id, emitter)
+        .build_with(&data)
+        .unwrap();
+    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let error = sdk.emit_envelope(envelope.clone()).await.unwrap_err();
+    let EmitError::TooLargeForQueue { message_bytes, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(*message_bytes > 1_200_000 && !error.is_retryable());
+    assert_eq!(error.into_envelope(), Some(envelope));
+}

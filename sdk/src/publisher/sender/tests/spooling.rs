@@ -1,0 +1,365 @@
+//! The sender with a spool. Its journal is on a real disk and in a thread of its
+//! own, so that most of these take real time.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use redb::backends::FileBackend;
+use redb::{Database, StorageBackend};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::publisher::buffer::pending::{Outcome, Pending};
+use crate::{Durability, EmitError};
+
+/// Long enough for anything that does not hang.
+const AT_MOST: Duration = Duration::from_secs(10);
+
+/// A folder that is removed with the value.
+pub(super) struct Folder(pub(super) PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sender-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An event as a round of the spool gives it.
+fn give_from_spool(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
+    let mut event = Pending::new(event(id), None).unwrap();
+    event.from_spool = true;
+    sdk.sender().give_from_spool(event)
+}
+
+/// A queue of which the first request is accepted, slowly, and no other is.
+fn down_after_the_first() -> Arc<Fake> {
+    Fake::new(|number, messages| match number {
+        0 => (Duration::from_millis(50), Ok(all(messages))),
+        _ => (Duration::ZERO, Err(unavailable())),
+    })
+}
+
+#[tokio::test]
+async fn a_packed_message_carries_events_of_the_spool_or_others_but_not_both() {
+    let folder = Folder::new("mixed");
+    let fake = down_after_the_first();
+    let sdk = builder(false)
+        .packing(true)
+        .max_in_flight(1)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let first = spawn(&sdk, ["first".to_owned()]);
+    sleep(Duration::from_millis(10)).await;
+    // All of these wait behind it, and go together.
+    let others = spawn(&sdk, numbered(0..20));
+    tokio::task::yield_now().await;
+    let spooled: Vec<_> = numbered(20..40)
+        .map(|id| give_from_spool(&sdk, &id))
+        .collect();
+
+    let outcomes = async {
+        for task in first {
+            assert_eq!(task.await.unwrap().unwrap().durability, Durability::Queue);
+        }
+        for task in others {
+            assert_eq!(task.await.unwrap().unwrap().durability, Durability::Spool);
+        }
+        for outcome in spooled {
+            // They lie on disk already, for another round.
+            let error = outcome.await.unwrap().unwrap_err();
+            assert!(matches!(error, EmitError::Request { .. }), "{error:?}");
+        }
+        sdk.flush().await;
+    };
+    timeout(AT_MOST, outcomes).await.expect("something hangs");
+    let packs: Vec<Vec<String>> = {
+        let seen = fake.seen.lock().unwrap();
+        seen[1].1.iter().map(|m| entity_ids(&m.body)).collect()
+    };
+    let expected = [
+        numbered(0..20).collect::<Vec<_>>(),
+        numbered(20..40).collect(),
+    ];
+    assert_eq!(packs, expected);
+    let report = sdk.shutdown(Duration::ZERO).await;
+    assert!(report.is_complete());
+    assert_eq!(report.in_spool, 20);
+}
+
+#[tokio::test]
+async fn a_journal_that_panics_or_has_ended_fails_events_and_keeps_no_room() {
+    for ends in [false, true] {
+        let folder = Folder::new("panic");
+        let fake = Fake::new(|_, _| (Duration::ZERO, Err(unavailable())));
+        let sdk = builder(false)
+            .max_buffered_events(2)
+            .spool(&folder.0)
+            .build_on(fake.clone())
+            .unwrap();
+        let emitted = sdk.emit_envelope(event("a")).await.unwrap();
+        assert_eq!(emitted.durability, Durability::Spool);
+        let spool = sdk.sender().spool().unwrap();
+        if ends {
+            spool.end_thread().await;
+        }
+        // More than the emitter holds: each of them has to give its room back.
+        let emits = async {
+            for n in 0..6 {
+                if !ends {
+                    spool.run(|_| panic!("told to"));
+                }
+                match sdk.emit_envelope(event(&n.to_string())).await {
+                    Ok(receipt) => assert_eq!(receipt.durability, Durability::Spool),
+                    Err(error) => {
+                        assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");
+                        assert!(ends, "the thread goes on");
+                    }
+                }
+            }
+            sdk.flush().await;
+        };
+        timeout(AT_MOST, emits).await.expect("something hangs");
+        assert_eq!(sdk.sender().pending(), 0);
+        let report = timeout(AT_MOST, sdk.shutdown(Duration::ZERO))
+            .await
+            .unwrap();
+        assert_eq!(report.in_spool, if ends { 1 } else { 7 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spool_does_not_pause_for_long_once_a_shutdown_has_begun() {
+    let folder = Folder::new("hurry");
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(Fake::new(|_, messages| {
+            (Duration::from_secs(10), Ok(all(messages)))
+        }))
+        .unwrap();
+    let pause = |sdk: &Sdk| {
+        let sender = sdk.sender().clone();
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let pause = sender.spool().unwrap();
+            pause.pause(&sender, Duration::from_secs(30)).await;
+            start.elapsed()
+        })
+    };
+    assert_eq!(pause(&sdk).await.unwrap(), Duration::from_secs(30));
+    // One that has begun is cut short, long before the deadline …
+    let begun = pause(&sdk);
+    sleep(Duration::from_secs(1)).await;
+    let emission = sdk.emit_envelope(event("a"));
+    let hanging = tokio::spawn(emission);
+    tokio::task::yield_now().await;
+    let ending = sdk.clone();
+    let end = tokio::spawn(async move { ending.shutdown(Duration::from_secs(60)).await });
+    assert_eq!(begun.await.unwrap(), Duration::from_secs(1));
+    // … and one that begins after a round was under way, in the first second.
+    assert_eq!(pause(&sdk).await.unwrap(), Duration::from_millis(500));
+    let _ = hanging.await.unwrap().unwrap();
+    assert!(end.await.unwrap().is_complete());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_has_not_confirmed_at_the_deadline_is_in_no_safe_place() {
+    let folder = Folder::new("hangs");
+    let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
+    let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+    let (let_go, hangs) = std::sync::mpsc::channel::<()>();
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(move |_| hangs.recv().unwrap_or_default());
+    // The first goes to the spool because SQS fails, the other one because the
+    // first is there; the spool drains, or would.
+    let mut tasks = spawn(&sdk, numbered(0..1));
+    sleep(ROUND_TRIP * 2).await;
+    tasks.extend(spawn(&sdk, numbered(1..2)));
+    tokio::task::yield_now().await;
+
+    let start = Instant::now();
+    let report = sdk.shutdown(Duration::from_secs(3)).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "the disk hangs");
+    assert!(!report.is_complete());
+    let ids = |events: &[Envelope]| -> Vec<String> {
+        events.iter().map(|e| e.entity_id().to_string()).collect()
+    };
+    assert_eq!(ids(&report.undetermined), ["0", "1"]);
+    assert_eq!((report.in_spool, report.failed), (0, 2));
+    assert!(report.unsent.is_empty());
+    for task in tasks {
+        let error = task.await.unwrap().unwrap_err();
+        assert!(matches!(error, EmitError::Interrupted { .. }), "{error:?}");
+    }
+    assert_eq!(sdk.sender().pending(), 0);
+    let_go.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_while_the_spool_drains_waits_for_what_the_disk_is_writing() {
+    let folder = Folder::new("writes");
+    // The spool's own round hangs, until after the deadline.
+    let fake = Fake::new(|number, _| match number {
+        0 => (Duration::ZERO, Err(unavailable())),
+        _ => (AT_MOST, Err(unavailable())),
+    });
+    let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+    let first = sdk.emit_envelope(event("a")).await.unwrap();
+    assert_eq!(first.durability, Durability::Spool);
+    sleep(Duration::from_millis(50)).await;
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(|_| std::thread::sleep(Duration::from_millis(200)));
+    let task = tokio::spawn(sdk.emit_envelope(event("b")));
+    tokio::task::yield_now().await;
+    let report = sdk.shutdown(Duration::ZERO).await;
+    assert!(report.is_complete());
+    assert_eq!((report.in_spool, report.failed), (2, 0));
+    let second = task.await.unwrap().unwrap();
+    assert_eq!(second.durability, Durability::Spool);
+}
+
+/// A disk that writes, and says once that it has not.
+#[derive(Debug)]
+struct Liar {
+    file: FileBackend,
+    lies: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Liar {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        match self.lies.swap(false, Ordering::SeqCst) {
+            true => Err(io::Error::other("told to")),
+            false => Ok(()),
+        }
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+/// From now on the journal's disk writes what it is told, and says of the next
+/// commit that it has not.
+fn lie(sdk: &Sdk) {
+    sdk.sender().spool().unwrap().run(|journal| {
+        journal.put(|path| {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.read(true).write(true).open(path).unwrap();
+            let lies = Arc::new(AtomicBool::new(false));
+            let liar = Liar {
+                file: FileBackend::new(file).unwrap(),
+                lies: lies.clone(),
+            };
+            let database = Database::builder().create_with_backend(liar).unwrap();
+            // Opening it may write as well.
+            lies.store(true, Ordering::SeqCst);
+            database
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_removal_that_is_reported_as_failed_and_was_done_is_known_to_be_done() {
+    let folder = Folder::new("lies-removing");
+    let fake = Fake::new(|number, messages| match number {
+        0 => (Duration::ZERO, Err(unavailable())),
+        _ => (Duration::from_millis(100), Ok(all(messages))),
+    });
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let emitted = sdk.emit_envelope(event("a")).await.unwrap();
+    assert_eq!(emitted.durability, Durability::Spool);
+    sleep(Duration::from_millis(50)).await;
+    // The spool's event is on its way to SQS.
+    assert_eq!(fake.sizes(), [1, 1]);
+    lie(&sdk);
+    sleep(Duration::from_millis(200)).await;
+    // The spool is empty, whatever the disk has said.
+    let emitted = sdk.emit_envelope(event("b")).await.unwrap();
+    assert_eq!(emitted.durability, Durability::Queue);
+    let report = sdk.shutdown(AT_MOST).await;
+    assert!(report.is_complete());
+    assert_eq!(report.in_spool, 0);
+    assert_eq!(fake.accepted(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn an_event_of_the_spool_that_cannot_be_read_is_told() {
+    let folder = Folder::new("unreadable");
+    let fake = Fake::good();
+    let log = super::end::Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let spool = sdk.sender().spool().unwrap();
+    spool.run(|journal| journal.append([(None, "nonsense")].into_iter()).unwrap());
+    while !sdk.sender().spooling(|spooling| spooling.is_on()) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let report = sdk.shutdown(AT_MOST).await;
+    assert_eq!(report.in_spool, 0);
+    let told = log.0.lock().unwrap().join("\n");
+    assert!(
+        told.starts_with("ERROR:") && told.contains("number=0"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_spool_that_drains_in_a_runtime_that_ends_goes_on_in_that_of_the_emitter() {
+    let folder = Folder::new("runtime");
+    let down = Arc::new(AtomicBool::new(true));
+    let outage = down.clone();
+    let fake = Fake::new(move |_, messages| match outage.load(Ordering::SeqCst) {
+        true => (Duration::ZERO, Err(unavailable())),
+        false => (Duration::ZERO, Ok(all(messages))),
+    });
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    let emitting = sdk.clone();
+    let thread = std::thread::spawn(move || {
+        let ends = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        ends.block_on(emitting.emit_envelope(event("a")))
+    });
+    let emitted = thread.join().unwrap().unwrap();
+    assert_eq!(emitted.durability, Durability::Spool);
+    down.store(false, Ordering::SeqCst);
+    let sent = async {
+        while fake.accepted().is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(AT_MOST, sent).await.expect("nobody sends it");
+}
