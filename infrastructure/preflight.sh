@@ -6,6 +6,9 @@
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
+# For commands in messages.
+quoted_here=$(printf %q "$here")
+
 # Paths are not changed, because folders may have spaces in their names.
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
@@ -44,7 +47,7 @@ initialize() {
   say "terraform ${init[*]}"
   "${terraform[@]}" "${init[@]}" >"$work/init.log" 2>&1 || {
     cat "$work/init.log" >&2
-    fail "terraform init failed, see above. Nothing was changed. After a change of the backend: terraform -chdir=$here init -migrate-state"
+    fail "terraform init failed, see above. Nothing was changed. After a change of the backend: terraform -chdir=$quoted_here init -migrate-state"
   }
 }
 
@@ -72,9 +75,9 @@ read_variables() {
   variable_options "$@"
   # One element of a list on each line; one that is not set is "(known after apply)".
   values=$("${terraform[@]}" console -no-color -var "package_path=$here/main.tf" ${variables[@]+"${variables[@]}"} 2>"$work/console.log" \
-    <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo)]' |
+    <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo), var.iam_path]' |
     sed -nE 's/^  "?([^"]*[^",])"?,$/\1/p') || true
-  if grep -q 'Error:' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 5 ]]; then
+  if grep -q 'Error:' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 6 ]]; then
     cat "$work/console.log" >&2
     fail "a variable is not valid, see above. Nothing was changed. Correct it in $here/terraform.tfvars, in TF_VAR_name or in the options after --"
   fi
@@ -84,6 +87,7 @@ read_variables() {
     read -r architecture
     read -r table_name
     read -r fifo
+    read -r iam_path
   } <<<"$values"
 }
 
@@ -120,6 +124,8 @@ deployed_name() {
     | .instances[].attributes.output.value.name] | .[0] // empty' "$work/state.json"
 }
 
+# Sets the region of all later commands, and account and partition.
+# shellcheck disable=SC2034 # run.sh uses the partition
 check_place() {
   local places deployed_region deployed_account other
   places=$(deployed_places)
@@ -148,10 +154,13 @@ check_place() {
 
   # Version 1 of the CLI reads AWS_ENDPOINT_URL only for some services.
   aws=(aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"})
-  account=$("${aws[@]}" sts get-caller-identity --query Account --output text 2>"$work/sts.log") || {
+  local identity
+  identity=$("${aws[@]}" sts get-caller-identity --query '[Account, Arn]' --output text 2>"$work/sts.log") || {
     cat "$work/sts.log" >&2
     fail "AWS does not accept the credentials, or there are none. Nothing was changed. Log in again (for instance: aws sso login), or set AWS_PROFILE, and check with: aws sts get-caller-identity"
   }
+  account=${identity%%[[:space:]]*}
+  partition=$(cut -d: -f2 <<<"$identity")
   if [[ -n $deployed_account && $deployed_account != "$account" ]]; then
     fail "this state deploys to the account $deployed_account, and the credentials belong to $account. Nothing was changed. Set AWS_PROFILE to a profile of $deployed_account, and check with: aws sts get-caller-identity"
   fi

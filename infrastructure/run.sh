@@ -78,35 +78,45 @@ fi
 [[ $command == package ]] || need_deployment_tools
 check_tools
 
-# A queue or table that exists but is not in this state belongs to another
-# deployment, or an interrupted apply left it behind.
-refuse_existing() { # ADDRESS KIND NAME ID: the id that an import needs
-  fail "the $2 \"$3\" exists in $region, and this state does not contain it. Nothing was changed.
-  If another deployment owns it: use the state of that deployment, or choose another name.
-  If it shall become part of this deployment (an apply was killed, or the table was restored), import it, then run the same command again:
-    AWS_REGION=$region terraform -chdir=$here import -var package_path=main.tf '$1' '$4'"
+# A resource that exists but is not in this state belongs to another deployment,
+# or an apply that was killed left it behind.
+existing() { # ADDRESS, the id that an import needs, and an AWS command that succeeds if the resource exists
+  local address=$1 id=$2
+  shift 2
+  ! in_state "$address" || return 0
+  if "${aws[@]}" "$@" >"$work/existing" 2>/dev/null; then
+    # A command may print the id that only AWS knows.
+    [[ $id != - ]] || id=$(cat "$work/existing")
+    [[ $id == None || -z $id ]] || found+=("$address" "$id")
+  fi
 }
 
 check_existing() {
-  local suffix='' url
+  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind
+  local found=()
   [[ $fifo != true ]] || suffix=.fifo
-  if ! in_state module.queue.aws_sqs_queue.events; then
-    url=$("${aws[@]}" sqs get-queue-url --queue-name "$name$suffix" --query QueueUrl --output text 2>/dev/null) &&
-      refuse_existing module.queue.aws_sqs_queue.events queue "$name$suffix" "$url"
-  fi
-  if ! in_state module.queue.aws_sqs_queue.dead_letter; then
-    url=$("${aws[@]}" sqs get-queue-url --queue-name "$name-dead-letter$suffix" --query QueueUrl --output text 2>/dev/null) &&
-      refuse_existing module.queue.aws_sqs_queue.dead_letter queue "$name-dead-letter$suffix" "$url"
-  fi
-  if ! in_state module.table.aws_dynamodb_table.events; then
-    "${aws[@]}" dynamodb describe-table --table-name "$table_name" >/dev/null 2>&1 &&
-      refuse_existing module.table.aws_dynamodb_table.events table "$table_name" "$table_name"
-  fi
-  if ! in_state module.consumer.aws_lambda_function.consumer; then
-    "${aws[@]}" lambda get-function-configuration --function-name "$name-consumer" >/dev/null 2>&1 &&
-      refuse_existing module.consumer.aws_lambda_function.consumer function "$name-consumer" "$name-consumer"
-  fi
-  true
+  policies_arn=arn:$partition:iam::$account:policy$iam_path
+  existing module.queue.aws_sqs_queue.events - sqs get-queue-url --queue-name "$name$suffix" --query QueueUrl --output text
+  existing module.queue.aws_sqs_queue.dead_letter - sqs get-queue-url --queue-name "$name-dead-letter$suffix" --query QueueUrl --output text
+  existing module.table.aws_dynamodb_table.events "$table_name" dynamodb describe-table --table-name "$table_name"
+  existing module.consumer.aws_lambda_function.consumer "$name-consumer" lambda get-function-configuration --function-name "$name-consumer"
+  existing module.consumer.aws_lambda_alias.live "$name-consumer/live" lambda get-alias --function-name "$name-consumer" --name live
+  existing module.consumer.aws_lambda_event_source_mapping.events - lambda list-event-source-mappings \
+    --event-source-arn "arn:$partition:sqs:$region:$account:$name$suffix" --query 'EventSourceMappings[0].UUID' --output text
+  existing module.consumer.aws_cloudwatch_log_group.consumer - logs describe-log-groups \
+    --log-group-name-prefix "$group" --query "logGroups[?logGroupName=='$group'] | [0].logGroupName" --output text
+  existing module.consumer.aws_iam_role.consumer "$name-consumer-$region" iam get-role --role-name "$name-consumer-$region"
+  existing module.queue.aws_iam_policy.producer "${policies_arn}$name-producer-$region" iam get-policy --policy-arn "${policies_arn}$name-producer-$region"
+  existing module.table.aws_iam_policy.reader "${policies_arn}$name-reader-$region" iam get-policy --policy-arn "${policies_arn}$name-reader-$region"
+  existing aws_iam_policy.operator "${policies_arn}$name-operator-$region" iam get-policy --policy-arn "${policies_arn}$name-operator-$region"
+  ((${#found[@]} > 0)) || return 0
+
+  kind=$(printf '    %s: %s\n' "${found[@]}")
+  fail "the resource(s) below exist, and this state does not contain them. Nothing was changed.
+$kind
+  If another deployment owns them: use the state of that deployment, or choose another name.
+  If they shall become part of this deployment (an apply was killed, or the table was restored), import them, then run the same command again:
+$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf '%s' '%s'\n" "${found[@]}")"
 }
 
 # An apply that is interrupted while it creates a resource leaves the resource
@@ -121,7 +131,7 @@ check_tainted() {
   [[ -n $tainted ]] || return 0
   fail "an earlier apply was interrupted while it created the resource(s) below. Terraform marked them as tainted and would delete and create them again. Nothing was changed.
   Keep them; the next apply completes their settings. Run, then run the same command again:
-$(while IFS= read -r address; do printf "    terraform -chdir=%s untaint '%s'\n" "$here" "$address"; done <<<"$tainted")"
+$(while IFS= read -r address; do printf "    terraform -chdir=%s untaint '%s'\n" "$quoted_here" "$address"; done <<<"$tainted")"
 }
 
 if [[ $command == package ]]; then
