@@ -5,6 +5,8 @@
 # has changed that was not requested.
 #
 #   TF_PLUGIN_DIR, ENDPOINT_VENV   see endpoint.sh
+#   INTERRUPT_AFTER                seconds from the creation of the dead-letter
+#                                  queue to the interrupt, 0 to 20 (default: 2)
 
 set -euo pipefail
 
@@ -90,7 +92,7 @@ interrupted() {
     sleep 0.1
   done
   # The queue exists, and the provider waits until SQS has all its attributes.
-  sleep 2
+  sleep "${INTERRUPT_AFTER:-2}"
   kill -INT -- "-$job"
   if wait "$job"; then
     cat "$log"

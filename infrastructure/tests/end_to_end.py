@@ -164,7 +164,8 @@ def principals(state, *deployments):
             sys.exit(f"the deployer's policy does not contain {set(LOCAL_DEPLOYER) - set(named)}")
         iam.put_user_policy(
             UserName=f"deployer-{deployment}", PolicyName=LOCAL, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
-                {"Effect": "Allow", "Action": LOCAL_DEPLOYER, "Resource": "*"},
+                # Local: the endpoint checks GetAlias as ListAliases.
+                {"Effect": "Allow", "Action": [*LOCAL_DEPLOYER, "lambda:ListAliases"], "Resource": "*"},
             ]}),
         )
     descriptor = os.open(state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
