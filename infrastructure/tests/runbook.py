@@ -250,6 +250,13 @@ class Runbook:
             UserName="operator", PolicyName=f"operator-{self.name}",
             PolicyDocument=json.dumps(self.operator_document()),
         )
+        # Local: DeleteMessageBatch is a separate action; on AWS, DeleteMessage covers it.
+        client("iam", ADMINISTRATOR).put_user_policy(
+            UserName="operator", PolicyName=f"{LOCAL}-{self.name}",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "sqs:DeleteMessageBatch", "Resource": arn(self.dead_letter)},
+            ]}),
+        )
         self.sqs.purge_queue(QueueUrl=self.queue)
 
         prelude = next(block for _, block in page if block.startswith("export AWS_REGION="))

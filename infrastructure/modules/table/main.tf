@@ -170,7 +170,7 @@ resource "aws_dynamodb_resource_policy" "readers" {
 resource "aws_iam_policy" "reader" {
   name        = "${coalesce(var.policy_name, var.name)}-reader-${var.region}"
   path        = var.iam_path
-  description = "Read the events in ${var.name} in ${var.region}, and nothing else."
+  description = "Read the events of ${coalesce(var.policy_name, var.name)} in ${var.region}, and nothing else."
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -201,7 +201,9 @@ resource "aws_iam_policy" "reader" {
 
   lifecycle {
     # A renamed policy exists before the former one is deleted, so that an apply
-    # never leaves a reader without permission.
+    # never leaves a reader without permission. IAM cannot change a description, so
+    # a new one would replace the policy by one of the same name, which IAM refuses.
     create_before_destroy = true
+    ignore_changes        = [description]
   }
 }
