@@ -9,6 +9,7 @@ use domain_events_cli::{Failure, Format};
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod env_file;
 pub(crate) mod local;

@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod connection;
+pub mod doctor;
 pub mod emit;
 mod failure;
 pub mod output;

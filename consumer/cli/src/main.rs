@@ -13,7 +13,7 @@ use domain_events_cli::{Failure, Outcome, exit_code};
 
 mod commands;
 
-use commands::{check, completions, emit, local, rejected, schema, worker};
+use commands::{check, completions, doctor, emit, local, rejected, schema, worker};
 
 /// Emit, store, read and repair domain events.
 ///
@@ -39,6 +39,7 @@ enum Command {
     Worker(worker::Arguments),
     Emit(emit::Arguments),
     Check(check::Arguments),
+    Doctor(doctor::Arguments),
     #[command(subcommand)]
     Rejected(rejected::Command),
     #[command(subcommand)]
@@ -48,15 +49,32 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match &arguments.env_file {
-        Some(file) => Err(restart_with(file)),
-        None => run(arguments.command).await,
+    // Before the arguments are parsed: their defaults come from the environment.
+    let result = match env_file() {
+        Some(file) => Err(restart_with(&file)),
+        None => run(Arguments::parse().command).await,
     };
     if let Err(error) = &result {
         let _ = writeln!(std::io::stderr(), "domain-events: {error}");
     }
     exit_code(&result)
+}
+
+/// The value of `--env-file`.
+fn env_file() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1).take_while(|a| a != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--env-file" {
+            return arguments.next().map(PathBuf::from);
+        }
+        if let Some(file) = argument
+            .to_str()
+            .and_then(|a| a.strip_prefix("--env-file="))
+        {
+            return Some(file.into());
+        }
+    }
+    None
 }
 
 async fn run(command: Command) -> Result<Outcome, Failure> {
@@ -65,6 +83,7 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Worker(arguments) => worker::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Rejected(command) => rejected::run(command).await,
         Command::Schema(command) => schema::run(command),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
@@ -79,10 +98,11 @@ fn restart_with(file: &std::path::Path) -> Failure {
         Err(failure) => return failure,
     };
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let Some(at) = arguments.iter().position(|a| a == "--env-file") {
-        arguments.drain(at..(at + 2).min(arguments.len()));
+    let named = |a: &OsString| a.as_encoded_bytes().starts_with(b"--env-file");
+    if let Some(at) = arguments.iter().position(named) {
+        let length = if arguments[at] == "--env-file" { 2 } else { 1 };
+        arguments.drain(at..(at + length).min(arguments.len()));
     }
-    arguments.retain(|a| !a.as_encoded_bytes().starts_with(b"--env-file="));
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return Failure::environment("finding this program", &error),
