@@ -31,7 +31,7 @@ const VERSION: &str = concat!(
 /// Exit codes: 0 done; 1 found what the command looks for, for example invalid events;
 /// 2 incorrect usage; 3 the environment does not respond.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, max_term_width = 100)]
+#[command(name = "domain-events", version = VERSION, max_term_width = 100)]
 struct Arguments {
     /// Read environment variables from this file first, one NAME=value per line.
     #[arg(long, global = true, value_name = "FILE")]
