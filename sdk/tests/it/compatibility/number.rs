@@ -23,7 +23,7 @@ weighed! {
 }
 
 #[test]
-fn that_keeps_its_digits_passes() {
+fn number_that_keeps_its_digits_passes() {
     for (before, after) in [
         (f32s::events(), f64s::events()),
         (u16s::events(), f32s::events()),
@@ -36,7 +36,7 @@ fn that_keeps_its_digits_passes() {
 }
 
 #[test]
-fn that_is_rounded_where_it_is_read_breaks() {
+fn number_rounded_by_the_reader_breaks() {
     let precision = "the precision is narrower now";
     for (before, after, what) in [
         (f64s::events(), f32s::events(), precision),
@@ -58,11 +58,11 @@ fn that_is_rounded_where_it_is_read_breaks() {
         ),
     ] {
         let found = breaks(&before, &after);
-        let told: Vec<_> = found
+        let text: Vec<_> = found
             .iter()
             .map(|one| (&*one.pointer, &*one.what))
             .collect();
-        assert_eq!(told, [("/Data/grams", what)]);
+        assert_eq!(text, [("/Data/grams", what)]);
     }
 }
 
@@ -99,7 +99,7 @@ counted! {
 }
 
 #[test]
-fn of_which_less_is_read_than_before_breaks() {
+fn number_read_in_a_narrower_range_breaks() {
     passes(&read_as_u32::events(), &read_as_u32::events());
     let range = "the range is narrower now";
     let found = breaks(&read_as_u32::events(), &read_as_u8::events());

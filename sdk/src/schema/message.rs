@@ -1,4 +1,4 @@
-//! The schema of a whole event, around that of its data.
+//! The schema of a whole event, which contains the schema of its data.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::event::fields::{
     TIMESTAMP, TRACE_PARENT, VERSION,
 };
 
-/// A JSON Schema of its own, with the definitions at its top.
+/// A complete JSON Schema document, with the definitions at its top.
 pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example: &Value) -> Value {
     let (event_type, version) = (definition.event_type(), definition.version());
     let definitions = data.as_object_mut().and_then(|data| data.remove("$defs"));
@@ -28,8 +28,8 @@ pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example
     schema
 }
 
-/// The event's object. Lengths are counted in bytes by the contract and in
-/// characters by JSON Schema, so what they allow here is a little more.
+/// The schema of the event's object. The contract counts the bytes of a text, and
+/// JSON Schema counts its characters, so the schema allows a little more.
 pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
     let text = |most: u32| json!({"type": "string", "minLength": 1, "maxLength": most});
     let optional =

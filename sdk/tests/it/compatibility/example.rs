@@ -27,8 +27,8 @@ fn at_least_ten<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32
 }
 
 #[test]
-fn that_is_not_read_any_more_breaks_though_no_schema_tells_it() {
-    let what = "the stored example cannot be read: the data of a stored WEIGHED (version 1) \
+fn example_refused_by_deserialize_with_breaks() {
+    let what = "a stored example cannot be read: the data of a stored WEIGHED (version 1) \
                 does not fit its type at /Data/grams: the type's own Deserialize refused it";
     breaks_once(&before::events(), &stricter::events(), "", what, NEW);
     passes(&before::events(), &before::events());

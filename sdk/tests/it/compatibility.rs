@@ -1,22 +1,23 @@
-//! The gate: each change that breaks somebody, beside one that does not.
+//! The compatibility check: breaking changes, each beside a similar change that
+//! breaks nothing.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain_events::schema::{
-    Break, Events, LockError, Mode, Reader, Report, check_document, check_lock,
+    Audience, BreakingChange, Events, LockError, Mode, Report, check_document, check_lock,
 };
 use domain_events::{DomainEvent, events};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-const NEW_AND_OLD: &[Reader] = &[
-    Reader::OldReaders,
-    Reader::NewReaders,
-    Reader::StoredHistory,
+const NEW_AND_OLD: &[Audience] = &[
+    Audience::OldReaders,
+    Audience::NewReaders,
+    Audience::StoredHistory,
 ];
-const NEW: &[Reader] = &[Reader::NewReaders, Reader::StoredHistory];
+const NEW: &[Audience] = &[Audience::NewReaders, Audience::StoredHistory];
 
 /// Declares the events of one point in time.
 macro_rules! point_in_time {
@@ -54,31 +55,31 @@ fn locked(events: &Events) -> PathBuf {
     path
 }
 
-fn gate(before: &Events, after: &Events) -> Result<Report, LockError> {
+fn check(before: &Events, after: &Events) -> Result<Report, LockError> {
     check_lock(locked(before), after, Mode::Check)
 }
 
 #[track_caller]
-fn breaks(before: &Events, after: &Events) -> Vec<Break> {
-    match gate(before, after) {
-        Err(LockError::Broken { report, .. }) => report.breaks,
-        other => panic!("this breaks nothing: {other:?}"),
+fn breaks(before: &Events, after: &Events) -> Vec<BreakingChange> {
+    match check(before, after) {
+        Err(LockError::Incompatible { report, .. }) => report.breaking_changes,
+        other => panic!("nothing breaks: {other:?}"),
     }
 }
 
-/// The one thing that breaks.
+/// Exactly one change breaks.
 #[track_caller]
-fn breaks_once(before: &Events, after: &Events, pointer: &str, what: &str, readers: &[Reader]) {
+fn breaks_once(before: &Events, after: &Events, pointer: &str, what: &str, audiences: &[Audience]) {
     let found = breaks(before, after);
-    let told: Vec<_> = found
+    let described: Vec<_> = found
         .iter()
-        .map(|one| (&*one.pointer, &*one.what, &*one.readers))
+        .map(|one| (&*one.pointer, &*one.what, &*one.audiences))
         .collect();
-    assert_eq!(told, [(pointer, what, readers)]);
+    assert_eq!(described, [(pointer, what, audiences)]);
     assert!(!found[0].remedies.is_empty());
 }
 
-/// What passes, also as what a command sees, and can be locked.
+/// The change passes, and can be locked. Returns the notes.
 #[track_caller]
 fn passes(before: &Events, after: &Events) -> Vec<String> {
     let path = locked(before);
@@ -129,11 +130,11 @@ macro_rules! order {
     };
 }
 
-mod a_container;
-mod a_field;
-mod a_lock;
-mod a_number;
-mod a_type;
-mod a_version;
-mod an_enum;
-mod an_example;
+mod container;
+mod enumeration;
+mod event_type;
+mod example;
+mod field;
+mod lock;
+mod number;
+mod version;

@@ -17,7 +17,7 @@ point_in_time! { first_of_two: [Measured]
         pub(super) fahrenheit: f64,
     }
 }
-point_in_time! { without_a_way_up: [Measured]
+point_in_time! { without_upcast: [Measured]
     #[derive(DomainEvent)]
     #[event(version = 2, oldest)]
     pub(crate) struct Measured {
@@ -51,14 +51,14 @@ impl From<first_of_two::Measured> for second::Measured {
 }
 
 #[test]
-fn that_is_new_passes_with_a_way_up_and_breaks_without_one() {
+fn new_version_passes_only_with_an_upcast() {
     let notes = passes(&first_of_two::events(), &second::events());
     assert_eq!(notes.len(), 2, "{notes:?}");
-    let what = "the stored example cannot be read: a stored MEASURED has version 1, \
+    let what = "a stored example cannot be read: a stored MEASURED has version 1, \
                 and this program has no way up from it to version 2";
     breaks_once(
         &first_of_two::events(),
-        &without_a_way_up::events(),
+        &without_upcast::events(),
         "",
         what,
         NEW,
@@ -66,7 +66,7 @@ fn that_is_new_passes_with_a_way_up_and_breaks_without_one() {
 }
 
 #[test]
-fn that_comes_with_another_name_passes() {
+fn new_version_under_another_name_passes() {
     let notes = passes(&first_of_two::events(), &renamed::events());
     let expected = "MEASURED is written as TEMPERATURE_MEASURED now, which old readers do not know: \
                     release the readers first";
@@ -75,13 +75,13 @@ fn that_comes_with_another_name_passes() {
 }
 
 #[test]
-fn that_is_lowered_breaks() {
+fn lower_version_breaks() {
     let what = "the version was 2 and is 1 now";
     breaks_once(&both::events(), &first_of_two::events(), "", what, NEW);
 }
 
 #[test]
-fn keeps_its_example_when_the_next_one_comes() {
+fn old_version_keeps_its_example() {
     let path = locked(&first_of_two::events());
     let before = fs::read_to_string(&path).unwrap();
     check_lock(&path, &second::events(), Mode::Update).unwrap();
@@ -96,11 +96,11 @@ fn keeps_its_example_when_the_next_one_comes() {
 }
 
 #[test]
-fn without_an_example_breaks_until_its_type_is_listed() {
+fn old_version_without_example_breaks() {
     let path = lock_path();
     let error = check_lock(&path, &second::events(), Mode::Update).unwrap_err();
-    let told = "MEASURED version 1: there is no stored example of it";
-    assert!(error.to_string().contains(told), "{error}");
+    let text = "MEASURED version 1: there is no stored example of it";
+    assert!(error.to_string().contains(text), "{error}");
     check_lock(&path, &both::events(), Mode::Update).unwrap();
     check_lock(&path, &second::events(), Mode::Check).unwrap();
 }

@@ -1,26 +1,26 @@
 use super::*;
 
 #[test]
-fn that_is_missing_says_how_to_write_it() {
+fn missing_lock_says_how_to_write_it() {
     let error = check_lock(lock_path(), &first::events(), Mode::Check).unwrap_err();
-    let told = format!("{error:?}");
-    assert!(told.contains("EVENTS_LOCK=update cargo test"), "{told}");
+    let text = format!("{error:?}");
+    assert!(text.contains("EVENTS_LOCK=update cargo test"), "{text}");
 }
 
 #[test]
-fn that_is_none_is_refused() {
+fn file_that_is_not_a_lock_is_refused() {
     let path = lock_path();
     for text in ["", "{}", r#"{"format":2,"events":{}}"#] {
         fs::write(&path, text).unwrap();
         let error = check_lock(&path, &first::events(), Mode::Update).unwrap_err();
-        assert!(matches!(error, LockError::Malformed { .. }), "{error}");
+        assert!(matches!(error, LockError::Parse { .. }), "{error}");
     }
     let error = check_document("[]", locked(&first::events()), Mode::Check).unwrap_err();
-    assert!(matches!(error, LockError::Malformed { .. }), "{error}");
+    assert!(matches!(error, LockError::Document { .. }), "{error}");
 }
 
 #[test]
-fn is_not_written_over_something_that_breaks() {
+fn update_with_breaking_change_writes_nothing() {
     let path = locked(&first::events());
     let before = fs::read_to_string(&path).unwrap();
     let nothing = events![];
@@ -29,16 +29,16 @@ fn is_not_written_over_something_that_breaks() {
 }
 
 #[test]
-fn is_kept_by_the_test_helper() {
+fn assert_lock_panics_on_breaking_change() {
     let path = locked(&first::events());
     domain_events::schema::assert_lock(&path, &first::events());
     let panic = std::panic::catch_unwind(|| {
         domain_events::schema::assert_lock(&path, &events![]);
     });
-    let told = panic.unwrap_err();
-    let told = told.downcast_ref::<String>().unwrap();
+    let text = panic.unwrap_err();
+    let text = text.downcast_ref::<String>().unwrap();
     assert!(
-        told.contains("SHOP_OPENED version 1: the event is gone"),
-        "{told}"
+        text.contains("SHOP_OPENED version 1: the event was removed"),
+        "{text}"
     );
 }

@@ -77,14 +77,14 @@ order! { only_written: #[event(alias = "ORDER_MADE")] {
 } }
 
 #[test]
-fn that_is_only_written_breaks_where_it_was_read_and_passes_where_it_never_was() {
+fn write_only_field_breaks_if_it_was_read() {
     let what = "the field was removed";
     breaks_once(
         &first::events(),
         &only_written::events(),
         "/Data/total",
         what,
-        &[Reader::NewReaders],
+        &[Audience::NewReaders],
     );
     assert_eq!(
         passes(&only_written::events(), &only_written::events()),
@@ -93,15 +93,15 @@ fn that_is_only_written_breaks_where_it_was_read_and_passes_where_it_never_was()
 }
 
 #[test]
-fn that_is_removed_breaks() {
+fn removed_field_breaks() {
     let removed = removed::events();
     let what = "the field was removed";
-    let readers = &[Reader::OldReaders, Reader::NewReaders];
-    breaks_once(&first::events(), &removed, "/Data/total", what, readers);
+    let audiences = &[Audience::OldReaders, Audience::NewReaders];
+    breaks_once(&first::events(), &removed, "/Data/total", what, audiences);
 }
 
 #[test]
-fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
+fn renamed_field_breaks_without_serde_rename() {
     let what = "the field was removed";
     let renamed = breaks(&first::events(), &renamed::events());
     assert_eq!(renamed.len(), 1);
@@ -111,8 +111,8 @@ fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
         renamed[0].remedies,
         [
             "keep the field; if it has another name now, write `#[serde(rename = \"note\")]`",
-            "if it is a rename that `#[serde(alias = …)]` reads, which no schema tells, and no old reader is left: \
-             rename the field in the lock's schemas by hand; its example stays, and shows that it is read",
+            "if `#[serde(alias = …)]` reads the former name, which no schema can say, and no old reader is left: \
+             rename the field in the lock's schemas by hand; the examples keep the former name, and the check reads them",
             "make it `#[event(version = 2, upcast_from = …)]`, and keep the type of version 1 for reading",
         ]
     );
@@ -120,13 +120,13 @@ fn that_is_renamed_breaks_unless_it_keeps_its_name_in_the_data() {
 }
 
 #[test]
-fn that_is_renamed_with_an_alias_can_be_accepted_by_hand() {
+fn renamed_field_with_alias_is_accepted_by_hand() {
     let path = locked(&first::events());
     let now = renamed_with_alias::events();
-    let Err(LockError::Broken { report, .. }) = check_lock(&path, &now, Mode::Update) else {
+    let Err(LockError::Incompatible { report, .. }) = check_lock(&path, &now, Mode::Update) else {
         panic!("a schema tells of no alias");
     };
-    for found in &report.breaks {
+    for found in &report.breaking_changes {
         assert!(found.remedies[1].contains("alias"), "{found}");
     }
     // All but the example, which is the only `"total": 1`.
@@ -141,7 +141,7 @@ fn that_is_renamed_with_an_alias_can_be_accepted_by_hand() {
 }
 
 #[test]
-fn that_is_newly_required_breaks_and_one_with_a_default_passes() {
+fn new_field_passes_only_with_a_default() {
     let what = "the field is required now";
     breaks_once(
         &first::events(),
@@ -154,7 +154,7 @@ fn that_is_newly_required_breaks_and_one_with_a_default_passes() {
 }
 
 #[test]
-fn that_changes_its_type_breaks() {
+fn field_of_another_type_breaks() {
     let what = "the type was integer (uint32) and is string now";
     breaks_once(
         &first::events(),
@@ -166,7 +166,7 @@ fn that_changes_its_type_breaks() {
 }
 
 #[test]
-fn that_takes_less_breaks_and_one_that_takes_more_passes() {
+fn narrower_field_breaks_and_wider_passes() {
     let what = "the range is narrower now";
     breaks_once(
         &first::events(),
@@ -179,13 +179,13 @@ fn that_takes_less_breaks_and_one_that_takes_more_passes() {
     assert_eq!(
         notes,
         [
-            "ORDER_PLACED version 1, at /Data/total: old readers do not know all that is written there now: release the readers first"
+            "ORDER_PLACED version 1, at /Data/total: old readers do not know everything that is written there now: release the readers first"
         ]
     );
 }
 
 #[test]
-fn of_a_type_inside_breaks_at_its_place() {
+fn nested_field_breaks_at_its_pointer() {
     let found = breaks(&first::events(), &changed_inside::events());
     let pointers: Vec<_> = found.iter().map(|one| &*one.pointer).collect();
     assert_eq!(pointers, ["/Data/lines/*/unit", "/Data/lines/*/article"]);

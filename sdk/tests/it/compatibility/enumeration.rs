@@ -43,7 +43,7 @@ point_in_time! { of_events_with_another: [first::OrderPlaced, ShopEvent]
 }
 
 #[test]
-fn that_is_narrower_breaks_and_one_that_is_wider_passes() {
+fn narrower_enum_breaks_and_wider_passes() {
     let what = "\"Invoice\" is no longer one of the values";
     breaks_once(
         &first::events(),
@@ -64,12 +64,12 @@ fn that_is_narrower_breaks_and_one_that_is_wider_passes() {
 }
 
 #[test]
-fn of_events_may_gain_one_and_move_one_into_a_type_of_its_own() {
+fn event_enum_gains_variants_and_moves_one() {
     breaks_once(
         &first::events(),
         &of_events_without_one::events(),
         "",
-        "the event is gone",
+        "the event was removed",
         NEW,
     );
     let notes = passes(&first::events(), &of_events_with_another::events());

@@ -40,26 +40,26 @@ point_in_time! { more: [first::OrderPlaced, first::ShopEvent, Another]
 }
 
 #[test]
-fn that_is_gone_breaks() {
-    let error = gate(&first::events(), &gone::events()).unwrap_err();
-    let told = error.to_string();
-    let (_, told) = told.split_once("\n\n").unwrap();
+fn removed_event_breaks() {
+    let error = check(&first::events(), &gone::events()).unwrap_err();
+    let text = error.to_string();
+    let (_, text) = text.split_once("\n\n").unwrap();
     assert_eq!(
-        told,
-        "ORDER_PLACED version 1: the event is gone\n  \
+        text,
+        "ORDER_PLACED version 1: the event was removed\n  \
            breaks: new readers, stored history\n  \
-           instead: keep it for reading; or, if it has another name now, write `#[event(alias = \"ORDER_PLACED\")]` there\n\n\
-         If events of a kind were never stored nor sent, take them out of the file by hand"
+           instead: keep its type for reading; or, if the event has another name now, write `#[event(alias = \"ORDER_PLACED\")]` there\n\n\
+         If an event was never stored nor sent, delete its entry from the file by hand"
     );
 }
 
 #[test]
-fn that_is_renamed_breaks_without_an_alias_and_passes_with_one() {
+fn renamed_event_passes_only_with_an_alias() {
     breaks_once(
         &first::events(),
         &renamed::events(),
         "",
-        "the event is gone",
+        "the event was removed",
         NEW,
     );
     let notes = passes(&first::events(), &renamed_with_alias::events());
@@ -73,7 +73,7 @@ fn that_is_renamed_breaks_without_an_alias_and_passes_with_one() {
 }
 
 #[test]
-fn that_loses_a_former_name_breaks() {
+fn event_without_its_former_alias_breaks() {
     let what = "its former name ORDER_MADE is not read any more";
     breaks_once(
         &first::events(),
@@ -85,12 +85,12 @@ fn that_loses_a_former_name_breaks() {
 }
 
 #[test]
-fn that_is_new_passes() {
+fn new_event_passes() {
     let notes = passes(&first::events(), &more::events());
     assert_eq!(notes, ["ANOTHER is new to the lock"]);
 }
 
 #[test]
-fn that_did_not_change_passes() {
+fn unchanged_event_passes() {
     assert_eq!(passes(&first::events(), &first::events()), [""; 0]);
 }
