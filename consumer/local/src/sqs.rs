@@ -47,23 +47,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 mod arn;
+mod changes;
 mod clock;
+mod dedup;
 mod error;
 mod fifo;
 mod http;
-mod journal;
 mod limits;
-mod line;
 mod message;
-mod moves;
+mod move_task;
 mod operations;
 mod persist;
 mod protocol;
 mod queue;
 mod queues;
-mod receipt;
+mod ready;
+mod receipt_handle;
 mod settings;
-mod window;
 
 pub use arn::{queue_arn, queue_url};
 pub use persist::OpenError;

@@ -7,14 +7,14 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::arn;
-use super::error::{Kind, Refusal, missing};
+use super::error::{ErrorCode, SqsError, missing};
 use super::queues::Queues;
 
-mod directory;
+mod acknowledge;
+mod queues;
 mod receive;
 mod redrive;
 mod send;
-mod settle;
 
 /// The queues, and what the operations must know of the server.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// What SQS would refuse, and operations it does not have.
-    pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, SqsError> {
         match operation {
             "CancelMessageMoveTask" => write(&self.cancel_message_move_task(read(body)?).await?),
             "ChangeMessageVisibility" => write(&self.change_message_visibility(read(body)?).await?),
@@ -68,12 +68,12 @@ impl Endpoint {
             "TagQueue" => write(&self.tag_queue(read(body)?).await?),
             "UntagQueue" => write(&self.untag_queue(read(body)?).await?),
             "AddPermission" | "RemovePermission" => {
-                Err(Kind::UnsupportedOperation.because(format!(
+                Err(ErrorCode::UnsupportedOperation.error(format!(
                     "{operation} is not supported: the local endpoint lets everybody do everything."
                 )))
             }
-            _ => Err(Kind::UnknownOperation
-                .because(format!("Amazon SQS has no operation named {operation}."))),
+            _ => Err(ErrorCode::UnknownOperation
+                .error(format!("Amazon SQS has no operation named {operation}."))),
         }
     }
 
@@ -83,20 +83,20 @@ impl Endpoint {
 }
 
 /// The name of the queue a request is about.
-fn queue_name(url: Option<&str>) -> Result<&str, Refusal> {
+fn queue_name(url: Option<&str>) -> Result<&str, SqsError> {
     url.map(arn::name_in_url).ok_or_else(|| missing("QueueUrl"))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, SqsError> {
     serde_json::from_slice(body).map_err(|error| {
-        Kind::Serialization.because(format!(
+        ErrorCode::Serialization.error(format!(
             "The request is not what the operation takes: {error}"
         ))
     })
 }
 
-fn write<T: Serialize>(response: &T) -> Result<Vec<u8>, Refusal> {
+fn write<T: Serialize>(response: &T) -> Result<Vec<u8>, SqsError> {
     serde_json::to_vec(response).map_err(|error| {
-        Kind::InternalFailure.because(format!("Cannot write the response: {error}"))
+        ErrorCode::InternalFailure.error(format!("Cannot write the response: {error}"))
     })
 }
