@@ -7,20 +7,29 @@ pub(super) const ACCOUNT: &str = "000000000000";
 
 const REGION: &str = "us-east-1";
 
-/// The URL of the queue `name` on the endpoint that listens on `endpoint`.
+/// The URL of the queue `name` at the endpoint that listens on `endpoint`.
 ///
 /// ```text
 /// http://127.0.0.1:9324/000000000000/orders
 /// ```
 pub fn queue_url(endpoint: SocketAddr, name: &str) -> String {
+    url(&endpoint_url(endpoint), name)
+}
+
+/// The URL of an endpoint that listens on `address`.
+pub(crate) fn endpoint_url(address: SocketAddr) -> String {
     // Clients cannot connect to the unspecified address.
-    let host = match endpoint.ip() {
+    let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let endpoint = SocketAddr::new(host, endpoint.port());
-    format!("http://{endpoint}/{ACCOUNT}/{name}")
+    format!("http://{}", SocketAddr::new(host, address.port()))
+}
+
+/// The URL of the queue `name` at an endpoint such as `http://127.0.0.1:9324`.
+pub(crate) fn url(endpoint: &str, name: &str) -> String {
+    format!("{endpoint}/{ACCOUNT}/{name}")
 }
 
 /// The ARN of the queue `name`.

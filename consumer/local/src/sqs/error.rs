@@ -124,6 +124,15 @@ impl ErrorCode {
         }
     }
 
+    /// Who caused the error, as the query protocol writes it.
+    pub(super) fn fault(self) -> &'static str {
+        if self.is_sender_fault() {
+            "Sender"
+        } else {
+            "Receiver"
+        }
+    }
+
     /// Whether the sender caused the error, so that a retry would fail again.
     pub(super) fn is_sender_fault(self) -> bool {
         self != Self::InternalFailure

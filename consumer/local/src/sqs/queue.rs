@@ -344,6 +344,28 @@ impl Queue {
         });
     }
 
+    /// The message with this sequence number.
+    pub(super) fn message(&self, seq: Seq) -> Option<&Message> {
+        self.messages.get(&seq).map(|queued| &*queued.message)
+    }
+
+    /// When the oldest message was sent.
+    pub(super) fn oldest(&self) -> Option<Millis> {
+        self.ages.first().map(|(from, _)| *from)
+    }
+
+    /// Up to `max` messages, by the start of their retention period.
+    pub(super) fn first_messages(&self, max: usize) -> Vec<QueuedMessage> {
+        let seqs = self.ages.iter().take(max);
+        seqs.filter_map(|(_, seq)| self.messages.get(seq).cloned())
+            .collect()
+    }
+
+    /// Removes a message in any state.
+    pub(super) fn discard(&mut self, seq: Seq, now: Millis, changes: &mut ChangeSet) {
+        self.remove(seq, now, changes);
+    }
+
     /// The number of messages, in any state.
     pub(super) fn messages(&self) -> usize {
         self.messages.len()

@@ -63,7 +63,7 @@ impl Endpoint {
 }
 
 /// A validated message that has not been sent.
-struct Draft {
+pub(super) struct Draft {
     message: Message,
     delay: Option<Millis>,
     response: Sent,
@@ -71,7 +71,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(entry: SendEntry, settings: &QueueSettings) -> Result<Self, SqsError> {
+    pub(super) fn new(entry: SendEntry, settings: &QueueSettings) -> Result<Self, SqsError> {
         limits::check_message(&entry, settings)?;
         let body = entry.message_body.ok_or_else(|| missing("MessageBody"))?;
         let attributes = entry.message_attributes.unwrap_or_default();
@@ -113,7 +113,12 @@ impl Draft {
         })
     }
 
-    fn send(
+    /// Gives the message the id of an earlier one.
+    pub(super) fn keep_message_id(&mut self, earlier: &Message) {
+        self.message.id.clone_from(&earlier.id);
+    }
+
+    pub(super) fn send(
         self,
         account: &mut Account,
         name: &str,

@@ -110,7 +110,7 @@ async fn post(address: SocketAddr, target: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: local\r\nconnection: close\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n"
+        "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     let (mut reader, mut writer) = connection.into_split();
