@@ -1,33 +1,33 @@
-//! Receipt handles: proof of one receive of one message.
+//! Receipt handles.
 
-use super::error::{Kind, Refusal};
-use super::queue::Seq;
+use super::error::{ErrorCode, SqsError};
+use super::message::Seq;
 
-/// Names one receive: which queue, which message, and which of its receives.
+/// Identifies one receive: the queue, the message, and the number of the receive.
 ///
-/// Everything in it is kept across restarts, so a handle stays valid over one.
-/// To callers it is an opaque text.
+/// All parts survive a restart, so a handle stays valid across a restart. For clients a
+/// handle is opaque text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Receipt {
+pub(super) struct ReceiptHandle {
     pub(super) queue: u64,
     pub(super) seq: Seq,
     pub(super) receive: u32,
 }
 
-impl Receipt {
+impl ReceiptHandle {
     pub(super) fn encode(self) -> String {
         format!("{:016x}{:016x}{:08x}", self.queue, self.seq, self.receive)
     }
 
-    /// Reads a handle that was issued by the queue `queue`.
+    /// Decodes a handle that was issued by the queue with the id `queue`.
     ///
     /// # Errors
     ///
-    /// `ReceiptHandleIsInvalid` if it is no handle, or another queue's.
-    pub(super) fn decode(handle: &str, queue: u64) -> Result<Self, Refusal> {
+    /// `ReceiptHandleIsInvalid` if the text is not a handle, or a handle of another queue.
+    pub(super) fn decode(handle: &str, queue: u64) -> Result<Self, SqsError> {
         let part = |range: std::ops::Range<usize>| {
             let digits = handle.get(range)?;
-            // from_str_radix takes a sign; handles have none.
+            // `from_str_radix` accepts a sign; a handle has none.
             let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
             hex.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
         };
@@ -42,7 +42,7 @@ impl Receipt {
             .flatten();
         match receipt {
             Some(receipt) if receipt.queue == queue => Ok(receipt),
-            _ => Err(Kind::ReceiptHandleIsInvalid.because(format!(
+            _ => Err(ErrorCode::ReceiptHandleIsInvalid.error(format!(
                 "The input receipt handle \"{handle}\" is not a valid receipt handle."
             ))),
         }
@@ -54,23 +54,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handle_is_read_back_by_its_own_queue_only() {
-        let receipt = Receipt {
+    fn handle_of_another_queue_is_refused() {
+        let receipt = ReceiptHandle {
             queue: 7,
             seq: u64::MAX,
             receive: 3,
         };
         let handle = receipt.encode();
-        assert_eq!(Receipt::decode(&handle, 7), Ok(receipt));
-        assert!(Receipt::decode(&handle, 8).is_err());
+        assert_eq!(ReceiptHandle::decode(&handle, 7), Ok(receipt));
+        assert!(ReceiptHandle::decode(&handle, 8).is_err());
     }
 
     #[test]
-    fn what_is_no_handle_is_refused() {
+    fn malformed_handle_is_refused() {
         let signed = format!("+{}", "0".repeat(39));
         for handle in ["", "garbage", &"z".repeat(40), &"é".repeat(20), &signed] {
-            let refusal = Receipt::decode(handle, 0).unwrap_err();
-            assert_eq!(refusal.kind, Kind::ReceiptHandleIsInvalid, "{handle}");
+            let error = ReceiptHandle::decode(handle, 0).unwrap_err();
+            assert_eq!(error.code, ErrorCode::ReceiptHandleIsInvalid, "{handle}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! What a request changed, for the file that outlives the process.
+//! The changes that one request makes to the queues, as they are written to the file.
 
 use std::sync::Arc;
 
 use super::clock::Millis;
-use super::message::Message;
-use super::queue::{Delivery, Seq};
-use super::settings::Texts;
+use super::message::{Delivery, Message, Seq};
 
-/// The changes of one request, in order. They are committed together.
-pub(super) type Journal = Vec<Change>;
+use super::settings::AttributeMap;
+
+/// The changes of one request, in order. They are committed in one transaction.
+pub(super) type ChangeSet = Vec<Change>;
 
 /// One change.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) enum Change {
     QueueSaved {
         id: u64,
         name: String,
-        attributes: Texts,
-        tags: Texts,
+        attributes: AttributeMap,
+        tags: AttributeMap,
         created_at: Millis,
         modified_at: Millis,
     },
@@ -33,7 +33,7 @@ pub(super) enum Change {
         message: Arc<Message>,
         delivery: Delivery,
     },
-    Delivered {
+    DeliveryChanged {
         seq: Seq,
         delivery: Delivery,
     },
@@ -41,28 +41,28 @@ pub(super) enum Change {
         seq: Seq,
     },
     /// A deduplication id was used.
-    Remembered {
+    DeduplicationIdUsed {
         queue: u64,
         key: DeduplicationKey,
         original: Original,
         at: Millis,
     },
-    /// The ids used until then are no longer compared.
-    Forgotten {
+    /// The deduplication ids used up to `until` have expired.
+    DeduplicationIdsExpired {
         queue: u64,
         until: Millis,
     },
 }
 
-/// What makes two messages of a FIFO queue the same one.
+/// Two messages of a FIFO queue with the same key are duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct DeduplicationKey {
-    /// Present if ids are compared within a group only.
+    /// Present if deduplication ids are compared within a message group only.
     pub(super) group: Option<String>,
     pub(super) id: String,
 }
 
-/// The message that came first under its deduplication id.
+/// The first message that was sent with a deduplication id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Original {
     pub(super) message_id: String,

@@ -1,51 +1,51 @@
-//! The queues themselves: creating, finding, setting, emptying, deleting.
+//! The operations on queues: create, list, configure, tag, purge and delete.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Endpoint, queue_name};
 use crate::sqs::arn::queue_arn;
-use crate::sqs::error::{Kind, Refusal, invalid_value, missing};
+use crate::sqs::error::{ErrorCode, SqsError, invalid_value, missing};
 use crate::sqs::limits::check_range;
 use crate::sqs::protocol::{
-    CreateQueue, Done, GetQueueAttributes, GetQueueUrl, ListQueues, OfQueue, QueueAttributes,
+    CreateQueue, Empty, GetQueueAttributes, GetQueueUrl, ListQueues, QueueAttributes, QueueRequest,
     QueueUrl, QueueUrls, SetQueueAttributes, TagQueue, Tags, UntagQueue,
 };
 use crate::sqs::queue::Queue;
-use crate::sqs::settings::{Settings, Texts};
+use crate::sqs::settings::{AttributeMap, QueueSettings};
 
-/// The most queues on a page, and the number if none is asked for.
-const LARGEST_PAGE: u64 = 1_000;
+/// The maximum size of a page of queues, which is also the default.
+const MAX_PAGE_SIZE: u64 = 1_000;
 
-const MOST_TAGS: usize = 50;
+const MAX_TAGS: usize = 50;
 
-/// How long after a purge another one is refused.
-const PURGE_TAKES: u64 = 60_000;
+/// The minimum time between two purges of a queue, in milliseconds.
+const PURGE_INTERVAL: u64 = 60_000;
 
 impl Endpoint {
-    pub(super) async fn create_queue(&self, request: CreateQueue) -> Result<QueueUrl, Refusal> {
+    pub(super) async fn create_queue(&self, request: CreateQueue) -> Result<QueueUrl, SqsError> {
         let name = request.queue_name.ok_or_else(|| missing("QueueName"))?;
         let attributes = request.attributes.unwrap_or_default();
         let tags = request.tags.unwrap_or_default();
         check_tags(&name, &tags)?;
         let created = self
             .queues
-            .apply(|state, now, journal| state.create(&name, &attributes, tags, now, journal));
+            .write(|account, now, changes| account.create(&name, &attributes, tags, now, changes));
         created.await?;
         Ok(QueueUrl {
             queue_url: self.url(&name),
         })
     }
 
-    pub(super) async fn get_queue_url(&self, request: GetQueueUrl) -> Result<QueueUrl, Refusal> {
+    pub(super) async fn get_queue_url(&self, request: GetQueueUrl) -> Result<QueueUrl, SqsError> {
         let name = request.queue_name.ok_or_else(|| missing("QueueName"))?;
-        self.queues.look(|state| state.settings(&name))?;
+        self.queues.read(|account| account.settings(&name))?;
         Ok(QueueUrl {
             queue_url: self.url(&name),
         })
     }
 
-    pub(super) async fn list_queues(&self, request: ListQueues) -> Result<QueueUrls, Refusal> {
+    pub(super) async fn list_queues(&self, request: ListQueues) -> Result<QueueUrls, SqsError> {
         let prefix = request.queue_name_prefix.as_deref().unwrap_or_default();
         let (urls, next_token) = self.page(&request, |name, _| name.starts_with(prefix))?;
         Ok(QueueUrls {
@@ -58,9 +58,9 @@ impl Endpoint {
     pub(super) async fn list_dead_letter_source_queues(
         &self,
         request: ListQueues,
-    ) -> Result<QueueUrls, Refusal> {
+    ) -> Result<QueueUrls, SqsError> {
         let target = queue_name(request.queue_url.as_deref())?;
-        self.queues.look(|state| state.settings(target))?;
+        self.queues.read(|account| account.settings(target))?;
         let (urls, next_token) = self.page(&request, |_, settings| {
             let redrive = settings.redrive.as_ref();
             redrive.is_some_and(|redrive| redrive.target == target)
@@ -72,30 +72,34 @@ impl Endpoint {
         })
     }
 
-    /// One page of the queues that `belongs` is true for, and the next one's
-    /// token: the name it begins after.
+    /// One page of the queues for which `belongs` is true, and the token of the next page:
+    /// the name of the last queue on this page.
     fn page(
         &self,
         request: &ListQueues,
-        belongs: impl Fn(&str, &Settings) -> bool,
-    ) -> Result<(Vec<String>, Option<String>), Refusal> {
-        let asked = check_range("MaxResults", request.max_results, 1..=LARGEST_PAGE)?;
-        let size = usize::try_from(asked.unwrap_or(LARGEST_PAGE)).unwrap_or(usize::MAX);
+        belongs: impl Fn(&str, &QueueSettings) -> bool,
+    ) -> Result<(Vec<String>, Option<String>), SqsError> {
+        let asked = check_range("MaxResults", request.max_results, 1..=MAX_PAGE_SIZE)?;
+        let size = usize::try_from(asked.unwrap_or(MAX_PAGE_SIZE)).unwrap_or(usize::MAX);
         let after = match &request.next_token {
             None => String::new(),
             Some(token) => {
                 let name = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
                 let name = name.and_then(|name| String::from_utf8(name).ok());
                 name.ok_or_else(|| {
-                    invalid_value(token, "NextToken", "It is not a token of this endpoint.")
+                    invalid_value(
+                        token,
+                        "NextToken",
+                        "The token was not issued by this endpoint.",
+                    )
                 })?
             }
         };
-        self.queues.look(|state| {
-            let names = state.names_after(&after);
+        self.queues.read(|account| {
+            let names = account.names_after(&after);
             let mut names = names.filter(|(name, settings)| belongs(name, settings));
             let page: Vec<&str> = names.by_ref().take(size).map(|(name, _)| name).collect();
-            // SQS pages only those who ask for a size.
+            // SQS returns a token only if the request limits the page size.
             let more = asked.is_some() && names.next().is_some();
             let last = page.last().filter(|_| more);
             let token = last.map(|name| BASE64_URL_SAFE_NO_PAD.encode(name));
@@ -103,22 +107,22 @@ impl Endpoint {
         })
     }
 
-    pub(super) async fn delete_queue(&self, request: OfQueue) -> Result<Done, Refusal> {
+    pub(super) async fn delete_queue(&self, request: QueueRequest) -> Result<Empty, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let deleted = self
             .queues
-            .apply(|state, now, journal| state.delete(name, now, journal));
-        deleted.await.map(|()| Done {})
+            .write(|account, now, changes| account.delete(name, now, changes));
+        deleted.await.map(|()| Empty {})
     }
 
     pub(super) async fn get_queue_attributes(
         &self,
         request: GetQueueAttributes,
-    ) -> Result<QueueAttributes, Refusal> {
+    ) -> Result<QueueAttributes, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let names = request.attribute_names.unwrap_or_default();
-        let found = self.queues.apply(|state, now, journal| {
-            let mut attributes = attributes_of(state.queue(name, now, journal)?);
+        let found = self.queues.write(|account, now, changes| {
+            let mut attributes = attributes_of(account.queue(name, now, changes)?);
             if names.iter().any(|name| name == "All") {
                 return Ok(attributes);
             }
@@ -126,7 +130,7 @@ impl Endpoint {
                 let known = OPTIONAL.contains(&name.as_str()) || attributes.contains_key(name);
                 if !known {
                     return Err(
-                        Kind::InvalidAttributeName.because(format!("Unknown Attribute {name}."))
+                        ErrorCode::InvalidAttributeName.error(format!("Unknown Attribute {name}."))
                     );
                 }
             }
@@ -141,66 +145,70 @@ impl Endpoint {
     pub(super) async fn set_queue_attributes(
         &self,
         request: SetQueueAttributes,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<Empty, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let attributes = request.attributes.ok_or_else(|| missing("Attributes"))?;
         let set = self
             .queues
-            .apply(|state, now, journal| state.set_attributes(name, &attributes, now, journal));
-        set.await.map(|()| Done {})
+            .write(|account, now, changes| account.set_attributes(name, &attributes, now, changes));
+        set.await.map(|()| Empty {})
     }
 
-    pub(super) async fn purge_queue(&self, request: OfQueue) -> Result<Done, Refusal> {
+    pub(super) async fn purge_queue(&self, request: QueueRequest) -> Result<Empty, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
-        let purged = self.queues.apply(|state, now, journal| {
-            let queue = state.queue(name, now, journal)?;
-            if queue.purged_at.is_some_and(|at| at + PURGE_TAKES > now) {
-                return Err(Kind::PurgeQueueInProgress.because(format!(
+        let purged = self.queues.write(|account, now, changes| {
+            let queue = account.queue(name, now, changes)?;
+            if queue.purged_at.is_some_and(|at| at + PURGE_INTERVAL > now) {
+                return Err(ErrorCode::PurgeQueueInProgress.error(format!(
                     "Only one PurgeQueue operation on {name} is allowed every 60 seconds."
                 )));
             }
-            queue.purge(now, journal);
-            Ok(Done {})
+            queue.purge(now, changes);
+            Ok(Empty {})
         });
         purged.await
     }
 
-    pub(super) async fn tag_queue(&self, request: TagQueue) -> Result<Done, Refusal> {
+    pub(super) async fn tag_queue(&self, request: TagQueue) -> Result<Empty, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let added = request.tags.ok_or_else(|| missing("Tags"))?;
         self.change_tags(name, |tags| tags.extend(added)).await
     }
 
-    pub(super) async fn untag_queue(&self, request: UntagQueue) -> Result<Done, Refusal> {
+    pub(super) async fn untag_queue(&self, request: UntagQueue) -> Result<Empty, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let removed = request.tag_keys.ok_or_else(|| missing("TagKeys"))?;
         self.change_tags(name, |tags| tags.retain(|key, _| !removed.contains(key)))
             .await
     }
 
-    async fn change_tags(&self, name: &str, act: impl FnOnce(&mut Texts)) -> Result<Done, Refusal> {
-        let changed = self.queues.apply(|state, now, journal| {
-            let queue = state.queue(name, now, journal)?;
+    async fn change_tags(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut AttributeMap),
+    ) -> Result<Empty, SqsError> {
+        let changed = self.queues.write(|account, now, changes| {
+            let queue = account.queue(name, now, changes)?;
             let mut tags = queue.tags.clone();
             act(&mut tags);
             check_tags(name, &tags)?;
             queue.tags = tags;
-            queue.save(journal);
-            Ok(Done {})
+            queue.save(changes);
+            Ok(Empty {})
         });
         changed.await
     }
 
-    pub(super) async fn list_queue_tags(&self, request: OfQueue) -> Result<Tags, Refusal> {
+    pub(super) async fn list_queue_tags(&self, request: QueueRequest) -> Result<Tags, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let tags = self
             .queues
-            .apply(|state, now, journal| Ok(state.queue(name, now, journal)?.tags.clone()));
+            .write(|account, now, changes| Ok(account.queue(name, now, changes)?.tags.clone()));
         Ok(Tags { tags: tags.await? })
     }
 }
 
-/// Attributes that may be asked for although the queue has no value for them.
+/// Attributes that a request may name although the queue has no value for them.
 const OPTIONAL: [&str; 9] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -213,9 +221,9 @@ const OPTIONAL: [&str; 9] = [
     "RedrivePolicy",
 ];
 
-fn attributes_of(queue: &Queue) -> Texts {
+fn attributes_of(queue: &Queue) -> AttributeMap {
     let counts = queue.counts();
-    let mut attributes = queue.settings.texts().clone();
+    let mut attributes = queue.settings.attributes().clone();
     for (name, value) in [
         ("QueueArn", queue_arn(&queue.name)),
         ("CreatedTimestamp", (queue.created_at / 1_000).to_string()),
@@ -238,9 +246,9 @@ fn attributes_of(queue: &Queue) -> Texts {
     attributes
 }
 
-fn check_tags(name: &str, tags: &Texts) -> Result<(), Refusal> {
-    let refused = |reason: String| Err(Kind::InvalidParameterValue.because(reason));
-    if tags.len() > MOST_TAGS {
+fn check_tags(name: &str, tags: &AttributeMap) -> Result<(), SqsError> {
+    let refused = |reason: String| Err(ErrorCode::InvalidParameterValue.error(reason));
+    if tags.len() > MAX_TAGS {
         return refused(format!("Too many tags added for queue {name}."));
     }
     for (key, value) in tags {
