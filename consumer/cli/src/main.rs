@@ -122,7 +122,7 @@ async fn main() -> ExitCode {
 async fn worker() -> Result<(), Failure> {
     let config = WorkerConfig::from_env()?;
     log::init(config.config.log);
-    worker::run(config, stop_signal()?).await;
+    worker::run(config, stop_signal()?).await?;
     Ok(())
 }
 

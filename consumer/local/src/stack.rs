@@ -199,7 +199,9 @@ impl Stack {
                 source: source.into(),
             })?;
         if options.pollers > 0 {
-            let worker = Worker::new(stack.sqs_client(), stack.queue_url(), stack.handler());
+            // Stopping the worker waits for its receive, and requests cost nothing here.
+            let worker = Worker::new(stack.sqs_client(), stack.queue_url(), stack.handler())
+                .with_long_poll(Duration::from_secs(1));
             stack
                 .worker
                 .spawn(worker.run(options.pollers, stack.stop_worker.clone()));
