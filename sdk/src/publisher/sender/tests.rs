@@ -16,6 +16,7 @@ use crate::{Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
 
 mod batching;
 mod end;
+mod executors;
 mod failures;
 #[cfg(feature = "metrics")]
 mod observed;

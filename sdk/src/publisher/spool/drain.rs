@@ -31,9 +31,7 @@ pub(super) struct Drain {
     pub(super) ended: bool,
 }
 
-/// It may end with its runtime. The one in which the emitter was built may live on,
-/// and if it does not, the next append starts another. If the spool was closed
-/// meanwhile, whoever closed it has left the end to us.
+/// A close during a round leaves closing the journal to this.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
@@ -42,8 +40,6 @@ impl Drop for Drain {
         if self.shared.is_closed() {
             let (reply, _) = oneshot::channel();
             let _ = self.commands.send(Command::Close(reply));
-        } else if !self.ended && !std::thread::panicking() {
-            self.outlet.clone().resume();
         }
         self.shared.changed.notify_waiters();
     }

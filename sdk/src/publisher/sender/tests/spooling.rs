@@ -332,35 +332,3 @@ async fn an_event_of_the_spool_that_cannot_be_read_is_told() {
         "{told}"
     );
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_spool_that_drains_in_a_runtime_that_ends_goes_on_in_that_of_the_emitter() {
-    let folder = Folder::new("runtime");
-    let down = Arc::new(AtomicBool::new(true));
-    let outage = down.clone();
-    let fake = Fake::new(move |_, messages| match outage.load(Ordering::SeqCst) {
-        true => (Duration::ZERO, Err(unavailable())),
-        false => (Duration::ZERO, Ok(all(messages))),
-    });
-    let sdk = builder(false)
-        .spool(&folder.0)
-        .build_on(fake.clone())
-        .unwrap();
-    let emitting = sdk.clone();
-    let thread = std::thread::spawn(move || {
-        let ends = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        ends.block_on(emitting.emit_envelope(event("a")))
-    });
-    let emitted = thread.join().unwrap().unwrap();
-    assert_eq!(emitted.durability, Durability::Spool);
-    down.store(false, Ordering::SeqCst);
-    let sent = async {
-        while fake.accepted().is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(AT_MOST, sent).await.expect("nobody sends it");
-}
