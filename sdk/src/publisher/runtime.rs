@@ -1,18 +1,27 @@
-//! The thread that sends.
+//! Where the publisher's tasks run.
 
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a request may wait for the task that submits events to yield.
+const BURST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// A thread with a Tokio runtime, owned by one publisher.
 ///
-/// The publisher's tasks and connections live in it, so an event that was submitted
-/// is sent whatever happens to the runtime of its caller, and `emit` can be awaited
-/// on any executor. The thread sleeps while there is nothing to send, and ends when
-/// the value is dropped, which must be after the last task.
+/// It sleeps while there is nothing to do, and ends when the value is dropped, which
+/// happens after the last task.
+///
+/// It runs everything except requests that are started from a multi-threaded
+/// runtime: these run on that runtime, because each hand-over of events and outcomes
+/// between threads costs system calls. A single-threaded runtime never gets a
+/// request: once its `block_on` returns, the request would stall, with the events of
+/// other callers in it.
 #[derive(Debug)]
 pub(crate) struct PublisherThread {
     handle: Handle,
@@ -45,8 +54,32 @@ impl PublisherThread {
         }
     }
 
+    /// Runs `task` on the thread.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
+    }
+
+    /// Runs `task`, which sends requests, on the runtime of the caller if that is
+    /// multi-threaded, otherwise on the thread.
+    ///
+    /// Either way it starts when the calling task yields, so that the events which a
+    /// task submits at once are sent in one request.
+    pub(crate) fn spawn_worker(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match Handle::try_current() {
+            Ok(caller) if caller.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                caller.spawn(task);
+            }
+            Ok(caller) if caller.id() != self.handle.id() => {
+                let (yielded, burst) = oneshot::channel::<()>();
+                caller.spawn(async move { drop(yielded) });
+                self.handle.spawn(async move {
+                    // The runtime of the caller may never get to its task.
+                    let _ = timeout(BURST_TIMEOUT, burst).await;
+                    task.await;
+                });
+            }
+            _ => self.spawn(task),
+        }
     }
 
     /// Runs `future` on the executor of the caller, with the timers of this runtime.
@@ -59,7 +92,7 @@ impl PublisherThread {
         .await
     }
 
-    /// Runs `future` on the thread.
+    /// Runs `future` on the thread. `None` if it panics.
     ///
     /// # Cancel safety
     ///
@@ -68,18 +101,22 @@ impl PublisherThread {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-        impl<T> Drop for AbortOnDrop<T> {
-            fn drop(&mut self) {
-                self.0.abort();
-            }
-        }
-        impl<T> Future for AbortOnDrop<T> {
-            type Output = Option<T>;
-            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-                Pin::new(&mut self.0).poll(cx).map(Result::ok)
-            }
-        }
         AbortOnDrop(self.handle.spawn(future)).await
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
     }
 }

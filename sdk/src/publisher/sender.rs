@@ -211,7 +211,7 @@ impl Sender {
         let cancel_linger = state.lingering > 0 && self.should_send_now(&state);
         drop(state);
         for _ in 0..started {
-            self.thread.spawn(worker::Worker::new(self).run());
+            self.thread.spawn_worker(worker::Worker::new(self).run());
         }
         if cancel_linger {
             self.linger_cancel.notify_waiters();

@@ -32,7 +32,9 @@ pub(super) struct Worker {
 enum WorkerStage {
     Starting,
     Lingering,
-    Sending,
+    /// With the number of its request.
+    Sending(u64),
+    Retired,
 }
 
 enum Step {
@@ -98,7 +100,7 @@ impl Worker {
                 let request = state.next_sequence();
                 state.requests.insert(request, batch);
                 state.workers += 1;
-                self.stage = WorkerStage::Sending;
+                self.stage = WorkerStage::Sending(request);
                 // The rest may fill further requests.
                 sender.start_workers(state);
                 metrics::waiting(waiting, oldest);
@@ -111,10 +113,11 @@ impl Worker {
 
     /// Removes the worker from the state's counts.
     fn uncount(&mut self, state: &mut SenderState) {
-        match self.stage {
+        match std::mem::replace(&mut self.stage, WorkerStage::Retired) {
             WorkerStage::Starting => state.starting -= 1,
             WorkerStage::Lingering => state.lingering -= 1,
-            WorkerStage::Sending => {}
+            WorkerStage::Sending(_) => {}
+            WorkerStage::Retired => return,
         }
         state.workers -= 1;
         state.stalled -= usize::from(std::mem::take(&mut self.stalled));
@@ -168,6 +171,36 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+/// A worker is dropped early if the runtime of a caller ends. Its batch goes back to
+/// the queue, and the publisher's thread sends it. The events may have arrived, but an
+/// event that arrives twice is stored once.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if matches!(self.stage, WorkerStage::Retired) {
+            return;
+        }
+        let mut worker = Self {
+            sender: self.sender.clone(),
+            stage: std::mem::replace(&mut self.stage, WorkerStage::Retired),
+            stalled: self.stalled,
+        };
+        // Not here: a task may be dropped anywhere, also while a lock is held.
+        self.sender.thread.spawn(async move {
+            let sender = worker.sender.clone();
+            let mut state = sender.lock();
+            let batch = match worker.stage {
+                WorkerStage::Sending(request) => state.requests.remove(&request),
+                _ => None,
+            };
+            worker.uncount(&mut state);
+            if let Some(batch) = batch {
+                state.restore(batch);
+            }
+            sender.start_workers(state);
+        });
     }
 }
 

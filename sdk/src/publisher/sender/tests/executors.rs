@@ -56,6 +56,53 @@ fn event_outlives_the_runtime_of_its_caller() {
 }
 
 #[test]
+fn request_survives_the_end_of_its_runtime() {
+    // The first request hangs until its runtime ends.
+    let fake = Fake::new(|number, messages| match number {
+        0 => (Duration::from_secs(600), Ok(all(messages))),
+        _ => (ROUND_TRIP, Ok(all(messages))),
+    });
+    let multi_thread = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let sdk = builder(false).build_on_thread(fake.clone());
+    let mut emission = pin!(sdk.emit_envelope(event("a")));
+    multi_thread.block_on(async {
+        let waited = timeout(Duration::from_millis(20), emission.as_mut()).await;
+        assert!(waited.is_err(), "it is on its way");
+    });
+    drop(multi_thread);
+    let _ = block_on(emission).unwrap();
+    assert_eq!(fake.accepted(), ["a"]);
+}
+
+#[tokio::test]
+async fn events_of_one_poll_share_a_request() {
+    let fake = Fake::good();
+    let sdk = builder(false).build_on_thread(fake.clone());
+    let emit = |id| sdk.emit_envelope(event(id));
+    let (a, b, c) = tokio::join!(emit("a"), emit("b"), emit("c"));
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(fake.sizes(), [3]);
+}
+
+#[test]
+fn event_is_sent_while_its_runtime_is_not_driven() {
+    let fake = Fake::good();
+    let idle = current_thread();
+    let sdk = builder(false).build_on_thread(fake.clone());
+    let mut emission = pin!(sdk.emit_envelope(event("a")));
+    idle.block_on(std::future::poll_fn(|cx| {
+        assert!(emission.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    }));
+    block_on(sdk.flush());
+    assert_eq!(fake.accepted(), ["a"]);
+}
+
+#[test]
 fn publisher_works_without_any_tokio_runtime() {
     let fake = Fake::good();
     let sdk = builder(false)
