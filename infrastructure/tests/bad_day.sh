@@ -26,7 +26,9 @@ ok() {
 # A folder with the module and a deployment's variables.
 deployment() { # FOLDER NAME REGION
   copy_module "$temporary/$1"
-  printf 'name = "%s"\nregion = "%s"\narchitecture = "%s"\n' "$2" "$3" "$arch" >"$temporary/$1/infrastructure/terraform.tfvars"
+  sed -e "s/^name .*/name = \"$2\"/" -e "s/^region .*/region = \"$3\"/" "$infrastructure/terraform.tfvars.example" \
+    >"$temporary/$1/infrastructure/terraform.tfvars"
+  echo "architecture = \"$arch\"" >>"$temporary/$1/infrastructure/terraform.tfvars"
 }
 in_folder() { # FOLDER SCRIPT ARGUMENTS...
   "$temporary/$1/infrastructure/$2" "${@:3}"
