@@ -15,6 +15,13 @@ mod commands;
 
 use commands::{check, completions, doctor, emit, local, rejected, schema, worker};
 
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("DOMAIN_EVENTS_COMMIT"),
+    ")"
+);
+
 /// Emit, store, read and repair domain events.
 ///
 /// Every command finds region, credentials and endpoints as the AWS SDKs do, and the queue
@@ -24,7 +31,7 @@ use commands::{check, completions, doctor, emit, local, rejected, schema, worker
 /// Exit codes: 0 done; 1 found what the command looks for, for example invalid events;
 /// 2 incorrect usage; 3 the environment does not respond.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "domain-events", version = VERSION, max_term_width = 100)]
 struct Arguments {
     /// Read environment variables from this file first, one NAME=value per line.
     #[arg(long, global = true, value_name = "FILE")]
