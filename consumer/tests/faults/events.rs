@@ -131,7 +131,8 @@ impl AccountEvent {
 
 /// The defect of a foreign producer's event, if it has one, and its rejection code.
 ///
-/// Invalid events come in pairs, so that a batch often contains several of them.
+/// Invalid messages come in pairs, so that a batch often contains several of them. A packed
+/// message has at most one invalid event.
 pub(crate) fn defect(number: u64, packed: bool) -> Option<(&'static str, &'static str)> {
     let defects = [
         ("no id", "MISSING_FIELD"),
@@ -143,7 +144,8 @@ pub(crate) fn defect(number: u64, packed: bool) -> Option<(&'static str, &'stati
     ];
     // An event that is cut off would also invalidate the others of its message.
     let kinds = defects.len() - usize::from(packed);
-    (number % 24 == 5 || number % 24 == 6).then(|| defects[(number / 12 + number) as usize % kinds])
+    let invalid = number % 24 == 5 || number % 24 == 6 && !packed;
+    invalid.then(|| defects[(number / 12 + number) as usize % kinds])
 }
 
 /// The text of an event. SQS refuses some characters unless they are escaped, so

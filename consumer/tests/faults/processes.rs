@@ -143,9 +143,8 @@ impl Supervisor {
                     self.count.lock().unwrap().paused += 1;
                 }
                 Some(Order::Finish) | None => {
-                    drop(input.take());
                     match self.role {
-                        Role::Producer => {}
+                        Role::Producer => drop(input.take()),
                         Role::Worker => signal(child, "TERM").await,
                         Role::Function => {
                             child.kill().await.unwrap();
