@@ -16,6 +16,7 @@
     reason = "a test program prints its results and fails by a panic"
 )]
 
+use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -97,6 +98,9 @@ fn main() -> ExitCode {
         false if given.iter().any(|argument| argument == "--list") => return ExitCode::SUCCESS,
         false => Arguments::parse_from(["faults", "run", "--seconds", "6"]),
     };
+    if matches!(arguments, Arguments::Producer(_) | Arguments::Worker) {
+        exit_with_the_harness();
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         match arguments {
@@ -105,7 +109,6 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
             Arguments::Worker => {
-                exit_with_the_harness();
                 let config = WorkerConfig::from_env().unwrap();
                 log::init(config.config.log);
                 worker::run(config, stop_signal().unwrap()).await.unwrap();
@@ -116,11 +119,14 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends this process when its standard input ends, which happens even if the harness is
-/// killed.
+/// Ends this process when the harness ends, even if the harness was killed: the process then
+/// has another parent.
 fn exit_with_the_harness() {
-    std::thread::spawn(|| {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    let harness = parent_id();
+    std::thread::spawn(move || {
+        while parent_id() == harness {
+            std::thread::sleep(Duration::from_millis(200));
+        }
         std::process::exit(1);
     });
 }
