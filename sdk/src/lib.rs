@@ -45,7 +45,7 @@
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
 //! | `sqs` | [`Sdk`], the emitter | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
+//! | `spool` | files on disk that take events while SQS cannot be reached: [`SdkBuilder::spool`] | |
 //! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
@@ -73,7 +73,7 @@ pub use event::{
     PastVersion, Redacted, Timestamp,
 };
 #[cfg(feature = "spool")]
-pub use publisher::SpoolError;
+pub use publisher::{SpoolDamage, SpoolError};
 #[cfg(feature = "sqs")]
 pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,

@@ -7,10 +7,13 @@ use crate::event::Context;
 use crate::event::{Emitter, EmitterId, EmitterType};
 use crate::publisher::Sdk;
 use crate::publisher::buffer::batch::Limits;
+use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::group_name;
 use crate::publisher::error::BuildError;
-use crate::publisher::retry::Retry;
-use crate::publisher::sender::{Sender, Settings};
+use crate::publisher::retry::RetryPolicy;
+use crate::publisher::sender::{Sender, SenderSettings};
+#[cfg(feature = "spool")]
+use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
 use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
 
@@ -46,9 +49,11 @@ pub struct SdkBuilder {
     linger: Duration,
     packing: bool,
     tenant: Option<String>,
-    retry: Retry,
+    retry: RetryPolicy,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
+    #[cfg(feature = "spool")]
+    spool_damage: SpoolDamage,
 }
 
 impl SdkBuilder {
@@ -63,9 +68,11 @@ impl SdkBuilder {
             linger: Duration::ZERO,
             packing: false,
             tenant: None,
-            retry: Retry::default(),
+            retry: RetryPolicy::default(),
             #[cfg(feature = "spool")]
             spool: None,
+            #[cfg(feature = "spool")]
+            spool_damage: SpoolDamage::default(),
         }
     }
 
@@ -166,6 +173,14 @@ impl SdkBuilder {
         self
     }
 
+    /// What `build` does when it finds damaged records in the spool's folder;
+    /// [`SpoolDamage::SetAside`] unless set.
+    #[cfg(feature = "spool")]
+    pub fn spool_damage(mut self, damage: SpoolDamage) -> Self {
+        self.spool_damage = damage;
+        self
+    }
+
     /// Makes the emitter. Nothing is sent to SQS, unless a spool holds events of an
     /// earlier process: those are sent from now on.
     ///
@@ -196,34 +211,39 @@ impl SdkBuilder {
 
     /// Makes the emitter on any transport.
     pub(crate) fn build_on(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
-        let settings = Settings {
+        let settings = SenderSettings {
             fifo: self.is_fifo(),
             limits: Limits {
                 pack_bytes: self.packing.then_some(BILLING_UNIT),
                 ..Limits::SQS
             },
             max_in_flight: self.max_in_flight,
-            max_events: self.max_events,
-            max_bytes: self.max_bytes,
             linger: self.linger,
             retry: self.retry,
         };
+        let in_flight = Arc::new(InFlight::new(self.max_events, self.max_bytes));
         #[cfg(feature = "spool")]
-        let spool = match self
-            .spool
-            .as_deref()
-            .map(crate::publisher::spool::Spool::open)
-        {
-            Some(Ok(spool)) => Some(spool),
-            Some(Err(error)) => {
-                let problem = format!("the spool cannot be opened: {}", error.explain());
-                return Err(BuildError::new(vec![problem]));
-            }
+        let spool = match self.spool {
+            Some(folder) => match Spool::open(
+                &SpoolSettings {
+                    folder,
+                    damage: self.spool_damage,
+                },
+                settings.fifo,
+                in_flight.clone(),
+            ) {
+                Ok(spool) => Some(Arc::new(spool)),
+                Err(error) => {
+                    let problem = format!("the spool cannot be opened: {}", error.explain());
+                    return Err(BuildError::new(vec![problem]));
+                }
+            },
             None => None,
         };
         let sender = Sender::new(
             settings,
             transport,
+            in_flight,
             #[cfg(feature = "spool")]
             spool,
         );

@@ -8,7 +8,7 @@ use super::error::SpoolError;
 
 /// A folder that this spool alone has, for as long as the value lives.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct SpoolFolder {
     path: PathBuf,
     /// The operating system releases the lock when the process ends, however it
     /// ends.
@@ -25,7 +25,7 @@ pub(super) enum Name {
     Foreign,
 }
 
-impl Folder {
+impl SpoolFolder {
     /// Creates the folder if it does not exist, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
         create(path).map_err(|e| SpoolError::new("create the spool's folder", path, e))?;
@@ -75,7 +75,8 @@ impl Folder {
     /// Renames a segment, which needs no disk space, so that it is never read
     /// again; returns its new path.
     pub(super) fn set_aside(&self, number: u64) -> io::Result<PathBuf> {
-        let time = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+        let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+        let time = now.format("%Y%m%dT%H%M%SZ");
         let aside = self
             .path
             .join(format!("{number:012}.events.set-aside-{time}"));

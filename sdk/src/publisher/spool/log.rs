@@ -19,14 +19,15 @@
 //! twice is stored once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::error::{SpoolDamage, SpoolError};
-use super::folder::{Folder, Name, make_private, private};
+use super::folder::{SpoolFolder, Name, make_private, private};
 use super::record::{self, Mark};
-use super::scan::{Content, Entry, Scan, lacks_resources, scan};
+use super::scan::{Entry, Scan, lacks_resources, scan};
 
 /// A segment takes no more records once it is as long as this.
 const SEGMENT_BYTES: u64 = 1024 * 1024;
@@ -36,6 +37,12 @@ const SEGMENT_BYTES: u64 = 1024 * 1024;
 pub(super) struct Place {
     segment: u64,
     offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file {}, byte {}", self.segment, self.offset)
+    }
 }
 
 /// An event of the log.
@@ -67,7 +74,7 @@ struct Active {
 /// The events of one folder. It takes some 16 bytes of memory for each.
 #[derive(Debug)]
 pub(crate) struct SpoolLog {
-    folder: Folder,
+    folder: SpoolFolder,
     segments: BTreeMap<u64, Segment>,
     active: Option<Active>,
     next: u64,
@@ -88,7 +95,7 @@ impl SpoolLog {
         damage: SpoolDamage,
         mut each: impl FnMut(Option<&str>),
     ) -> Result<Self, SpoolError> {
-        let folder = Folder::open(path)?;
+        let folder = SpoolFolder::open(path)?;
         let files = folder.files()?;
         let (mut next, mut scans) = (1, Vec::new());
         for (name, path) in &files {
@@ -150,7 +157,7 @@ impl SpoolLog {
             keep: scan.is_damaged(),
             ..Segment::default()
         };
-        if let Content::Read(read) = scan.content {
+        if let Scan::Read(read) = scan {
             if read.cut > 0 {
                 tracing::warn!(
                     path = %path.display(),
@@ -341,16 +348,11 @@ impl SpoolLog {
     /// after a restart, and recognised as duplicates by whoever stores them.
     pub(super) fn remove(&mut self, sent: &[Place], refused: &[Place]) {
         let mut marks: BTreeMap<u64, HashMap<u64, Mark>> = BTreeMap::new();
-        let of = |places: &[Place], mark| {
-            let marked = places.iter().map(move |place| (*place, mark));
-            marked.collect::<Vec<_>>()
-        };
-        for (place, mark) in of(sent, Mark::Sent)
-            .into_iter()
-            .chain(of(refused, Mark::Refused))
-        {
-            let marks = marks.entry(place.segment).or_default();
-            marks.insert(place.offset, mark);
+        for (places, mark) in [(sent, Mark::Sent), (refused, Mark::Refused)] {
+            for place in places {
+                let marks = marks.entry(place.segment).or_default();
+                marks.insert(place.offset, mark);
+            }
         }
         for (number, marks) in marks {
             let Some(segment) = self.segments.get_mut(&number) else {

@@ -21,13 +21,9 @@ pub(super) struct Entry {
 
 /// The result of reading a segment.
 #[derive(Debug)]
-pub(super) struct Scan {
-    pub(super) content: Content,
-}
-
-#[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum Scan {
     Read(Found),
+    /// Nothing of the file could be read.
     Unreadable(io::Error),
 }
 
@@ -60,15 +56,15 @@ impl Scan {
     /// Damaged stretches. A stretch is one record, or several where the boundaries
     /// between them are destroyed, or the file's header.
     pub(super) fn damaged(&self) -> u64 {
-        match &self.content {
-            Content::Read(found) => found.damaged,
-            Content::Unreadable(_) => 1,
+        match self {
+            Self::Read(found) => found.damaged,
+            Self::Unreadable(_) => 1,
         }
     }
 
     pub(super) fn describe(&self) -> String {
-        match &self.content {
-            Content::Read(found) => {
+        match self {
+            Self::Read(found) => {
                 let cause = match &found.error {
                     Some(error) => format!(" ({error})"),
                     None => String::new(),
@@ -78,7 +74,7 @@ impl Scan {
                     found.damaged, found.damaged_bytes, found.first_damage
                 )
             }
-            Content::Unreadable(error) => format!("the file cannot be read: {error}"),
+            Self::Unreadable(error) => format!("the file cannot be read: {error}"),
         }
     }
 }
@@ -95,10 +91,7 @@ pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<S
         Err(error) if lacks_resources(&error) => {
             return Err(SpoolError::new("open the spool's file", path, error));
         }
-        Err(error) => {
-            let content = Content::Unreadable(error);
-            return Ok(Scan { content });
-        }
+        Err(error) => return Ok(Scan::Unreadable(error)),
     };
     let mut found = Found::default();
     let header = record::read_header(&bytes);
@@ -131,8 +124,7 @@ pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<S
         found.damage(0, 0);
     }
     found.error = error;
-    let content = Content::Read(found);
-    Ok(Scan { content })
+    Ok(Scan::Read(found))
 }
 
 impl Found {

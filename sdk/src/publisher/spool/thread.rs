@@ -1,0 +1,182 @@
+//! The thread that alone reads and writes the spool's files.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::SpoolError;
+use super::groups::Groups;
+use super::log::{Place, SpoolLog, Spooled};
+use super::outlet::Outlet;
+use super::{ROUND_BYTES, Shared};
+
+/// A command to the spool's thread.
+pub(super) enum Command {
+    Append(PendingWrite),
+    /// Up to so many events, from the front.
+    Read(
+        usize,
+        Arc<dyn Outlet>,
+        oneshot::Sender<Result<Vec<Spooled>, SpoolError>>,
+    ),
+    Remove(Handled, Arc<dyn Outlet>, oneshot::Sender<()>),
+    /// Is answered when all earlier commands are done.
+    Sync(oneshot::Sender<()>),
+    /// The last command. After its answer another publisher may use the folder.
+    Close(oneshot::Sender<()>),
+    #[cfg(test)]
+    Run(Box<dyn FnOnce(&mut SpoolLog) + Send>),
+}
+
+/// What became of the events of one round.
+#[derive(Debug, Default)]
+pub(super) struct Handled {
+    pub(super) sent: Vec<Place>,
+    pub(super) refused: Vec<Place>,
+    /// The groups of all of them, as the records name them.
+    pub(super) groups: Vec<String>,
+}
+
+/// Events to be written. If it is dropped without a result, their callers get an
+/// error.
+pub(super) struct PendingWrite {
+    pub(super) shared: Arc<Shared>,
+    pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) number: u64,
+    /// Group and body of each.
+    pub(super) events: Vec<(Option<Arc<str>>, String)>,
+}
+
+/// This also completes the events of a write that was in progress when the thread
+/// panicked.
+impl Drop for PendingWrite {
+    fn drop(&mut self) {
+        self.shared.fail(self.number, &self.shared.ended());
+    }
+}
+
+/// The log, and what else the thread knows.
+pub(super) struct SpoolThread {
+    pub(super) log: SpoolLog,
+    /// `None` for a standard queue, whose events need no order.
+    pub(super) groups: Option<Groups>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+}
+
+impl SpoolThread {
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.commands.blocking_recv() {
+            // A panic is an error of this command. Without the thread, no event could
+            // be written any more, nor be read and sent.
+            match catch_unwind(AssertUnwindSafe(|| self.obey(first))) {
+                Ok(None) => {}
+                Ok(Some(closed)) => {
+                    drop(self.log);
+                    // The caller may have stopped waiting.
+                    let _ = closed.send(());
+                    return;
+                }
+                Err(_) => {
+                    tracing::error!(
+                        folder = %self.log.path().display(),
+                        "the spool's thread panicked; the events that it was writing have failed, \
+                         and it continues with the next command"
+                    );
+                    self.log.seal();
+                    self.recount();
+                }
+            }
+        }
+    }
+
+    /// Executes a command. Consecutive writes share one write to the disk. Returns
+    /// who waits for the end of the thread, if that was the command.
+    fn obey(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
+        let mut writes = Vec::new();
+        let mut next = Some(first);
+        while let Some(Command::Append(write)) = next {
+            writes.push(write);
+            next = self.commands.try_recv().ok();
+        }
+        self.append(writes);
+        match next? {
+            Command::Append(_) => {}
+            Command::Read(count, outlet, reply) => {
+                let events = self.log.read(count, ROUND_BYTES);
+                self.recount();
+                self.release(&outlet);
+                // Whoever asked may have ended with its runtime.
+                let _ = reply.send(events);
+            }
+            Command::Remove(handled, outlet, reply) => {
+                self.log.remove(&handled.sent, &handled.refused);
+                if let Some(groups) = &mut self.groups {
+                    handled.groups.iter().for_each(|group| groups.remove(group));
+                }
+                self.recount();
+                self.release(&outlet);
+                self.shared.changed.notify_waiters();
+                let _ = reply.send(());
+            }
+            Command::Sync(reply) => {
+                let _ = reply.send(());
+            }
+            Command::Close(reply) => return Some(reply),
+            #[cfg(test)]
+            Command::Run(work) => {
+                work(&mut self.log);
+                self.recount();
+            }
+        }
+        None
+    }
+
+    fn append(&mut self, mut writes: Vec<PendingWrite>) {
+        // The sender has taken the events of some writes back.
+        writes.retain(|write| self.shared.is_writing(write.number));
+        if writes.is_empty() {
+            return;
+        }
+        let events = writes.iter().flat_map(|write| &write.events);
+        let events = events.map(|(group, body)| (group.as_deref(), body.as_str()));
+        let (mut confirmed, error) = self.log.append(events);
+        if let Some(groups) = &mut self.groups {
+            let written = writes.iter().flat_map(|write| &write.events);
+            let written = written.take(confirmed);
+            written
+                .filter_map(|(group, _)| group.as_deref())
+                .for_each(|group| groups.add(group));
+        }
+        self.recount();
+        for write in writes {
+            let count = confirmed.min(write.events.len());
+            confirmed -= count;
+            self.shared.written(write.number, count);
+            if let Some(error) = error.as_ref().filter(|_| count < write.events.len()) {
+                tracing::error!(
+                    error = error.explain(),
+                    "the spool could not take events; they are sent without it"
+                );
+                let groups = self.groups.as_ref();
+                let waits = |group: &str| groups.is_some_and(|groups| groups.contains(group));
+                self.shared.unwritten(&write.outlet, error, waits);
+            }
+        }
+    }
+
+    /// Sends the events that waited for others of their group, if those are gone.
+    fn release(&mut self, outlet: &Arc<dyn Outlet>) {
+        if let Some(groups) = &mut self.groups {
+            if self.log.len() == 0 {
+                groups.clear();
+            }
+            self.shared.release(outlet, |group| groups.contains(group));
+        }
+    }
+
+    fn recount(&self) {
+        self.shared.recount(&self.log);
+    }
+}
