@@ -72,13 +72,13 @@ pub use event::{
     EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
     PastVersion, Redacted, Timestamp,
 };
-#[cfg(feature = "spool")]
-pub use publisher::{SpoolDamage, SpoolError};
 #[cfg(feature = "sqs")]
 pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
     ShutdownReport, TryEmitError,
 };
+#[cfg(feature = "spool")]
+pub use publisher::{SpoolDamage, SpoolError};
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]
 pub use serde::Serialize;

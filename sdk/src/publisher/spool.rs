@@ -88,7 +88,19 @@ struct SpoolState {
     draining: bool,
     /// Events that could not be written, for FIFO queues: those of their group that
     /// are on disk are sent first.
-    held: HashMap<Arc<str>, Vec<(Pending, SpoolError)>>,
+    held: HashMap<Arc<str>, Vec<Held>>,
+    /// The number of the last round that was begun.
+    round: u64,
+}
+
+/// An event that waits in memory for events on disk.
+#[derive(Debug)]
+struct Held {
+    event: Pending,
+    /// Why it was not written.
+    error: SpoolError,
+    /// The last round that was begun before.
+    round: u64,
 }
 
 impl Shared {
@@ -134,8 +146,7 @@ impl Shared {
             }
             events
         };
-        self.in_flight
-            .complete([(events, MessageOutcome::Spooled)]);
+        self.in_flight.complete([(events, MessageOutcome::Spooled)]);
         self.changed.notify_waiters();
     }
 
@@ -199,20 +210,35 @@ impl Shared {
         outlet.clone().send_unwritten(&mut || {
             let mut state = self.state();
             let free = state.held.extract_if(|group, _| !waits(group));
-            let free = free.flat_map(|(_, events)| events);
-            let mut events: Vec<Pending> = free.map(|(event, _)| event).collect();
+            let free = free.flat_map(|(_, held)| held);
+            let mut events: Vec<Pending> = free.map(|held| held.event).collect();
             events.sort_by_key(|event| event.sequence);
             events
         });
     }
 
-    /// Completes the held events with the error of the disk: SQS does not accept
-    /// the events before them.
+    fn begin_round(&self) {
+        self.state().round += 1;
+    }
+
+    /// Completes events with the error of the disk that were held before the last
+    /// round began: SQS did not accept the events before them. Later events wait
+    /// for the next round, because SQS may be available again.
     fn fail_held(&self) {
-        let held = std::mem::take(&mut self.state().held);
-        let held = held.into_values().flatten();
-        let failed = held.map(|(event, error)| (vec![event], MessageOutcome::SpoolFailed(error)));
-        self.in_flight.complete(failed.collect::<Vec<_>>());
+        let failed = {
+            let mut state = self.state();
+            let last = state.round;
+            let mut failed = Vec::new();
+            for held in state.held.values_mut() {
+                failed.extend(held.extract_if(.., |held| held.round < last));
+            }
+            state.held.retain(|_, held| !held.is_empty());
+            failed
+        };
+        let failed = failed
+            .into_iter()
+            .map(|held| (vec![held.event], MessageOutcome::SpoolFailed(held.error)));
+        self.in_flight.complete(failed);
     }
 
     fn recount(&self, log: &SpoolLog) {
@@ -242,8 +268,13 @@ impl SpoolState {
     ) -> Option<Pending> {
         match event.group() {
             Some(group) if waits(group) || self.held.contains_key(group) => {
+                let round = self.round;
                 let held = self.held.entry(group.clone()).or_default();
-                held.push((event, error.clone()));
+                held.push(Held {
+                    event,
+                    error: error.clone(),
+                    round,
+                });
                 None
             }
             _ => Some(event),
@@ -253,7 +284,7 @@ impl SpoolState {
     /// Keeps an event back if others of its group are.
     fn follow(&mut self, event: Pending) -> Option<Pending> {
         let held = event.group().and_then(|group| self.held.get(group));
-        match held.and_then(|held| held.last()).map(|(_, e)| e.clone()) {
+        match held.and_then(|held| held.last()).map(|h| h.error.clone()) {
             Some(error) => self.hold(event, &error, |_| false),
             None => Some(event),
         }
@@ -334,7 +365,7 @@ impl Spool {
     /// Takes the events that wait in memory for events on disk.
     pub(crate) fn take_held(&self) -> Vec<Pending> {
         let held = std::mem::take(&mut self.shared.state().held);
-        held.into_values().flatten().map(|(e, _)| e).collect()
+        held.into_values().flatten().map(|h| h.event).collect()
     }
 
     /// Writes events to the disk, in their order. Each of them is completed when
@@ -452,7 +483,8 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Waits for this time, or until [`Spool::hurry`] is called.
+    /// Waits for this time, or until [`Spool::hurry`] is called. It does not wait
+    /// while events are held, because their callers wait for the next round.
     async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
         let mut hurry = pin!(self.hurry.notified());
         hurry.as_mut().enable();
@@ -461,7 +493,7 @@ impl Shared {
             true => wait.min(FIRST_WAIT),
             false => wait,
         };
-        if !self.is_closed() {
+        if !self.is_closed() && self.state().held.is_empty() {
             // Either way it is time for the next round.
             let _ = tokio::time::timeout(wait, hurry).await;
         }

@@ -91,6 +91,7 @@ impl Drain {
     /// Sends the first events through the sender, and removes those that SQS has
     /// accepted or would never accept.
     async fn round(&self, count: usize) -> Result<Round, SpoolError> {
+        self.shared.begin_round();
         let (reply, answer) = oneshot::channel();
         let read = Command::Read(count, self.outlet.clone(), reply);
         let _ = self.commands.send(read);

@@ -25,7 +25,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::error::{SpoolDamage, SpoolError};
-use super::folder::{SpoolFolder, Name, make_private, private};
+use super::folder::{Name, SpoolFolder, make_private, private};
 use super::record::{self, Mark};
 use super::scan::{Entry, Scan, lacks_resources, scan};
 
@@ -80,8 +80,9 @@ pub(crate) struct SpoolLog {
     next: u64,
     damaged: u64,
     marks_fail: bool,
+    /// Lets a test fail every write.
     #[cfg(test)]
-    pub(crate) next_sync_fails: bool,
+    pub(crate) fault: Option<fn() -> io::Result<()>>,
 }
 
 impl SpoolLog {
@@ -119,7 +120,10 @@ impl SpoolLog {
             let path = folder.segment(*number);
             return Err(SpoolError::new("accept the damage in", &path, what));
         }
-        for (_, path) in files.iter().filter(|(n, _)| matches!(n, Name::Unfinished(_))) {
+        for (_, path) in files
+            .iter()
+            .filter(|(n, _)| matches!(n, Name::Unfinished(_)))
+        {
             // No event in it was confirmed.
             let _ = fs::remove_file(path);
         }
@@ -131,7 +135,7 @@ impl SpoolLog {
             damaged: 0,
             marks_fail: false,
             #[cfg(test)]
-            next_sync_fails: false,
+            fault: None,
         };
         for (number, scan) in scans {
             log.take(number, scan);
@@ -229,17 +233,10 @@ impl SpoolLog {
     /// Writes to the end of the active segment, or to a new one, and returns its
     /// number once the disk has confirmed the bytes.
     fn commit(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
-        #[cfg(test)]
-        let fails = std::mem::take(&mut self.next_sync_fails);
-        #[cfg(not(test))]
-        let fails = false;
         match self.active.take() {
             Some(mut active) => {
-                let write = |file: &mut File| {
-                    file.write_all(bytes)?;
-                    synced(file, fails)
-                };
-                if let Err(error) = write(&mut active.file) {
+                let written = active.file.write_all(bytes);
+                if let Err(error) = written.and_then(|()| self.sync(&active.file)) {
                     // The segment takes no more: after a failed `fsync`, what the
                     // disk has of its end is unknown. If these records cannot be
                     // removed either, they are sent after a restart, as
@@ -259,7 +256,7 @@ impl SpoolLog {
                     let mut options = private();
                     let mut file = options.create(true).truncate(true).write(true).open(&new)?;
                     file.write_all(bytes)?;
-                    synced(&file, fails)?;
+                    self.sync(&file)?;
                     fs::rename(&new, &path)?;
                     self.folder.sync()?;
                     Ok(file)
@@ -277,6 +274,15 @@ impl SpoolLog {
                 Ok(number)
             }
         }
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()?;
+        #[cfg(test)]
+        if let Some(fault) = self.fault {
+            fault()?;
+        }
+        Ok(())
     }
 
     /// Appends to a new segment from now on: after a panic, the end of the active
@@ -440,14 +446,6 @@ impl SpoolLog {
     }
 }
 
-fn synced(file: &File, fails: bool) -> io::Result<()> {
-    file.sync_data()?;
-    match fails {
-        true => Err(io::Error::other("told to")),
-        false => Ok(()),
-    }
-}
-
 /// Group and body of a record, if it is still intact.
 fn read_at(mut file: &File, entry: &Entry) -> io::Result<(Option<String>, String)> {
     let mut bytes = vec![0; entry.bytes];
@@ -472,3 +470,6 @@ fn write_marks(path: &Path, marks: &HashMap<u64, Mark>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,7 +274,11 @@ mod tests {
                 let (events, stretches, cut) = scan(&damaged);
                 let hit = ends.iter().position(|end| position < *end).unwrap();
                 let in_header = position < HEADER_BYTES;
-                let start = if hit == 0 { HEADER_BYTES } else { ends[hit - 1] };
+                let start = if hit == 0 {
+                    HEADER_BYTES
+                } else {
+                    ends[hit - 1]
+                };
                 let in_mark = !in_header && (4..8).contains(&(position - start));
                 let mut expected = three();
                 if !in_header && !in_mark {
