@@ -330,6 +330,7 @@ impl Spool {
             groups,
             shared: shared.clone(),
             commands,
+            failing: false,
         };
         std::thread::Builder::new()
             .name("domain-events-spool".to_owned())

@@ -10,13 +10,13 @@ mod data;
 mod derive;
 #[cfg(feature = "sqs")]
 mod emitter;
-#[cfg(feature = "spool")]
-mod emitter_spool;
 mod evolution;
 #[cfg(feature = "schema")]
 mod gate;
 mod hostile;
 mod pii;
+#[cfg(feature = "spool")]
+mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
 #[cfg(feature = "schema")]

@@ -63,6 +63,8 @@ pub(super) struct SpoolThread {
     pub(super) groups: Option<Groups>,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    /// The last write failed. A disk that stays full is logged once.
+    pub(super) failing: bool,
 }
 
 impl SpoolThread {
@@ -142,6 +144,7 @@ impl SpoolThread {
         let events = writes.iter().flat_map(|write| &write.events);
         let events = events.map(|(group, body)| (group.as_deref(), body.as_str()));
         let (mut confirmed, error) = self.log.append(events);
+        self.report(error.as_ref());
         if let Some(groups) = &mut self.groups {
             let written = writes.iter().flat_map(|write| &write.events);
             let written = written.take(confirmed);
@@ -155,14 +158,26 @@ impl SpoolThread {
             confirmed -= count;
             self.shared.written(write.number, count);
             if let Some(error) = error.as_ref().filter(|_| count < write.events.len()) {
-                tracing::error!(
-                    error = error.explain(),
-                    "the spool could not take events; they are sent without it"
-                );
                 let groups = self.groups.as_ref();
                 let waits = |group: &str| groups.is_some_and(|groups| groups.contains(group));
                 self.shared.unwritten(&write.outlet, error, waits);
             }
+        }
+    }
+
+    fn report(&mut self, error: Option<&SpoolError>) {
+        let failed = std::mem::replace(&mut self.failing, error.is_some());
+        match error {
+            Some(error) if !failed => tracing::error!(
+                error = error.explain(),
+                "the spool cannot take events; they are sent to SQS directly, and fail if SQS \
+                 does not accept them"
+            ),
+            None if failed => tracing::info!(
+                folder = %self.log.path().display(),
+                "the spool takes events again"
+            ),
+            _ => {}
         }
     }
 
