@@ -101,10 +101,10 @@ pub(super) fn read_header(bytes: &[u8]) -> Header {
 }
 
 /// Appends the record of one event to `out`.
-///
-/// # Panics
-///
-/// If the group has more than 255 bytes: SQS takes no more than 128.
+#[allow(
+    clippy::expect_used,
+    reason = "SQS bounds the group and the body far below the limits of their lengths"
+)]
 pub(super) fn write(out: &mut Vec<u8>, group: Option<&str>, body: &str) {
     let group = group.unwrap_or_default();
     let length_of_group = u8::try_from(group.len()).expect("a message group has up to 128 bytes");
