@@ -6,13 +6,13 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+#[cfg(feature = "schema")]
+mod compatibility;
 mod data;
 mod derive;
 #[cfg(feature = "sqs")]
 mod emitter;
 mod evolution;
-#[cfg(feature = "schema")]
-mod gate;
 mod hostile;
 mod pii;
 #[cfg(feature = "spool")]

@@ -168,7 +168,7 @@ pub(crate) fn group_of(id: &EntityId) -> Arc<str> {
 }
 
 /// `name` if SQS accepts it as a message group, otherwise its hash.
-pub(crate) fn group_name(name: &str) -> Arc<str> {
+pub fn group_name(name: &str) -> Arc<str> {
     if is_group(name) {
         name.into()
     } else {
