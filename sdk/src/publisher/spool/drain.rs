@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
 use super::error::SpoolError;
 use super::log::Spooled;
 use super::outlet::Outlet;
+use super::shared::Shared;
 use super::thread::{Command, Handled};
 use crate::event::EventId;
 use crate::event::envelope::Envelope;

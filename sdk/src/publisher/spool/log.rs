@@ -25,9 +25,10 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::error::{SpoolDamage, SpoolError};
-use super::folder::{Name, SpoolFolder, make_private, private};
+use super::folder::{Name, SpoolFolder, make_private};
 use super::record::{self, Mark};
 use super::scan::{Entry, Scan, lacks_resources, scan};
+use super::writer::Writer;
 
 /// A segment takes no more records once it is as long as this.
 const SEGMENT_BYTES: u64 = 1024 * 1024;
@@ -62,27 +63,14 @@ struct Segment {
     keep: bool,
 }
 
-/// The segment that takes new records.
-#[derive(Debug)]
-struct Active {
-    number: u64,
-    file: File,
-    /// What the disk has confirmed.
-    bytes: u64,
-}
-
 /// The events of one folder. It takes some 16 bytes of memory for each.
 #[derive(Debug)]
 pub(crate) struct SpoolLog {
     folder: SpoolFolder,
     segments: BTreeMap<u64, Segment>,
-    active: Option<Active>,
-    next: u64,
+    pub(crate) writer: Writer,
     damaged: u64,
     marks_fail: bool,
-    /// Lets a test fail every write.
-    #[cfg(test)]
-    pub(crate) fault: Option<fn() -> io::Result<()>>,
 }
 
 impl SpoolLog {
@@ -130,12 +118,9 @@ impl SpoolLog {
         let mut log = Self {
             folder,
             segments: BTreeMap::new(),
-            active: None,
-            next,
+            writer: Writer::new(next),
             damaged: 0,
             marks_fail: false,
-            #[cfg(test)]
-            fault: None,
         };
         for (number, scan) in scans {
             log.take(number, scan);
@@ -201,10 +186,9 @@ impl SpoolLog {
         let mut events = events.into_iter().peekable();
         let mut confirmed = 0;
         while events.peek().is_some() {
-            self.active.take_if(|active| active.bytes >= SEGMENT_BYTES);
-            let (start, mut buffer) = match &self.active {
-                Some(active) => (active.bytes, Vec::new()),
-                None => (0, record::header().to_vec()),
+            let (start, mut buffer) = match self.writer.begin(SEGMENT_BYTES) {
+                0 => (0, record::header().to_vec()),
+                length => (length, Vec::new()),
             };
             let mut entries = Vec::new();
             while entries.is_empty() || start + (buffer.len() as u64) < SEGMENT_BYTES {
@@ -218,7 +202,7 @@ impl SpoolLog {
                     bytes: buffer.len() - before,
                 });
             }
-            match self.commit(&buffer) {
+            match self.writer.commit(&self.folder, &buffer) {
                 Ok(number) => {
                     confirmed += entries.len();
                     let segment = self.segments.entry(number).or_default();
@@ -230,65 +214,10 @@ impl SpoolLog {
         (confirmed, None)
     }
 
-    /// Writes to the end of the active segment, or to a new one, and returns its
-    /// number once the disk has confirmed the bytes.
-    fn commit(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
-        match self.active.take() {
-            Some(mut active) => {
-                let written = active.file.write_all(bytes);
-                if let Err(error) = written.and_then(|()| self.sync(&active.file)) {
-                    // The segment takes no more: after a failed `fsync`, what the
-                    // disk has of its end is unknown. If these records cannot be
-                    // removed either, they are sent after a restart, as
-                    // duplicates of what their callers emit again.
-                    let _ = active.file.set_len(active.bytes);
-                    let path = self.folder.segment(active.number);
-                    return Err(SpoolError::new("write to the spool's file", &path, error));
-                }
-                active.bytes += bytes.len() as u64;
-                Ok(self.active.insert(active).number)
-            }
-            None => {
-                let number = self.next;
-                self.next += 1;
-                let (new, path) = (self.folder.unfinished(number), self.folder.segment(number));
-                let create = || -> io::Result<File> {
-                    let mut options = private();
-                    let mut file = options.create(true).truncate(true).write(true).open(&new)?;
-                    file.write_all(bytes)?;
-                    self.sync(&file)?;
-                    fs::rename(&new, &path)?;
-                    self.folder.sync()?;
-                    Ok(file)
-                };
-                let file = create().map_err(|error| {
-                    let _ = fs::remove_file(&new).or_else(|_| fs::remove_file(&path));
-                    SpoolError::new("create the spool's file", &path, error)
-                })?;
-                let bytes = bytes.len() as u64;
-                self.active = Some(Active {
-                    number,
-                    file,
-                    bytes,
-                });
-                Ok(number)
-            }
-        }
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        file.sync_data()?;
-        #[cfg(test)]
-        if let Some(fault) = self.fault {
-            fault()?;
-        }
-        Ok(())
-    }
-
     /// Appends to a new segment from now on: after a panic, the end of the active
     /// one is unknown.
     pub(super) fn seal(&mut self) {
-        self.active = None;
+        self.writer.seal();
     }
 
     /// The first events, up to `count` of them and, after the first, `bytes`.
@@ -351,7 +280,7 @@ impl SpoolLog {
     /// never accept those of `refused`.
     ///
     /// In memory this always succeeds. If the disk fails, the events are sent again
-    /// after a restart, and recognised as duplicates by whoever stores them.
+    /// after a restart, and recognised as duplicates when they are stored.
     pub(super) fn remove(&mut self, sent: &[Place], refused: &[Place]) {
         let mut marks: BTreeMap<u64, HashMap<u64, Mark>> = BTreeMap::new();
         for (places, mark) in [(sent, Mark::Sent), (refused, Mark::Refused)] {
@@ -398,7 +327,7 @@ impl SpoolLog {
         }
         let keep = segment.keep;
         self.segments.remove(&number);
-        self.active.take_if(|active| active.number == number);
+        self.writer.forget(number);
         let path = self.folder.segment(number);
         let result = match keep {
             true => self.folder.set_aside(number).map(|aside| {

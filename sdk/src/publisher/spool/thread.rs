@@ -9,7 +9,10 @@ use super::error::SpoolError;
 use super::groups::Groups;
 use super::log::{Place, SpoolLog, Spooled};
 use super::outlet::Outlet;
-use super::{ROUND_BYTES, Shared};
+use super::shared::Shared;
+
+/// Bytes that one round holds in memory, next to what the publisher may hold.
+const ROUND_BYTES: usize = 8 * 1024 * 1024;
 
 /// A command to the spool's thread.
 pub(super) enum Command {
@@ -70,46 +73,48 @@ pub(super) struct SpoolThread {
 impl SpoolThread {
     pub(super) fn run(mut self) {
         while let Some(first) = self.commands.blocking_recv() {
-            // A panic is an error of this command. Without the thread, no event could
-            // be written any more, nor be read and sent.
-            match catch_unwind(AssertUnwindSafe(|| self.obey(first))) {
-                Ok(None) => {}
-                Ok(Some(closed)) => {
+            // Consecutive writes share one write to the disk.
+            let mut writes = Vec::new();
+            let mut next = Some(first);
+            while let Some(Command::Append(write)) = next {
+                writes.push(write);
+                next = self.commands.try_recv().ok();
+            }
+            self.guard(|thread| thread.append(writes));
+            match next {
+                Some(Command::Close(reply)) => {
                     drop(self.log);
                     // The caller may have stopped waiting.
-                    let _ = closed.send(());
+                    let _ = reply.send(());
                     return;
                 }
-                Err(_) => {
-                    tracing::error!(
-                        folder = %self.log.path().display(),
-                        "the spool's thread panicked; the events that it was writing have failed, \
-                         and it continues with the next command"
-                    );
-                    self.log.seal();
-                    self.recount();
-                }
+                Some(command) => self.guard(|thread| thread.execute(command)),
+                None => {}
             }
         }
     }
 
-    /// Executes a command. Consecutive writes share one write to the disk. Returns
-    /// who waits for the end of the thread, if that was the command.
-    fn obey(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
-        let mut writes = Vec::new();
-        let mut next = Some(first);
-        while let Some(Command::Append(write)) = next {
-            writes.push(write);
-            next = self.commands.try_recv().ok();
+    /// A panic is an error of one piece of work. Without the thread, no event could be
+    /// written any more, nor be read and sent.
+    fn guard(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!(
+                folder = %self.log.path().display(),
+                "the spool's thread panicked; the events that it was writing have failed, and it \
+                 continues with the next command"
+            );
+            self.log.seal();
+            self.shared.recount(&self.log);
         }
-        self.append(writes);
-        match next? {
-            Command::Append(_) => {}
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
             Command::Read(count, outlet, reply) => {
                 let events = self.log.read(count, ROUND_BYTES);
-                self.recount();
+                self.shared.recount(&self.log);
                 self.release(&outlet);
-                // Whoever asked may have ended with its runtime.
+                // The drain may have ended with its runtime.
                 let _ = reply.send(events);
             }
             Command::Remove(handled, outlet, reply) => {
@@ -117,7 +122,7 @@ impl SpoolThread {
                 if let Some(groups) = &mut self.groups {
                     handled.groups.iter().for_each(|group| groups.remove(group));
                 }
-                self.recount();
+                self.shared.recount(&self.log);
                 self.release(&outlet);
                 self.shared.changed.notify_waiters();
                 let _ = reply.send(());
@@ -125,14 +130,14 @@ impl SpoolThread {
             Command::Sync(reply) => {
                 let _ = reply.send(());
             }
-            Command::Close(reply) => return Some(reply),
             #[cfg(test)]
             Command::Run(work) => {
                 work(&mut self.log);
-                self.recount();
+                self.shared.recount(&self.log);
             }
+            // `run` has handled these.
+            Command::Append(_) | Command::Close(_) => {}
         }
-        None
     }
 
     fn append(&mut self, mut writes: Vec<PendingWrite>) {
@@ -152,7 +157,7 @@ impl SpoolThread {
                 .filter_map(|(group, _)| group.as_deref())
                 .for_each(|group| groups.add(group));
         }
-        self.recount();
+        self.shared.recount(&self.log);
         for write in writes {
             let count = confirmed.min(write.events.len());
             confirmed -= count;
@@ -189,9 +194,5 @@ impl SpoolThread {
             }
             self.shared.release(outlet, |group| groups.contains(group));
         }
-    }
-
-    fn recount(&self) {
-        self.shared.recount(&self.log);
     }
 }

@@ -37,7 +37,7 @@ fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
 async fn disk(sdk: &Sdk, fault: Option<fn() -> io::Result<()>>) {
     let (done, wait) = tokio::sync::oneshot::channel();
     sdk.sender().spool().unwrap().run(move |log| {
-        log.fault = fault;
+        log.writer.fault = fault;
         done.send(()).unwrap();
     });
     wait.await.unwrap();

@@ -286,7 +286,7 @@ fn foreign_file_is_set_aside_unchanged() {
 fn file_that_cannot_be_opened_is_renamed() {
     let folder = Temporary::new("unreadable");
     append(&mut folder.open(), &["good"]);
-    // The superuser may open every file, but nobody can read a folder as one.
+    // The superuser may open every file, but no user can read a folder as one.
     fs::create_dir(folder.segment(5)).unwrap();
     let error = folder.open_as(SpoolDamage::Refuse).unwrap_err().explain();
     assert!(
@@ -357,9 +357,9 @@ fn failed_write_is_not_confirmed_and_not_kept() {
     let folder = Temporary::new("failed");
     let mut log = folder.open();
     let fails = |log: &mut SpoolLog| {
-        log.fault = Some(|| Err(io::ErrorKind::StorageFull.into()));
+        log.writer.fault = Some(|| Err(io::ErrorKind::StorageFull.into()));
         let (count, error) = log.append([(None, "lost")]);
-        log.fault = None;
+        log.writer.fault = None;
         let error = error.unwrap().explain();
         assert!(count == 0 && error.contains(".events: "), "{error}");
     };
@@ -378,7 +378,7 @@ fn batch_on_a_full_disk_confirms_its_first_part() {
     let folder = Temporary::new("part");
     let mut log = folder.open();
     thread_local!(static WRITES: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
-    log.fault = Some(|| match WRITES.replace(WRITES.get() + 1) {
+    log.writer.fault = Some(|| match WRITES.replace(WRITES.get() + 1) {
         0 => Ok(()),
         _ => Err(io::ErrorKind::StorageFull.into()),
     });
@@ -494,12 +494,12 @@ proptest! {
                     log.remove(&sent, &refused);
                 }
                 Step::FailedAppend => {
-                    log.fault = Some(|| Err(io::ErrorKind::StorageFull.into()));
+                    log.writer.fault = Some(|| Err(io::ErrorKind::StorageFull.into()));
                     prop_assert_eq!(log.append([(None, "lost")]).0, 0);
-                    log.fault = None;
+                    log.writer.fault = None;
                 }
                 Step::Kill(bytes) => {
-                    let active = log.active.as_ref().map(|active| active.number);
+                    let active = log.writer.active();
                     drop(log);
                     if let Some(number) = active {
                         let mut record = Vec::new();
