@@ -157,16 +157,28 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent while SQS cannot be reached; it
-    /// is made if it is absent, for this user alone, and belongs to one process at
-    /// a time. Whole events lie in it, in clear.
+    /// A folder for events that cannot be sent because SQS is unavailable. One
+    /// publisher uses it at a time.
     ///
-    /// While it holds events, new ones go behind them, and `emit` returns once
-    /// the disk has them ([`Durability::Spool`](crate::Durability::Spool)).
-    /// They are sent as soon as SQS answers again, also by the next process.
+    /// While the spool holds events, new events go behind them, and `emit` returns
+    /// once the disk has confirmed the event
+    /// ([`Durability::Spool`](crate::Durability::Spool)). They are sent as soon as SQS
+    /// is available again, also by the next process. A killed process or a power
+    /// failure loses no confirmed event, and may send events twice.
     ///
-    /// The sending goes on after `emit` has returned, so it does not suit
-    /// Lambda functions, whose process is frozen then.
+    /// An event that the disk cannot take is sent to SQS directly, on a FIFO queue
+    /// after the events of its entity that are on disk. `emit` returns
+    /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept it either.
+    /// Events that SQS refuses for good stay on disk, in files whose names contain
+    /// `set-aside`, and are logged.
+    ///
+    /// The folder is created if it does not exist, with mode 700. The files have mode
+    /// 600 and hold whole events, unencrypted. Sending continues after `emit` has
+    /// returned, so a spool does not suit Lambda functions, which are frozen then.
+    ///
+    /// `build` fails if another publisher uses the folder, if it cannot be created or
+    /// locked, or if a later version has written to it. It does not need disk space
+    /// in a folder that a publisher has used before.
     #[cfg(feature = "spool")]
     pub fn spool(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
         self.spool = Some(dir.into());
@@ -234,7 +246,7 @@ impl SdkBuilder {
             ) {
                 Ok(spool) => Some(Arc::new(spool)),
                 Err(error) => {
-                    let problem = format!("the spool cannot be opened: {}", error.explain());
+                    let problem = format!("spool: {}", error.explain());
                     return Err(BuildError::new(vec![problem]));
                 }
             },

@@ -399,7 +399,39 @@ async fn full_disk_child() {
         expect(&endpoint, &spooled);
         std::fs::remove_file(filler).unwrap();
     }
+    read_only(&mount).await;
     println!("\nEND");
+}
+
+/// A disk that has become read-only does not keep the spool from being sent.
+async fn read_only(mount: &Path) {
+    let dir = mount.join("read-only");
+    let publisher = sdk("events", client("http://127.0.0.1:9"), &dir)
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let receipt = publisher.emit(event(n)).await.unwrap();
+        assert_eq!(receipt.durability, Durability::Spool);
+        ids.push(receipt.event_id.to_string());
+    }
+    assert_eq!(publisher.shutdown(Duration::ZERO).await.in_spool, 5);
+    drop(publisher);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let remount = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(mount)
+        .status();
+    assert!(remount.unwrap().success());
+    let endpoint = Endpoint::good().await;
+    let publisher = sdk("events", endpoint.client(), &dir).await.unwrap();
+    let receipt = publisher.emit(event(5)).await.unwrap();
+    assert_eq!(receipt.durability, Durability::Queue);
+    ids.push(receipt.event_id.to_string());
+    let report = publisher.shutdown(Duration::from_secs(30)).await;
+    assert_eq!((report.in_spool, report.damaged_in_spool), (0, 0));
+    expect(&endpoint, &ids);
+    assert_eq!(endpoint.accepted().len(), 6, "no event is sent twice");
 }
 
 fn event(n: usize) -> OrderPlaced {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::SpoolError;
 use super::log::Spooled;
 use super::outlet::Outlet;
-use super::shared::Shared;
+use super::shared::{FIRST_WAIT, Shared};
 use super::thread::{Command, Handled};
 use crate::event::EventId;
 use crate::event::envelope::Envelope;
@@ -20,8 +20,7 @@ use crate::wire;
 const ROUND: usize = 1_000;
 /// Events of a round while SQS is unavailable: one request.
 const PROBE: usize = 10;
-/// The waits after rounds that failed.
-pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait after a round that failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Sends the spool's events, from the front, until there are none.

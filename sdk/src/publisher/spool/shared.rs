@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::drain::FIRST_WAIT;
 use super::error::SpoolError;
 use super::log::SpoolLog;
 use super::outlet::Outlet;
@@ -17,6 +16,9 @@ use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
 use crate::publisher::metrics;
+
+/// The shortest wait after a round that failed.
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What the spool, its drain and its thread share.
 #[derive(Debug)]
