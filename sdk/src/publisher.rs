@@ -15,6 +15,7 @@ mod error;
 mod metrics;
 mod receipt;
 mod retry;
+mod runtime;
 mod sender;
 #[cfg(feature = "spool")]
 mod spool;

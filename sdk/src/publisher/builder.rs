@@ -11,6 +11,7 @@ use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::group_name;
 use crate::publisher::error::BuildError;
 use crate::publisher::retry::RetryPolicy;
+use crate::publisher::runtime::PublisherThread;
 use crate::publisher::sender::{Sender, SenderSettings};
 #[cfg(feature = "spool")]
 use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
@@ -205,24 +206,56 @@ impl SdkBuilder {
     /// Dropping the future leaves nothing behind.
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = self.problems();
+        let thread = match PublisherThread::start() {
+            Ok(thread) => thread,
+            Err(error) => {
+                problems.push(format!("the publisher's thread cannot be started: {error}"));
+                return Err(BuildError::new(problems));
+            }
+        };
         let client = match &self.client {
             Some(client) => Some(client.clone()),
-            None => sqs::client(&self.queue_url)
-                .await
-                .map_err(|problem| problems.push(problem))
-                .ok(),
+            None => {
+                let queue_url = self.queue_url.clone();
+                let client = thread
+                    .run(async move { sqs::client(&queue_url).await })
+                    .await;
+                match client {
+                    Some(client) => client.map_err(|problem| problems.push(problem)).ok(),
+                    None => {
+                        problems.push("loading the AWS configuration panicked".to_owned());
+                        None
+                    }
+                }
+            }
         };
         match client {
             Some(client) if problems.is_empty() => {
                 let queue = SqsQueue::new(client, self.queue_url.clone());
-                self.build_on(Arc::new(queue))
+                self.build_with(Arc::new(queue), thread)
             }
             _ => Err(BuildError::new(problems)),
         }
     }
 
-    /// Makes the emitter on any transport.
+    /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
+    #[cfg(test)]
+    pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
+        self.build_with(transport, PublisherThread::start().unwrap())
+            .unwrap()
+    }
+
+    /// Builds a publisher whose tasks run on the runtime of the test.
+    #[cfg(test)]
     pub(crate) fn build_on(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
+        self.build_with(transport, PublisherThread::of_caller())
+    }
+
+    pub(crate) fn build_with(
+        self,
+        transport: Arc<dyn Transport>,
+        thread: PublisherThread,
+    ) -> Result<Sdk, BuildError> {
         let settings = SenderSettings {
             fifo: self.is_fifo(),
             limits: Limits {
@@ -256,6 +289,7 @@ impl SdkBuilder {
             settings,
             transport,
             in_flight,
+            thread,
             #[cfg(feature = "spool")]
             spool,
         );

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -24,6 +23,7 @@ use crate::publisher::buffer::queue::{Batch, MessageEvents, Queue};
 use crate::publisher::error::EmitError;
 use crate::publisher::metrics;
 use crate::publisher::retry::RetryPolicy;
+use crate::publisher::runtime::PublisherThread;
 #[cfg(feature = "spool")]
 use crate::publisher::spool::Spool;
 use crate::publisher::transport::Transport;
@@ -53,8 +53,7 @@ pub(crate) struct Sender {
     transport: Arc<dyn Transport>,
     state: Mutex<SenderState>,
     in_flight: Arc<InFlight>,
-    /// For callers without a runtime of their own: a drop, or `try_emit` in a thread.
-    runtime: Handle,
+    thread: PublisherThread,
     /// Ends the linger of a worker.
     linger_cancel: Notify,
     /// Ends the requests in flight, at the deadline of a shutdown.
@@ -91,6 +90,7 @@ impl Sender {
         settings: SenderSettings,
         transport: Arc<dyn Transport>,
         in_flight: Arc<InFlight>,
+        thread: PublisherThread,
         #[cfg(feature = "spool")] spool: Option<Arc<Spool>>,
     ) -> Arc<Self> {
         let state = SenderState {
@@ -110,7 +110,7 @@ impl Sender {
             transport,
             state: Mutex::new(state),
             in_flight,
-            runtime: Handle::current(),
+            thread,
             linger_cancel: Notify::new(),
             abandon: Notify::new(),
             settings,
@@ -168,7 +168,6 @@ impl Sender {
         }
         let outcome = event.subscribe();
         event.enqueued_at = Instant::now();
-        state.wake_delayed(event.enqueued_at);
         event.sequence = state.next_sequence();
         event.generation = match guard {
             Some(guard) => guard.disarm(),
@@ -178,8 +177,7 @@ impl Sender {
         let event = match self.append_if_spooling(&state, event) {
             Err(event) => event,
             Ok(()) => {
-                // A retry that is due may be sent, while this event is written to disk.
-                self.start_workers(state);
+                drop(state);
                 self.drain_spool();
                 return Ok(outcome);
             }
@@ -199,8 +197,7 @@ impl Sender {
         Ok(outcome)
     }
 
-    /// Starts as many workers as there is work for, in the runtime of the caller:
-    /// that runtime is driven now, which the one that built the publisher need not be.
+    /// Starts as many workers as there is work for.
     fn start_workers(self: &Arc<Self>, mut state: MutexGuard<'_, SenderState>) {
         let before = state.workers;
         while state.workers < self.settings.max_in_flight
@@ -213,27 +210,12 @@ impl Sender {
         let started = state.workers - before;
         let cancel_linger = state.lingering > 0 && self.should_send_now(&state);
         drop(state);
-        if started > 0 {
-            let runtime = self.runtime();
-            for _ in 0..started {
-                runtime.spawn(worker::Worker::new(self).run());
-            }
+        for _ in 0..started {
+            self.thread.spawn_worker(worker::Worker::new(self).run());
         }
         if cancel_linger {
             self.linger_cancel.notify_waiters();
         }
-    }
-
-    /// Continues in the runtime that built the publisher, after another runtime has
-    /// ended. Nothing is counted before that runtime gets to it: it may have ended
-    /// as well, and then the next emit continues.
-    pub(crate) fn resume_on_home_runtime(self: &Arc<Self>) {
-        let sender = Arc::clone(self);
-        self.runtime.spawn(async move {
-            sender.start_workers(sender.lock());
-            #[cfg(feature = "spool")]
-            sender.drain_spool();
-        });
     }
 
     /// Whether an event must not linger any longer.
@@ -247,10 +229,6 @@ impl Sender {
 
     pub(crate) fn in_flight(&self) -> &InFlight {
         &self.in_flight
-    }
-
-    pub(crate) fn runtime(&self) -> Handle {
-        Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, SenderState> {
@@ -276,15 +254,6 @@ impl SenderState {
     /// Queues the message that waits for this retry.
     fn wake(&mut self, key: RetryKey) {
         if let Some(events) = self.delayed.remove(&key) {
-            self.queue.put_back(events);
-        }
-    }
-
-    /// Queues all messages whose retry is due at `now`, also if the task of a
-    /// `RetryTimer` is in a runtime that is not driven.
-    fn wake_delayed(&mut self, now: Instant) {
-        while let Some(first) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
-            let events = first.remove();
             self.queue.put_back(events);
         }
     }

@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::Pending;
+use crate::publisher::runtime::PublisherThread;
 
 mod drain;
 pub(crate) mod error;
@@ -158,7 +158,7 @@ impl Spool {
 
     /// Starts sending the events of the spool through `outlet`, if it holds any and
     /// none are being sent.
-    pub(crate) fn drain(&self, outlet: Arc<dyn Outlet>, runtime: &Handle) {
+    pub(crate) fn drain(&self, outlet: Arc<dyn Outlet>, thread: &PublisherThread) {
         if !self.is_closed() && self.shared.start_draining() {
             let drain = Drain {
                 commands: self.commands.clone(),
@@ -166,17 +166,15 @@ impl Spool {
                 outlet,
                 ended: false,
             };
-            runtime.spawn(drain.run());
+            thread.spawn(drain.run());
         }
     }
 
-    /// Waits until the spool is empty or closed. `drain` starts a drain, because an
-    /// earlier one may have ended with its runtime.
-    pub(crate) async fn wait_until_empty(&self, drain: impl Fn()) {
+    /// Waits until the spool is empty or closed.
+    pub(crate) async fn wait_until_empty(&self) {
         loop {
             let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            drain();
             let empty = {
                 let state = self.shared.state();
                 !self.shared.is_on(&state) && !state.draining

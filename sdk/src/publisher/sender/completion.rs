@@ -58,7 +58,7 @@ impl Sender {
         self.start_workers(state);
         metrics::retried(completed.retried_events);
         for key in completed.retry_keys {
-            self.runtime().spawn(RetryTimer::new(self, key).run());
+            self.thread.spawn(self.clone().wake_at(key));
         }
         #[cfg(feature = "spool")]
         self.drain_spool();
@@ -152,45 +152,13 @@ impl Sender {
             None => EntryAction::Complete(MessageOutcome::RetriesExhausted { code, reason }),
         }
     }
-}
 
-/// Wakes a message for its retry. If the timer ends before that, with its runtime,
-/// the message is due at once.
-///
-/// It is not created under the lock: a task that is spawned into a runtime which
-/// ends is dropped at once, and this drop takes the lock.
-struct RetryTimer {
-    sender: Arc<Sender>,
-    key: RetryKey,
-    fired: bool,
-}
-
-impl RetryTimer {
-    fn new(sender: &Arc<Sender>, key: RetryKey) -> Self {
-        Self {
-            sender: sender.clone(),
-            key,
-            fired: false,
-        }
-    }
-
-    async fn run(mut self) {
-        sleep_until(self.key.0).await;
-        self.fired = true;
-        let mut state = self.sender.lock();
-        state.wake(self.key);
-        self.sender.start_workers(state);
-    }
-}
-
-impl Drop for RetryTimer {
-    fn drop(&mut self) {
-        if !self.fired {
-            let mut state = self.sender.lock();
-            state.wake(self.key);
-            drop(state);
-            self.sender.resume_on_home_runtime();
-        }
+    /// Queues a message again when its retry is due.
+    async fn wake_at(self: Arc<Self>, key: RetryKey) {
+        sleep_until(key.0).await;
+        let mut state = self.lock();
+        state.wake(key);
+        self.start_workers(state);
     }
 }
 

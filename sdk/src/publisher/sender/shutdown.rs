@@ -42,7 +42,10 @@ impl Sender {
             self.spool_drained().await;
         };
         // A timeout shows in `flushed`.
-        let _ = timeout(deadline, end).await;
+        let _ = self
+            .thread
+            .with_timers(async { timeout(deadline, end).await })
+            .await;
         let mut report = ShutdownReport::default();
         if !flushed {
             self.abandon(&mut report);
@@ -52,7 +55,8 @@ impl Sender {
         if let Some(spool) = &self.spool {
             // A disk that hangs must not delay the shutdown. What it has not
             // confirmed by then is reported as undetermined.
-            let _ = timeout(DISK_FLUSH_TIMEOUT, spool.close()).await;
+            let close = async { timeout(DISK_FLUSH_TIMEOUT, spool.close()).await };
+            let _ = self.thread.with_timers(close).await;
             self.hand_back(Vec::new(), spool.take_unconfirmed(), &mut report);
             report.in_spool = spool.stored();
             report.damaged_in_spool = spool.damaged();

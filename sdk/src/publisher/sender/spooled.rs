@@ -46,10 +46,6 @@ impl Outlet for Sender {
     fn is_closed(&self) -> bool {
         self.lock().closed
     }
-
-    fn resume(self: Arc<Self>) {
-        self.resume_on_home_runtime();
-    }
 }
 
 impl Sender {
@@ -58,19 +54,18 @@ impl Sender {
         self.spool.as_deref()
     }
 
-    /// Starts sending what the spool holds. Not called under the lock: a task that
-    /// is spawned into a runtime which ends is dropped at once, and its drop takes
-    /// the lock.
+    /// Starts sending what the spool holds.
     pub(super) fn drain_spool(self: &Arc<Self>) {
         if let Some(spool) = &self.spool {
-            spool.drain(self.clone(), &self.runtime());
+            spool.drain(self.clone(), &self.thread);
         }
     }
 
     /// Waits until the spool is empty or closed.
     pub(super) async fn spool_drained(self: &Arc<Self>) {
+        self.drain_spool();
         if let Some(spool) = &self.spool {
-            spool.wait_until_empty(|| self.drain_spool()).await;
+            spool.wait_until_empty().await;
         }
     }
 

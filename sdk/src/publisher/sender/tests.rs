@@ -18,6 +18,7 @@ mod batching;
 #[cfg(feature = "spool")]
 mod disk;
 mod end;
+mod executors;
 mod failures;
 #[cfg(feature = "metrics")]
 mod observed;

@@ -1,7 +1,10 @@
 //! One request in flight, and then the next.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -31,7 +34,6 @@ enum WorkerStage {
     Lingering,
     /// With the number of its request.
     Sending(u64),
-    Between,
     Retired,
 }
 
@@ -58,7 +60,6 @@ impl Worker {
             match self.next_step(may_linger) {
                 Step::Send(request, messages) => {
                     let result = self.send(messages).await;
-                    self.stage = WorkerStage::Between;
                     // Otherwise a shutdown took the batch and completed it.
                     if let Some(result) = result {
                         self.sender.request_done(request, result);
@@ -80,9 +81,6 @@ impl Worker {
         let sender = self.sender.clone();
         let mut state = sender.lock();
         self.uncount(&mut state);
-        if !state.delayed.is_empty() {
-            state.wake_delayed(Instant::now());
-        }
         if state.is_idle() || state.queue.fills(&state.limits, 1) {
             let oldest = state.queue.oldest().map(|event| event.enqueued_at);
             let lingers = may_linger && !sender.should_send_now(&state);
@@ -118,7 +116,7 @@ impl Worker {
         match std::mem::replace(&mut self.stage, WorkerStage::Retired) {
             WorkerStage::Starting => state.starting -= 1,
             WorkerStage::Lingering => state.lingering -= 1,
-            WorkerStage::Sending(_) | WorkerStage::Between => {}
+            WorkerStage::Sending(_) => {}
             WorkerStage::Retired => return,
         }
         state.workers -= 1;
@@ -150,6 +148,11 @@ impl Worker {
         let count = messages.len();
         let span = tracing::debug_span!("send_message_batch", messages = count);
         let mut request = pin!(sender.transport.send(messages).instrument(span));
+        let mut request = pin!(poll_fn(|cx| {
+            let poll = || request.as_mut().poll(cx);
+            let panicked = || RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+        }));
         let started = Instant::now();
         let mut slow = pin!(sleep(SLOW_REQUEST_AFTER));
         loop {
@@ -171,28 +174,33 @@ impl Worker {
     }
 }
 
-/// A worker ends early if its runtime ends. Its batch goes back to the queue. The
-/// events may have arrived, but an event that arrives twice is stored once.
+/// A worker is dropped early if the runtime of a caller ends. Its batch goes back to
+/// the queue, and the publisher's thread sends it. The events may have arrived, but an
+/// event that arrives twice is stored once.
 impl Drop for Worker {
     fn drop(&mut self) {
-        let request = match self.stage {
-            WorkerStage::Retired => return,
-            WorkerStage::Sending(request) => Some(request),
-            _ => None,
+        if matches!(self.stage, WorkerStage::Retired) {
+            return;
+        }
+        let mut worker = Self {
+            sender: self.sender.clone(),
+            stage: std::mem::replace(&mut self.stage, WorkerStage::Retired),
+            stalled: self.stalled,
         };
-        let sender = self.sender.clone();
-        if let Some(request) = request.filter(|_| std::thread::panicking()) {
-            // If it were sent again, it would panic again.
-            let error = RequestError::new(RequestErrorKind::Denied, "the request panicked");
-            sender.request_done(request, Err(error));
-        }
-        let mut state = sender.lock();
-        self.uncount(&mut state);
-        if let Some(batch) = request.and_then(|request| state.requests.remove(&request)) {
-            state.restore(batch);
-        }
-        drop(state);
-        sender.resume_on_home_runtime();
+        // Not here: a task may be dropped anywhere, also while a lock is held.
+        self.sender.thread.spawn(async move {
+            let sender = worker.sender.clone();
+            let mut state = sender.lock();
+            let batch = match worker.stage {
+                WorkerStage::Sending(request) => state.requests.remove(&request),
+                _ => None,
+            };
+            worker.uncount(&mut state);
+            if let Some(batch) = batch {
+                state.restore(batch);
+            }
+            sender.start_workers(state);
+        });
     }
 }
 

@@ -31,8 +31,6 @@ pub(super) struct Drain {
     pub(super) ended: bool,
 }
 
-/// A drain may end with its runtime. Then it continues in the runtime that built
-/// the publisher; if that one has ended too, the next append starts another drain.
 /// A spool that was closed during a round leaves it to the drain to close the files.
 impl Drop for Drain {
     fn drop(&mut self) {
@@ -42,8 +40,6 @@ impl Drop for Drain {
         if self.shared.is_closed() {
             let (reply, _) = oneshot::channel();
             let _ = self.commands.send(Command::Close(reply));
-        } else if !self.ended && !std::thread::panicking() {
-            self.outlet.clone().resume();
         }
         self.shared.changed.notify_waiters();
     }

@@ -31,7 +31,4 @@ pub(crate) trait Outlet: Send + Sync + fmt::Debug {
 
     /// Whether a shutdown has begun.
     fn is_closed(&self) -> bool;
-
-    /// Starts draining again on another runtime, after the one of a drain ended.
-    fn resume(self: Arc<Self>);
 }

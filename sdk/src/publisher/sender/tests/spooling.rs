@@ -2,7 +2,6 @@
 //! their own, so that most of these tests take real time.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -260,36 +259,4 @@ async fn undecodable_record_is_reported_and_set_aside() {
     );
     assert!(!lines.contains("nonsense"), "{lines}");
     assert_eq!(set_aside(&folder).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn drain_survives_the_end_of_its_runtime() {
-    let folder = Folder::new("runtime");
-    let down = Arc::new(AtomicBool::new(true));
-    let outage = down.clone();
-    let fake = Fake::new(move |_, messages| match outage.load(Ordering::SeqCst) {
-        true => (Duration::ZERO, Err(unavailable())),
-        false => (Duration::ZERO, Ok(all(messages))),
-    });
-    let sdk = builder(false)
-        .spool(&folder.0)
-        .build_on(fake.clone())
-        .unwrap();
-    let emitting = sdk.clone();
-    let thread = std::thread::spawn(move || {
-        let ends = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        ends.block_on(emitting.emit_envelope(event("a")))
-    });
-    let emitted = thread.join().unwrap().unwrap();
-    assert_eq!(emitted.durability, Durability::Spool);
-    down.store(false, Ordering::SeqCst);
-    let sent = async {
-        while fake.accepted().is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(AT_MOST, sent).await.expect("nobody sends it");
 }
