@@ -15,7 +15,7 @@ pub(crate) fn of_variant(
     layout: Option<&TokenStream>,
     krate: &Path,
 ) -> TokenStream {
-    let serde = variant.serde.as_ref();
+    let serde = &variant.serde;
     match &variant.content {
         Content::Fields(event) => {
             let definition = alone(event, krate);
@@ -85,7 +85,7 @@ fn of_type(path: &str, layout: Option<&TokenStream>) -> TokenStream {
     }
 }
 
-fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
+fn of_wrapped(held: &Wrapped<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
     let ty = held.ty;
     let span = at(ty.span());
     let krate = located(krate, span);
@@ -99,9 +99,10 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     }
 }
 
-fn in_variant(serde: Option<&(u32, String)>) -> TokenStream {
-    let Some((index, name)) = serde else {
-        return quote!(.for_write_only_variant());
+fn in_variant(serde: &(Option<u32>, String)) -> TokenStream {
+    let (index, name) = serde;
+    let Some(index) = index else {
+        return quote!(.for_write_only_variant(#name));
     };
     let index = Literal::u32_unsuffixed(*index);
     quote!(.for_variant(#index, #name))

@@ -1,5 +1,6 @@
 //! Why an event is invalid. Every layer above uses these types.
 
+use std::error::Error;
 use std::fmt;
 
 /// The rule that an invalid event breaks.
@@ -130,4 +131,11 @@ impl fmt::Display for InvalidEvent {
     }
 }
 
-impl std::error::Error for InvalidEvent {}
+impl Error for InvalidEvent {}
+
+/// An error and its causes on one line, each after a colon.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}

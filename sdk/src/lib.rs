@@ -45,13 +45,17 @@
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
 //! | `sqs` | [`Sdk`], the emitter | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
+//! | `spool` | files on disk that take events while SQS cannot be reached: [`SdkBuilder::spool`] | |
 //! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "__aws")]
+mod aws;
+#[cfg(feature = "__aws")]
+mod backoff;
 mod error;
 mod event;
 mod json;
@@ -62,6 +66,19 @@ pub mod schema;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod wire;
+
+/// What the other packages of this project share with this one. Not part of the public
+/// API: it changes without notice.
+#[doc(hidden)]
+pub mod __internals {
+    #[cfg(feature = "__aws")]
+    pub use crate::aws::{AwsFailure, behavior_version, timeouts};
+    #[cfg(feature = "__aws")]
+    pub use crate::backoff::Backoff;
+    pub use crate::error::with_causes;
+    #[cfg(feature = "sqs")]
+    pub use crate::publisher::buffer::pending::group_name;
+}
 
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
@@ -74,13 +91,13 @@ pub use event::{
     EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
     MAX_ITEM_BYTES, PastVersion, Redacted, Timestamp,
 };
-#[cfg(feature = "spool")]
-pub use publisher::SpoolError;
 #[cfg(feature = "sqs")]
 pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
     ShutdownReport, TryEmitError,
 };
+#[cfg(feature = "spool")]
+pub use publisher::{SpoolDamage, SpoolError};
 /// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::Serialize;

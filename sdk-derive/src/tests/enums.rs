@@ -50,7 +50,7 @@ fn enum_expands_to_a_match_on_variants() {
                         ::core::mem::align_of::<Self>(),
                         ::core::mem::needs_drop::<Self>() as usize
                     ])
-                        .for_write_only_variant();
+                        .for_write_only_variant("Gone");
                     __event
                 },
                 ::domain_events::EventDefinition::single(

@@ -18,6 +18,7 @@ pub struct EventDefinition {
     pii: &'static [&'static str],
     older: Option<&'static Self>,
     variant: Option<(u32, &'static str)>,
+    write_only_variant: Option<&'static str>,
     of_enum: bool,
     emitter_id: Option<&'static &'static str>,
     emitter_type: Option<&'static &'static str>,
@@ -53,6 +54,7 @@ impl EventDefinition {
             pii: &[],
             older: None,
             variant: None,
+            write_only_variant: None,
             of_enum: false,
             emitter_id: None,
             emitter_type: None,
@@ -253,11 +255,12 @@ impl EventDefinition {
         }
     }
 
-    /// Marks the definition as belonging to a variant that is written and never read. serde
-    /// has no number for such a variant.
+    /// Marks the definition as belonging to a variant that serde writes with the name
+    /// `serde_name` and never reads. serde has no number for such a variant.
     #[must_use]
-    pub const fn for_write_only_variant(self) -> Self {
+    pub const fn for_write_only_variant(self, serde_name: &'static str) -> Self {
         Self {
+            write_only_variant: Some(serde_name),
             of_enum: true,
             ..self
         }
@@ -315,6 +318,12 @@ impl EventDefinition {
     /// The number and the name that serde's derive gives the enum's variant.
     pub const fn variant(&self) -> Option<(u32, &'static str)> {
         self.variant
+    }
+
+    /// The name of the enum's variant that serde writes and never reads.
+    #[cfg(feature = "schema")]
+    pub(crate) const fn write_only_variant(&self) -> Option<&'static str> {
+        self.write_only_variant
     }
 
     /// Whether events that are stored with `event_type` have this definition.

@@ -7,18 +7,18 @@
 )]
 
 mod canary;
+#[cfg(feature = "schema")]
+mod compatibility;
 mod data;
 mod derive;
 #[cfg(feature = "sqs")]
 mod emitter;
-#[cfg(feature = "spool")]
-mod emitter_spool;
 mod evolution;
-#[cfg(feature = "schema")]
-mod gate;
 mod hostile;
 mod ids;
 mod pii;
+#[cfg(feature = "spool")]
+mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
 mod round_trip;
