@@ -311,7 +311,7 @@ fn raw_json_is_checked() {
     );
     assert_eq!(
         refused(&raw("[1e200]")),
-        (RejectionCode::NumberNotStorable, pointer("/Data/value"))
+        (RejectionCode::NumberNotStorable, pointer("/Data/value/0"))
     );
     let sent = envelope(&raw("\"\u{FFFE}\u{FFFF}\"")).unwrap();
     assert_eq!(sent.data().unwrap(), r#"{"value":"\ufffe\uffff"}"#);

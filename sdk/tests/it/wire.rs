@@ -249,7 +249,8 @@ fn empty_keys_count_as_one_byte() {
     // 409,600 bytes are the limit. DynamoDB stores an empty key as one NUL.
     let largest = |key: &str| {
         let size = |n: usize| {
-            let data = format!("{{{key:?}:{:?}}}", "x".repeat(n));
+            let key = serde_json::to_string(key).unwrap();
+            let data = format!("{{{key}:{:?}}}", "x".repeat(n));
             decode_one(&with("Data", &data)).is_ok()
         };
         let (mut fits, mut too_large) = (400_000, 410_000);
