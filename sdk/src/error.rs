@@ -69,7 +69,7 @@ pub struct InvalidEvent {
     code: RejectionCode,
     pointer: String,
     reason: String,
-    others: Vec<Self>,
+    others: Box<[Self]>,
 }
 
 impl InvalidEvent {
@@ -78,7 +78,7 @@ impl InvalidEvent {
             code,
             pointer: pointer.to_owned(),
             reason: reason.into(),
-            others: Vec::new(),
+            others: Box::default(),
         }
     }
 

@@ -33,8 +33,9 @@ pub struct DecodedEvent<'a> {
     pub text: &'a str,
     /// The envelope, or why the event is invalid.
     pub outcome: Result<Envelope, InvalidEvent>,
-    /// The ids of an invalid event, for logs. A valid event has them in its envelope.
-    pub identification: Identification,
+    /// The ids of an invalid event, for logs. `None` if none of them could be read, and for a
+    /// valid event, which has them in its envelope.
+    pub identification: Option<Box<Identification>>,
 }
 
 /// The ids of an invalid event that could be read.
@@ -129,7 +130,7 @@ fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Decoded<'a>, S
     Ok(Ok(events))
 }
 
-type Outcome = (Result<Envelope, InvalidEvent>, Identification);
+type Outcome = (Result<Envelope, InvalidEvent>, Option<Box<Identification>>);
 
 /// Reads one event to its end, even if it is invalid. A syntax error makes the whole
 /// message invalid.
@@ -144,7 +145,7 @@ fn decode_one(
     let outside = reader.depth() - usize::from(first == Token::BeginArray);
     let error = not_an_event(kind(&first));
     reader.skip_to_depth(outside)?;
-    Ok((Err(error), Identification::default()))
+    Ok((Err(error), None))
 }
 
 /// The fields of an event as far as they have been read.
@@ -303,7 +304,8 @@ impl Draft {
                 Some(reason) => InvalidEvent::new(RejectionCode::NotAnEvent, "", reason),
                 None => fault,
             };
-            return (Err(error), ids);
+            let ids = Some(ids).filter(|ids| *ids != Identification::default());
+            return (Err(error), ids.map(Box::new));
         }
         // Every required field is present, and none has a fault.
         let (Some(timestamp), Some(event_type), Some(id), Some(emitter_id), Some(emitter_type)) = (
@@ -314,7 +316,7 @@ impl Draft {
             self.emitter_type,
         ) else {
             let error = not_an_event("an object without the required fields");
-            return (Err(error), Identification::default());
+            return (Err(error), None);
         };
         let envelope = Envelope::checked(Parts {
             timestamp,
@@ -330,7 +332,7 @@ impl Draft {
             extra: self.extra,
         });
         match envelope {
-            Ok(envelope) => (Ok(envelope), Identification::default()),
+            Ok(envelope) => (Ok(envelope), None),
             Err(refused) => {
                 let parts = refused.parts;
                 let ids = Identification {
@@ -338,7 +340,7 @@ impl Draft {
                     event_type: Some(parts.event_type),
                     entity_id: Some(parts.id),
                 };
-                (Err(refused.error), ids)
+                (Err(refused.error), Some(Box::new(ids)))
             }
         }
     }

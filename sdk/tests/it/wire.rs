@@ -194,7 +194,7 @@ fn every_fault_of_an_event_is_reported() {
         error.to_string().ends_with("(and 5 more faults)"),
         "{error}"
     );
-    let ids = event.identification;
+    let ids = event.identification.unwrap();
     assert_eq!(ids.event_type, None);
     assert_eq!(ids.entity_id.unwrap(), "53877b2e");
     assert_eq!(ids.emitter_id.unwrap(), "6b04fd08");
@@ -213,7 +213,10 @@ fn too_large_event_keeps_its_ids() {
     let body = with("Data", &data);
     let event = wire::decode(&body, &message_id()).unwrap().remove(0);
     assert_eq!(event.outcome.unwrap_err().code(), RejectionCode::TooLarge);
-    assert_eq!(event.identification.event_type.unwrap(), "EVENT_TEST");
+    assert_eq!(
+        event.identification.unwrap().event_type.unwrap(),
+        "EVENT_TEST"
+    );
 }
 
 #[test]
