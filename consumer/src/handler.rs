@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use domain_events::{AppendOutcome, Envelope, EventStore, RejectionCode, StoreError, Timestamp};
+use domain_events::{AppendOutcome, Envelope, EventStore, StoreError, Timestamp};
 use tokio::time::Instant;
 
 use crate::clients::RequestCounter;
@@ -247,15 +247,14 @@ fn outcome<'a>(
     match appended {
         Ok(AppendOutcome::Duplicate) => Outcome::Done(Verdict::Duplicate),
         Ok(_) => Outcome::Done(Verdict::Stored),
-        Err(StoreError::Refused { code }) => Outcome::Rejected(Rejection {
-            code: RejectionCode::InvalidValue,
-            pointer: String::new(),
-            reason: format!(
-                "DynamoDB refuses the item of event {} ({code}); see that the table's keys are ID (S) and Timestamp (N)",
-                envelope.event_id()
-            ),
-        }),
-        Err(error) => Outcome::Failed(error),
+        Err(error) => match error.rejection_code() {
+            Some(code) => Outcome::Rejected(Rejection {
+                code,
+                pointer: error.pointer().to_owned(),
+                reason: format!("event {}: {error}", envelope.event_id()),
+            }),
+            None => Outcome::Failed(error),
+        },
     }
 }
 

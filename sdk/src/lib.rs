@@ -76,6 +76,8 @@ pub mod __internals {
     #[cfg(feature = "__aws")]
     pub use crate::backoff::Backoff;
     pub use crate::error::with_causes;
+    #[cfg(feature = "__internals")]
+    pub use crate::store::internals::{attributes_of, item_of, read_item};
 }
 
 #[cfg(feature = "derive")]

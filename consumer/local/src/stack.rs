@@ -118,7 +118,7 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// stack.wait_until_drained().await;
 /// let store = stack.store();
-/// let mut history = store.history(&"7".parse()?).decode::<OrderPlaced>();
+/// let mut history = store.history("7").decode::<OrderPlaced>();
 /// let event = history.try_next().await?.expect("the event is in the table");
 /// assert_eq!(event.known(), Some(OrderPlaced { order_id: 7 }));
 /// assert_eq!(stack.dead_letters(), 0);

@@ -136,7 +136,7 @@ async fn every_recorded_item_is_read_and_its_message_is_recognised() {
             .collect();
         let mut by_type = 0;
         for event_type in types {
-            let events = store.by_type(&event_type.parse().unwrap()).unwrap();
+            let events = store.by_type(event_type).unwrap();
             by_type += events.try_collect::<Vec<_>>().await.unwrap().len();
         }
         assert_eq!(by_type, all.len());

@@ -19,7 +19,7 @@ async fn an_item_of_another_writer_is_read_and_never_overwritten() {
         put(&stack, item_of_another_writer("older", timestamp)).await;
     }
     let read = || async {
-        let history = stack.store().history(&"older".parse().unwrap());
+        let history = stack.store().history("older");
         history.try_collect::<Vec<StoredEvent>>().await.unwrap()
     };
     let events = read().await;
@@ -78,7 +78,7 @@ async fn attributes_of_a_later_store_are_kept_or_told_and_never_end_a_history() 
         with("4", "EventId", AttributeValue::S("fourth".to_owned())),
     )
     .await;
-    let history = stack.store().history(&"later".parse().unwrap());
+    let history = stack.store().history("later");
     let events: Vec<Result<StoredEvent, ReadError>> = history.collect().await;
     let told: Vec<String> = events
         .iter()
@@ -92,8 +92,8 @@ async fn attributes_of_a_later_store_are_kept_or_told_and_never_end_a_history() 
         told,
         [
             r#"[("Archived", "{\"by\":\"v9\"}")]"#,
-            r#"the item with ID "later" and Timestamp 2 is no event: Signature holds binary data, which JSON does not have"#,
-            r#"the item with ID "later" and Timestamp 3 is no event: Version is no version"#,
+            r#"the item with ID "later" and Timestamp 2 is not an event: Signature contains binary data, which JSON does not have"#,
+            r#"the item with ID "later" and Timestamp 3 is not an event: Version is not a version"#,
             "[]",
         ]
     );

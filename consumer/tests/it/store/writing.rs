@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn an_event_is_stored_once(store: &EventStore) {
+pub(super) async fn append_is_idempotent(store: &EventStore) {
     let event = envelope("once", "1596719980.5");
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Duplicate));
@@ -12,7 +12,7 @@ pub(super) async fn an_event_is_stored_once(store: &EventStore) {
     assert!(stored[0].stored_at().is_some());
 }
 
-pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
+pub(super) async fn ties_are_stored_and_found(store: &EventStore) {
     let events: Vec<Envelope> = (0..30).map(|_| envelope("ties", "7.000000001")).collect();
     let outcomes = store.append_all(&events, None).await;
     let of = |wanted: AppendOutcome| outcomes.iter().filter(|o| **o == Ok(wanted)).count();
@@ -49,7 +49,7 @@ pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
     );
 }
 
-pub(super) async fn every_json_value_comes_back(store: &EventStore) {
+pub(super) async fn every_json_value_is_read_back(store: &EventStore) {
     let data = r#"{"":[],"a.b":{},"big":12345678901234567890123456789012345678,"e":"","exact":0.10000000000000000000000000000000001,"f":false,"huge":-99999999999999999999999999,"l":[null,true,1.5,"x",[[]],{"k":{}}],"max":9.9999999999999999999999999999999999999e125,"min":1e-130,"s":"\"\\\n\u0000\ufffe\uffff😀\u202e","z":null}"#;
     let event = foreign("json", data);
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
@@ -98,10 +98,7 @@ fn decimal(number: &str) -> (String, i64) {
     )
 }
 
-pub(super) async fn the_item_has_the_attributes_every_reader_expects(
-    store: &EventStore,
-    client: &Client,
-) {
+pub(super) async fn item_has_the_documented_attributes(store: &EventStore, client: &Client) {
     let body = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"attributes","EmitterId":"u","EmitterType":"USER","Data":{"foo":"bar"},"Version":3,"x-region_1":"eu","EventId":"own"}"#;
     let event = wire::decode(body, &EventId::random())
         .unwrap()
