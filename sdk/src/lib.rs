@@ -76,6 +76,8 @@ pub mod __internals {
     #[cfg(feature = "__aws")]
     pub use crate::backoff::Backoff;
     pub use crate::error::with_causes;
+    #[cfg(feature = "sqs")]
+    pub use crate::publisher::buffer::pending::group_name;
     #[cfg(feature = "__internals")]
     pub use crate::store::internals::{attributes_of, item_of, read_item};
 }

@@ -73,7 +73,6 @@ impl DynamoDb {
             None => "#hash = :hash".to_owned(),
         };
         let filter = placeholders.stored_since(query.stored_since);
-        let (names, values) = placeholders.into_parts();
         let output = self
             .client
             .query()
@@ -81,8 +80,8 @@ impl DynamoDb {
             .set_index_name(index.map(str::to_owned))
             .key_condition_expression(condition)
             .set_filter_expression(filter.map(str::to_owned))
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_names(placeholders.names)
+            .set_expression_attribute_values(placeholders.values)
             .scan_index_forward(!query.latest_first)
             // DynamoDB cannot read an index consistently.
             .consistent_read(index.is_none())
@@ -103,7 +102,6 @@ impl DynamoDb {
         conditions.extend(placeholders.sort_key(scan.from.as_ref(), scan.to.as_ref()));
         conditions.extend(placeholders.stored_since(scan.stored_since));
         let filter = (!conditions.is_empty()).then(|| conditions.join(" AND "));
-        let (names, values) = placeholders.into_parts();
         let output = self
             .client
             .scan()
@@ -111,8 +109,8 @@ impl DynamoDb {
             .segment(i32::from(scan.segment))
             .total_segments(i32::from(scan.total_segments))
             .set_filter_expression(filter)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_names(placeholders.names)
+            .set_expression_attribute_values(placeholders.values)
             .consistent_read(true)
             .set_exclusive_start_key(start)
             .send()

@@ -106,7 +106,7 @@ enum State {
     Unread,
     /// First, one shard more than the store reads is checked to be empty.
     Checking {
-        next_shard: Pages,
+        next_shard: Box<Pages>,
         partitions: Vec<PartitionReader>,
     },
     Reading(Vec<PartitionReader>),
@@ -261,7 +261,11 @@ impl Events {
             page_size: Some(1),
         };
         Ok(State::Checking {
-            next_shard: Pages::new(self.table.clone(), PageRequest::Query(query), None),
+            next_shard: Box::new(Pages::new(
+                self.table.clone(),
+                PageRequest::Query(query),
+                None,
+            )),
             partitions,
         })
     }

@@ -95,20 +95,25 @@ pub(crate) fn key(id: &str, sort_key: &str) -> Item {
     ])
 }
 
-/// Names and values for the placeholders of an expression.
-#[derive(Default)]
+/// Names and values for the placeholders of an expression. DynamoDB refuses empty maps, so
+/// there is none without a placeholder.
+#[derive(Debug, Default)]
 pub(crate) struct Placeholders {
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
+    pub(crate) names: Option<HashMap<String, String>>,
+    pub(crate) values: Option<HashMap<String, AttributeValue>>,
 }
 
 impl Placeholders {
     pub(crate) fn name(&mut self, placeholder: &str, name: &str) {
-        self.names.insert(placeholder.to_owned(), name.to_owned());
+        self.names
+            .get_or_insert_default()
+            .insert(placeholder.to_owned(), name.to_owned());
     }
 
     pub(crate) fn value(&mut self, placeholder: &str, value: AttributeValue) {
-        self.values.insert(placeholder.to_owned(), value);
+        self.values
+            .get_or_insert_default()
+            .insert(placeholder.to_owned(), value);
     }
 
     fn number(&mut self, placeholder: &str, number: impl ToString) {
@@ -144,18 +149,5 @@ impl Placeholders {
         self.name("#stored", STORED_AT);
         self.value(":n", AttributeValue::S("N".to_owned()));
         Some("NOT (attribute_type(#stored, :n) AND #stored < :since)")
-    }
-
-    pub(crate) fn into_parts(
-        self,
-    ) -> (
-        Option<HashMap<String, String>>,
-        Option<HashMap<String, AttributeValue>>,
-    ) {
-        // DynamoDB refuses empty maps.
-        (
-            Some(self.names).filter(|names| !names.is_empty()),
-            Some(self.values).filter(|values| !values.is_empty()),
-        )
     }
 }

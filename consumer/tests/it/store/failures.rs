@@ -112,7 +112,7 @@ async fn unreadable_response_is_not_quoted() {
     let store = behind(&proxy, &stack);
     let event = foreign("spoiled", r#"{"name":"Ada Lovelace"}"#);
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
-    let read: Vec<_> = store.history(&id("spoiled")).collect().await;
+    let read: Vec<_> = store.history("spoiled").collect().await;
     let [Err(error)] = &read[..] else {
         panic!("{read:?}");
     };

@@ -117,11 +117,6 @@ pub(super) async fn value_of_32_levels_is_stored(store: &EventStore) {
         store.append(&foreign("deep", &nested(32))).await,
         Ok(AppendOutcome::Stored)
     );
-    let stored = store
-        .history(&id("deep"))
-        .try_next()
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = store.history("deep").try_next().await.unwrap().unwrap();
     assert_eq!(stored.envelope().data().unwrap(), nested(32));
 }

@@ -25,12 +25,9 @@ pub(super) async fn history_of_many_pages_is_read_to_its_end(store: &EventStore)
             .all(Result::is_ok)
     );
     let expected: Vec<String> = (0..11).map(|n| n.to_string()).collect();
-    assert_eq!(texts(store.history(&id("long"))).await, expected);
+    assert_eq!(texts(store.history("long")).await, expected);
     let reversed: Vec<String> = expected.into_iter().rev().collect();
-    assert_eq!(
-        texts(store.history(&id("long")).latest_first()).await,
-        reversed
-    );
+    assert_eq!(texts(store.history("long").latest_first()).await, reversed);
 }
 
 pub(super) async fn history_can_be_narrowed_and_resumed(store: &EventStore) {
@@ -46,7 +43,7 @@ pub(super) async fn history_can_be_narrowed_and_resumed(store: &EventStore) {
     );
     events.sort_by_key(Envelope::timestamp);
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
-    let history = || store.history(&id("range"));
+    let history = || store.history("range");
     assert_eq!(
         texts(history().since(at("2"))).await,
         ["2", "2", "3", "3.000000001", "4"]
@@ -71,7 +68,7 @@ pub(super) async fn history_can_be_narrowed_and_resumed(store: &EventStore) {
         [""; 0]
     );
     assert_eq!(texts(history().until(at("0"))).await, [""; 0]);
-    assert_eq!(texts(store.history(&id("nobody"))).await, [""; 0]);
+    assert_eq!(texts(store.history("nobody")).await, [""; 0]);
     // One at a time, each time from the cursor's text, in both directions.
     for reverse in [false, true] {
         let history = || {
@@ -182,7 +179,7 @@ pub(super) async fn history_is_decoded_and_folded(store: &EventStore) {
     }
     let _ = store.append(&envelope("account", "5")).await.unwrap();
     let (sum, others) = store
-        .history(&id("account"))
+        .history("account")
         .fold(
             (0, 0),
             |(sum, others), event: Decoded<Deposited>| match event {
@@ -204,7 +201,7 @@ pub(super) async fn corrupt_item_is_an_error_with_its_key(store: &EventStore, cl
         .item(table::HASH_KEY, AttributeValue::S("corrupt".to_owned()))
         .item(table::SORT_KEY, AttributeValue::N("2".to_owned()));
     put.send().await.unwrap();
-    let read: Vec<Result<_, ReadError>> = store.history(&id("corrupt")).collect().await;
+    let read: Vec<Result<_, ReadError>> = store.history("corrupt").collect().await;
     assert_eq!(read.len(), 3, "the stream goes on behind it");
     match &read[1] {
         Err(ReadError::Corrupt(item)) => {
@@ -229,7 +226,7 @@ pub(super) async fn impossible_key_is_an_error(store: &EventStore, client: &Clie
         let item = item.map(|(name, value)| (name.to_owned(), value));
         put(store, client, item.into()).await;
     }
-    let read: Vec<Result<_, ReadError>> = store.history(&id("odd-keys")).collect().await;
+    let read: Vec<Result<_, ReadError>> = store.history("odd-keys").collect().await;
     let told: Vec<&str> = read
         .iter()
         .filter_map(|read| match read {
@@ -251,7 +248,7 @@ pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, cli
         item.insert(table::EXPIRES_AT.to_owned(), number(expiry));
         put(store, client, item.clone()).await;
     }
-    let read: Vec<_> = store.history(&id("expiry")).try_collect().await.unwrap();
+    let read: Vec<_> = store.history("expiry").try_collect().await.unwrap();
     let expiries: Vec<Option<String>> = read
         .iter()
         .map(|event| event.expires_at().map(|at| at.to_string()))
@@ -297,6 +294,6 @@ pub(super) async fn missing_table_is_retryable(client: &Client) {
             && error.is_retryable(),
         "{error:?}"
     );
-    let read: Vec<_> = store.history(&id("e")).collect().await;
+    let read: Vec<_> = store.history("e").collect().await;
     assert!(matches!(&read[..], [Err(ReadError::Table(_))]), "{read:?}");
 }

@@ -6,7 +6,7 @@ pub(super) async fn append_is_idempotent(store: &EventStore) {
     let event = envelope("once", "1596719980.5");
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Duplicate));
-    let stored: Vec<_> = store.history(&id("once")).try_collect().await.unwrap();
+    let stored: Vec<_> = store.history("once").try_collect().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(*stored[0].envelope(), event);
     assert!(stored[0].stored_at().is_some());
@@ -23,7 +23,7 @@ pub(super) async fn ties_are_stored_and_found(store: &EventStore) {
         ),
         (1, 29)
     );
-    let stored: Vec<_> = store.history(&id("ties")).try_collect().await.unwrap();
+    let stored: Vec<_> = store.history("ties").try_collect().await.unwrap();
     assert_eq!(stored.len(), 30);
     assert!(
         stored
@@ -53,12 +53,7 @@ pub(super) async fn every_json_value_is_read_back(store: &EventStore) {
     let data = r#"{"":[],"a.b":{},"big":12345678901234567890123456789012345678,"e":"","exact":0.10000000000000000000000000000000001,"f":false,"huge":-99999999999999999999999999,"l":[null,true,1.5,"x",[[]],{"k":{}}],"max":9.9999999999999999999999999999999999999e125,"min":1e-130,"s":"\"\\\n\u0000\ufffe\uffff😀\u202e","z":null}"#;
     let event = foreign("json", data);
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
-    let stored = store
-        .history(&id("json"))
-        .try_next()
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = store.history("json").try_next().await.unwrap().unwrap();
     let value = |text: &str| -> Vec<(String, String)> {
         let members: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
             serde_json::from_str(text).unwrap();
