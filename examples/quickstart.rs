@@ -1,5 +1,5 @@
-//! The whole road on this machine, with nothing to install: derive → emit → SQS
-//! → consumer → DynamoDB → read back. `cargo run --bin quickstart`
+//! The whole pipeline on this machine: derive → emit → SQS → consumer → DynamoDB →
+//! read back. `cargo run --bin quickstart`
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ enum OrderEvent {
         order: u64,
         #[event(emitter_id)]
         customer: u64,
-    }, // its EventType is ORDER_PLACED
+    }, // the EventType is ORDER_PLACED
     #[event(emitter_type = "SYSTEM", emitter_id = "warehouse")]
     Shipped {
         #[event(id)]
@@ -27,54 +27,69 @@ enum OrderEvent {
     },
 }
 
-/// An event as a service in another language sends it, and one that is invalid.
+/// A valid event as a producer in another language sends it, and an invalid one.
 const FOREIGN: &str = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"53877b2e-e496-11ea-b678-9b42a44d5e59","EmitterId":"6b04fd08-e496-11ea-8176-9f85e075569c","EmitterType":"USER","Data":{"foo":"bar"}}"#;
 const INVALID: &str = r#"{"Timestamp":1596719980,"EventType":"order placed"}"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // SQS, DynamoDB and the consumer, on loopback. In production these are in
-    // AWS, and a service needs only `Sdk::from_env().await?`.
+    // SQS, DynamoDB and the consumer on loopback. In production they run in AWS, and a
+    // service needs only `Sdk::from_env().await?`.
     let stack = Stack::start(Options::default()).await?;
     let (sqs, store) = (stack.sqs_client(), stack.store());
     let sdk = Sdk::builder(stack.queue_url(), Emitter::system("shop")?);
     let sdk = sdk.sqs_client(sqs.clone()).build().await?;
 
+    println!("Emit two events of order 1001:");
     let (order, customer, parcels) = (1001, 42, 2);
-    let placed = OrderEvent::Placed { order, customer };
-    let receipt = sdk.emit(placed).await?;
-    let shipped = OrderEvent::Shipped { order, parcels };
-    let receipt = sdk.caused_by(&receipt.event_id).emit(shipped).await?;
-
-    store.wait_for(&receipt, Duration::from_secs(10)).await?;
-    println!("History of {}:", receipt.entity_id);
-    let mut history = store.history(&receipt.entity_id).decode::<OrderEvent>();
-    while let Some(event) = history.try_next().await? {
-        let (when, who) = (event.stored().timestamp(), event.stored().emitter());
-        println!("  {} by {} {}", when.to_datetime(), who.kind(), who.id());
-        println!("    {:?}", event.known());
+    let placed = sdk.emit(OrderEvent::Placed { order, customer }).await?;
+    println!("  SQS accepted {}", placed.event_id);
+    let shipped = sdk
+        .caused_by(&placed.event_id)
+        .emit(OrderEvent::Shipped { order, parcels })
+        .await?;
+    println!("  SQS accepted {}", shipped.event_id);
+    for receipt in [&placed, &shipped] {
+        store.wait_for(receipt, Duration::from_secs(10)).await?;
     }
 
+    println!("\nRead the history of order 1001:");
+    let mut history = store.history(&shipped.entity_id).decode::<OrderEvent>();
+    while let Some(event) = history.try_next().await? {
+        let stored = event.stored();
+        let (when, who) = (stored.timestamp().to_datetime(), stored.emitter().clone());
+        let what = match event.known() {
+            Some(OrderEvent::Placed { customer, .. }) => format!("placed by customer {customer}"),
+            Some(OrderEvent::Shipped { parcels, .. }) => format!("shipped in {parcels} parcels"),
+            None => "of a type that this program does not know".to_owned(),
+        };
+        println!("  {when}  {} {}: {what}", who.kind(), who.id());
+    }
+
+    println!("\nSend a valid and an invalid message from another language:");
     for body in [FOREIGN, INVALID] {
         let message = sqs.send_message().queue_url(stack.queue_url());
         message.message_body(body).send().await?;
     }
-    let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
     stack.wait_until_drained().await;
-    let mut history = store.history(&foreign);
-    println!("From another language: {:#?}", history.try_next().await?);
-
-    let letters = sqs.receive_message();
-    let letters = letters.queue_url(stack.dead_letter_queue_url());
-    for letter in letters
-        .message_attribute_names("All")
-        .send()
-        .await?
-        .messages()
-    {
-        println!("Rejected: {}", letter.body().unwrap_or_default());
-        for (name, value) in letter.message_attributes().into_iter().flatten() {
-            println!("  {name}: {}", value.string_value().unwrap_or_default());
+    let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
+    let stored: Vec<_> = store.history(&foreign).try_collect().await?;
+    for event in stored {
+        let data = event.data().unwrap_or("no data");
+        println!("  stored   {} {data}", event.event_type());
+    }
+    let letters = sqs
+        .receive_message()
+        .queue_url(stack.dead_letter_queue_url())
+        .message_attribute_names("All");
+    for letter in letters.send().await?.messages() {
+        let attribute = |name| {
+            let value = letter.message_attributes()?.get(name)?;
+            value.string_value()
+        };
+        println!("  rejected {}", letter.body().unwrap_or_default());
+        for name in ["RejectionCode", "RejectionPointer", "RejectionReason"] {
+            println!("    {name}: {}", attribute(name).unwrap_or("-"));
         }
     }
     stack.stop().await;

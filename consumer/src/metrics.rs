@@ -83,29 +83,32 @@ impl Metrics {
         let count = |name: &str| json!({ "Name": name, "Unit": "Count" });
         let age = json!({ "Name": "AgeWhenStored", "Unit": "Milliseconds" });
         let mut ages = self.ages.chunks(MAX_VALUES);
-        let mut lines = vec![line(
-            &["Function"],
-            json!([
-                count("Stored"),
-                count("Duplicate"),
-                count("Rejected"),
-                count("Failed"),
-                count("Tie"),
-                count("DynamoDbRequests"),
-                count("DynamoDbRetries"),
-                age,
-            ]),
-            json!({
-                "Stored": stored,
-                "Duplicate": duplicate,
-                "Rejected": rejected,
-                "Failed": failed,
-                "Tie": self.tied,
-                "DynamoDbRequests": self.requests,
-                "DynamoDbRetries": self.retries,
-                "AgeWhenStored": ages.next().unwrap_or_default(),
-            }),
-        )];
+        let mut metrics = vec![
+            count("Stored"),
+            count("Duplicate"),
+            count("Rejected"),
+            count("Failed"),
+            count("Tie"),
+            count("DynamoDbRequests"),
+            count("DynamoDbRetries"),
+        ];
+        let mut values = json!({
+            "Stored": stored,
+            "Duplicate": duplicate,
+            "Rejected": rejected,
+            "Failed": failed,
+            "Tie": self.tied,
+            "DynamoDbRequests": self.requests,
+            "DynamoDbRetries": self.retries,
+        });
+        // CloudWatch refuses a whole line that contains a metric without a
+        // value, and the counts of failed and rejected events would be missing
+        // exactly when nothing is stored.
+        if let Some(first) = ages.next() {
+            metrics.push(age.clone());
+            values["AgeWhenStored"] = first.into();
+        }
+        let mut lines = vec![line(&["Function"], metrics.into(), values)];
         lines.extend(ages.map(|ages| {
             line(
                 &["Function"],
@@ -128,20 +131,13 @@ impl Metrics {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_line_is_of_the_embedded_metric_format() {
-        let mut metrics = Metrics {
-            stored: 250,
-            ages: vec![7; 250],
-            ..Metrics::default()
-        };
-        metrics.rejected(RejectionCode::NotJson);
-        let lines: Vec<Value> = metrics
-            .lines("f")
+    /// "Embedded metric format specification": each metric has a number, or a
+    /// list of 1 to 100 numbers, and each dimension a string.
+    fn check(lines: &[String]) -> Vec<Value> {
+        let lines: Vec<Value> = lines
             .iter()
             .map(|l| serde_json::from_str(l).unwrap())
             .collect();
-        assert_eq!(lines.len(), 4);
         for line in &lines {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(directive["Namespace"], "DomainEvents");
@@ -150,12 +146,38 @@ mod tests {
             }
             for metric in directive["Metrics"].as_array().unwrap() {
                 let value = &line[metric["Name"].as_str().unwrap()];
+                let list = value.as_array();
                 assert!(
-                    value.is_u64() || value.as_array().is_some_and(|v| v.len() <= 100),
-                    "{value}"
+                    value.is_u64() || list.is_some_and(|v| (1..=100).contains(&v.len())),
+                    "{metric}: {value}"
                 );
             }
         }
+        lines
+    }
+
+    #[test]
+    fn batch_of_250_events_has_valid_metric_lines() {
+        let mut metrics = Metrics {
+            stored: 250,
+            ages: vec![7; 250],
+            ..Metrics::default()
+        };
+        metrics.rejected(RejectionCode::NotJson);
+        let lines = check(&metrics.lines("f"));
+        assert_eq!(lines.len(), 4);
         assert_eq!(lines[3]["Code"], "NOT_JSON");
+    }
+
+    #[test]
+    fn batch_that_stores_nothing_has_valid_lines() {
+        let metrics = Metrics {
+            failed: 10,
+            ..Metrics::default()
+        };
+        let lines = check(&metrics.lines("f"));
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["Failed"], 10);
+        assert!(lines[0].get("AgeWhenStored").is_none());
     }
 }

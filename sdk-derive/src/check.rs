@@ -110,7 +110,7 @@ fn check_enum<'a>(
         };
         variants.push(Variant {
             ident: &variant.ident,
-            serde: serde_index.map(|index| (index, naming.variant(variant))),
+            serde: (serde_index, naming.variant(variant)),
             content,
         });
     }

@@ -10,8 +10,8 @@ use crate::model::{Content, Event, Origin, Part, Variant, Wrapped};
 
 pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
     match &variant.content {
-        Content::Fields(event) => of_event(event, variant.serde.as_ref(), krate),
-        Content::Wrapped(held) => of_wrapped(held, variant.serde.as_ref(), krate),
+        Content::Fields(event) => of_event(event, &variant.serde, krate),
+        Content::Wrapped(held) => of_wrapped(held, &variant.serde, krate),
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn of_struct(event: &Event<'_>, krate: &Path) -> TokenStream {
     }}
 }
 
-fn of_event(event: &Event<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
+fn of_event(event: &Event<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
     let definition = alone(event, krate);
     let in_variant = in_variant(serde);
     quote! {{
@@ -65,7 +65,7 @@ pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     quote!(#krate::EventDefinition::new(#name) #version #aliases #pii #upcast_from)
 }
 
-fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -> TokenStream {
+fn of_wrapped(held: &Wrapped<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
     let ty = held.ty;
     let span = at(ty.span());
     let krate = located(krate, span);
@@ -79,9 +79,10 @@ fn of_wrapped(held: &Wrapped<'_>, serde: Option<&(u32, String)>, krate: &Path) -
     }
 }
 
-fn in_variant(serde: Option<&(u32, String)>) -> TokenStream {
-    let Some((index, name)) = serde else {
-        return quote!(.for_write_only_variant());
+fn in_variant(serde: &(Option<u32>, String)) -> TokenStream {
+    let (index, name) = serde;
+    let Some(index) = index else {
+        return quote!(.for_write_only_variant(#name));
     };
     let index = Literal::u32_unsuffixed(*index);
     quote!(.for_variant(#index, #name))

@@ -18,8 +18,9 @@ pub(crate) enum Model<'a> {
 
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
-    /// The number and the name by which serde knows the variant, unless it skips it.
-    pub(crate) serde: Option<(u32, String)>,
+    /// The number that serde gives the variant when it deserializes, unless it
+    /// skips the variant, and the name that serde writes.
+    pub(crate) serde: (Option<u32>, String),
     pub(crate) content: Content<'a>,
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Coverage-guided fuzzing of every target: run.sh [seconds a target, 25].
 #
-# First the corpus in the repository is replayed, then new inputs are looked for;
-# at the end the oracle judges what was found. Crashes are left in
-# target/fuzz/crashes, finds in target/fuzz/found. `run.sh keep` puts what finds
-# cover anew into the corpus, as few and as small as may be.
+# Replays the corpus of the repository, then searches for new inputs, and compares
+# the verdicts on all of them with the oracle. Inputs that crash are written to
+# target/fuzz/crashes, new inputs to target/fuzz/found. `run.sh keep` adds those new
+# inputs to the corpus that cover new code.
 #
 # Needs a C++ compiler, for libFuzzer. The stable toolchain is enough: LLVM's
 # coverage needs no flag of the nightly one.
@@ -19,6 +19,9 @@ fi
 RUSTC_WORKSPACE_WRAPPER=$PWD/$here/instrument \
   cargo build --quiet --workspace --all-features --bin fuzz
 mkdir -p $out/crashes $out/found
+corpus=$out/corpus
+rm -rf "$corpus"
+$here/corpus.py unpack "$corpus"
 # Under another name: a plain build puts its own there.
 cp target/debug/fuzz $out/libfuzzer
 
@@ -40,7 +43,7 @@ longest() {
 fuzz() {
   local target=$1 seconds=$2 log=$out/$1.log
   mkdir -p "$out/found/$target"
-  if ! libfuzzer "$target" -runs=0 "$here/corpus/$target" >"$log" 2>&1; then
+  if ! libfuzzer "$target" -runs=0 "$corpus/$target" >"$log" 2>&1; then
     echo "$target: the corpus fails"
     tail -30 "$log"
     return 1
@@ -51,14 +54,14 @@ fuzz() {
   libfuzzer "$target" -max_total_time="$seconds" -max_len="$(longest "$target")" -timeout=10 \
     -dict="$here/dictionaries/$target.dict" -artifact_prefix="$out/crashes/$target-" \
     -print_final_stats=1 -verbosity=1 \
-    "$out/found/$target" "$here/corpus/$target" >"$log" 2>&1 || result=1
+    "$out/found/$target" "$corpus/$target" >"$log" 2>&1 || result=1
   local crashes
   crashes=$(find $out/crashes -name "$target-*" | wc -l)
   printf '%-9s %9s executions, %s (replay %s), corpus %s (%s kept + %s found), crashes %s\n' "$target" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
     "$(grep -o 'cov: [0-9]*' "$log" | tail -1)" "${replayed#cov: }" \
     "$(grep -o 'corp: [0-9]*/[0-9]*[KMb]*' "$log" | tail -1 | cut -c7-)" \
-    "$(find "$here/corpus/$target" -type f | wc -l)" \
+    "$(find "$corpus/$target" -type f | wc -l)" \
     "$(find "$out/found/$target" -type f | wc -l)" "$crashes"
   if [ $result != 0 ] || [ "$crashes" != 0 ]; then
     tail -30 "$log"
@@ -68,13 +71,13 @@ fuzz() {
 
 keep() {
   for target in $targets; do
-    mkdir -p "$out/kept/$target" "$out/found/$target" "$here/corpus/$target"
+    mkdir -p "$out/kept/$target" "$out/found/$target" "$corpus/$target"
     # By places alone, not by how often each is passed: a fifth of the inputs.
     libfuzzer "$target" -merge=1 -use_counters=0 -max_len="$(longest "$target")" \
-      "$out/kept/$target" "$here/corpus/$target" "$out/found/$target" >"$out/$target.log" 2>&1
-    rm -rf "${here:?}/corpus/$target"
-    mv "$out/kept/$target" "$here/corpus/$target"
-    echo "$target: $(find "$here/corpus/$target" -type f | wc -l) inputs, $(du -bs "$here/corpus/$target" | cut -f1) bytes"
+      "$out/kept/$target" "$corpus/$target" "$out/found/$target" >"$out/$target.log" 2>&1
+    $here/corpus.py pack "$target" "$out/kept/$target"
+    rm -rf "$out/kept/$target"
+    echo "$target: $(wc -l <"$here/corpus/$target.jsonl") inputs"
   done
 }
 
@@ -85,13 +88,13 @@ fi
 
 # Two at a time: there are that many cores where this runs most.
 export -f fuzz libfuzzer longest
-export here out
+export here out corpus
 failed=0
 echo "$targets" | tr ' ' '\n' | xargs -P 2 -I {} bash -c "fuzz {} ${1:-25}" || failed=1
 
 cargo build --quiet --workspace --all-features --bin verdicts
 for target in decode item; do
   python3 sdk/tests/oracle/compare.py target/debug/verdicts \
-    --corpus "$here/corpus/$target" --corpus "$out/found/$target" || failed=1
+    --corpus "$corpus/$target" --corpus "$out/found/$target" || failed=1
 done
 exit $failed

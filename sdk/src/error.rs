@@ -1,5 +1,6 @@
 //! Why an event is refused. Every layer above uses these types.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -135,8 +136,15 @@ impl fmt::Display for InvalidEvent {
     }
 }
 
-impl std::error::Error for InvalidEvent {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for InvalidEvent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|e| e as _)
     }
+}
+
+/// An error and its causes on one line, each after a colon.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

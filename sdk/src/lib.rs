@@ -52,6 +52,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "__aws")]
+mod aws;
+#[cfg(feature = "__aws")]
+mod backoff;
 mod error;
 mod event;
 mod json;
@@ -62,6 +66,19 @@ pub mod schema;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod wire;
+
+/// What the other packages of this project share with this one. Not part of the public
+/// API: it changes without notice.
+#[doc(hidden)]
+pub mod __internals {
+    #[cfg(feature = "__aws")]
+    pub use crate::aws::{AwsFailure, behavior_version, timeouts};
+    #[cfg(feature = "__aws")]
+    pub use crate::backoff::Backoff;
+    pub use crate::error::with_causes;
+    #[cfg(feature = "sqs")]
+    pub use crate::publisher::buffer::pending::group_name;
+}
 
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;

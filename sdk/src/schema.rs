@@ -1,16 +1,15 @@
-//! What a program's events look like to others, and the gate against breaking
-//! them.
+//! Documents of a program's events, and the check that events stay readable.
 //!
-//! List your events once, with [`events!`](crate::events). Of that list come
+//! List your events once, with [`events!`](crate::events). From that list, this
+//! module makes
 //!
-//! - [`Events::json_schemas`]: a JSON Schema (2020-12) of each event as it stands
-//!   on the wire;
-//! - [`Events::asyncapi`]: one AsyncAPI 3 document of all of them;
-//! - [`assert_lock`]: a test that fails when a change would keep somebody from
-//!   reading an event.
+//! - [`Events::json_schemas`]: a JSON Schema (2020-12) of each event as a message
+//!   contains it;
+//! - [`Events::asyncapi`]: one AsyncAPI 3 document of all events;
+//! - [`assert_lock`]: a test that fails if a change makes an event unreadable.
 //!
-//! The events' types derive `JsonSchema` beside `DomainEvent`, from a dependency
-//! on `schemars` 1 of your own:
+//! The events' types derive `JsonSchema` beside `DomainEvent`. Add `schemars` 1 to
+//! your own dependencies:
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -32,9 +31,9 @@
 //! # Ok::<(), domain_events::schema::SchemaError>(())
 //! ```
 //!
-//! # The gate
+//! # The compatibility check
 //!
-//! A test in your program, and a file `events.lock` that is committed beside it:
+//! Write a test, and commit the file `events.lock` beside it:
 //!
 //! ```no_run
 //! # use domain_events::schema::Events;
@@ -42,45 +41,74 @@
 //! # mod not_a_module {
 //! #[test]
 //! # fn f() {}}
-//! fn events_are_still_read() {
+//! fn events_stay_readable() {
 //!     domain_events::schema::assert_lock("events.lock", &events());
 //! }
 //! ```
 //!
-//! `EVENTS_LOCK=update cargo test` writes the file. It holds the schema of every
-//! version of every event, and one stored example of each, which your code reads
-//! back whenever the test runs. What others can live with, passes: a new event, a
-//! field that may be absent, a rename with an alias, a new version with an upcast.
+//! `EVENTS_LOCK=update cargo test` writes the file. For every version of every
+//! event, the file contains the schema of each form that was ever written, and
+//! examples, which your code reads whenever the test runs. The check compares your
+//! code with all of them, because stored events are never rewritten.
+//!
+//! Changes that keep every event readable pass: a new event, a field that may be
+//! absent, a rename with an alias, a new version with an upcast. In continuous
+//! integration the check is strict: the lock must contain every event in its
+//! present form (see [`Mode`]).
+//!
+//! The first lock is written only if every type can read its own output. Examples
+//! are made from the schema for this: every variant, values and no values, full and
+//! empty lists and maps. Test values of your own with [`assert_reads_back`].
 
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use fault::Fault;
+use keywords::bare;
+use problem::Mismatch;
 
 use crate::event::DecodeError;
 use crate::event::definition::EventDefinition;
 use crate::event::envelope::Envelope;
 use crate::event::{DomainEvent, EventType};
 
+mod alternatives;
 mod asyncapi;
+mod candidates;
 mod check;
-mod compat;
+mod compatibility;
 mod data;
 mod example;
-mod gate;
+mod fault;
+mod generator;
+mod incompatibility;
+mod keywords;
 mod lock;
-mod shape;
-mod wire;
+mod lock_error;
+mod message;
+mod nearest;
+mod number;
+mod pattern;
+mod problem;
+mod reference;
+mod report;
+mod round_trip;
 
-pub use check::{LockError, Mode, assert_lock, check_document, check_lock, document_of, print};
-pub use example::SchemaError;
-pub use gate::{Break, Reader, Report};
+pub use check::{
+    Mode, assert_lock, assert_locked, check_document, check_lock, print_document, run_program,
+};
+pub use lock_error::LockError;
+pub use problem::{SchemaError, SchemaProblem};
+pub use report::{Audience, BreakingChange, Report};
+pub use round_trip::assert_reads_back;
 
 /// Lists the events of a program, for [`schema`](crate::schema).
 ///
-/// It takes events and enums of events, and refuses to compile if two of them
-/// have one name, like [`assert_distinct!`](crate::assert_distinct). Earlier
-/// versions of an event may be listed as well.
+/// Takes events and enums of events, and refuses to compile if two of them have
+/// the same name, like [`assert_distinct!`](crate::assert_distinct). Earlier versions
+/// of an event may be listed as well.
 #[macro_export]
 macro_rules! events {
     ($($event:ty),* $(,)?) => {{
@@ -100,8 +128,10 @@ pub struct Events {
 struct Described {
     definition: EventDefinition,
     schema: fn(&mut SchemaGenerator) -> schemars::Schema,
-    /// Makes an envelope of the JSON text of an event's data.
-    envelope: fn(&str, &EventDefinition) -> Result<Envelope, String>,
+    /// Reads the JSON text of an event's data, and writes the event.
+    envelope: fn(&str, &EventDefinition) -> Result<Envelope, Mismatch>,
+    /// Reads the event, writes it again and compares.
+    reads_back: fn(&Envelope) -> Result<(), Mismatch>,
     read: fn(&Envelope) -> Result<bool, DecodeError>,
 }
 
@@ -113,7 +143,7 @@ pub struct EventSchema {
     pub event_type: EventType,
     /// Version of its data.
     pub version: u16,
-    /// The schema of the whole event, as it stands in a message.
+    /// The schema of the whole event, as a message contains it.
     pub schema: Value,
 }
 
@@ -126,37 +156,45 @@ impl Events {
     /// Adds the events of `E`.
     #[must_use]
     pub fn with<E: DomainEvent + DeserializeOwned + JsonSchema>(mut self) -> Self {
-        let is_enum = E::DEFINITIONS.iter().any(|d| d.variant().is_some());
-        // What serde skips is never on the wire.
-        let written = |d: &&EventDefinition| d.variant().is_some() || !is_enum;
         let described = |definition: &EventDefinition| Described {
             definition: *definition,
             schema: E::json_schema,
-            envelope: example::envelope::<E>,
+            envelope: round_trip::envelope::<E>,
+            reads_back: round_trip::check::<E>,
             read: |envelope| envelope.decode::<E>().map(|event| event.is_some()),
         };
-        let definitions = E::DEFINITIONS.iter().filter(written);
-        self.all.extend(definitions.map(described));
+        self.all.extend(E::DEFINITIONS.iter().map(described));
         self
     }
 
-    /// A JSON Schema (2020-12) of each event as it stands on the wire, with an
+    /// A JSON Schema (2020-12) of each event as a message contains it, with an
     /// example.
     ///
     /// # Errors
     ///
-    /// [`SchemaError`] if no example can be made of an event.
+    /// [`SchemaError`] if an event has no example that matches its schema.
     pub fn json_schemas(&self) -> Result<Vec<EventSchema>, SchemaError> {
-        let schema = |described: &Described| {
-            let data = described.data(SchemaSettings::draft2020_12().for_serialize());
-            let example = described.example()?;
-            Ok(EventSchema {
-                event_type: described.definition.event_type(),
-                version: described.definition.version(),
-                schema: wire::json_schema(&described.definition, data, &example),
-            })
-        };
-        self.distinct().map(schema).collect()
+        let (mut schemas, mut problems) = (Vec::new(), Vec::new());
+        for described in self.written() {
+            let schema = described.written().and_then(|data| {
+                let data = data.unwrap_or(Value::Bool(false));
+                let example = described.example()?;
+                Ok(EventSchema {
+                    event_type: described.definition.event_type(),
+                    version: described.definition.version(),
+                    schema: message::json_schema(&described.definition, data, &example),
+                })
+            });
+            match schema {
+                Ok(schema) => schemas.push(schema),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            Ok(schemas)
+        } else {
+            Err(SchemaError { problems })
+        }
     }
 
     /// An AsyncAPI 3.0 document of all events, with an example of each. `title`
@@ -164,12 +202,12 @@ impl Events {
     ///
     /// # Errors
     ///
-    /// [`SchemaError`] if no example can be made of an event.
+    /// [`SchemaError`] if an event has no example that matches its schema.
     pub fn asyncapi(&self, title: &str, version: &str) -> Result<Value, SchemaError> {
         asyncapi::document(self, title, version)
     }
 
-    /// Each event once, though it may be listed by itself and inside of an enum.
+    /// Each event once, although it may be listed alone and as a variant of an enum.
     fn distinct(&self) -> impl Iterator<Item = &Described> {
         let mut seen = std::collections::HashSet::new();
         let key = |d: &EventDefinition| (d.event_type().into_string(), d.version());
@@ -177,20 +215,71 @@ impl Events {
             .iter()
             .filter(move |described| seen.insert(key(&described.definition)))
     }
+
+    /// The events that are written. Serde may skip an enum's variant.
+    fn written(&self) -> impl Iterator<Item = &Described> {
+        let is_written = |described: &&Described| {
+            let mut generator = SchemaSettings::draft2020_12()
+                .for_serialize()
+                .into_generator();
+            data::schema(described, &mut generator).is_some()
+        };
+        self.distinct().filter(is_written)
+    }
 }
 
 impl Described {
-    /// The schema of the data by itself, with the definitions that it needs.
-    fn data(&self, settings: SchemaSettings) -> Value {
+    /// The schema of the data with the definitions that it needs.
+    fn data(&self, settings: SchemaSettings) -> Result<Option<Value>, SchemaProblem> {
         let mut generator = settings.into_generator();
-        let schema = data::schema(self, &mut generator);
+        let Some(mut schema) = data::schema(self, &mut generator) else {
+            return Ok(None);
+        };
         let definitions = generator.take_definitions(true);
-        data::with_definitions(schema, &definitions)
+        let mut needed = Map::new();
+        reference::collect(&schema, &definitions, &mut needed)
+            .map_err(|reference| SchemaProblem::unresolved(&self.definition, reference))?;
+        if let (Some(object), false) = (schema.as_object_mut(), needed.is_empty()) {
+            object.insert("$defs".to_owned(), needed.into());
+        }
+        Ok(Some(schema))
+    }
+
+    /// The schema of the data that is written; none if the event never is.
+    fn written(&self) -> Result<Option<Value>, SchemaProblem> {
+        self.data(SchemaSettings::draft2020_12().for_serialize())
+    }
+
+    /// The schema of the data that is read; none if the event never is.
+    fn read_schema(&self) -> Result<Option<Value>, SchemaProblem> {
+        let schema = self.data(SchemaSettings::draft2020_12().for_deserialize())?;
+        let is_read = self.definition.write_only_variant().is_none();
+        // A variant may have another name for reading, which the derive does not know.
+        Ok(schema.or(is_read.then_some(Value::Bool(true))))
+    }
+
+    /// Both schemas, if the type can read its own output as far as they say.
+    fn readable_schemas(&self) -> Result<(Option<Value>, Option<Value>), SchemaProblem> {
+        let (written, read) = (self.written()?, self.read_schema()?);
+        if let (Some(written), Some(read)) = (&written, &read) {
+            let found = incompatibility::incompatibilities(&bare(written), &bare(read));
+            // A type may ignore a field that it writes, and may write less than its
+            // schema allows.
+            let is_fault =
+                |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
+            if let Some(found) = found.into_iter().find(|found| is_fault(&found.fault)) {
+                let mismatch = Mismatch {
+                    pointer: format!("/Data{}", found.pointer),
+                    reason: found.fault.of_own_output(),
+                };
+                return Err(SchemaProblem::unreadable_output(&self.definition, mismatch));
+            }
+        }
+        Ok((written, read))
     }
 
     /// An event as our SDK sends it.
-    fn example(&self) -> Result<Value, SchemaError> {
-        let data = self.data(SchemaSettings::draft2020_12().for_deserialize());
-        example::message(self, &data)
+    fn example(&self) -> Result<Value, SchemaProblem> {
+        example::first(self)
     }
 }

@@ -40,7 +40,7 @@ fn matches_on_its_variants() {
                 },
                 {
                     let __event = ::domain_events::EventDefinition::new("GONE")
-                        .for_write_only_variant();
+                        .for_write_only_variant("Gone");
                     __event
                 },
                 ::domain_events::EventDefinition::single(

@@ -18,6 +18,7 @@ pub struct EventDefinition {
     pii: &'static [&'static str],
     older: Option<&'static Self>,
     variant: Option<(u32, &'static str)>,
+    write_only_variant: Option<&'static str>,
     of_enum: bool,
     emitter_id: Option<&'static &'static str>,
     emitter_type: Option<&'static &'static str>,
@@ -41,6 +42,7 @@ impl EventDefinition {
             pii: &[],
             older: None,
             variant: None,
+            write_only_variant: None,
             of_enum: false,
             emitter_id: None,
             emitter_type: None,
@@ -206,11 +208,12 @@ impl EventDefinition {
         }
     }
 
-    /// Marks the definition as that of an enum's variant which is written and never
-    /// read, so that serde has no number for it.
+    /// Marks the definition as one of an enum's variant that serde writes under
+    /// `serde_name` and never reads. Serde has no number for such a variant.
     #[must_use]
-    pub const fn for_write_only_variant(self) -> Self {
+    pub const fn for_write_only_variant(self, serde_name: &'static str) -> Self {
         Self {
+            write_only_variant: Some(serde_name),
             of_enum: true,
             ..self
         }
@@ -259,6 +262,12 @@ impl EventDefinition {
     /// Number and name of the enum's variant, as serde has them.
     pub const fn variant(&self) -> Option<(u32, &'static str)> {
         self.variant
+    }
+
+    /// The name of the enum's variant that serde writes and never reads.
+    #[cfg(feature = "schema")]
+    pub(crate) const fn write_only_variant(&self) -> Option<&'static str> {
+        self.write_only_variant
     }
 
     /// Whether an event stored under `event_type` is one of these.

@@ -1,9 +1,12 @@
 //! The AsyncAPI document: one queue, and a message for each event.
 
+use std::collections::BTreeMap;
+
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{Described, Events, SchemaError, data, wire};
+use super::keywords::with_references;
+use super::{Described, Events, SchemaError, SchemaProblem, data, message, reference};
 
 /// AsyncAPI's own schemas are those of draft 7, and its references are looked up
 /// in the whole document.
@@ -16,18 +19,43 @@ fn settings() -> SchemaSettings {
 pub(super) fn document(events: &Events, title: &str, version: &str) -> Result<Value, SchemaError> {
     let mut generator = settings().into_generator();
     let (mut messages, mut names) = (Map::new(), Map::new());
-    for described in events.distinct() {
-        let data = data::schema(described, &mut generator);
+    let (mut schemas, mut problems) = (Vec::new(), Vec::new());
+    for described in events.written() {
+        let data = data::schema(described, &mut generator).unwrap_or(Value::Bool(false));
+        match described.example() {
+            Ok(example) => schemas.push((described, data, example)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let definitions = generator.take_definitions(true);
+    let names_of_definitions = component_names(&definitions);
+    let renamed = |schema: &Value| {
+        with_references(schema, &|old| {
+            let name = reference::name(old).and_then(|name| names_of_definitions.get(&name));
+            name.map_or_else(
+                || old.clone(),
+                |name| format!("#/components/schemas/{name}").into(),
+            )
+        })
+    };
+    let mut needed = Map::new();
+    for (described, data, example) in schemas {
+        if let Err(reference) = reference::collect(&data, &definitions, &mut needed) {
+            problems.push(SchemaProblem::unresolved(&described.definition, reference));
+        }
         let name = name(described);
-        messages.insert(name.clone(), message(described, data)?);
+        messages.insert(name.clone(), message(described, renamed(&data), &example));
         let reference = format!("#/components/messages/{name}");
         names.insert(name, json!({"$ref": reference}));
     }
-    let definitions = generator.take_definitions(true);
-    let mut schemas = Map::new();
-    messages
-        .values()
-        .for_each(|message| data::reachable(message, &definitions, &mut schemas));
+    if !problems.is_empty() {
+        return Err(SchemaError { problems });
+    }
+    let schemas = needed.iter().filter_map(|(name, schema)| {
+        let name = names_of_definitions.get(name)?;
+        Some((name.clone(), renamed(schema)))
+    });
+    let schemas: Map<_, _> = schemas.collect();
     let references: Vec<_> = names
         .keys()
         .map(|name| json!({"$ref": format!("#/channels/events/messages/{name}")}))
@@ -53,7 +81,7 @@ pub(super) fn document(events: &Events, title: &str, version: &str) -> Result<Va
     }))
 }
 
-/// The event's type; of an earlier version that is listed too, with its number.
+/// The event's type, with the version from version 2 on.
 fn name(described: &Described) -> String {
     let definition = &described.definition;
     match definition.version() {
@@ -62,7 +90,24 @@ fn name(described: &Described) -> String {
     }
 }
 
-fn message(described: &Described, data: Value) -> Result<Value, SchemaError> {
+/// A name for each definition. AsyncAPI allows only letters, digits, `.`, `-` and
+/// `_` in the names of components.
+fn component_names(definitions: &Map<String, Value>) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for name in definitions.keys() {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        let mut allowed = name.replace(|c| !is_allowed(c), "_");
+        while names.values().any(|other| *other == allowed)
+            || allowed != *name && definitions.contains_key(&allowed)
+        {
+            allowed.push('_');
+        }
+        names.insert(name.clone(), allowed);
+    }
+    names
+}
+
+fn message(described: &Described, data: Value, example: &Value) -> Value {
     let definition = &described.definition;
     let mut message = Map::new();
     let event_type = definition.event_type();
@@ -72,8 +117,7 @@ fn message(described: &Described, data: Value) -> Result<Value, SchemaError> {
     if let Some(description) = data.get("description") {
         message.insert("description".to_owned(), description.clone());
     }
-    message.insert("payload".to_owned(), wire::message(definition, data));
-    let example = described.example()?;
+    message.insert("payload".to_owned(), message::message(definition, data));
     message.insert("examples".to_owned(), json!([{"payload": example}]));
-    Ok(message.into())
+    message.into()
 }

@@ -1,118 +1,117 @@
-//! The gate as it is used: in a test, and by the command.
+//! The compatibility check in a test, and for the command.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::{env, fmt, fs};
+use std::{env, fs};
 
 use serde::{Deserialize, Serialize};
 
-use super::gate::{Break, Report, compare, read_samples, without_sample};
+use super::Events;
+use super::compatibility::{compare, read_examples, without_example};
 use super::lock::Lock;
-use super::{Events, SchemaError};
+use super::lock_error::LockError;
+use super::report::{BreakingChange, Report};
 
-/// Asks [`assert_lock`] to write the lock: `EVENTS_LOCK=update`.
+/// `EVENTS_LOCK=update` lets [`assert_lock`] write the lock.
 const UPDATE: &str = "EVENTS_LOCK";
 
-/// Tells a program that prints its events where the lock is, so that it reads
-/// the examples in it.
-const SAMPLES: &str = "EVENTS_LOCK_SAMPLES";
+/// The path of the lock, for a program that prints its events: it reads the
+/// examples in the lock.
+const EXAMPLES: &str = "EVENTS_LOCK_SAMPLES";
 
-/// Whether a lock is only compared, or brought up to date as well.
+/// What the check does with events that the lock does not contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Compares.
+    /// Accepts them, with a note in the report. An event that is not in the lock can
+    /// be changed without notice.
     Check,
-    /// Compares, and writes the lock if nothing breaks.
+    /// Fails: the lock must contain every event in its present form.
+    Locked,
+    /// Writes them to the lock, unless something breaks.
     Update,
 }
 
-/// A lock that could not be checked, or that a program does not keep.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum LockError {
-    /// Somebody could no longer read an event.
-    #[error(
-        "events would no longer be read as {path} promises:\n\n{report}\n\
-         If events of a kind were never stored nor sent, take them out of the file by hand"
-    )]
-    Broken {
-        /// Where the lock is.
-        path: PathBuf,
-        /// What breaks.
-        report: Report,
-    },
-    /// There is no lock yet.
-    #[error(
-        "there is no {path}: write it with `EVENTS_LOCK=update cargo test`, or `--update`, and commit it"
-    )]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The lock or the program's document is not one.
-    #[error("{path} cannot be understood: {reason}")]
-    Malformed {
-        /// Where it is.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file could not be read or written, or a program not be run.
-    #[error("{path} cannot be read, written or run")]
-    File {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program's own events cannot be described.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-}
-
-/// As `Display`, for a test that returns it shows it so.
-impl fmt::Debug for LockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl Mode {
+    /// [`Locked`](Self::Locked) in continuous integration, and
+    /// [`Check`](Self::Check) elsewhere.
+    ///
+    /// The variable `CI` decides: it is set to anything but an empty text, `false`
+    /// or `0` by all common services.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let ci = env::var_os("CI").unwrap_or_default();
+        match ci.is_empty() || ci == "false" || ci == "0" {
+            true => Self::Check,
+            false => Self::Locked,
+        }
     }
 }
 
-/// Fails if a change to `events` would keep somebody from reading an event. For
-/// a test, where `path` is relative to the package.
+/// Fails if a change to `events` makes an event unreadable. For a test; `path` is
+/// relative to the package.
 ///
-/// With `EVENTS_LOCK=update` in the environment it writes the file, unless
-/// something breaks.
+/// - With `EVENTS_LOCK=update` in the environment, writes the file, unless something
+///   breaks.
+/// - With `CI` in the environment (see [`Mode::from_env`]), is as strict as
+///   [`assert_locked`].
 ///
 /// # Panics
 ///
-/// With a [`LockError`], which says what breaks, for whom, and the ways out.
+/// With a [`LockError`], which says what breaks, for whom, and the remedies.
 #[track_caller]
 pub fn assert_lock(path: impl AsRef<Path>, events: &Events) {
+    assert_in_mode(path.as_ref(), events, Mode::from_env());
+}
+
+/// Like [`assert_lock`], and also fails if the lock does not contain every event in
+/// its present form, wherever the test runs.
+///
+/// # Panics
+///
+/// With a [`LockError`], which says what breaks, for whom, and the remedies.
+#[track_caller]
+pub fn assert_locked(path: impl AsRef<Path>, events: &Events) {
+    assert_in_mode(path.as_ref(), events, Mode::Locked);
+}
+
+#[track_caller]
+fn assert_in_mode(path: &Path, events: &Events, mode: Mode) {
     let mode = match env::var_os(UPDATE) {
         Some(word) if word == "update" => Mode::Update,
         Some(word) if !word.is_empty() => {
-            panic!("{UPDATE} is {}; it may be `update`", word.display())
+            panic!("{UPDATE} is `{}`; it must be `update`", word.display())
         }
-        _ => Mode::Check,
+        _ => mode,
     };
     match check_lock(path, events, mode) {
         Ok(report) if mode == Mode::Check => {
-            // Not through `print!`: of a test that passes, nobody sees that.
+            // The test harness captures `print!` and hides it if the test passes.
             let _ = write!(io::stderr(), "{report}");
         }
         Ok(_) => {}
-        Err(error) => panic!("{error}"),
+        Err(error) => panic!("{}", with_causes(&error)),
     }
+}
+
+fn with_causes(error: &LockError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Compares `events` with the lock at `path`, and reads every example in it.
 ///
 /// # Errors
 ///
-/// [`LockError::Broken`] if somebody could no longer read an event; else what
-/// kept the lock from being checked.
+/// [`LockError::Incompatible`] if an event could no longer be read,
+/// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock lacks
+/// something, and otherwise the reason why the lock could not be checked.
 pub fn check_lock(
     path: impl AsRef<Path>,
     events: &Events,
@@ -121,18 +120,38 @@ pub fn check_lock(
     let path = path.as_ref();
     let current = Lock::of(events)?;
     let lock = read(path, mode)?;
-    let mut breaks = read_samples(&lock, events);
-    breaks.extend(without_sample(&lock, &current, events));
-    conclude(path, &lock, &current, breaks, mode)
+    let unread = unread(&lock, &current, events);
+    conclude(path, &lock, &current, unread, mode)
 }
 
-/// What a program prints of itself.
+/// What the program cannot read: of the lock's examples and of its own.
+fn unread(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
+    let mut unread = read_examples(lock, events);
+    for change in read_examples(current, events) {
+        if !unread.contains(&change) {
+            unread.push(change);
+        }
+    }
+    unread.extend(without_example(lock, current, events));
+    unread
+}
+
+/// What a program prints about its events.
 #[derive(Serialize, Deserialize)]
 struct Document {
     program: Lock,
-    /// What of the lock's examples it cannot read; absent if it was not asked.
+    /// The lock's examples that the program cannot read; absent if it was given no
+    /// lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unread: Option<Vec<Break>>,
+    unread: Option<Vec<BreakingChange>>,
+}
+
+impl Document {
+    fn parse(text: &str) -> Result<Self, String> {
+        let document: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        document.program.validate()?;
+        Ok(document)
+    }
 }
 
 /// Prints the program's events to standard output, for the command
@@ -143,43 +162,46 @@ struct Document {
 /// # fn events() -> Events { Events::new() }
 /// // examples/events.rs
 /// fn main() -> Result<(), LockError> {
-///     domain_events::schema::print(&events())
+///     domain_events::schema::print_document(&events())
 /// }
 /// ```
 ///
 /// # Errors
 ///
-/// [`LockError`] if the events cannot be described, or the output be written.
-pub fn print(events: &Events) -> Result<(), LockError> {
-    let lock = Lock::of(events)?;
-    let unread = match env::var_os(SAMPLES) {
-        Some(path) if Path::new(&path).exists() => {
-            let locked = read(Path::new(&path), Mode::Check)?;
-            let mut breaks = read_samples(&locked, events);
-            breaks.extend(without_sample(&locked, &lock, events));
-            Some(breaks)
+/// [`LockError`] if the events cannot be described, or if the lock that the command
+/// names cannot be read, or if standard output cannot be written.
+pub fn print_document(events: &Events) -> Result<(), LockError> {
+    let current = Lock::of(events)?;
+    let unread = match env::var_os(EXAMPLES) {
+        Some(path) => {
+            let path = Path::new(&path);
+            let lock = match read(path, Mode::Check) {
+                Err(LockError::Missing { .. }) => Lock::default(),
+                lock => lock?,
+            };
+            Some(unread(&lock, &current, events))
         }
-        _ => None,
+        None => None,
     };
-    let file = |source| LockError::File {
-        path: "standard output".into(),
-        source,
-    };
-    let text = serde_json::to_string_pretty(&Document {
-        program: lock,
+    let document = Document {
+        program: current,
         unread,
-    })
-    .map_err(|error| file(error.into()))?;
-    writeln!(io::stdout(), "{text}").map_err(file)
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(|error| LockError::Print {
+        source: error.into(),
+    })?;
+    writeln!(io::stdout(), "{text}").map_err(|source| LockError::Print { source })
 }
 
-/// Runs a program that [prints](print()) its events, and has it read the examples
-/// in the lock at `path`. What it prints is for [`check_document`].
+/// Runs a program that [prints](print_document) its events, and lets it read the
+/// examples in the lock at `path`. Returns what it printed, for
+/// [`check_document`].
 ///
 /// # Errors
 ///
-/// [`LockError::File`] if the program cannot be run or fails.
-pub fn document_of(
+/// [`LockError::StartProgram`], [`LockError::ProgramFailed`] or
+/// [`LockError::ProgramOutput`].
+pub fn run_program(
     program: &[impl AsRef<OsStr>],
     path: impl AsRef<Path>,
 ) -> Result<String, LockError> {
@@ -187,53 +209,49 @@ pub fn document_of(
         [name, arguments @ ..] => (name.as_ref(), arguments),
         [] => (OsStr::new(""), program),
     };
-    let file = |source| LockError::File {
-        path: name.into(),
+    let start = |source| LockError::StartProgram {
+        program: name.into(),
         source,
     };
-    // The program may look for it from another folder.
-    let lock = std::path::absolute(path).map_err(file)?;
+    // The program may run in another folder.
+    let lock = std::path::absolute(path).map_err(start)?;
     let mut command = Command::new(name);
-    command.args(arguments).env(SAMPLES, lock);
-    let output = command.stderr(Stdio::inherit()).output().map_err(file)?;
+    command.args(arguments).env(EXAMPLES, lock);
+    let output = command.stderr(Stdio::inherit()).output().map_err(start)?;
     if !output.status.success() {
-        return Err(file(io::Error::other(format!(
-            "it ended with {}",
-            output.status
-        ))));
+        return Err(LockError::ProgramFailed {
+            program: name.into(),
+            status: output.status,
+        });
     }
-    String::from_utf8(output.stdout).map_err(|error| file(io::Error::other(error)))
+    let unusable = |reason| LockError::ProgramOutput {
+        program: name.into(),
+        reason,
+    };
+    let text = String::from_utf8(output.stdout).map_err(|error| unusable(error.to_string()))?;
+    Document::parse(&text).map_err(unusable)?;
+    Ok(text)
 }
 
-/// Compares what a program [printed](print()) with the lock at `path`.
+/// Compares what a program [printed](print_document) with the lock at `path`.
 ///
 /// # Errors
 ///
-/// As [`check_lock`].
+/// [`LockError::Document`] if the text is not what such a program prints; otherwise
+/// as [`check_lock`].
 pub fn check_document(
     document: &str,
     path: impl AsRef<Path>,
     mode: Mode,
 ) -> Result<Report, LockError> {
-    let malformed = |reason| LockError::Malformed {
-        path: "what the program printed".into(),
-        reason,
-    };
-    let Document {
-        program: lock,
-        unread,
-    } = serde_json::from_str(document).map_err(|error| malformed(error.to_string()))?;
+    let document = Document::parse(document).map_err(|reason| LockError::Document { reason })?;
     let path = path.as_ref();
-    let is_asked = unread.is_some();
-    let mut report = conclude(
-        path,
-        &read(path, mode)?,
-        &lock,
-        unread.unwrap_or_default(),
-        mode,
-    )?;
-    if !is_asked && mode == Mode::Check {
-        report.notes.push(
+    let has_read = document.unread.is_some();
+    let unread = document.unread.unwrap_or_default();
+    let lock = read(path, mode)?;
+    let mut report = conclude(path, &lock, &document.program, unread, mode)?;
+    if !has_read && mode != Mode::Update {
+        report.note(
             "the lock's stored examples were not read: let the command run your program, \
              `domain-events schema check -- cargo run --example events`"
                 .to_owned(),
@@ -246,24 +264,33 @@ fn conclude(
     path: &Path,
     lock: &Lock,
     current: &Lock,
-    unread: Vec<Break>,
+    unread: Vec<BreakingChange>,
     mode: Mode,
 ) -> Result<Report, LockError> {
     let mut report = compare(lock, current);
-    // What a schema already told need not be told by the example once more.
-    for one in unread {
-        let mut told = report.breaks.iter();
-        if !told.any(|told| (&told.event_type, told.version) == (&one.event_type, one.version)) {
-            report.breaks.push(one);
+    let of_schemas = report.breaking_changes.clone();
+    for change in unread {
+        // An example need not repeat what a schema already showed.
+        let is_same =
+            |of_schema: &BreakingChange| (&of_schema.event_type, of_schema.version) == (&change.event_type, change.version);
+        if !of_schemas.iter().any(is_same) {
+            report.push(change);
         }
     }
     let path = path.to_owned();
     if !report.is_compatible() {
-        return Err(LockError::Broken { path, report });
+        return Err(LockError::Incompatible { path, report });
     }
-    if mode == Mode::Update {
-        let text = lock.updated(current).to_text();
-        fs::write(&path, text).map_err(|source| LockError::File { path, source })?;
+    let updated = lock.updated(current);
+    match mode {
+        Mode::Check => {}
+        Mode::Locked if updated == *lock => {}
+        Mode::Locked => {
+            let changes = lock.differences(&updated);
+            return Err(LockError::OutOfDate { path, changes });
+        }
+        Mode::Update => fs::write(&path, updated.to_text())
+            .map_err(|source| LockError::Write { path, source })?,
     }
     Ok(report)
 }
@@ -271,11 +298,11 @@ fn conclude(
 fn read(path: &Path, mode: Mode) -> Result<Lock, LockError> {
     let path = path.to_owned();
     match fs::read_to_string(&path) {
-        Ok(text) => Lock::parse(&text).map_err(|reason| LockError::Malformed { path, reason }),
+        Ok(text) => Lock::parse(&text).map_err(|reason| LockError::Parse { path, reason }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match mode {
             Mode::Update => Ok(Lock::default()),
-            Mode::Check => Err(LockError::Missing { path }),
+            Mode::Check | Mode::Locked => Err(LockError::Missing { path }),
         },
-        Err(source) => Err(LockError::File { path, source }),
+        Err(source) => Err(LockError::Read { path, source }),
     }
 }

@@ -1,107 +1,86 @@
 //! The schema of an event's `Data`, taken from what `schemars` says of its type.
 
+use std::slice;
+
 use schemars::Schema;
 use schemars::generate::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::Described;
+use super::alternatives::merge;
+use super::{Described, reference};
 
 /// The keyword that marks personal data. JSON Schema takes unknown keywords as
 /// annotations, and AsyncAPI takes those that begin with `x-`.
 pub(super) const PII: &str = "x-pii";
 
-/// The schema, with references into the generator's definitions.
-pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> Value {
+/// The schema, with references to the generator's definitions. None if the type
+/// does not write the event, or does not read it: the generator's contract says
+/// which of both.
+pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> Option<Value> {
     let definition = &described.definition;
     let whole = (described.schema)(generator).to_value();
-    let mut data = match definition.variant() {
-        Some((index, name)) => variant(&whole, index, name),
-        None => whole,
+    let mut data = match (definition.variant(), definition.write_only_variant()) {
+        (Some((index, name)), _) => variant(&whole, Some(index), name)?,
+        (None, Some(name)) => variant(&whole, None, name)?,
+        (None, None) => whole,
     };
-    inline(&mut data, generator);
+    inline(&mut data, generator.definitions());
     for field in definition.pii() {
         mark(&mut data, field);
     }
     let Ok(mut schema) = Schema::try_from(data) else {
-        return Value::Bool(true);
+        return Some(Value::Bool(true));
     };
     for transform in generator.transforms_mut() {
         transform.transform(&mut schema);
     }
-    schema.to_value()
+    Some(schema.to_value())
 }
 
-/// The schema together with those of the definitions that it refers to.
-pub(super) fn with_definitions(mut schema: Value, definitions: &Map<String, Value>) -> Value {
-    let mut needed = Map::new();
-    reachable(&schema, definitions, &mut needed);
-    if let (Some(object), false) = (schema.as_object_mut(), needed.is_empty()) {
-        object.insert("$defs".to_owned(), needed.into());
-    }
-    schema
-}
-
-/// Collects the definitions that `value` refers to, and those that they do.
-pub(super) fn reachable(
-    value: &Value,
-    definitions: &Map<String, Value>,
-    found: &mut Map<String, Value>,
-) {
-    match value {
-        Value::Object(object) => {
-            let name = object.get("$ref").and_then(name_of);
-            let definition = name.and_then(|name| definitions.get_key_value(name));
-            if let Some((name, definition)) = definition
-                && !found.contains_key(name)
-            {
-                found.insert(name.clone(), definition.clone());
-                reachable(definition, definitions, found);
-            }
-            let members = object.values();
-            members.for_each(|member| reachable(member, definitions, found));
-        }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| reachable(item, definitions, found)),
-        _ => {}
-    }
-}
-
-/// The name at the end of a reference.
-pub(super) fn name_of(reference: &Value) -> Option<&str> {
-    reference.as_str()?.rsplit('/').next()
-}
-
-/// What stands in `Data` for a variant: with serde's default representation its
-/// content, for the name is told by the event type; else the variant as it is.
-fn variant(whole: &Value, index: u32, name: &str) -> Value {
+/// The schema of what `Data` contains for a variant. With serde's default
+/// representation, that is the variant's content, because the event type names the
+/// variant; otherwise it is the whole variant.
+fn variant(whole: &Value, index: Option<u32>, name: &str) -> Option<Value> {
     let alternatives = ["oneOf", "anyOf"]
         .iter()
         .find_map(|key| whole[key].as_array());
-    let single = std::slice::from_ref(whole);
-    let alternatives = alternatives.map_or(single, Vec::as_slice);
-    let named = |value: &Value| value["const"] == name || value["enum"] == json!([name]);
+    let alternatives = alternatives.map_or(slice::from_ref(whole), Vec::as_slice);
+    let is_name = |value: &Value| value["const"] == name || value["enum"] == json!([name]);
+    let mut all_have_names = true;
     for alternative in alternatives {
         if alternative["type"] == "string" {
-            let names = alternative["enum"].as_array();
-            if named(alternative) || names.is_some_and(|names| names.iter().any(|n| n == name)) {
-                return json!({"type": "null"});
+            let mut names = alternative["enum"].as_array().into_iter().flatten();
+            if is_name(alternative) || names.any(|other| other == name) {
+                return Some(json!({"type": "null"}));
             }
+            continue;
         }
-        if alternative["required"] == json!([name]) {
-            let mut content = alternative["properties"][name].clone();
-            describe(&mut content, alternative);
-            return content;
+        let fields = alternative["properties"].as_object();
+        let required = alternative["required"].as_array().map(Vec::as_slice);
+        if let (Some([only]), Some(fields)) = (required, fields)
+            && alternative["additionalProperties"] == false
+            && fields.len() == 1
+        {
+            if only == name {
+                let mut content = fields[name].clone();
+                describe(&mut content, alternative);
+                return Some(content);
+            }
+            continue;
         }
-        let tagged = alternative["properties"].as_object();
-        if tagged.is_some_and(|fields| fields.values().any(named)) {
-            return alternative.clone();
+        if fields.is_some_and(|fields| fields.values().any(is_name)) {
+            return Some(alternative.clone());
         }
+        let is_tagged = |field: &Value| field.get("const").is_some_and(Value::is_string);
+        all_have_names &= fields.is_some_and(|fields| fields.values().any(is_tagged));
     }
-    let untagged = usize::try_from(index)
-        .ok()
-        .and_then(|index| alternatives.get(index));
-    untagged.cloned().unwrap_or(Value::Bool(true))
+    // Without names, serde takes the variants in their order.
+    if all_have_names {
+        return None;
+    }
+    let untagged = usize::try_from(index?).ok();
+    let untagged = untagged.and_then(|index| alternatives.get(index));
+    Some(untagged.cloned().unwrap_or(Value::Bool(true)))
 }
 
 /// The description of a variant is that of the event.
@@ -111,15 +90,25 @@ fn describe(content: &mut Value, variant: &Value) {
     }
 }
 
-/// Puts the event's own schema in the place of a reference to it.
-fn inline(data: &mut Value, generator: &SchemaGenerator) {
-    let name = data.get("$ref").and_then(name_of);
-    let Some(definition) = name.and_then(|name| generator.definitions().get(name)) else {
-        return;
-    };
-    let mut definition = definition.clone();
-    describe(&mut definition, data);
-    *data = definition;
+/// Puts the event's own schema in the place of a reference to it, and adds what
+/// stands beside the reference, such as the tag of an enum.
+fn inline(data: &mut Value, definitions: &Map<String, Value>) {
+    let mut seen = Vec::new();
+    while let Some(reference) = data.get("$ref").cloned() {
+        let Some(definition) = reference::target(&reference, definitions) else {
+            return;
+        };
+        if seen.contains(&reference) {
+            return;
+        }
+        let mut whole = definition.clone();
+        if let Some(beside) = data.as_object_mut() {
+            beside.remove("$ref");
+        }
+        merge(&mut whole, data);
+        *data = whole;
+        seen.push(reference);
+    }
 }
 
 fn mark(data: &mut Value, field: &str) {

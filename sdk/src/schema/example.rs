@@ -1,217 +1,282 @@
-//! Examples of events, made from their schemas.
+//! Examples of events: made from their schemas, read and written by their types.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use std::collections::{BTreeSet, HashSet};
 
+use serde_json::{Value, json};
+
+use super::candidates::outermost_keys;
+use super::generator::{Choices, Generator, Leaf, Settings};
+use super::incompatibility::{contradictions, definitions};
+use super::problem::{Mismatch, SchemaProblem};
 use super::Described;
-use super::data::name_of;
-use crate::event::definition::EventDefinition;
-use crate::event::timestamp::Timestamp;
-use crate::event::{Context, Envelope};
-use crate::event::{DomainEvent, Emitter, EmitterId, EmitterType, EventId, EventType};
-use crate::json::document;
+use crate::event::Envelope;
+use crate::event::fields::DATA;
 use crate::wire;
 
-/// No example of an event can be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no example of {event_type} (version {version}) can be made from its schema: {reason}; \
-     give the type or the field one by `#[schemars(example = …)]`"
-)]
-#[non_exhaustive]
-pub struct SchemaError {
-    /// The event's type.
-    pub event_type: EventType,
-    /// Version of its data.
-    pub version: u16,
-    /// Why the event's own type refused what its schema allows.
-    pub reason: String,
-}
+/// How many values are made to find one that a type reads.
+const MAX_ATTEMPTS: usize = 5_000;
 
-/// The event as our SDK sends it. `data` is the schema by which it is read.
-pub(super) fn message(described: &Described, data: &Value) -> Result<Value, SchemaError> {
-    let definition = &described.definition;
-    let failed = |reason: String| SchemaError {
-        event_type: definition.event_type(),
-        version: definition.version(),
-        reason,
-    };
-    let maker = Maker {
-        definitions: data["$defs"].as_object(),
-    };
-    let data = maker.make(data, 0).unwrap_or(Value::Null).to_string();
-    let envelope = (described.envelope)(&data, definition).map_err(failed)?;
-    (described.read)(&envelope).map_err(|error| failed(error.to_string()))?;
-    let body = wire::encode(&envelope).map_err(|error| failed(error.to_string()))?;
-    serde_json::from_str(&body).map_err(|error| failed(error.to_string()))
-}
+/// How many examples are made to take every alternative of a schema once.
+const MAX_EXAMPLES: usize = 600;
 
-/// Reads the data as the event's type, and lets that write it: then it is an
-/// example of what is written.
-pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
-    data: &str,
-    definition: &EventDefinition,
-) -> Result<Envelope, String> {
-    let variant = definition.variant().map(|(index, _)| index);
-    let event: E = document::decode(data, variant)
-        .map_err(|misfit| format!("{}: {}", misfit.pointer, misfit.reason))?;
-    let emitter = Emitter::new(
-        EmitterType::from_static("USER"),
-        EmitterId::from_static("user-1"),
-    );
-    // Always the same, so that the documents are.
-    let timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000).unwrap_or(Timestamp::MIN);
-    let event_id = EventId::from_static("019b76da-a800-7000-8000-000000000000");
-    let envelope = Envelope::new(&event, &Context::new(emitter));
-    envelope
-        .map(|envelope| envelope.stamped(timestamp, event_id))
-        .map_err(|error| error.to_string())
-}
-
-/// How deep an example goes: a type may contain itself.
-const DEEPEST: usize = 12;
-
-struct Maker<'a> {
-    definitions: Option<&'a Map<String, Value>>,
-}
-
-impl Maker<'_> {
-    /// A value that fits, if one ends.
-    fn make(&self, schema: &Value, depth: usize) -> Option<Value> {
-        if depth > DEEPEST {
-            return None;
-        }
-        let Some(object) = schema.as_object() else {
-            return (schema != &Value::Bool(false)).then(|| json!("example"));
-        };
-        let given = [&schema["examples"][0], &schema["const"], &schema["enum"][0]];
-        if let Some(given) = given.into_iter().find(|value| !value.is_null()) {
-            return Some(given.clone());
-        }
-        if let Some(default) = object.get("default").filter(|value| !value.is_null()) {
-            return Some(default.clone());
-        }
-        if let Some(name) = object.get("$ref").and_then(name_of) {
-            let definition = self.definitions.and_then(|all| all.get(name))?;
-            return self.make(definition, depth + 1);
-        }
-        let mut parts = Vec::new();
-        if let Some(all) = schema["allOf"].as_array() {
-            for part in all {
-                parts.push(self.make(part, depth + 1)?);
-            }
-        }
-        if let Some(any) = ["oneOf", "anyOf"]
-            .iter()
-            .find_map(|key| schema[key].as_array())
-        {
-            let mut made = any.iter().filter_map(|one| self.make(one, depth + 1));
-            let made: Vec<_> = made.by_ref().collect();
-            let something = made.iter().find(|value| !value.is_null());
-            parts.push(something.or(made.first())?.clone());
-        }
-        if parts.is_empty() || object.contains_key("properties") {
-            parts.push(self.of_type(schema, depth)?);
-        }
-        // Flattened parts stand beside one another in one object.
-        if parts.len() > 1 && parts.iter().all(Value::is_object) {
-            let members = parts.into_iter().filter_map(|part| match part {
-                Value::Object(members) => Some(members),
-                _ => None,
-            });
-            return Some(members.flatten().collect::<Map<_, _>>().into());
-        }
-        parts.into_iter().next()
+/// One event as our SDK sends it.
+pub(super) fn first(described: &Described) -> Result<Value, SchemaProblem> {
+    let schemas = Schemas::of(described)?;
+    if schemas.read.is_none() {
+        return write_only(described, &schemas.written);
     }
+    let (mut search, envelope) = Search::start(described, &schemas)?;
+    search.checked(&envelope)
+}
 
-    fn of_type(&self, schema: &Value, depth: usize) -> Option<Value> {
-        let kind = match &schema["type"] {
-            Value::String(kind) => kind.as_str(),
-            Value::Array(kinds) => {
-                let kinds = kinds.iter().filter_map(Value::as_str);
-                kinds.min_by_key(|kind| *kind == "null")?
-            }
-            _ if schema.get("properties").is_some() => "object",
-            _ => "string",
-        };
-        Some(match kind {
-            "null" => Value::Null,
-            "boolean" => true.into(),
-            "integer" => whole(schema).into(),
-            "number" => fraction(schema).into(),
-            "string" => text(schema).into(),
-            "array" => self.array(schema, depth)?,
-            _ => self.object(schema, depth)?,
+/// Examples that together take every alternative of the schema: each variant,
+/// values and no values, full and empty lists and maps. Reads each of them back.
+pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
+    let schemas = Schemas::of(described)?;
+    if schemas.read.is_none() {
+        return Ok(vec![write_only(described, &schemas.written)?]);
+    }
+    let (mut search, envelope) = Search::start(described, &schemas)?;
+    search.checked(&envelope)?;
+    search.widen_keys();
+    let mut examples = Vec::new();
+    let mut choices = Choices::default();
+    while examples.is_empty() || choices.is_new && examples.len() < MAX_EXAMPLES {
+        choices.is_new = false;
+        let before = choices.clone();
+        let (envelope, after) = search.find(&before).map_err(|mismatch| {
+            SchemaProblem::no_example(&described.definition, mismatch)
+        })?;
+        let is_new = after.is_new;
+        choices = after;
+        if examples.is_empty() || is_new {
+            examples.push(search.checked(&envelope)?);
+        }
+    }
+    // A type need not accept what is empty: its schema cannot say so easily. What it
+    // accepts, it must be able to read back.
+    let each = search.emptiable.iter().map(|place| BTreeSet::from([place.clone()]));
+    let all_at_once = [search.emptiable.clone()];
+    for empty in all_at_once.into_iter().chain(each.collect::<Vec<_>>()) {
+        search.settings.empty = empty;
+        if let Ok(envelope) = search.attempt(&mut Choices::default()).outcome {
+            examples.push(search.checked(&envelope)?);
+        }
+    }
+    Ok(examples)
+}
+
+/// The schemas of the data.
+struct Schemas {
+    written: Value,
+    read: Option<Value>,
+}
+
+impl Schemas {
+    fn of(described: &Described) -> Result<Self, SchemaProblem> {
+        Ok(Self {
+            written: described.written()?.unwrap_or(Value::Bool(false)),
+            read: described.read_schema()?,
         })
     }
+}
 
-    fn object(&self, schema: &Value, depth: usize) -> Option<Value> {
-        let mut object = Map::new();
-        let required = |name: &str| {
-            let names = schema["required"].as_array();
-            names.is_some_and(|names| names.iter().any(|other| other == name))
-        };
-        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-            match self.make(schema, depth + 1) {
-                Some(value) => drop(object.insert(name.clone(), value)),
-                None if required(name) => return None,
-                None => {}
+/// An example of an event that its type never reads, made from the schema alone.
+fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaProblem> {
+    let definition = &described.definition;
+    let failed = |reason: &str| {
+        let pointer = "/Data".to_owned();
+        let reason = reason.to_owned();
+        SchemaProblem::no_example(definition, Mismatch { pointer, reason })
+    };
+    let (definitions, settings, mut choices) =
+        (definitions(written), Settings::default(), Choices::default());
+    let data = Generator::new(&definitions, &settings, &mut choices).make(written, "", "");
+    let data = data.ok_or_else(|| failed("every value is infinite"))?;
+    let mut example = json!({
+        "Timestamp": 1_767_225_600,
+        "EventType": definition.event_type().as_str(),
+        "ID": "example",
+        "EmitterId": "user-1",
+        "EmitterType": "USER",
+        "EventId": "019b76da-a800-7000-8000-000000000000",
+        DATA: data,
+    });
+    if definition.version() > 1 {
+        example["Version"] = definition.version().into();
+    }
+    Ok(example)
+}
+
+struct Search<'a> {
+    described: &'a Described,
+    /// The schema that values are made from.
+    source: &'a Value,
+    written: &'a Value,
+    settings: Settings,
+    emptiable: BTreeSet<String>,
+    numbered: BTreeSet<String>,
+    attempts: usize,
+}
+
+/// One value that was made, and whether the type reads it.
+struct Attempt {
+    outcome: Result<Envelope, Mismatch>,
+    leaves: Vec<Leaf>,
+}
+
+impl<'a> Search<'a> {
+    /// Finds the first example. What is written is the better source, but a type may
+    /// read another form.
+    fn start(
+        described: &'a Described,
+        schemas: &'a Schemas,
+    ) -> Result<(Self, Envelope), SchemaProblem> {
+        let sources = [Some(&schemas.written), schemas.read.as_ref()];
+        let mut first = None;
+        for source in sources.into_iter().flatten() {
+            let mut search = Self {
+                described,
+                source,
+                written: &schemas.written,
+                settings: Settings::default(),
+                emptiable: BTreeSet::new(),
+                numbered: BTreeSet::new(),
+                attempts: 0,
+            };
+            match search.find(&Choices::default()) {
+                Ok((envelope, _)) => return Ok((search, envelope)),
+                Err(mismatch) => first = first.or(Some(mismatch)),
             }
         }
-        Some(object.into())
+        let mismatch = first.unwrap_or_else(|| Mismatch {
+            pointer: "/Data".to_owned(),
+            reason: "there is no schema".to_owned(),
+        });
+        Err(SchemaProblem::no_example(&described.definition, mismatch))
     }
 
-    fn array(&self, schema: &Value, depth: usize) -> Option<Value> {
-        if let Some(items) = schema["prefixItems"].as_array() {
-            let made = items.iter().map(|item| self.make(item, depth + 1));
-            return made.collect::<Option<Vec<_>>>().map(Value::from);
-        }
-        let least = schema["minItems"].as_u64().unwrap_or(0);
-        let count = usize::try_from(least.max(1)).unwrap_or(1);
-        match self.make(&schema["items"], depth + 1) {
-            Some(item) => Some(vec![item; count].into()),
-            None if least == 0 => Some(json!([])),
-            None => None,
+    fn attempt(&mut self, choices: &mut Choices) -> Attempt {
+        self.attempts += 1;
+        let definitions = definitions(self.source);
+        let mut generator = Generator::new(&definitions, &self.settings, choices);
+        let data = generator.make(self.source, "/Data", "");
+        let leaves = std::mem::take(&mut generator.leaves);
+        let (emptiable, numbered) = (generator.emptiable, generator.numbered);
+        self.emptiable.extend(emptiable);
+        self.numbered.extend(numbered);
+        let outcome = match data {
+            Some(data) => {
+                (self.described.envelope)(&data.to_string(), &self.described.definition)
+            }
+            None => Err(Mismatch {
+                pointer: "/Data".to_owned(),
+                reason: "no finite value matches the schema".to_owned(),
+            }),
+        };
+        Attempt { outcome, leaves }
+    }
+
+    /// Makes a value that the type reads. Where the type refuses a text, a number or
+    /// a key, the next candidate is tried, and kept for the values to come.
+    fn find(&mut self, start: &Choices) -> Result<(Envelope, Choices), Mismatch> {
+        let mut seen = HashSet::new();
+        loop {
+            let mut choices = start.clone();
+            let attempt = self.attempt(&mut choices);
+            let mismatch = match attempt.outcome {
+                Ok(envelope) => return Ok((envelope, choices)),
+                Err(mismatch) => mismatch,
+            };
+            seen.insert(mismatch.clone());
+            if !self.improve(start, &attempt.leaves, &mismatch, &seen) {
+                return Err(mismatch);
+            }
         }
     }
-}
 
-fn whole(schema: &Value) -> i64 {
-    let bound = |key: &str| schema[key].as_i64();
-    let least = bound("minimum").or(bound("exclusiveMinimum").map(|bound| bound + 1));
-    let most = bound("maximum").or(bound("exclusiveMaximum").map(|bound| bound - 1));
-    1.max(least.unwrap_or(1)).min(most.unwrap_or(i64::MAX))
-}
+    /// Looks for a candidate with which the type no longer refuses the value where
+    /// it did.
+    fn improve(
+        &mut self,
+        start: &Choices,
+        leaves: &[Leaf],
+        mismatch: &Mismatch,
+        seen: &HashSet<Mismatch>,
+    ) -> bool {
+        let is_at = |leaf: &&Leaf| leaf.pointer == mismatch.pointer;
+        let exact: Vec<_> = leaves.iter().filter(is_at).collect();
+        // A type that buffers its input reports the place of the whole.
+        let is_near = |leaf: &&Leaf| {
+            let (leaf, place) = (&leaf.pointer, &mismatch.pointer);
+            leaf.starts_with(place.as_str()) || place.starts_with(leaf.as_str())
+        };
+        let near = leaves.iter().filter(is_near).filter(|leaf| !is_at(leaf));
+        let mut places = BTreeSet::new();
+        for leaf in exact.into_iter().chain(near) {
+            if !places.insert(&leaf.place) {
+                continue;
+            }
+            let before = self.settings.candidate.get(&leaf.place).copied();
+            for candidate in 0..leaf.count {
+                if before.unwrap_or(0) == candidate {
+                    continue;
+                }
+                if self.attempts > MAX_ATTEMPTS {
+                    return false;
+                }
+                self.settings.candidate.insert(leaf.place.clone(), candidate);
+                match self.attempt(&mut start.clone()).outcome {
+                    Ok(_) => return true,
+                    Err(other) if !seen.contains(&other) && other.pointer != mismatch.pointer => {
+                        return true;
+                    }
+                    Err(_) => {}
+                }
+            }
+            self.settings.candidate.insert(leaf.place.clone(), before.unwrap_or(0));
+        }
+        false
+    }
 
-fn fraction(schema: &Value) -> f64 {
-    let bound = |key: &str| schema[key].as_f64();
-    let least = bound("minimum").or(bound("exclusiveMinimum").map(|bound| bound + 0.5));
-    let most = bound("maximum").or(bound("exclusiveMaximum").map(|bound| bound - 0.5));
-    1.5_f64
-        .max(least.unwrap_or(1.5))
-        .min(most.unwrap_or(f64::MAX))
-}
+    /// Gives each map of numbers the outermost keys that its type reads: the schema
+    /// is the same for all types of whole numbers.
+    fn widen_keys(&mut self) {
+        for place in self.numbered.clone() {
+            for keys in outermost_keys() {
+                for key in keys {
+                    let more = self.settings.keys.entry(place.clone()).or_default();
+                    more.push(key);
+                    if self.attempt(&mut Choices::default()).outcome.is_ok() {
+                        break;
+                    }
+                    if let Some(more) = self.settings.keys.get_mut(&place) {
+                        more.pop();
+                    }
+                }
+            }
+        }
+    }
 
-fn text(schema: &Value) -> String {
-    let text = match schema["format"].as_str().unwrap_or_default() {
-        "uuid" => "53877b2e-e496-41ea-b678-9b42a44d5e59",
-        "date-time" => "2026-01-01T00:00:00Z",
-        "partial-date-time" => "2026-01-01T00:00:00",
-        "date" => "2026-01-01",
-        "time" | "partial-time" => "00:00:00",
-        "duration" => "PT1S",
-        "ipv4" | "ip" => "192.0.2.1",
-        "ipv6" => "2001:db8::1",
-        "uri" | "url" => "https://example.com/",
-        "email" => "somebody@example.com",
-        "hostname" => "example.com",
-        _ => "example",
-    };
-    let length = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
-    let text: String = text
-        .chars()
-        .take(length("maxLength").unwrap_or(usize::MAX))
-        .collect();
-    let short = length("minLength").unwrap_or(0).saturating_sub(text.len());
-    text + &"e".repeat(short)
+    /// The message, if it matches the schema and the type reads it back.
+    fn checked(&mut self, envelope: &Envelope) -> Result<Value, SchemaProblem> {
+        let definition = &self.described.definition;
+        let broken = |reason: String| {
+            let pointer = String::new();
+            SchemaProblem::no_example(definition, Mismatch { pointer, reason })
+        };
+        let body = wire::encode(envelope).map_err(|error| broken(error.to_string()))?;
+        let body: Value =
+            serde_json::from_str(&body).map_err(|error| broken(error.to_string()))?;
+        if let Some(found) = contradictions(&body[DATA], self.written).into_iter().next() {
+            let mismatch = Mismatch {
+                pointer: format!("/{DATA}{}", found.pointer),
+                reason: found.fault.of_value(),
+            };
+            return Err(SchemaProblem::contradicts_schema(definition, mismatch));
+        }
+        (self.described.reads_back)(envelope)
+            .map_err(|mismatch| SchemaProblem::unreadable_output(definition, mismatch))?;
+        Ok(body)
+    }
 }

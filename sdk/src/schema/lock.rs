@@ -1,20 +1,23 @@
-//! `events.lock`: what a program's events were when they were last agreed on.
+//! `events.lock`: everything that a program's events were ever written as.
 
 use std::collections::BTreeMap;
+use std::iter;
 
-use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::shape::bare;
-use super::{Events, SchemaError};
+use super::keywords::{bare, sorted};
+use super::{Events, SchemaError, example, incompatibility, reference};
 use crate::event::definition::EventDefinition;
 
 /// The only format so far.
 const FORMAT: u16 = 1;
 
-/// The file. What a program prints of itself has the same form.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// How many examples of one form the lock keeps.
+const MAX_EXAMPLES: usize = 8;
+
+/// The file. A program prints its own events in the same form.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lock {
     pub(super) format: u16,
     pub(super) events: BTreeMap<String, LockedEvent>,
@@ -27,22 +30,68 @@ pub(super) struct LockedEvent {
     pub(super) versions: BTreeMap<u16, LockedVersion>,
 }
 
+/// One form in which a version of an event is written, and the earlier ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct LockedVersion {
     /// Schema of the data that is written.
     pub(super) data: Value,
-    /// Schema of the data that is read, where that is another.
+    /// Schema of the data that the same program reads, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reads: Option<Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) pii: Vec<String>,
-    /// One event as it was stored.
+    /// An event that has all its fields. Null if the event is only read.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) sample: Value,
+    /// Further examples, which differ from it in their fields or keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) examples: Vec<Value>,
+    /// Other forms that were written under the same version. Stored events have
+    /// them, so a form is never removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) earlier: Vec<Self>,
 }
 
 impl LockedVersion {
     pub(super) fn reads(&self) -> &Value {
         self.reads.as_ref().unwrap_or(&self.data)
+    }
+
+    /// This form and the earlier ones.
+    pub(super) fn forms(&self) -> impl Iterator<Item = &Self> {
+        iter::once(self).chain(&self.earlier)
+    }
+
+    /// The events of this form that were written.
+    pub(super) fn examples(&self) -> impl Iterator<Item = &Value> {
+        let sample = Some(&self.sample).filter(|sample| !sample.is_null());
+        sample.into_iter().chain(&self.examples)
+    }
+
+    /// Adds a form of the same version, or its examples if the form is known.
+    fn remember(&mut self, form: &Self) {
+        let known = if self.data == form.data {
+            Some(&mut *self)
+        } else {
+            self.earlier.iter_mut().find(|known| known.data == form.data)
+        };
+        let Some(known) = known else {
+            self.earlier.push(Self {
+                earlier: Vec::new(),
+                ..form.clone()
+            });
+            return;
+        };
+        let mut examples: Vec<Value> = Vec::new();
+        // What was stored first stays first.
+        for example in form.examples().chain(known.examples()) {
+            if !examples.iter().any(|other| shape(other) == shape(example)) {
+                examples.push(example.clone());
+            }
+        }
+        let mut examples = examples.into_iter();
+        known.sample = examples.next().unwrap_or_default();
+        known.examples = examples.collect();
     }
 }
 
@@ -54,46 +103,101 @@ impl LockedEvent {
 }
 
 impl Lock {
-    /// What the program's events are now.
+    /// The events of the program as they are now.
     pub(super) fn of(events: &Events) -> Result<Self, SchemaError> {
         let mut lock = Self {
             format: FORMAT,
             ..Self::default()
         };
-        for described in events.distinct() {
+        let mut problems = Vec::new();
+        for described in &events.all {
             let definition = &described.definition;
-            let settings = SchemaSettings::draft2020_12;
-            let data = bare(&described.data(settings().for_serialize()));
-            let reads = bare(&described.data(settings().for_deserialize()));
-            let version = LockedVersion {
+            let (data, reads) = match described.readable_schemas() {
+                Ok((None, None)) => continue,
+                Ok(schemas) => schemas,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let examples = match data.as_ref().map(|_| example::all(described)) {
+                Some(Ok(examples)) => of_different_shape(examples),
+                Some(Err(problem)) => {
+                    problems.push(problem);
+                    continue;
+                }
+                None => Vec::new(),
+            };
+            let data = bare(&data.unwrap_or(Value::Bool(false)));
+            let reads = bare(&reads.unwrap_or(Value::Bool(false)));
+            let mut examples = examples.into_iter();
+            let form = LockedVersion {
                 reads: (reads != data).then_some(reads),
                 data,
                 pii: owned(definition.pii()),
-                sample: described.example()?,
+                sample: examples.next().unwrap_or_default(),
+                examples: examples.collect(),
+                earlier: Vec::new(),
             };
             let event = lock
                 .events
                 .entry(present_name(definition, events))
                 .or_default();
-            event.versions.insert(definition.version(), version);
+            let version = event.versions.entry(definition.version());
+            version
+                .and_modify(|version| version.remember(&form))
+                .or_insert(form);
             if event.version() == definition.version() {
                 event.aliases = aliases(definition);
             }
         }
-        Ok(lock)
-    }
-
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        match lock.format {
-            FORMAT => Ok(lock),
-            other => Err(format!(
-                "its format is {other}, and this version knows {FORMAT}"
-            )),
+        if problems.is_empty() {
+            Ok(lock)
+        } else {
+            problems.dedup();
+            Err(SchemaError { problems })
         }
     }
 
-    /// Sorted, so that it changes only where an event does.
+    /// # Errors
+    ///
+    /// Why the text is not a lock.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        lock.validate()?;
+        Ok(lock)
+    }
+
+    /// # Errors
+    ///
+    /// The format is not known, or a reference leads to nothing.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if self.format != FORMAT {
+            return Err(format!(
+                "its format is {}; this version of domain-events reads format {FORMAT}",
+                self.format
+            ));
+        }
+        for (name, event) in &self.events {
+            for (version, locked) in &event.versions {
+                let schemas = locked.forms().flat_map(|form| [&form.data, form.reads()]);
+                for schema in schemas {
+                    let definitions = incompatibility::definitions(schema);
+                    reference::collect(schema, &definitions, &mut Map::new()).map_err(
+                        |reference| {
+                            format!(
+                                "the schema of {name} version {version} refers to `{reference}`, \
+                                 which is not one of its definitions"
+                            )
+                        },
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorted, so that the text changes only if an event does.
     pub(super) fn to_text(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         format!("{:#}\n", sorted(value))
@@ -107,8 +211,8 @@ impl Lock {
         self.events.iter().find(called).map(|(key, _)| key)
     }
 
-    /// The lock brought up to `current`. What was stored stays: versions that are
-    /// only read by now, and the examples.
+    /// The lock brought up to `current`. Every form and every example that was
+    /// ever written stays.
     pub(super) fn updated(&self, current: &Self) -> Self {
         let mut updated = current.clone();
         for (name, locked) in &self.events {
@@ -119,11 +223,43 @@ impl Lock {
                 continue;
             };
             for (version, locked) in &locked.versions {
-                let entry = event.versions.entry(*version);
-                entry.or_insert_with(|| locked.clone()).sample = locked.sample.clone();
+                let Some(now) = event.versions.get_mut(version) else {
+                    event.versions.insert(*version, locked.clone());
+                    continue;
+                };
+                locked.forms().for_each(|form| now.remember(form));
             }
         }
         updated
+    }
+
+    /// What an update would change, in words.
+    pub(super) fn differences(&self, updated: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, event) in &updated.events {
+            let Some(locked) = self.events.get(name) else {
+                found.push(format!("{name} is not in the lock"));
+                continue;
+            };
+            if locked.aliases != event.aliases {
+                found.push(format!("{name} has other aliases"));
+            }
+            for (version, now) in &event.versions {
+                let what = match locked.versions.get(version) {
+                    None => "is not in the lock",
+                    Some(locked) if locked == now => continue,
+                    Some(locked) if locked.data != now.data => "is written in another form",
+                    Some(locked) if locked.reads != now.reads => "is read in another form",
+                    Some(locked) if locked.pii != now.pii => "marks other fields as personal data",
+                    Some(_) => "has examples that the lock does not contain",
+                };
+                found.push(format!("{name} version {version} {what}"));
+            }
+        }
+        let is_gone = |name: &&String| !updated.events.contains_key(*name);
+        let gone = self.events.keys().filter(is_gone);
+        found.extend(gone.map(|name| format!("{name} is written under another name")));
+        found
     }
 }
 
@@ -145,15 +281,34 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// In the order of the keys, whatever features `serde_json` was built with.
-fn sorted(value: Value) -> Value {
+fn of_different_shape(examples: Vec<Value>) -> Vec<Value> {
+    let mut kept: Vec<Value> = Vec::new();
+    for example in examples {
+        if !kept.iter().any(|other| shape(other) == shape(&example)) {
+            kept.push(example);
+        }
+    }
+    kept.truncate(MAX_EXAMPLES);
+    kept
+}
+
+/// The fields, the keys and the types of a value, without its texts and numbers: a
+/// type may fill in the time of day, and that is no new form.
+fn shape(value: &Value) -> Value {
     match value {
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        Value::Object(object) => {
-            let members: BTreeMap<_, _> = object.into_iter().collect();
-            let members = members.into_iter().map(|(key, value)| (key, sorted(value)));
+        Value::Object(members) => {
+            let members = members.iter();
+            let members = members.map(|(name, value)| (name.clone(), shape(value)));
             members.collect::<Map<_, _>>().into()
         }
-        other => other,
+        Value::Array(items) => {
+            let mut shapes: Vec<_> = items.iter().map(shape).collect();
+            shapes.sort_by_key(ToString::to_string);
+            shapes.dedup();
+            shapes.into()
+        }
+        Value::String(_) => "text".into(),
+        Value::Number(_) => 1.into(),
+        other => other.clone(),
     }
 }

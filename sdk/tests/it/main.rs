@@ -6,6 +6,8 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+#[cfg(feature = "schema")]
+mod compatibility;
 mod data;
 mod derive;
 #[cfg(feature = "sqs")]
@@ -13,8 +15,6 @@ mod emitter;
 #[cfg(feature = "spool")]
 mod emitter_spool;
 mod evolution;
-#[cfg(feature = "schema")]
-mod gate;
 mod hostile;
 mod pii;
 #[cfg(all(feature = "derive", feature = "spool"))]

@@ -1,5 +1,5 @@
-//! The documents made of events. `tests/schema/validate.sh` has them judged by
-//! the validators of their formats.
+//! The documents made of events. `tests/schema/validate.sh` checks them with the
+//! validators of their formats.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Somebody ordered.
+/// A customer placed an order.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[event(emitter_type = "USER", version = 2, oldest)]
 #[serde(rename_all = "camelCase")]
@@ -115,7 +115,7 @@ fn all() -> Events {
 }
 
 #[test]
-fn every_example_is_read_by_our_own_decoder() {
+fn example_is_read_by_our_decoder() {
     let schemas = all().json_schemas().unwrap();
     let names: Vec<_> = schemas.iter().map(|s| s.event_type.as_str()).collect();
     let expected = [
@@ -159,7 +159,7 @@ fn a_schema_is_that_of_the_whole_event_as_it_is_written() {
         "https://json-schema.org/draft/2020-12/schema"
     );
     assert_eq!(schema["$id"], "urn:domain-events:ORDER_PLACED:2");
-    assert_eq!(schema["description"], "Somebody ordered.");
+    assert_eq!(schema["description"], "A customer placed an order.");
     assert_eq!(
         schema["required"],
         json!([
@@ -190,7 +190,7 @@ fn a_schema_is_that_of_the_whole_event_as_it_is_written() {
 }
 
 #[test]
-fn a_variant_has_the_schema_of_its_content() {
+fn variant_has_the_schema_of_its_content() {
     let schemas = all().json_schemas().unwrap();
     let data = |index: usize| &schemas[index].schema["properties"]["Data"];
     assert_eq!(data(1), &json!({"type": "null"}));
@@ -201,7 +201,7 @@ fn a_variant_has_the_schema_of_its_content() {
 }
 
 #[test]
-fn the_asyncapi_document_has_a_message_for_each_event() {
+fn asyncapi_has_a_message_for_each_event() {
     let document = all().asyncapi("Shop", "1.2.3").unwrap();
     assert_eq!(document["asyncapi"], "3.0.0");
     let messages = document["components"]["messages"].as_object().unwrap();
@@ -223,22 +223,25 @@ struct Picky {
 fn picky<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     let length = text.len();
-    (length == 3)
+    (length == 333)
         .then_some(text)
-        .ok_or_else(|| serde::de::Error::invalid_length(length, &"three letters"))
+        .ok_or_else(|| serde::de::Error::invalid_length(length, &"333 letters"))
 }
 
 #[test]
-fn an_event_of_which_no_example_can_be_made_says_what_to_write() {
+fn type_without_an_example_says_what_to_write() {
     let error: SchemaError = events![Picky].json_schemas().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no example of PICKY (version 1) can be made from its schema: /Data: found another length; \
-         expected three letters; give the type or the field one by `#[schemars(example = …)]`"
+        "no example of PICKY (version 1) can be made from its schema: /Data: \
+         found another length; expected 333 letters; \
+         give the type or the field an example with `#[schemars(example = …)]`; \
+         or, if `with` or `deserialize_with` changes the form of the field, \
+         name a type of that form with `#[schemars(with = \"…\")]`"
     );
 }
 
-/// For the validators: writes the documents into the folder that it is told.
+/// Writes the documents for the validators.
 #[test]
 #[ignore = "needs the folder EVENTS_SCHEMAS, for tests/schema/validate.sh"]
 fn documents_for_the_validators() {

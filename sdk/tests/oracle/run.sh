@@ -4,5 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 cargo build --quiet --workspace --all-features --bin verdicts
 oracle=sdk/tests/oracle/compare.py
-python3 $oracle target/debug/verdicts --corpus sdk/fuzz/corpus/decode --corpus sdk/fuzz/corpus/item
+corpus=target/oracle-corpus
+rm -rf $corpus
+sdk/fuzz/corpus.py unpack $corpus
+python3 $oracle target/debug/verdicts --corpus $corpus/decode --corpus $corpus/item
 python3 $oracle target/debug/verdicts --random "${1:-100000}" ${2:+--seed "$2"}

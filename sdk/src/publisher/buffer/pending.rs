@@ -165,7 +165,7 @@ pub(crate) fn group_of(id: &EntityId) -> Arc<str> {
 }
 
 /// `name` where SQS can take it as a message group, else its hash.
-pub(crate) fn group_name(name: &str) -> Arc<str> {
+pub fn group_name(name: &str) -> Arc<str> {
     if is_group(name) {
         name.into()
     } else {

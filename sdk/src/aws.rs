@@ -1,0 +1,247 @@
+//! Why an AWS request failed, in facts that this crate knows.
+//!
+//! The error texts of the AWS crates may quote the request, and with it the payload:
+//! an endpoint without a scheme, for example, yields an error that prints the body.
+//! So this module keeps no text of theirs. It reads the kind of failure from the
+//! types, and keeps only the service's own code and message.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+/// How long it may take to connect to an endpoint.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one attempt of a request may take. Both services respond within some ten
+/// milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take with all its attempts.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest part of a service's message that is kept, in bytes.
+const MAX_MESSAGE_BYTES: usize = 300;
+
+/// The timeouts of every client that this project creates. Without them, a connection
+/// that a firewall has dropped blocks its caller forever.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// The defaults of the AWS SDK that this project was tested with. A later set of
+/// defaults must not change a deployed service by an update of a dependency.
+pub fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// Why a request to an AWS service failed.
+///
+/// `Display` is one line without payload. It names neither the operation nor the
+/// object: the caller knows them and puts them in front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AwsFailure {
+    /// No credentials are configured, or their provider failed.
+    Credentials(&'static str),
+    /// The endpoint did not respond in time.
+    Timeout,
+    /// There is no connection to the endpoint, or it broke.
+    Connection(Option<io::ErrorKind>),
+    /// The service responded with an error.
+    Service {
+        /// HTTP status.
+        status: u16,
+        /// The service's error code, `AccessDeniedException` for example.
+        code: String,
+        /// The service's message.
+        message: String,
+    },
+    /// The response is not one of the service: a proxy answered, or it was cut off.
+    Response {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The AWS SDK could not build the request, for example because the endpoint is
+    /// not a URL.
+    Request,
+}
+
+impl AwsFailure {
+    /// Reads the facts from an error of an AWS client.
+    pub fn new<E>(error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        if let Some(credentials) = cause::<CredentialsError>(error) {
+            return Self::Credentials(match credentials {
+                CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found",
+                CredentialsError::ProviderTimedOut(_) => {
+                    "the provider of AWS credentials did not respond in time"
+                }
+                CredentialsError::InvalidConfiguration(_) => {
+                    "the configuration of the AWS credentials is invalid"
+                }
+                _ => "the provider of AWS credentials failed",
+            });
+        }
+        match error {
+            SdkError::TimeoutError(_) => Self::Timeout,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::Timeout,
+            SdkError::DispatchFailure(failure) if failure.is_user() => Self::Request,
+            SdkError::DispatchFailure(_) => {
+                Self::Connection(cause::<io::Error>(error).map(io::Error::kind))
+            }
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                match service.err().code() {
+                    Some(code) => Self::Service {
+                        status,
+                        code: printable(code),
+                        message: printable(service.err().message().unwrap_or_default()),
+                    },
+                    None => Self::Response { status },
+                }
+            }
+            SdkError::ResponseError(response) => Self::Response {
+                status: response.raw().status().as_u16(),
+            },
+            _ => Self::Request,
+        }
+    }
+
+    /// The service's error code, if the service responded with one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Service { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the service limited the rate of requests.
+    pub fn is_throttled(&self) -> bool {
+        let throttled = |code: &str| {
+            [
+                "Throttl",
+                "TooManyRequests",
+                "SlowDown",
+                "RequestLimitExceeded",
+                "ProvisionedThroughputExceeded",
+            ]
+            .iter()
+            .any(|word| code.contains(word))
+        };
+        self.code().is_some_and(throttled)
+            || matches!(
+                self,
+                Self::Service { status: 429, .. } | Self::Response { status: 429 }
+            )
+    }
+
+    /// Whether the credentials are missing, invalid or expired.
+    pub fn is_credentials(&self) -> bool {
+        matches!(self, Self::Credentials(_))
+            || self.code().is_some_and(|code| {
+                [
+                    "ExpiredToken",
+                    "InvalidClientTokenId",
+                    "UnrecognizedClient",
+                    "InvalidSignature",
+                    "SignatureDoesNotMatch",
+                    "InvalidAccessKeyId",
+                    "MissingAuthenticationToken",
+                    "IncompleteSignature",
+                ]
+                .iter()
+                .any(|word| code.contains(word))
+            })
+    }
+
+    /// Whether the same request may succeed later without a change by an operator.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Connection(_) => true,
+            Self::Service { status, .. } => {
+                !self.is_credentials() && (*status >= 500 || self.is_throttled())
+            }
+            // A response that is cut off, or a gateway's error page.
+            Self::Response { status } => *status >= 500 || *status < 300 || *status == 429,
+            Self::Credentials(_) | Self::Request => false,
+        }
+    }
+}
+
+impl fmt::Display for AwsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(what) => write!(
+                f,
+                "{what}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the process a role"
+            ),
+            Self::Timeout => f.write_str("the endpoint did not respond in time"),
+            Self::Connection(None) => f.write_str("there is no connection to the endpoint"),
+            Self::Connection(Some(kind)) => {
+                write!(f, "there is no connection to the endpoint: {kind}")
+            }
+            Self::Service { code, message, .. } if message.is_empty() => f.write_str(code),
+            Self::Service { code, message, .. } => write!(f, "{code}: {message}"),
+            Self::Response { status } => write!(
+                f,
+                "the response (HTTP {status}) is not one of the AWS service; check the endpoint and proxies"
+            ),
+            Self::Request => f.write_str(
+                "the AWS SDK could not build the request; check that the endpoint is a URL and that a region is set",
+            ),
+        }
+    }
+}
+
+impl Error for AwsFailure {}
+
+/// The first cause of this type.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |error| (**error).source())
+        .find_map(|error| error.downcast_ref::<T>())
+}
+
+/// A text of the service, bounded and without control characters.
+fn printable(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
+    text[..end]
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_text_is_bounded_and_printable() {
+        assert_eq!(printable("a\u{9b}b\nc"), "a b c");
+        assert_eq!(printable(&"é".repeat(400)).len(), 300);
+    }
+
+    #[test]
+    fn expired_token_is_not_transient() {
+        let failure = |status, code: &str| AwsFailure::Service {
+            status,
+            code: code.to_owned(),
+            message: String::new(),
+        };
+        assert!(failure(403, "ExpiredTokenException").is_credentials());
+        assert!(!failure(403, "ExpiredTokenException").is_transient());
+        assert!(failure(400, "ThrottlingException").is_transient());
+        assert!(failure(503, "ServiceUnavailable").is_transient());
+        assert!(!failure(400, "AWS.SimpleQueueService.NonExistentQueue").is_transient());
+    }
+}

@@ -1,0 +1,295 @@
+//! Values that match a schema.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Map, Value, json};
+
+use super::alternatives::alternatives;
+use super::candidates;
+use super::nearest::kind;
+use super::reference::member;
+
+/// How many values a generated value contains at most, apart from those that the
+/// schema requires. A type that contains itself several times grows fast.
+const MAX_NODES: usize = 400;
+
+/// How deep a value may be nested if the schema requires it. DynamoDB stores 32
+/// levels.
+const MAX_DEPTH: usize = 32;
+
+/// The alternatives that were taken so far, so that the next value takes others.
+///
+/// A place is a pointer into the schema: all items of a list have the same place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Choices {
+    taken: BTreeMap<String, usize>,
+    /// Whether an alternative was taken for the first time.
+    pub(super) is_new: bool,
+}
+
+impl Choices {
+    fn take(&mut self, place: &str, count: usize) -> usize {
+        if count < 2 {
+            return 0;
+        }
+        let taken = self.taken.entry(place.to_owned()).or_default();
+        if *taken == count {
+            return 0;
+        }
+        self.is_new = true;
+        *taken += 1;
+        *taken - 1
+    }
+}
+
+/// What differs from the first choice at each place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    /// Which candidate to take for a text, a number or a key.
+    pub(super) candidate: BTreeMap<String, usize>,
+    /// Further keys of a map.
+    pub(super) keys: BTreeMap<String, Vec<String>>,
+    /// Places with an empty list, an empty map, an empty text, 0 or false.
+    pub(super) empty: BTreeSet<String>,
+}
+
+/// A text, a number or a key that was chosen among candidates.
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    /// Where it is in the value; for a key, where the map is.
+    pub(super) pointer: String,
+    pub(super) place: String,
+    pub(super) count: usize,
+}
+
+pub(super) struct Generator<'a> {
+    definitions: &'a Map<String, Value>,
+    settings: &'a Settings,
+    choices: &'a mut Choices,
+    pub(super) leaves: Vec<Leaf>,
+    /// Places that can be empty.
+    pub(super) emptiable: BTreeSet<String>,
+    /// Places of maps whose keys are whole numbers.
+    pub(super) numbered: BTreeSet<String>,
+    nodes: usize,
+    /// Makes only what the schema requires.
+    is_small: bool,
+    /// Objects that are being made: a type may contain itself.
+    open: Vec<Value>,
+    heights: HashMap<(Value, usize), bool>,
+}
+
+impl<'a> Generator<'a> {
+    pub(super) fn new(
+        definitions: &'a Map<String, Value>,
+        settings: &'a Settings,
+        choices: &'a mut Choices,
+    ) -> Self {
+        Self {
+            definitions,
+            settings,
+            choices,
+            leaves: Vec::new(),
+            emptiable: BTreeSet::new(),
+            numbered: BTreeSet::new(),
+            nodes: 0,
+            is_small: false,
+            open: Vec::new(),
+            heights: HashMap::new(),
+        }
+    }
+
+    /// A value, unless every value that matches is infinite.
+    pub(super) fn make(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+        self.nodes += 1;
+        let was_small = self.is_small;
+        self.is_small |= self.nodes > MAX_NODES;
+        let made = self.of_schema(schema, pointer, place);
+        self.is_small = was_small;
+        made
+    }
+
+    fn of_schema(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+        if let Some(given) = candidates::given(schema) {
+            let index = self.choices.take(place, given.len());
+            return given.into_iter().nth(index);
+        }
+        let mut all: Vec<_> = alternatives(schema, self.definitions);
+        all.sort_by_key(|one| kind(one) == "null");
+        let is_known = |one: &Value| self.open.contains(one);
+        if self.is_small || all.iter().any(is_known) {
+            self.is_small = true;
+            let heights = all.into_iter().filter_map(|one| Some((self.height(&one)?, one)));
+            let heights: Vec<_> = heights.collect();
+            let (_, least) = heights.into_iter().min_by_key(|(height, _)| *height)?;
+            return self.flat(&least, pointer, place);
+        }
+        all.retain(|one| self.height(one).is_some());
+        let index = self.choices.take(place, all.len());
+        let place = match all.len() {
+            1 => place.to_owned(),
+            _ => format!("{place}|{index}"),
+        };
+        let one = all.into_iter().nth(index)?;
+        self.flat(&one, pointer, &place)
+    }
+
+    fn flat(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+        if let Some(value) = schema.get("const") {
+            return Some(value.clone());
+        }
+        if let Some(given) = candidates::given(schema) {
+            let index = self.choices.take(place, given.len());
+            return given.into_iter().nth(index);
+        }
+        match kind(schema) {
+            "null" => Some(Value::Null),
+            "array" => self.array(schema, pointer, place),
+            "object" => {
+                self.open.push(schema.clone());
+                let object = self.object(schema, pointer, place);
+                self.open.pop();
+                object
+            }
+            _ => {
+                let (candidates, empty) = candidates::of(schema);
+                self.leaf(candidates, empty, pointer, place)
+            }
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        candidates: Vec<Value>,
+        empty: Option<Value>,
+        pointer: &str,
+        place: &str,
+    ) -> Option<Value> {
+        if let Some(empty) = empty
+            && self.is_empty(place)
+        {
+            return Some(empty);
+        }
+        let index = self.settings.candidate.get(place).copied();
+        self.leaves.push(Leaf {
+            pointer: pointer.to_owned(),
+            place: place.to_owned(),
+            count: candidates.len(),
+        });
+        candidates.into_iter().nth(index.unwrap_or(0))
+    }
+
+    fn is_empty(&mut self, place: &str) -> bool {
+        self.emptiable.insert(place.to_owned());
+        self.settings.empty.contains(place)
+    }
+
+    fn object(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+        let mut object = Map::new();
+        let names = schema["required"].as_array().cloned().unwrap_or_default();
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let is_required = names.iter().any(|other| other == name);
+            let (pointer, place) = (member(pointer, name), member(place, name));
+            let is_absent = !is_required
+                && (self.is_small || self.choices.take(&format!("{place}?"), 2) == 1);
+            if is_absent {
+                continue;
+            }
+            match self.make(schema, &pointer, &place) {
+                Some(value) => drop(object.insert(name.clone(), value)),
+                None if is_required => return None,
+                None => {}
+            }
+        }
+        let maps = schema["patternProperties"].as_object();
+        let maps = maps.into_iter().flatten();
+        let others = ["additionalProperties", "unevaluatedProperties"];
+        let others = others.iter().filter_map(|key| schema.get(key));
+        let others = others.filter(|schema| **schema != Value::Bool(false)).take(1);
+        let no_pattern = String::new();
+        let maps = maps.chain(others.map(|schema| (&no_pattern, schema)));
+        for (pattern, values) in maps {
+            let place = format!("{place}/*{pattern}");
+            if self.is_small || self.is_empty(&place) {
+                continue;
+            }
+            if candidates::is_of_numbers(pattern) {
+                self.numbered.insert(place.clone());
+            }
+            let names = schema.get("propertyNames");
+            let keys = candidates::keys(pattern, names);
+            let key = self.leaf(keys, None, pointer, &format!("{place}{{key}}"));
+            let key = key.and_then(|key| key.as_str().map(str::to_owned));
+            let more = self.settings.keys.get(&place).cloned().unwrap_or_default();
+            for key in key.into_iter().chain(more) {
+                if object.contains_key(&key) {
+                    continue;
+                }
+                if let Some(value) = self.make(values, &member(pointer, &key), &place) {
+                    object.insert(key, value);
+                }
+            }
+        }
+        Some(object.into())
+    }
+
+    fn array(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+        let mut array = Vec::new();
+        for (index, item) in schema["prefixItems"].as_array().into_iter().flatten().enumerate() {
+            let step = format!("/{index}");
+            array.push(self.make(item, &format!("{pointer}{step}"), &format!("{place}{step}"))?);
+        }
+        let count = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
+        let least = count("minItems").unwrap_or(0);
+        let place = format!("{place}/*");
+        let wanted = match schema["uniqueItems"] == true {
+            _ if self.is_small => least,
+            _ if least == 0 && array.is_empty() && self.is_empty(&place) => 0,
+            true => 1,
+            false => 2,
+        };
+        let most = count("maxItems").unwrap_or(usize::MAX);
+        let items = schema.get("items").cloned().unwrap_or(json!(true));
+        for index in array.len()..wanted.max(least).min(most).min(MAX_NODES) {
+            match self.make(&items, &format!("{pointer}/{index}"), &place) {
+                Some(item) => array.push(item),
+                None if array.len() >= least => break,
+                None => return None,
+            }
+        }
+        Some(array.into())
+    }
+
+    /// How deep the smallest value is nested, if there is a finite one.
+    fn height(&mut self, schema: &Value) -> Option<usize> {
+        (1..=MAX_DEPTH).find(|depth| self.ends_within(schema, *depth))
+    }
+
+    fn ends_within(&mut self, schema: &Value, depth: usize) -> bool {
+        if depth == 0 {
+            return false;
+        }
+        let key = (schema.clone(), depth);
+        if let Some(known) = self.heights.get(&key) {
+            return *known;
+        }
+        let ends = alternatives(schema, self.definitions)
+            .iter()
+            .any(|one| self.parts(one).iter().all(|part| self.ends_within(part, depth - 1)));
+        self.heights.insert(key, ends);
+        ends
+    }
+
+    /// The schemas of what a value cannot do without.
+    fn parts(&self, schema: &Value) -> Vec<Value> {
+        if schema.get("const").is_some() || candidates::given(schema).is_some() {
+            return Vec::new();
+        }
+        let names = schema["required"].as_array().into_iter().flatten();
+        let fields = names.filter_map(|name| schema["properties"].get(name.as_str()?));
+        let prefix = schema["prefixItems"].as_array().into_iter().flatten();
+        let least = schema["minItems"].as_u64().unwrap_or(0);
+        let item = schema.get("items").filter(|_| least > prefix.clone().count() as u64);
+        fields.chain(prefix).chain(item).cloned().collect()
+    }
+}

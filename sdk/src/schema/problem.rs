@@ -1,0 +1,141 @@
+//! Why events cannot be described.
+
+use std::fmt;
+
+use crate::event::EventType;
+use crate::event::definition::EventDefinition;
+
+/// Why no document can be made of a program's events, or why their lock cannot be
+/// checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaError {
+    /// The problems, at most one of each event.
+    pub problems: Vec<SchemaProblem>,
+}
+
+impl std::error::Error for SchemaError {}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with one event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaProblem {
+    /// The event's type refuses every value that was made from its schema.
+    #[error(
+        "no example of {event_type} (version {version}) can be made from its schema: {pointer}: {reason}; \
+         give the type or the field an example with `#[schemars(example = …)]`; \
+         or, if `with` or `deserialize_with` changes the form of the field, \
+         name a type of that form with `#[schemars(with = \"…\")]`"
+    )]
+    NoExample {
+        /// The event's type.
+        event_type: EventType,
+        /// Version of its data.
+        version: u16,
+        /// Where in the event, as a JSON pointer.
+        pointer: String,
+        /// Why the type refused the value.
+        reason: String,
+    },
+    /// The event's type writes something that its schema does not allow.
+    #[error(
+        "what {event_type} (version {version}) writes at {pointer} contradicts its schema: {reason}; \
+         correct the schema: name a type of the form that is written with `#[schemars(with = \"…\")]`, \
+         or change the rule that the value violates"
+    )]
+    ContradictsSchema {
+        /// The event's type.
+        event_type: EventType,
+        /// Version of its data.
+        version: u16,
+        /// Where in the event, as a JSON pointer.
+        pointer: String,
+        /// What the schema does not allow.
+        reason: String,
+    },
+    /// The event's type cannot read what it writes itself.
+    #[error(
+        "{event_type} (version {version}) cannot read its own output at {pointer}: {reason}; \
+         add `#[serde(default)]` to a field that may not be written, \
+         and let `Serialize` and `Deserialize` use the same form"
+    )]
+    UnreadableOutput {
+        /// The event's type.
+        event_type: EventType,
+        /// Version of its data.
+        version: u16,
+        /// Where in the event, as a JSON pointer.
+        pointer: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// A schema refers to a definition that does not exist.
+    #[error(
+        "the schema of {event_type} (version {version}) refers to `{reference}`, which is not one of its definitions; \
+         get the schema of a type inside it from `SchemaGenerator::subschema_for`"
+    )]
+    UnresolvedReference {
+        /// The event's type.
+        event_type: EventType,
+        /// Version of its data.
+        version: u16,
+        /// The `$ref`.
+        reference: String,
+    },
+}
+
+/// A pointer into an event and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Mismatch {
+    pub(super) pointer: String,
+    pub(super) reason: String,
+}
+
+impl SchemaProblem {
+    pub(super) fn no_example(definition: &EventDefinition, mismatch: Mismatch) -> Self {
+        Self::NoExample {
+            event_type: definition.event_type(),
+            version: definition.version(),
+            pointer: mismatch.pointer,
+            reason: mismatch.reason,
+        }
+    }
+
+    pub(super) fn contradicts_schema(definition: &EventDefinition, mismatch: Mismatch) -> Self {
+        Self::ContradictsSchema {
+            event_type: definition.event_type(),
+            version: definition.version(),
+            pointer: mismatch.pointer,
+            reason: mismatch.reason,
+        }
+    }
+
+    pub(super) fn unreadable_output(definition: &EventDefinition, mismatch: Mismatch) -> Self {
+        Self::UnreadableOutput {
+            event_type: definition.event_type(),
+            version: definition.version(),
+            pointer: mismatch.pointer,
+            reason: mismatch.reason,
+        }
+    }
+
+    pub(super) fn unresolved(definition: &EventDefinition, reference: String) -> Self {
+        Self::UnresolvedReference {
+            event_type: definition.event_type(),
+            version: definition.version(),
+            reference,
+        }
+    }
+}

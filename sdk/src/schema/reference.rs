@@ -1,0 +1,80 @@
+//! References between schemas: `$ref` holds a JSON Pointer as a URI fragment
+//! (RFC 6901, section 6), so names in it are escaped twice.
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::keywords::children;
+
+/// Where definitions are: in JSON Schema, and in an AsyncAPI document.
+const LOCATIONS: &[&str] = &["#/$defs/", "#/components/schemas/"];
+
+/// The steps of a reference, unescaped. The first is the definition's name.
+fn steps(reference: &Value) -> Option<Vec<String>> {
+    let text = reference.as_str()?;
+    let path = LOCATIONS
+        .iter()
+        .find_map(|location| text.strip_prefix(location))?;
+    let unescaped = |step: &str| {
+        let step = percent_decode_str(step).decode_utf8().ok()?;
+        Some(step.replace("~1", "/").replace("~0", "~"))
+    };
+    path.split('/').map(unescaped).collect()
+}
+
+/// The name of the definition that a reference leads to or into.
+pub(super) fn name(reference: &Value) -> Option<String> {
+    steps(reference)?.into_iter().next()
+}
+
+/// The schema that a reference leads to.
+pub(super) fn target<'a>(
+    reference: &Value,
+    definitions: &'a Map<String, Value>,
+) -> Option<&'a Value> {
+    let mut steps = steps(reference)?.into_iter();
+    let mut found = definitions.get(&steps.next()?)?;
+    for step in steps {
+        found = match found {
+            Value::Object(members) => members.get(&step)?,
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(found)
+}
+
+/// Collects the definitions that `schema` refers to, directly or through other
+/// definitions.
+///
+/// # Errors
+///
+/// The first reference that leads to nothing.
+pub(super) fn collect(
+    schema: &Value,
+    definitions: &Map<String, Value>,
+    found: &mut Map<String, Value>,
+) -> Result<(), String> {
+    let mut pending = vec![schema];
+    while let Some(schema) = pending.pop() {
+        pending.extend(children(schema));
+        let Some(reference) = schema.get("$ref") else {
+            continue;
+        };
+        let unresolved = || reference.as_str().unwrap_or_default().to_owned();
+        target(reference, definitions).ok_or_else(unresolved)?;
+        let name = name(reference).ok_or_else(unresolved)?;
+        if let Some(definition) = definitions.get(&name)
+            && !found.contains_key(&name)
+        {
+            found.insert(name, definition.clone());
+            pending.push(definition);
+        }
+    }
+    Ok(())
+}
+
+/// The JSON pointer of the member `name` of the object at `pointer`.
+pub(super) fn member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
