@@ -52,7 +52,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
                 .map_err(|e| Failure::environment("reading the document", &e))?;
             text
         }
-        program => schema::document_of(program, &lock)
+        program => schema::run_program(program, &lock)
             .map_err(|e| Failure::environment("running the program", &e))?,
     };
     let mode = if update {
