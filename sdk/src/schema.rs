@@ -265,8 +265,7 @@ impl Described {
             let found = incompatibility::incompatibilities(&bare(written), &bare(read));
             // A type may ignore a field that it writes, and may write less than its
             // schema allows.
-            let is_fault =
-                |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
+            let is_fault = |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
             if let Some(found) = found.into_iter().find(|found| is_fault(&found.fault)) {
                 let mismatch = Mismatch {
                     pointer: format!("/Data{}", found.pointer),

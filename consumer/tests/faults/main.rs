@@ -105,7 +105,7 @@ fn main() -> ExitCode {
             Arguments::Worker => {
                 let config = WorkerConfig::from_env().unwrap();
                 log::init(config.config.log);
-                worker::run(config, stop_signal().unwrap()).await;
+                worker::run(config, stop_signal().unwrap()).await.unwrap();
                 ExitCode::SUCCESS
             }
             Arguments::Run(run) => run_all(run).await,

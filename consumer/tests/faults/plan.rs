@@ -193,19 +193,19 @@ impl Plan {
             Kind::CutAfter => Fault::CutAfter,
             Kind::Truncated => Fault::Truncate,
             Kind::SentTwice => Fault::Twice,
-            Kind::Answered500 if dynamodb => Fault::Answer(
+            Kind::Answered500 if dynamodb => Fault::Respond(
                 500,
                 r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"by plan"}"#,
             ),
             Kind::Answered500 => {
-                Fault::Answer(500, r#"{"__type":"InternalFailure","message":"by plan"}"#)
+                Fault::Respond(500, r#"{"__type":"InternalFailure","message":"by plan"}"#)
             }
-            Kind::Answered503 => Fault::Answer(
+            Kind::Answered503 => Fault::Respond(
                 503,
                 r#"{"__type":"ServiceUnavailable","message":"by plan"}"#,
             ),
             Kind::Throttled if dynamodb => crate::proxy::THROTTLED,
-            Kind::Throttled => Fault::Answer(
+            Kind::Throttled => Fault::Respond(
                 400,
                 r#"{"__type":"com.amazonaws.sqs#RequestThrottled","message":"by plan"}"#,
             ),

@@ -9,7 +9,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
 use domain_events::{CausationId, CorrelationId, Durability, EmitError, EmitFuture, Receipt, Sdk};
-use domain_events_consumer::clients;
+use domain_events_consumer::__internals as clients;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

@@ -7,10 +7,14 @@ use crate::event::Context;
 use crate::event::{Emitter, EmitterId, EmitterType};
 use crate::publisher::Sdk;
 use crate::publisher::buffer::batch::Limits;
+use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::group_name;
 use crate::publisher::error::BuildError;
-use crate::publisher::retry::Retry;
-use crate::publisher::sender::{Sender, Settings};
+use crate::publisher::retry::RetryPolicy;
+use crate::publisher::runtime::PublisherThread;
+use crate::publisher::sender::{Sender, SenderSettings};
+#[cfg(feature = "spool")]
+use crate::publisher::spool::Spool;
 use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
 
@@ -46,7 +50,7 @@ pub struct SdkBuilder {
     linger: Duration,
     packing: bool,
     tenant: Option<String>,
-    retry: Retry,
+    retry: RetryPolicy,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
 }
@@ -63,7 +67,7 @@ impl SdkBuilder {
             linger: Duration::ZERO,
             packing: false,
             tenant: None,
-            retry: Retry::default(),
+            retry: RetryPolicy::default(),
             #[cfg(feature = "spool")]
             spool: None,
         }
@@ -178,52 +182,83 @@ impl SdkBuilder {
     /// Dropping the future leaves nothing behind.
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = self.problems();
+        let thread = match PublisherThread::start() {
+            Ok(thread) => thread,
+            Err(error) => {
+                problems.push(format!("the publisher's thread cannot be started: {error}"));
+                return Err(BuildError::new(problems));
+            }
+        };
         let client = match &self.client {
             Some(client) => Some(client.clone()),
-            None => sqs::client(&self.queue_url)
-                .await
-                .map_err(|problem| problems.push(problem))
-                .ok(),
+            None => {
+                let queue_url = self.queue_url.clone();
+                let client = thread
+                    .run(async move { sqs::client(&queue_url).await })
+                    .await;
+                match client {
+                    Some(client) => client.map_err(|problem| problems.push(problem)).ok(),
+                    None => {
+                        problems.push("loading the AWS configuration panicked".to_owned());
+                        None
+                    }
+                }
+            }
         };
         match client {
             Some(client) if problems.is_empty() => {
                 let queue = SqsQueue::new(client, self.queue_url.clone());
-                self.build_on(Arc::new(queue))
+                self.build_with(Arc::new(queue), thread)
             }
             _ => Err(BuildError::new(problems)),
         }
     }
 
-    /// Makes the emitter on any transport.
+    /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
+    #[cfg(test)]
+    pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
+        self.build_with(transport, PublisherThread::start().unwrap())
+            .unwrap()
+    }
+
+    /// Builds a publisher whose tasks run on the runtime of the test.
+    #[cfg(test)]
     pub(crate) fn build_on(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
-        let settings = Settings {
+        self.build_with(transport, PublisherThread::of_caller())
+    }
+
+    pub(crate) fn build_with(
+        self,
+        transport: Arc<dyn Transport>,
+        thread: PublisherThread,
+    ) -> Result<Sdk, BuildError> {
+        let settings = SenderSettings {
             fifo: self.is_fifo(),
             limits: Limits {
                 pack_bytes: self.packing.then_some(BILLING_UNIT),
                 ..Limits::SQS
             },
             max_in_flight: self.max_in_flight,
-            max_events: self.max_events,
-            max_bytes: self.max_bytes,
             linger: self.linger,
             retry: self.retry,
         };
+        let in_flight = Arc::new(InFlight::new(self.max_events, self.max_bytes));
         #[cfg(feature = "spool")]
-        let spool = match self
-            .spool
-            .as_deref()
-            .map(crate::publisher::spool::Spool::open)
-        {
-            Some(Ok(spool)) => Some(spool),
-            Some(Err(error)) => {
-                let problem = format!("the spool cannot be opened: {}", error.explain());
-                return Err(BuildError::new(vec![problem]));
-            }
+        let spool = match self.spool.as_deref() {
+            Some(dir) => match Spool::open(dir, in_flight.clone()) {
+                Ok(spool) => Some(Arc::new(spool)),
+                Err(error) => {
+                    let problem = format!("the spool cannot be opened: {}", error.explain());
+                    return Err(BuildError::new(vec![problem]));
+                }
+            },
             None => None,
         };
         let sender = Sender::new(
             settings,
             transport,
+            in_flight,
+            thread,
             #[cfg(feature = "spool")]
             spool,
         );

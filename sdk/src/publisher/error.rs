@@ -82,7 +82,7 @@ pub enum EmitError {
         /// The event.
         envelope: Envelope,
         /// What failed.
-        source: crate::publisher::SpoolError,
+        source: crate::publisher::spool::error::SpoolError,
     },
 }
 

@@ -7,166 +7,138 @@
 //! or on disk with a caller who has a receipt.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::publisher::buffer::in_flight::InFlight;
+use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
-use crate::publisher::sender::Sender;
+use crate::publisher::runtime::PublisherThread;
 
 mod drain;
+pub(crate) mod error;
 mod journal;
+pub(crate) mod outlet;
 
 use drain::{Drain, FIRST_WAIT};
+use error::SpoolError;
 use journal::{Journal, Record};
+use outlet::Outlet;
 
-/// Bytes that one round holds in memory, next to what the emitter may hold.
+/// Bytes that one round holds in memory, next to what the publisher may hold.
 const ROUND_BYTES: usize = 8 * 1024 * 1024;
 
-/// Why the spool could not take an event, or be opened.
-#[derive(Debug, Clone)]
-pub struct SpoolError(Arc<dyn std::error::Error + Send + Sync>);
-
-impl SpoolError {
-    fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(Arc::from(source.into()))
-    }
-
-    pub(crate) fn explain(&self) -> String {
-        self.0.to_string()
-    }
-}
-
-impl fmt::Display for SpoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the spool's journal failed")
-    }
-}
-
-impl std::error::Error for SpoolError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0)
-    }
-}
-
-/// The spool of one emitter.
+/// The spool of one publisher.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    work: mpsc::UnboundedSender<Work>,
-    stored: Arc<AtomicU64>,
+    commands: mpsc::UnboundedSender<Command>,
+    shared: Arc<Shared>,
+}
+
+/// What the spool, its drain and the journal's thread share.
+#[derive(Debug)]
+struct Shared {
+    in_flight: Arc<InFlight>,
+    /// Events on disk, as the journal's thread counted them after its last command.
+    /// It is never computed from requests: a write that is reported as failed may
+    /// have been done.
+    stored: AtomicU64,
+    state: Mutex<SpoolState>,
     closed: AtomicBool,
-    /// Whoever pauses between two rounds has to look again.
+    /// Ends a pause between two rounds.
     hurry: Notify,
-    /// The journal holds less, or nothing sends from it any more.
+    /// The journal holds less, or the drain has ended.
     changed: Notify,
 }
 
-/// What the sender's state knows of the spool.
 #[derive(Debug, Default)]
-pub(crate) struct Spooling {
-    /// Events on disk, as the journal's thread counted them after its last work. It
-    /// is never reckoned from what was asked: work that is reported as failed may
-    /// have been done.
-    stored: Arc<AtomicU64>,
-    /// Those on their way to it, by number. They are kept here and not by the
-    /// journal's thread, so that they have an answer whatever becomes of it.
-    coming: HashMap<u64, Vec<Pending>>,
+struct SpoolState {
+    /// Events that are being written, by number. They are kept here and not by the
+    /// journal's thread, so that they get an outcome whatever happens to it.
+    writing: HashMap<u64, Vec<Pending>>,
     next_number: u64,
     draining: bool,
 }
 
-impl Spooling {
-    /// Whether new events go to the spool.
-    pub(crate) fn is_on(&self) -> bool {
-        // In this order: they are counted as stored before they have come.
-        !self.coming.is_empty() || self.stored() > 0
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, SpoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn stored(&self) -> u64 {
+    fn stored(&self) -> u64 {
         self.stored.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn of(spool: Option<&Spool>) -> Self {
-        Self {
-            stored: spool.map(|spool| spool.stored.clone()).unwrap_or_default(),
-            ..Self::default()
-        }
+    fn is_on(&self, state: &SpoolState) -> bool {
+        // In this order: events are counted as stored before they leave `writing`.
+        !state.writing.is_empty() || self.stored() > 0
     }
 
-    /// Counts in events that are to be written.
-    fn writing(&mut self, events: Vec<Pending>) -> u64 {
-        self.next_number += 1;
-        self.coming.insert(self.next_number, events);
-        self.next_number
-    }
-
-    /// The events that were to be written under this number.
-    pub(crate) fn written(&mut self, number: u64) -> Vec<Pending> {
-        self.coming.remove(&number).unwrap_or_default()
-    }
-
-    /// Takes all events that are still on their way to the disk.
-    pub(crate) fn give_up(&mut self) -> Vec<Pending> {
-        self.coming.drain().flat_map(|(_, events)| events).collect()
-    }
-
-    fn start_draining(&mut self) -> bool {
-        self.is_on() && !std::mem::replace(&mut self.draining, true)
+    fn start_draining(&self) -> bool {
+        let mut state = self.state();
+        self.is_on(&state) && !std::mem::replace(&mut state.draining, true)
     }
 
     /// Ends the draining if there is nothing left.
-    fn end_draining(&mut self) -> bool {
-        self.draining = self.is_on();
-        !self.draining
+    fn end_draining(&self) -> bool {
+        let mut state = self.state();
+        state.draining = self.is_on(&state);
+        !state.draining
+    }
+
+    /// Completes the events that were to be written under this number.
+    fn written(&self, number: u64, result: &Result<(), SpoolError>) {
+        let events = self.state().writing.remove(&number).unwrap_or_default();
+        let outcome = match result {
+            Ok(()) => MessageOutcome::Spooled,
+            Err(error) => MessageOutcome::SpoolFailed(error.clone()),
+        };
+        self.in_flight.complete([(events, outcome)]);
+        self.changed.notify_waiters();
     }
 }
 
-/// What the journal's thread is asked to do.
-enum Work {
-    Append(Writing),
+/// A command to the journal's thread.
+enum Command {
+    Append(PendingWrite),
     Read(usize, oneshot::Sender<Result<Vec<Record>, SpoolError>>),
-    /// What was sent and what was refused.
-    Remove(
-        Arc<Sender>,
-        Vec<u64>,
-        Vec<u64>,
-        oneshot::Sender<Result<(), SpoolError>>,
-    ),
-    /// Is answered when all that was asked before is done.
+    /// The numbers of sent and of refused events.
+    Remove(Vec<u64>, Vec<u64>, oneshot::Sender<Result<(), SpoolError>>),
+    /// Is answered when all earlier commands are done.
     Sync(oneshot::Sender<()>),
-    /// The last work: the folder is another emitter's, once this is answered.
+    /// The last command. After its answer another publisher may use the folder.
     Close(oneshot::Sender<()>),
     #[cfg(test)]
     Run(Box<dyn FnOnce(&mut Journal) + Send>),
 }
 
-/// Events that are to be written, of which the sender keeps all but this. When
-/// it goes without a result, their callers get an error.
-pub(crate) struct Writing {
-    sender: Arc<Sender>,
+/// Events to be written. If it is dropped without a result, their callers get an
+/// error.
+struct PendingWrite {
+    shared: Arc<Shared>,
     number: u64,
     /// Group and body of each.
     events: Vec<(Option<Arc<str>>, String)>,
     answered: bool,
 }
 
-impl Writing {
+impl PendingWrite {
     fn answer(mut self, result: &Result<(), SpoolError>) {
         self.answered = true;
-        self.sender.spooled(self.number, result);
+        self.shared.written(self.number, result);
     }
 }
 
-impl Drop for Writing {
+impl Drop for PendingWrite {
     fn drop(&mut self) {
         if !self.answered {
-            self.sender.spooled(self.number, &Err(ended()));
+            self.shared.written(self.number, &Err(ended()));
         }
     }
 }
@@ -176,91 +148,114 @@ fn ended() -> SpoolError {
 }
 
 impl Spool {
-    pub(crate) fn open(dir: &Path) -> Result<Self, SpoolError> {
+    pub(crate) fn open(dir: &Path, in_flight: Arc<InFlight>) -> Result<Self, SpoolError> {
         let mut journal = Journal::open(dir)?;
-        let stored = Arc::new(AtomicU64::new(journal.len()?));
-        let count = stored.clone();
-        // Unbounded, since the sender's bounds hold until an event is on disk.
-        let (work, mut todo) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            in_flight,
+            stored: AtomicU64::new(journal.len()?),
+            state: Mutex::default(),
+            closed: AtomicBool::new(false),
+            hurry: Notify::new(),
+            changed: Notify::new(),
+        });
+        let count = shared.clone();
+        // Unbounded: an event keeps its capacity until it is on disk.
+        let (commands, mut todo) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("domain-events-spool".to_owned())
             .spawn(move || {
                 while let Some(first) = todo.blocking_recv() {
-                    // A panic is an error of the work at hand. Without the thread
-                    // no event could come in any more, nor what lies here go out.
+                    // A panic is an error of this command. Without the thread no
+                    // event could be written any more, nor be read and sent.
                     let work = || run(&mut journal, first, &mut todo, &count);
                     match catch_unwind(AssertUnwindSafe(work)) {
                         Ok(None) => {}
                         Ok(Some(closed)) => {
                             drop(journal);
-                            // Nobody may be waiting for it.
+                            // The caller may have stopped waiting.
                             let _ = closed.send(());
                             return;
                         }
                         Err(_) => {
-                            tracing::error!("the spool's thread panicked, and goes on");
+                            tracing::error!("the spool's thread panicked; it continues");
                             journal.close();
-                            recount(&mut journal, &count);
+                            recount(&mut journal, &count.stored);
                         }
                     }
                 }
             })
             .map_err(SpoolError::new)?;
-        Ok(Self {
-            work,
-            stored,
-            closed: AtomicBool::new(false),
-            hurry: Notify::new(),
-            changed: Notify::new(),
-        })
+        Ok(Self { commands, shared })
     }
 
-    /// Writes events to the journal, in their order; each caller is answered
-    /// when the disk has its event, or has not. If the journal's thread has
-    /// ended, the drop of what comes back answers them, for which it needs the
-    /// lock that whoever calls this holds.
-    #[must_use = "it must not be dropped under the lock"]
-    pub(crate) fn append(
-        &self,
-        sender: &Arc<Sender>,
-        spooling: &mut Spooling,
-        mut events: Vec<Pending>,
-    ) -> Option<Writing> {
+    /// Whether new events go to the spool.
+    pub(crate) fn is_on(&self) -> bool {
+        self.shared.is_on(&self.shared.state())
+    }
+
+    /// Events on disk.
+    pub(crate) fn stored(&self) -> u64 {
+        self.shared.stored()
+    }
+
+    /// Takes the events whose write has no result yet.
+    pub(crate) fn take_unconfirmed(&self) -> Vec<Pending> {
+        let mut state = self.shared.state();
+        state
+            .writing
+            .drain()
+            .flat_map(|(_, events)| events)
+            .collect()
+    }
+
+    /// Writes events to the journal, in their order, and completes each of them when
+    /// it is on disk or could not be written.
+    pub(crate) fn append(&self, mut events: Vec<Pending>) {
         let bodies = events
             .iter_mut()
-            .map(|e| (e.group().cloned(), e.take_body()));
-        let writing = Writing {
-            sender: sender.clone(),
-            events: bodies.collect(),
-            number: spooling.writing(events),
+            .map(|event| (event.group().cloned(), event.take_body()))
+            .collect();
+        let number = {
+            let mut state = self.shared.state();
+            state.next_number += 1;
+            let number = state.next_number;
+            state.writing.insert(number, events);
+            number
+        };
+        let write = PendingWrite {
+            shared: self.shared.clone(),
+            number,
+            events: bodies,
             answered: false,
         };
-        match self.work.send(Work::Append(writing)) {
-            Err(mpsc::error::SendError(Work::Append(writing))) => Some(writing),
-            _ => None,
-        }
+        // If the journal's thread has ended, this drops the write, which completes
+        // the events.
+        let _ = self.commands.send(Command::Append(write));
     }
 
-    /// Sees to it that what the spool holds is sent.
-    pub(crate) fn drain(&self, sender: &Arc<Sender>) {
-        if !self.is_closed() && sender.spooling(Spooling::start_draining) {
+    /// Starts sending the events of the spool through `outlet`, if it holds any and
+    /// none are being sent.
+    pub(crate) fn drain(&self, outlet: Arc<dyn Outlet>, thread: &PublisherThread) {
+        if !self.is_closed() && self.shared.start_draining() {
             let drain = Drain {
-                work: self.work.clone(),
-                sender: sender.clone(),
+                commands: self.commands.clone(),
+                shared: self.shared.clone(),
+                outlet,
                 ended: false,
             };
-            sender.runtime().spawn(drain.run());
+            thread.spawn(drain.run());
         }
     }
 
-    /// Waits until all that it held has been sent, or somebody closes it.
-    pub(crate) async fn emptied(&self, sender: &Arc<Sender>) {
+    /// Waits until the spool is empty or closed.
+    pub(crate) async fn wait_until_empty(&self) {
         loop {
-            let mut changed = pin!(self.changed.notified());
+            let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            // What sent from it may have ended with its runtime.
-            self.drain(sender);
-            let empty = sender.spooling(|spooling| !spooling.is_on() && !spooling.draining);
+            let empty = {
+                let state = self.shared.state();
+                !self.shared.is_on(&state) && !state.draining
+            };
             if empty || self.is_closed() {
                 return;
             }
@@ -268,66 +263,72 @@ impl Spool {
         }
     }
 
-    /// Ends a pause: after a failure it may be longer than there is time, once the
-    /// sender is closed.
+    /// Ends the pause after a failed round: once a shutdown has begun, it could be
+    /// longer than the time that is left.
     pub(crate) fn hurry(&self) {
-        self.hurry.notify_waiters();
+        self.shared.hurry.notify_waiters();
     }
 
-    pub(crate) fn tell_change(&self) {
-        self.changed.notify_waiters();
-    }
-
-    /// Stops sending, and gives the folder free; what is on disk stays there.
-    /// Returns when all that is to be written there has been.
-    pub(crate) async fn close(&self, sender: &Sender) {
-        self.closed.store(true, Ordering::Relaxed);
+    /// Stops sending and closes the journal. Returns when all writes are done. What
+    /// is on disk stays there.
+    pub(crate) async fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
         self.hurry();
-        self.tell_change();
+        self.shared.changed.notify_waiters();
         let (reply, done) = oneshot::channel();
-        // A round that is under way has still to note what it has sent, and
-        // closes in the end.
-        let _ = self.work.send(match sender.spooling(|s| s.draining) {
-            true => Work::Sync(reply),
-            false => Work::Close(reply),
+        // A round in progress still has to remove what it has sent, and closes the
+        // journal then.
+        let draining = self.shared.state().draining;
+        let _ = self.commands.send(match draining {
+            true => Command::Sync(reply),
+            false => Command::Close(reply),
         });
-        // An error means that somebody has closed it before.
+        // It fails if the journal was closed before.
         let _ = done.await;
     }
 
-    /// Waits for as long, or until there is a hurry: then it is tried as often as
-    /// may be.
-    pub(crate) async fn pause(&self, sender: &Sender, wait: Duration) {
-        let mut hurry = pin!(self.hurry.notified());
-        hurry.as_mut().enable();
-        // Looked at only now: a hurry before was told to nobody, if a round was
-        // under way.
-        let wait = match sender.is_closed() {
-            true => wait.min(FIRST_WAIT),
-            false => wait,
-        };
-        if !self.is_closed() {
-            // Either way it is time to look again.
-            let _ = tokio::time::timeout(wait, hurry).await;
-        }
+    fn is_closed(&self) -> bool {
+        self.shared.is_closed()
     }
 
+    /// Runs something in the journal's thread.
+    #[cfg(test)]
+    pub(crate) fn run(&self, work: impl FnOnce(&mut Journal) + Send + 'static) {
+        assert!(self.commands.send(Command::Run(Box::new(work))).is_ok());
+    }
+
+    /// Ends the journal's thread.
+    #[cfg(test)]
+    pub(crate) async fn end_thread(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.commands.send(Command::Close(reply));
+        self.commands.closed().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
+        self.shared.pause(outlet, wait).await;
+    }
+}
+
+impl Shared {
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Lets the journal's thread do something else.
-    #[cfg(test)]
-    pub(crate) fn run(&self, work: impl FnOnce(&mut Journal) + Send + 'static) {
-        assert!(self.work.send(Work::Run(Box::new(work))).is_ok());
-    }
-
-    /// Ends the journal's thread, as a close by somebody else would.
-    #[cfg(test)]
-    pub(crate) async fn end_thread(&self) {
-        let (reply, _) = oneshot::channel();
-        let _ = self.work.send(Work::Close(reply));
-        self.work.closed().await;
+    /// Waits for this time, or until [`Spool::hurry`] is called.
+    async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
+        let mut hurry = pin!(self.hurry.notified());
+        hurry.as_mut().enable();
+        // Checked after `enable`: a call of `hurry` before had no effect.
+        let wait = match outlet.is_closed() {
+            true => wait.min(FIRST_WAIT),
+            false => wait,
+        };
+        if !self.is_closed() {
+            // Either way it is time for the next round.
+            let _ = tokio::time::timeout(wait, hurry).await;
+        }
     }
 }
 
@@ -336,47 +337,47 @@ impl Spool {
 /// Who waits for the end, if it has come.
 fn run(
     journal: &mut Journal,
-    first: Work,
-    todo: &mut mpsc::UnboundedReceiver<Work>,
-    stored: &AtomicU64,
+    first: Command,
+    todo: &mut mpsc::UnboundedReceiver<Command>,
+    shared: &Shared,
 ) -> Option<oneshot::Sender<()>> {
     let mut next = Some(first);
-    let mut appends: Vec<Writing> = Vec::new();
+    let mut appends: Vec<PendingWrite> = Vec::new();
     while let Some(work) = next.take() {
         match work {
-            Work::Append(writing) => {
+            Command::Append(writing) => {
                 appends.push(writing);
                 next = todo.try_recv().ok();
                 if next.is_none() {
-                    append(journal, std::mem::take(&mut appends), stored);
+                    append(journal, std::mem::take(&mut appends), &shared.stored);
                 }
             }
             other => {
-                append(journal, std::mem::take(&mut appends), stored);
+                append(journal, std::mem::take(&mut appends), &shared.stored);
                 match other {
-                    Work::Read(count, reply) => {
+                    Command::Read(count, reply) => {
                         let records = journal.read(count, ROUND_BYTES);
-                        recount(journal, stored);
+                        recount(journal, &shared.stored);
                         let _ = reply.send(records);
                     }
-                    Work::Remove(sender, sent, refused, reply) => {
+                    Command::Remove(sent, refused, reply) => {
                         let result = journal.remove(&sent, &refused);
                         // Here, and not by who asked: that may be gone.
-                        recount(journal, stored);
-                        sender.spool_changed();
+                        recount(journal, &shared.stored);
+                        shared.changed.notify_waiters();
                         let _ = reply.send(result);
                     }
-                    Work::Sync(reply) => {
+                    Command::Sync(reply) => {
                         // Nobody may be waiting for it.
                         let _ = reply.send(());
                     }
-                    Work::Close(reply) => return Some(reply),
+                    Command::Close(reply) => return Some(reply),
                     #[cfg(test)]
-                    Work::Run(work) => {
+                    Command::Run(work) => {
                         work(journal);
-                        recount(journal, stored);
+                        recount(journal, &shared.stored);
                     }
-                    Work::Append(_) => {}
+                    Command::Append(_) => {}
                 }
             }
         }
@@ -384,7 +385,7 @@ fn run(
     None
 }
 
-fn append(journal: &mut Journal, appends: Vec<Writing>, stored: &AtomicU64) {
+fn append(journal: &mut Journal, appends: Vec<PendingWrite>, stored: &AtomicU64) {
     if appends.is_empty() {
         return;
     }

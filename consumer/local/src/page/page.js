@@ -4,6 +4,8 @@
 
 const MAX_SHOWN = 300;
 const RATE_SECONDS = 10;
+/** Control and formatting characters, except tab and line breaks. */
+const INVISIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/g;
 
 const $ = (id) => document.getElementById(id);
 
@@ -28,10 +30,7 @@ function user(text, className = '') {
 
 /** Replaces characters that cannot be seen, or that change the direction of text. */
 function visible(text) {
-  return text.replace(
-    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/g,
-    (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
-  );
+  return text.replace(INVISIBLE, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
 }
 
 const link = (view, value) => `#${view}/${encodeURIComponent(value)}`;
@@ -127,6 +126,26 @@ function closest(values, pointer) {
   }
 }
 
+/** JSON text on indented lines. Numbers and strings keep their form; other text stays as it is. */
+function indented(text) {
+  const { tokens, error } = scan(text);
+  if (error !== null) return text;
+  let depth = 0;
+  let out = '';
+  tokens.forEach((token, index) => {
+    const previous = tokens[index - 1]?.kind;
+    if (token.kind === 'close') depth -= 1;
+    const isFirst = previous === 'open' && token.kind !== 'close';
+    const isLast = token.kind === 'close' && previous !== 'open';
+    if (isFirst || isLast || previous === 'comma') out += '\n' + '  '.repeat(depth);
+    // In JSON, a character and its escape are the same.
+    out += token.text.replace(INVISIBLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    if (token.kind === 'colon') out += ' ';
+    if (token.kind === 'open') depth += 1;
+  });
+  return out;
+}
+
 /** JSON on indented lines, with the value at `pointer` marked. Other text stays as it is. */
 function formatted(text, pointer = null) {
   const { tokens, values, error } = scan(text);
@@ -135,7 +154,8 @@ function formatted(text, pointer = null) {
     pre.append(user(text));
     return pre;
   }
-  const marked = pointer === null ? null : closest(values, pointer)?.pointer;
+  const marked = pointer === null ? null : closest(values, pointer).pointer;
+  const isMissing = marked !== null && marked !== pointer;
   let depth = 0;
   let target = pre;
   const newline = () => target.append('\n' + '  '.repeat(Math.min(depth, 40)));
@@ -148,12 +168,16 @@ function formatted(text, pointer = null) {
     } else if (previous?.kind === 'open' || previous?.kind === 'comma') {
       newline();
     }
-    if (target === pre && marked !== null && token.pointer === marked && token.kind !== 'close') {
+    if (!isMissing && target === pre && marked !== null && token.pointer === marked && token.kind !== 'close') {
       target = el('mark', { title: 'The rejected part' });
       pre.append(target);
     }
     target.append(el('span', { class: token.kind }, visible(token.text)), token.kind === 'colon' ? ' ' : '');
     if (token.kind === 'open') depth += 1;
+    if (isMissing && token.kind === 'open' && token.pointer === marked) {
+      newline();
+      target.append(el('mark', {}, visible(pointer.slice(marked.length + 1)), ' is missing'));
+    }
     const isWhole = token.kind !== 'open' && token.kind !== 'key';
     if (target !== pre && token.pointer === marked && isWhole) target = pre;
   });
@@ -434,19 +458,20 @@ function editor(message) {
   const form = el('form', { class: 'editor', hidden: true }, area,
     el('div', { class: 'toolbar' },
       el('button', { type: 'submit', class: 'primary' }, 'Send'),
-      el('button', { type: 'button', onclick: () => { area.value = message.body; } }, 'Reset'),
+      el('button', { type: 'button', onclick: () => { area.value = indented(message.body); } }, 'Reset'),
       el('button', { type: 'button', onclick: () => close() }, 'Cancel')),
     note);
   const open = el('button', {
     type: 'button',
     onclick: () => {
-      area.value = message.body;
+      area.value = indented(message.body);
       form.hidden = false;
       open.hidden = true;
       area.focus();
-      const { values } = scan(message.body);
+      const { values } = scan(area.value);
       const value = message.pointer === null ? null : closest(values, message.pointer);
-      if (value) area.setSelectionRange(value.start, value.end);
+      if (value?.pointer === message.pointer) area.setSelectionRange(value.start, value.end);
+      else if (value) area.setSelectionRange(value.start + 1, value.start + 1);
     },
   }, 'Edit and send again');
   const close = () => {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::SpoolError;
 use super::journal::Record;
-use super::{SpoolError, Spooling, Work, ended};
+use super::outlet::Outlet;
+use super::{Command, Shared, ended};
 use crate::event::EventId;
 use crate::event::envelope::Envelope;
 use crate::publisher::buffer::pending::{Pending, group_of};
 use crate::publisher::error::EmitError;
-use crate::publisher::sender::Sender;
 use crate::wire;
 
 /// Events that are sent from the spool before their outcomes are looked at.
@@ -24,38 +25,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Sends the journal's events, from the front, until there are none.
 pub(super) struct Drain {
-    pub(super) work: mpsc::UnboundedSender<Work>,
-    pub(super) sender: Arc<Sender>,
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) outlet: Arc<dyn Outlet>,
     pub(super) ended: bool,
 }
 
-/// It may end with its runtime. The one in which the emitter was built may live on,
-/// and if it does not, the next append starts another. If the spool was closed
-/// meanwhile, whoever closed it has left the end to us.
+/// A close during a round leaves closing the journal to this.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
-            self.sender.spooling(|spooling| spooling.draining = false);
+            self.shared.state().draining = false;
         }
-        let Some(spool) = self.sender.spool() else {
-            return;
-        };
-        if spool.is_closed() {
+        if self.shared.is_closed() {
             let (reply, _) = oneshot::channel();
-            let _ = self.work.send(Work::Close(reply));
-        } else if !self.ended && !std::thread::panicking() {
-            self.sender.go_on_at_home();
+            let _ = self.commands.send(Command::Close(reply));
         }
-        spool.tell_change();
+        self.shared.changed.notify_waiters();
     }
 }
 
 impl Drain {
     pub(super) async fn run(mut self) {
-        let sender = self.sender.clone();
         let (mut count, mut wait, mut nothing) = (PROBE, FIRST_WAIT, false);
-        while let Some(spool) = sender.spool().filter(|spool| !spool.is_closed()) {
-            let round = self.round(&sender, count).await;
+        while !self.shared.is_closed() {
+            let round = self.round(count).await;
             let again = std::mem::replace(&mut nothing, matches!(round, Ok(Round::Nothing)));
             match round {
                 Ok(Round::Empty) => {
@@ -64,37 +58,37 @@ impl Drain {
                 }
                 // The disk fails at what comes; that is no reason to ask it all
                 // the time.
-                Ok(Round::Nothing) if again => spool.pause(&sender, FIRST_WAIT).await,
+                Ok(Round::Nothing) if again => self.shared.pause(&*self.outlet, FIRST_WAIT).await,
                 Ok(Round::Nothing) => {}
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
                 Ok(Round::Failed) => {
                     count = PROBE;
                     let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-                    spool.pause(&sender, jittered).await;
+                    self.shared.pause(&*self.outlet, jittered).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
-                    spool.pause(&sender, LONGEST_WAIT).await;
+                    self.shared.pause(&*self.outlet, LONGEST_WAIT).await;
                 }
             }
         }
     }
 
     /// Sends the first events through the sender, and removes what SQS took.
-    async fn round(&self, sender: &Arc<Sender>, count: usize) -> Result<Round, SpoolError> {
-        let records = self.ask(|reply| Work::Read(count, reply)).await?;
+    async fn round(&self, count: usize) -> Result<Round, SpoolError> {
+        let records = self.ask(|reply| Command::Read(count, reply)).await?;
         if records.is_empty() {
             // What is counted and not on disk yet is behind us in the thread's
             // work: the next round waits for it there.
-            let empty = sender.spooling(Spooling::end_draining);
+            let empty = self.shared.end_draining();
             return Ok(if empty { Round::Empty } else { Round::Nothing });
         }
         let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             let number = record.number;
-            match revive(sender, &record) {
-                Some(event) => given.push((number, sender.give_from_spool(event))),
+            match revive(&*self.outlet, &record) {
+                Some(event) => given.push((number, self.outlet.clone().send_spooled(event))),
                 None => {
                     // Whoever emitted it has a receipt, so that this is the one
                     // place to tell it.
@@ -123,17 +117,17 @@ impl Drain {
                 _ => failed = true,
             }
         }
-        self.ask(|reply| Work::Remove(sender.clone(), sent, refused, reply))
+        self.ask(|reply| Command::Remove(sent, refused, reply))
             .await?;
         Ok(if failed { Round::Failed } else { Round::Sent })
     }
 
     async fn ask<T>(
         &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Work,
+        work: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Command,
     ) -> Result<T, SpoolError> {
         let (reply, answer) = oneshot::channel();
-        let _ = self.work.send(work(reply));
+        let _ = self.commands.send(work(reply));
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
@@ -152,7 +146,7 @@ fn is_request(error: &EmitError) -> bool {
 }
 
 /// An event as it was; `None` if the journal holds what is none.
-fn revive(sender: &Arc<Sender>, record: &Record) -> Option<Pending> {
+fn revive(sender: &dyn Outlet, record: &Record) -> Option<Pending> {
     let unnamed = EventId::from_static("unnamed");
     let mut events = wire::decode(&record.body, &unnamed).ok()?;
     let envelope: Envelope = events.pop()?.outcome.ok()?;

@@ -8,7 +8,7 @@ use redb::{
     TableDefinition,
 };
 
-use super::SpoolError;
+use super::error::SpoolError;
 
 /// Group (empty for none) and body of each event, by its number.
 type Table = TableDefinition<'static, u64, (&'static str, &'static str)>;

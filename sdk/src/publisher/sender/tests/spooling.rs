@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::publisher::buffer::pending::{Outcome, Pending};
+use crate::publisher::spool::outlet::Outlet as _;
 use crate::{Durability, EmitError};
 
 /// Long enough for anything that does not hang.
@@ -39,7 +40,7 @@ impl Drop for Folder {
 fn give_from_spool(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
     let mut event = Pending::new(event(id), None).unwrap();
     event.from_spool = true;
-    sdk.sender().give_from_spool(event)
+    sdk.sender().clone().send_spooled(event)
 }
 
 /// A queue of which the first request is accepted, slowly, and no other is.
@@ -131,7 +132,7 @@ async fn a_journal_that_panics_or_has_ended_fails_events_and_keeps_no_room() {
             sdk.flush().await;
         };
         timeout(AT_MOST, emits).await.expect("something hangs");
-        assert_eq!(sdk.sender().pending(), 0);
+        assert_eq!(sdk.sender().in_flight().pending(), 0);
         let report = timeout(AT_MOST, sdk.shutdown(Duration::ZERO))
             .await
             .unwrap();
@@ -153,7 +154,7 @@ async fn a_spool_does_not_pause_for_long_once_a_shutdown_has_begun() {
         tokio::spawn(async move {
             let start = Instant::now();
             let pause = sender.spool().unwrap();
-            pause.pause(&sender, Duration::from_secs(30)).await;
+            pause.pause(&*sender, Duration::from_secs(30)).await;
             start.elapsed()
         })
     };
@@ -202,7 +203,7 @@ async fn what_the_disk_has_not_confirmed_at_the_deadline_is_in_no_safe_place() {
         let error = task.await.unwrap().unwrap_err();
         assert!(matches!(error, EmitError::Interrupted { .. }), "{error:?}");
     }
-    assert_eq!(sdk.sender().pending(), 0);
+    assert_eq!(sdk.sender().in_flight().pending(), 0);
     let_go.send(()).unwrap();
 }
 
@@ -320,7 +321,7 @@ async fn an_event_of_the_spool_that_cannot_be_read_is_told() {
         .unwrap();
     let spool = sdk.sender().spool().unwrap();
     spool.run(|journal| journal.append([(None, "nonsense")].into_iter()).unwrap());
-    while !sdk.sender().spooling(|spooling| spooling.is_on()) {
+    while !spool.is_on() {
         sleep(Duration::from_millis(1)).await;
     }
     let report = sdk.shutdown(AT_MOST).await;
@@ -330,36 +331,4 @@ async fn an_event_of_the_spool_that_cannot_be_read_is_told() {
         told.starts_with("ERROR:") && told.contains("number=0"),
         "{told}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_spool_that_drains_in_a_runtime_that_ends_goes_on_in_that_of_the_emitter() {
-    let folder = Folder::new("runtime");
-    let down = Arc::new(AtomicBool::new(true));
-    let outage = down.clone();
-    let fake = Fake::new(move |_, messages| match outage.load(Ordering::SeqCst) {
-        true => (Duration::ZERO, Err(unavailable())),
-        false => (Duration::ZERO, Ok(all(messages))),
-    });
-    let sdk = builder(false)
-        .spool(&folder.0)
-        .build_on(fake.clone())
-        .unwrap();
-    let emitting = sdk.clone();
-    let thread = std::thread::spawn(move || {
-        let ends = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        ends.block_on(emitting.emit_envelope(event("a")))
-    });
-    let emitted = thread.join().unwrap().unwrap();
-    assert_eq!(emitted.durability, Durability::Spool);
-    down.store(false, Ordering::SeqCst);
-    let sent = async {
-        while fake.accepted().is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(AT_MOST, sent).await.expect("nobody sends it");
 }

@@ -1,4 +1,5 @@
-//! Where the benches send to: the embedded endpoint, near or far, and a sink.
+//! The endpoints of the benches: the embedded one, with or without added latency, and
+//! a sink.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,13 +57,13 @@ impl Endpoint {
         self.queue.clone()
     }
 
-    /// Requests that went through; known for what is [`delayed`].
+    /// Requests so far; counted by a [`delayed`] endpoint only.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }
 
-/// A road to `endpoint` on which each response takes `added` longer.
+/// A proxy before `endpoint` that delays each response by `added`.
 pub async fn delayed(endpoint: Endpoint, added: Duration) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -87,7 +88,7 @@ async fn relay(near: TcpStream, far: TcpStream, added: Duration, requests: Arc<A
     });
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = far_in.read(&mut buffer).await {
-        // A response begins with its status line; what follows is of the same.
+        // A response begins with its status line; other reads continue it.
         if buffer.starts_with(b"HTTP/1.1") {
             requests.fetch_add(1, Ordering::Relaxed);
             if !added.is_zero() {
@@ -100,7 +101,7 @@ async fn relay(near: TcpStream, far: TcpStream, added: Duration, requests: Arc<A
     }
 }
 
-/// Accepts batches and forgets them.
+/// Accepts batches and discards them.
 pub struct Sink;
 
 impl Sink {
@@ -111,7 +112,7 @@ impl Sink {
         let count = requests.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(swallow(stream, count.clone()));
+                tokio::spawn(discard(stream, count.clone()));
             }
         });
         Endpoint {
@@ -122,7 +123,7 @@ impl Sink {
     }
 }
 
-async fn swallow(mut stream: TcpStream, requests: Arc<AtomicUsize>) {
+async fn discard(mut stream: TcpStream, requests: Arc<AtomicUsize>) {
     let mut buffer = Vec::new();
     loop {
         let head = buffer

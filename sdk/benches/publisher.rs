@@ -1,10 +1,10 @@
-//! The emitter and its alternatives, side by side in one run.
+//! The publisher and its alternatives, side by side in one run.
 //!
-//! `cargo bench -p domain-events-examples --bench emitter`; with an argument,
+//! `cargo bench -p domain-events-benches` runs everything. With an argument, it runs
 //! only the parts whose name contains it: `encode`, `load`, `idle`, `memory`.
 
 #![forbid(unsafe_code)]
-// A bench tells by printing, and fails by a panic.
+// A bench prints its results, and panics on failure.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::alloc::System;
@@ -82,7 +82,7 @@ fn order(n: usize) -> OrderPlaced {
     }
 }
 
-/// The same JSON, as one would write it by hand.
+/// The same JSON from a struct written by hand.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ByHand<'a> {
@@ -109,7 +109,7 @@ fn main() {
             .build()
             .unwrap()
     };
-    // Before what fills endpoints of this process with messages.
+    // First, because later parts fill endpoints of this process with messages.
     if wanted("memory") {
         runtime().block_on(memory());
     }
@@ -121,11 +121,11 @@ fn main() {
     }
 }
 
-/// What each of three calls costs: the median of its nanoseconds, its
-/// allocations, and the median of what the first takes of its time.
+/// The cost of each of three calls: the median of its nanoseconds, its allocations,
+/// and the median ratio of the first call's time to its time.
 ///
-/// They take turns, and a ratio is one of neighbours in time, so that what else
-/// the machine does counts little.
+/// The calls take turns, and each ratio is of two adjacent measurements, so that
+/// other load on the machine has little effect.
 fn costs(mut calls: [&mut dyn FnMut(); 3]) -> [(f64, f64, f64); 3] {
     const ROUNDS: usize = 201;
     const CALLS: usize = 400;
@@ -217,7 +217,7 @@ fn client(url: &str) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-async fn emitter(endpoint: &Endpoint, packing: bool) -> Sdk {
+async fn publisher(endpoint: &Endpoint, packing: bool) -> Sdk {
     Sdk::builder(endpoint.queue(), Emitter::system("billing").unwrap())
         .sqs_client(client(endpoint.url()))
         .max_in_flight(IN_FLIGHT)
@@ -230,11 +230,11 @@ async fn emitter(endpoint: &Endpoint, packing: bool) -> Sdk {
 async fn idle() {
     const CALLS: usize = 4_000;
     let endpoint = Endpoint::start().await;
-    let sdk = emitter(&endpoint, false).await;
+    let sdk = publisher(&endpoint, false).await;
     let raw = client(endpoint.url());
     let body = body(1);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // Turn by turn, so that both meet the same machine.
+    // In turns, so that both run under the same conditions.
     for n in 0..CALLS {
         let start = Instant::now();
         sdk.emit(order(n)).await.unwrap();
@@ -268,7 +268,7 @@ fn body(n: usize) -> String {
     wire::encode(&Envelope::new(&order(n), &context).unwrap()).unwrap()
 }
 
-/// Runs `work` in as many tasks until `events` are done; events a second.
+/// Runs `work` in this many tasks until `events` are done. Returns events a second.
 async fn rate<F: Future<Output = usize> + Send + 'static>(
     tasks: usize,
     events: usize,
@@ -285,7 +285,7 @@ async fn rate<F: Future<Output = usize> + Send + 'static>(
                     if n >= events {
                         return 0;
                     }
-                    // Each call says how many events it was.
+                    // Each call returns the number of its events.
                     let more = work(n).await - 1;
                     left.fetch_add(more, Ordering::Relaxed);
                 }
@@ -311,7 +311,7 @@ async fn load() {
         } else {
             (100_000, 10_000)
         };
-        // Turn by turn, of which the medians count.
+        // In turns; the medians are printed.
         let mut rates: [Vec<f64>; 4] = Default::default();
         let mut requests = [0.0; 4];
         for _ in 0..ROUNDS {
@@ -339,7 +339,7 @@ async fn load() {
             "one `SendMessage` an event, raw",
         ];
         for (kind, name) in names.iter().enumerate() {
-            // Of neighbours in time, since a machine has other things to do.
+            // Of adjacent measurements, because the machine has other load.
             let ratios = rates[0]
                 .iter()
                 .zip(&rates[kind])
@@ -356,7 +356,7 @@ async fn load() {
 }
 
 async fn ours(endpoint: &Endpoint, events: usize, packing: bool) -> f64 {
-    let sdk = emitter(endpoint, packing).await;
+    let sdk = publisher(endpoint, packing).await;
     rate(TASKS, events, move |n| {
         let emission = sdk.emit(order(n));
         async move {
@@ -400,14 +400,14 @@ async fn singles(endpoint: &Endpoint, events: usize) -> f64 {
     .await
 }
 
-/// A million events through one emitter. The endpoint keeps none, so that all
-/// memory is the emitter's.
+/// A million events through one publisher. The endpoint keeps none, so all memory is
+/// the publisher's.
 async fn memory() {
     const EVENTS: usize = 1_000_000;
     let sink = Sink::start().await;
-    let sdk = emitter(&sink, false).await;
+    let sdk = publisher(&sink, false).await;
     println!(
-        "## memory: {EVENTS} events through one emitter\n\n| events | resident now | peak |\n|---|---|---|"
+        "## memory: {EVENTS} events through one publisher\n\n| events | resident now | peak |\n|---|---|---|"
     );
     let print = |events: usize| {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
