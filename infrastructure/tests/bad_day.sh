@@ -26,7 +26,9 @@ ok() {
 # A folder with the module and a deployment's variables.
 deployment() { # FOLDER NAME REGION
   copy_module "$temporary/$1"
-  printf 'name = "%s"\nregion = "%s"\narchitecture = "%s"\n' "$2" "$3" "$arch" >"$temporary/$1/infrastructure/terraform.tfvars"
+  sed -e "s/^name .*/name = \"$2\"/" -e "s/^region .*/region = \"$3\"/" "$infrastructure/terraform.tfvars.example" \
+    >"$temporary/$1/infrastructure/terraform.tfvars"
+  echo "architecture = \"$arch\"" >>"$temporary/$1/infrastructure/terraform.tfvars"
 }
 in_folder() { # FOLDER SCRIPT ARGUMENTS...
   "$temporary/$1/infrastructure/$2" "${@:3}"
@@ -36,17 +38,17 @@ apply() { # FOLDER ARGUMENTS...
 }
 
 say "The first deployment"
-deployment first events eu-central-1
+deployment first journal eu-central-1
 apply first >"$temporary/first.log" 2>&1 || {
   cat "$temporary/first.log"
   fail "the first deployment cannot be applied"
 }
-"$venv/bin/python" "$here/bad_day.py" snapshot eu-central-1 events >"$temporary/before.json"
+"$venv/bin/python" "$here/bad_day.py" snapshot eu-central-1 journal >"$temporary/before.json"
 state=$temporary/first/infrastructure/terraform.tfstate
 cp -- "$state" "$temporary/state-before"
 
 unchanged() {
-  "$venv/bin/python" "$here/bad_day.py" snapshot eu-central-1 events >"$temporary/after.json"
+  "$venv/bin/python" "$here/bad_day.py" snapshot eu-central-1 journal >"$temporary/after.json"
   "$venv/bin/python" "$here/bad_day.py" difference "$temporary/before.json" "$temporary/after.json"
 }
 
@@ -73,9 +75,9 @@ refused() { # SENTENCE TEXT COMMAND...
 
 other_region() {
   unset AWS_REGION AWS_DEFAULT_REGION
-  deployment second events us-east-1
+  deployment second journal us-east-1
   apply second || return 1
-  AWS_REGION=us-east-1 "$venv/bin/python" "$here/bad_day.py" snapshot us-east-1 events >"$temporary/second.json" || return 1
+  AWS_REGION=us-east-1 "$venv/bin/python" "$here/bad_day.py" snapshot us-east-1 journal >"$temporary/second.json" || return 1
 }
 
 interrupted() {
@@ -189,7 +191,7 @@ refused "run.sh in another account" "this state deploys to the account 000000000
   env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/run.sh" --yes
 refused "run.sh with credentials that are no longer valid" "AWS does not accept the credentials" \
   env AWS_ACCESS_KEY_ID=ASIAEXPIREDEXPIRED00 AWS_SESSION_TOKEN=expired "$temporary/first/infrastructure/run.sh" --yes
-refused "run.sh with another name" 'this state deploys "events"' "$temporary/first/infrastructure/run.sh" --yes -- -var name=shop-events
+refused "run.sh with another name" 'this state deploys "journal"' "$temporary/first/infrastructure/run.sh" --yes -- -var name=shop-events
 refused "run.sh with an architecture that differs from the variable" "the variable architecture is $arch" \
   "$temporary/first/infrastructure/run.sh" --yes --arch "$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
 refused "run.sh with a package for another architecture" "is not a Linux executable for" \
@@ -213,11 +215,11 @@ refused "plain terraform in another account" "This state deploys to the account 
 # A first deployment, with nothing set.
 copy_module "$temporary/empty"
 refused "run.sh without name and region" "name and region must be set explicitly" "$temporary/empty/infrastructure/run.sh" --yes
-deployment foreign events eu-central-1
+deployment foreign journal eu-central-1
 refused "run.sh where the queue exists" "exist, and this state does not contain them" "$temporary/foreign/infrastructure/run.sh" --yes
 
 say "A maximum is set and removed"
-throughput() { aws dynamodb describe-table --table-name events --query 'Table.OnDemandThroughput.MaxWriteRequestUnits' --output text; }
+throughput() { aws dynamodb describe-table --table-name journal --query 'Table.OnDemandThroughput.MaxWriteRequestUnits' --output text; }
 apply first -- -var max_write_request_units=500 >"$temporary/maximum.log" 2>&1 || { cat "$temporary/maximum.log"; fail "a maximum cannot be set"; }
 [[ $(throughput) == 500 ]] || fail "the maximum is $(throughput) instead of 500"
 ok "a maximum of 500 is set"
@@ -230,13 +232,13 @@ unchanged
 ok "null removes it, and the next plan changes nothing"
 
 say "Events are deleted, and brought back from a restore"
-"$venv/bin/python" "$here/bad_day.py" fill events
-aws dynamodb restore-table-to-point-in-time --source-table-name events --target-table-name events-restored --use-latest-restorable-time >/dev/null
-"$venv/bin/python" "$here/bad_day.py" delete events
-[[ $("$venv/bin/python" "$here/bad_day.py" compare events events-restored) == "50 events, 7 missing, 0 different" ]] || fail "the comparison does not find the deleted events"
+"$venv/bin/python" "$here/bad_day.py" fill journal
+aws dynamodb restore-table-to-point-in-time --source-table-name journal --target-table-name journal-restored --use-latest-restorable-time >/dev/null
+"$venv/bin/python" "$here/bad_day.py" delete journal
+[[ $("$venv/bin/python" "$here/bad_day.py" compare journal journal-restored) == "50 events, 7 missing, 0 different" ]] || fail "the comparison does not find the deleted events"
 ok "the comparison finds the seven deleted events"
-"$venv/bin/python" "$here/bad_day.py" copy events events-restored
-[[ $("$venv/bin/python" "$here/bad_day.py" compare events events-restored) == "50 events, 0 missing, 0 different" ]] || fail "the tables differ after the copy"
+"$venv/bin/python" "$here/bad_day.py" copy journal journal-restored
+[[ $("$venv/bin/python" "$here/bad_day.py" compare journal journal-restored) == "50 events, 0 missing, 0 different" ]] || fail "the tables differ after the copy"
 unchanged
 ok "after the copy, both tables have the same events"
 
