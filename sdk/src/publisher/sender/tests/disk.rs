@@ -274,7 +274,7 @@ async fn panic_during_a_write_fails_its_events_only() {
         .build_on(fake.clone())
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
-    disk(&sdk, Some(|| panic!("told to"))).await;
+    disk(&sdk, Some(|| panic!("of the test"))).await;
     for _ in 0..5 {
         let error = emit(&sdk, "b").await.unwrap_err();
         assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");
