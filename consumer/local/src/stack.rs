@@ -4,12 +4,10 @@
 //! loopback ports, so that everything from the AWS SDK on is the same as in production.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use domain_events::{EntityId, EventStore, ReadError, StoredEvent};
 use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler};
@@ -18,21 +16,23 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{HostCheck, protect};
+use crate::access::HostCheck;
 use crate::feed::Feed;
 use crate::outage::{Availability, Outage};
 use crate::page::Page;
 use crate::table::create_table;
-use crate::{dynamodb, server, sqs};
+use crate::{dynamodb, sqs};
 
 mod clients;
 mod data;
+mod endpoints;
 mod options;
+mod queues;
 
+use endpoints::{Endpoints, LOOPBACK, address, listen, port_error};
 pub use options::{Options, StartError};
+use queues::{DEAD_LETTER_QUEUE, QUEUE, create_queues, queue_name};
 
-const QUEUE: &str = "events";
-const DEAD_LETTER_QUEUE: &str = "events-dead-letters";
 const TABLE: &str = "events";
 
 /// How often [`Stack::wait_until_drained`] checks the queue.
@@ -182,7 +182,7 @@ impl Stack {
             },
         };
         let (sqs_availability, dynamodb_availability) = (Availability::new(), Availability::new());
-        let stop = endpoints.stop.clone();
+        let (stop_endpoints, stop_worker) = (endpoints.stop.clone(), CancellationToken::new());
         let queue_api =
             |base_url: &str| sqs::router(queues.clone(), base_url.to_owned(), stop.clone());
         endpoints.serve(
@@ -238,8 +238,8 @@ impl Stack {
             store,
             sqs_availability,
             dynamodb_availability,
-            stop_worker: CancellationToken::new(),
-            stop_endpoints: endpoints.stop,
+            stop_worker,
+            stop_endpoints,
             worker: JoinSet::new(),
             endpoints: endpoints.tasks,
         };
@@ -429,127 +429,4 @@ impl Stack {
         ]);
         variables
     }
-}
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-/// The HTTP servers of a stack.
-struct Endpoints {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-    check: HostCheck,
-}
-
-impl Endpoints {
-    fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router) {
-        self.spawn(name, listener, protect(router, self.check));
-    }
-
-    /// The page listens on loopback only, so its `Host` header is always checked.
-    fn serve_page(&mut self, listener: TcpListener, router: Router) {
-        self.spawn(
-            "the web page",
-            listener,
-            protect(router, HostCheck::Loopback),
-        );
-    }
-
-    fn spawn(&mut self, name: &'static str, listener: TcpListener, router: Router) {
-        let stop = self.stop.clone().cancelled_owned();
-        self.tasks.spawn(async move {
-            if let Err(error) = server::serve(listener, router, stop).await {
-                tracing::error!(%error, endpoint = name, "an endpoint ended");
-            }
-        });
-    }
-
-    fn serve_dynoxide(&mut self, listener: TcpListener, database: dynoxide::Database) {
-        let stop = self.stop.clone().cancelled_owned();
-        self.tasks.spawn(async move {
-            if let Err(error) =
-                dynoxide::server::serve_with_shutdown(listener, database, stop).await
-            {
-                tracing::error!(%error, endpoint = "dynoxide", "an endpoint ended");
-            }
-        });
-    }
-}
-
-async fn listen(
-    endpoint: &'static str,
-    host: IpAddr,
-    port: u16,
-) -> Result<TcpListener, StartError> {
-    TcpListener::bind((host, port))
-        .await
-        .map_err(|source| port_error(endpoint, host, port, source))
-}
-
-fn port_error(
-    endpoint: &'static str,
-    host: IpAddr,
-    port: u16,
-    source: std::io::Error,
-) -> StartError {
-    StartError::Port {
-        endpoint,
-        address: SocketAddr::new(host, port),
-        source,
-    }
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::Create {
-        object: "a listener",
-        source: source.into(),
-    })
-}
-
-fn queue_name(name: &str, fifo: bool) -> String {
-    if fifo {
-        format!("{name}.fifo")
-    } else {
-        name.to_owned()
-    }
-}
-
-/// Creates the queues like the Terraform module, with two differences: the visibility
-/// timeout is shorter, and a message is moved after fewer receives, so that developers
-/// need not wait an hour to see the effect.
-async fn create_queues(queues: &sqs::Queues, fifo: bool) -> Result<(), StartError> {
-    let failed = |source: sqs::CreateError| StartError::Create {
-        object: "the queues",
-        source: source.into(),
-    };
-    let dead_letters = queue_name(DEAD_LETTER_QUEUE, fifo);
-    let redrive = format!(
-        r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":5}}"#,
-        sqs::queue_arn(&dead_letters)
-    );
-    let fifo_attributes: &[(&str, &str)] = if fifo {
-        &[
-            ("FifoQueue", "true"),
-            ("DeduplicationScope", "messageGroup"),
-            ("FifoThroughputLimit", "perMessageGroupId"),
-        ]
-    } else {
-        &[]
-    };
-    let two_weeks = [("MessageRetentionPeriod", "1209600")];
-    queues
-        .create(
-            &dead_letters,
-            two_weeks.iter().chain(fifo_attributes).copied(),
-        )
-        .await
-        .map_err(failed)?;
-    let attributes = [("VisibilityTimeout", "60"), ("RedrivePolicy", &*redrive)];
-    queues
-        .create(
-            &queue_name(QUEUE, fifo),
-            attributes.iter().chain(fifo_attributes).copied(),
-        )
-        .await
-        .map_err(failed)?;
-    Ok(())
 }
