@@ -7,7 +7,9 @@
 #   TF_PLUGIN_DIR   folder to load the provider from. If not set: the registry, or
 #                   a mirror on this disk if the registry cannot be reached
 #   CHECK_APPLY     "no" leaves out the tests on the local endpoint
-#   BOOTSTRAP_ZIP   the function's package; built if not set
+#   CHECK_PACKAGE   "optimised" deploys the package that run.sh builds. If not set:
+#                   the debug build that the other steps of CI need too
+#   BOOTSTRAP_ZIP   the function's package, instead of building one
 #   and the variables of apply.sh
 
 set -euo pipefail
@@ -179,13 +181,20 @@ if ! has cargo; then
 elif [[ $(uname -s) != Linux ]]; then
   absent "the package: the function runs on Linux only"
 else
-  if [[ -z ${BOOTSTRAP_ZIP:-} ]]; then
-    "$infrastructure/run.sh" package --arch "$arch" | tee "$work/package.log"
-    BOOTSTRAP_ZIP=$(sed -nE 's/^==> Package: (.*), [0-9]+ bytes$/\1/p' "$work/package.log")
-  fi
   # With the features of the whole workspace, as in the other steps of CI; with
   # other features, cargo would build the dependencies again.
-  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin emit --bin read)
+  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read)
+  if [[ -n ${BOOTSTRAP_ZIP:-} ]]; then
+    echo "The package is $BOOTSTRAP_ZIP"
+  elif [[ ${CHECK_PACKAGE:-} == optimised ]]; then
+    "$infrastructure/run.sh" package --arch "$arch" | tee "$work/package.log"
+    BOOTSTRAP_ZIP=$(sed -nE 's/^==> Package: (.*), [0-9]+ bytes$/\1/p' "$work/package.log")
+  else
+    built=${CARGO_TARGET_DIR:-target}
+    [[ $built == /* ]] || built=$root/$built
+    BOOTSTRAP_ZIP=$work/package.zip
+    python3 -m zipfile -c "$BOOTSTRAP_ZIP" "$built/debug/bootstrap"
+  fi
   passed
 fi
 export BOOTSTRAP_ZIP=${BOOTSTRAP_ZIP:-none}

@@ -458,8 +458,8 @@ def permissions(state, outputs_path):
     takes(operator, "an operator", queue, "queue")
     report.may_not("an operator cannot purge the dead-letter queue", lambda: sqs.purge_queue(QueueUrl=dead_letter))
     report.may_not(
-        "an operator cannot change the mapping",
-        lambda: client("lambda", operator).update_event_source_mapping(UUID=outputs["event_source_mapping_id"], Enabled=False),
+        "an operator cannot change the function",
+        lambda: client("lambda", operator).update_function_configuration(FunctionName=outputs["function_name"], MemorySize=128),
     )
     writes(operator, "an operator")
     invokes(operator, "an operator")

@@ -87,6 +87,9 @@ class Runbook:
 
     def adapted(self, block):
         """The block with what differs in a test: no question, a built package and built examples."""
+        # The name on the page is that of one deployment, and two run at the same time.
+        block = block.replace("--policy-name domain-events-deployer", f"--policy-name {self.name}-deployer")
+        block = block.replace("s/NAME/domain-events/g", f"s/NAME/{self.name}/g")
         package = f"'{self.package}'"
         block = re.sub(r"^infrastructure/run\.sh plan$", f"infrastructure/run.sh plan --package {package}", block, flags=re.M)
         block = re.sub(r"^infrastructure/run\.sh(?! plan)", f"infrastructure/run.sh --yes --package {package}", block, flags=re.M)
@@ -249,6 +252,13 @@ class Runbook:
         client("iam", ADMINISTRATOR).put_user_policy(
             UserName="operator", PolicyName=f"operator-{self.name}",
             PolicyDocument=json.dumps(self.operator_document()),
+        )
+        # Local: DeleteMessageBatch is a separate action; on AWS, DeleteMessage covers it.
+        client("iam", ADMINISTRATOR).put_user_policy(
+            UserName="operator", PolicyName=f"{LOCAL}-{self.name}",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "sqs:DeleteMessageBatch", "Resource": arn(self.dead_letter)},
+            ]}),
         )
         self.sqs.purge_queue(QueueUrl=self.queue)
 

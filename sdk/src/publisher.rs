@@ -29,7 +29,7 @@ pub use emit_future::EmitFuture;
 pub use error::{BuildError, EmitError, TryEmitError};
 pub use receipt::{Durability, Receipt, ShutdownReport};
 #[cfg(feature = "spool")]
-pub use spool::error::SpoolError;
+pub use spool::error::{SpoolDamage, SpoolError};
 pub use transport::RequestError;
 
 use buffer::capacity::CapacityError;

@@ -15,9 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use domain_events::{
-    CorrelationId, EntityId, EventId, EventStore, EventType, ReadError, StoredEvent, Timestamp,
-};
+use domain_events::{EntityId, EventId, EventStore, ReadError, StoredEvent, Timestamp};
 use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
@@ -166,11 +164,11 @@ impl IntoResponse for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        let source = std::error::Error::source(&error);
-        let cause = source
-            .map(|source| format!(": {source}"))
-            .unwrap_or_default();
-        Self(StatusCode::BAD_GATEWAY, format!("{error}{cause}"))
+        let status = match error {
+            ReadError::InvalidId(_) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self(status, domain_events::__internals::with_causes(&error))
     }
 }
 
@@ -187,16 +185,14 @@ async fn history(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let id = EntityId::new(search.value).map_err(invalid)?;
-    collect(page.store.history(&id).latest_first()).await
+    collect(page.store.history(search.value).latest_first()).await
 }
 
 async fn by_type(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let event_type = EventType::new(search.value).map_err(invalid)?;
-    collect(page.store.by_type(&event_type)?.latest_first()).await
+    collect(page.store.by_type(search.value)?.latest_first()).await
 }
 
 async fn collect(
@@ -222,15 +218,7 @@ async fn conversation(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let id = CorrelationId::new(search.value).map_err(invalid)?;
-    let keys = dynamodb::conversation_keys(&page.database, page.table, id.as_str()).await;
-    let mut keys = keys.map_err(|error| Problem(StatusCode::BAD_GATEWAY, error))?;
-    let more = keys.len() > MAX_EVENTS;
-    keys.truncate(MAX_EVENTS);
-    Ok(Json(Events {
-        events: page.events(&keys).await,
-        more,
-    }))
+    collect(page.store.conversation(search.value)).await
 }
 
 async fn rejected(State(page): State<Arc<Page>>) -> Json<Vec<RejectedView>> {

@@ -3,12 +3,11 @@
 //! The queue, the dead-letter queue, the table and the worker use the real protocols on
 //! loopback ports, so that everything from the AWS SDK on is the same as in production.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain_events::{EntityId, EventStore, ReadError, StoredEvent};
+use domain_events::{EventStore, ReadError, StoredEvent};
 use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler};
 use futures::TryStreamExt as _;
@@ -40,23 +39,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long [`Stack::stop`] waits for requests in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why the stored events cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventsError {
-    /// The embedded database cannot list the items of the table.
-    #[error("cannot list the items of the table {table:?}: {reason}")]
-    Scan {
-        /// The table.
-        table: &'static str,
-        /// The error of the database.
-        reason: String,
-    },
-    /// An item is not an event.
-    #[error("cannot read a stored event")]
-    Read(#[from] ReadError),
-}
 
 /// A running embedded stack.
 ///
@@ -98,7 +80,6 @@ pub enum EventsError {
 #[derive(Debug)]
 pub struct Stack {
     queues: sqs::Queues,
-    database: dynamodb::Database,
     sqs_endpoint: String,
     dynamodb_endpoint: String,
     page_endpoint: Option<String>,
@@ -183,19 +164,21 @@ impl Stack {
         };
         let (sqs_availability, dynamodb_availability) = (Availability::new(), Availability::new());
         let (stop_endpoints, stop_worker) = (endpoints.stop.clone(), CancellationToken::new());
-        let queue_api =
-            |base_url: &str| sqs::router(queues.clone(), base_url.to_owned(), stop.clone());
+        let queue_api = |stop: &CancellationToken| {
+            sqs::router(queues.clone(), sqs_endpoint.clone(), stop.clone())
+        };
         endpoints.serve(
             "SQS",
             sqs_listener,
-            sqs_availability.refuse(queue_api(&sqs_endpoint)),
+            sqs_availability.refuse(queue_api(&stop_endpoints)),
         );
         // A worker that met the outage would wait longer and longer between its attempts,
-        // and the test that ended the outage with it.
+        // and with it the test that ended the outage. The worker's long polls end when it
+        // stops, because a worker waits for its receive.
         endpoints.serve(
             "SQS of the worker",
             worker_listener,
-            sqs_availability.delay(queue_api(&sqs_endpoint)),
+            sqs_availability.delay(queue_api(&stop_worker)),
         );
         let feed = page_listener.as_ref().map(|_| Arc::new(Feed::new()));
         let upstream = address(&dynoxide_listener)?;
@@ -227,7 +210,6 @@ impl Stack {
 
         let mut stack = Self {
             queues,
-            database,
             sqs_endpoint,
             dynamodb_endpoint,
             page_endpoint,
@@ -303,29 +285,16 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// [`EventsError`] if the table cannot be read, for example during an outage of
+    /// [`ReadError`] if the table cannot be read, for example during an outage of
     /// DynamoDB, or if an item is not an event.
     ///
     /// # Cancel safety
     ///
     /// The function only reads. It may be dropped and called again.
-    pub async fn events(&self) -> Result<Vec<StoredEvent>, EventsError> {
-        let keys = dynamodb::item_keys(&self.database, TABLE).await;
-        let keys = keys.map_err(|reason| EventsError::Scan {
-            table: TABLE,
-            reason,
-        })?;
-        let ids: BTreeSet<String> = keys.into_iter().map(|(key, _)| key.id).collect();
-        let mut events = Vec::new();
-        for id in ids {
-            // An id that is no `EntityId` belongs to an item that is no event.
-            let Ok(id) = EntityId::new(id) else { continue };
-            let mut history = self.store.history(&id);
-            while let Some(event) = history.try_next().await? {
-                events.push(event);
-            }
-        }
-        events.sort_by_cached_key(StoredEvent::cursor);
+    pub async fn events(&self) -> Result<Vec<StoredEvent>, ReadError> {
+        let mut events: Vec<StoredEvent> = self.store.scan().try_collect().await?;
+        let place = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
+        events.sort_by_cached_key(|event| (place(event), event.sort_key().to_owned()));
         Ok(events)
     }
 

@@ -117,7 +117,10 @@ async fn packed_events_get_one_verdict_each() {
     );
     assert_eq!(attribute(&letters[0], "RejectionPointer"), Some("/0"));
     let reason = attribute(&letters[0], "RejectionReason").unwrap();
-    assert!(reason.starts_with("the first of 2 events"), "{reason}");
+    assert!(
+        reason.starts_with("the first of 2 rejected events"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

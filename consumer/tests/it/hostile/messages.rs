@@ -79,11 +79,13 @@ async fn assert_nothing_is_quoted(first: usize) {
         assert!(!shown.contains(CANARY), "{name}: {shown}");
 
         let logged = lines.take();
-        assert!(!logged.contains(CANARY), "{name}: {logged}");
         let mut verdicts = 0;
         for line in logged.lines() {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
             verdicts += usize::from(line["verdict"].is_string());
+            // Most messages of the list have the canary as their EmitterId, which is an id.
+            line.as_object_mut().unwrap().remove("emitter_id");
+            assert!(!line.to_string().contains(CANARY), "{name}: {line}");
         }
         assert!(verdicts > 0, "{name}: nothing is logged");
         // Neither many events nor long keys make the log long.
