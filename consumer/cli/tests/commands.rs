@@ -61,7 +61,7 @@ async fn worker_drains_on_sigterm() {
         .await
         .unwrap();
     terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
+    let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
         .await
         .unwrap()
         .unwrap();
