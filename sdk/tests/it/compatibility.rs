@@ -130,6 +130,7 @@ macro_rules! order {
     };
 }
 
+mod chain;
 mod container;
 mod enumeration;
 mod event_type;
@@ -137,4 +138,5 @@ mod example;
 mod field;
 mod lock;
 mod number;
+mod random;
 mod version;
