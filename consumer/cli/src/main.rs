@@ -1,5 +1,5 @@
-//! The command `domain-events`: the worker, the embedded stack, and the gate on
-//! a program's events.
+//! The command `domain-events`: the worker, the embedded stack, and the
+//! compatibility check of a program's events.
 
 #![forbid(unsafe_code)]
 
@@ -48,30 +48,35 @@ enum Command {
         #[arg(long)]
         fifo: bool,
     },
-    /// Looks after the schemas of a program's events.
+    /// Checks the schemas of a program's events.
     #[command(subcommand)]
     Schema(Schema),
 }
 
 #[derive(Debug, Subcommand)]
 enum Schema {
-    /// Compares a program's events with those that were agreed on.
+    /// Compares a program's events with the lock, the file of all events ever written.
     ///
-    /// The program prints its events with `domain_events::schema::print`. Either
-    /// the command runs it, and it reads the lock's stored examples as well:
+    /// The program prints its events with `domain_events::schema::print_document`. Either
+    /// the command runs the program, which then also reads the lock's stored examples:
     ///
     ///   domain-events schema check -- cargo run --example events
     ///
-    /// or what it printed is given, as a file or on standard input.
+    /// or you pass what it printed, as a file or on standard input.
     ///
-    /// Ends with 1 if somebody could no longer read an event.
+    /// Exits with 1 if an event could no longer be read, or if the check is strict and
+    /// the lock does not contain every event in its present form.
     Check {
-        /// The file with the events that were agreed on.
+        /// The lock.
         #[arg(long, value_name = "FILE", default_value = "events.lock")]
         lock: PathBuf,
-        /// Brings the file up to date, unless something breaks.
-        #[arg(long)]
+        /// Brings the lock up to date, unless something breaks.
+        #[arg(long, conflicts_with = "locked")]
         update: bool,
+        /// Fails if the lock does not contain every event in its present form. This is the
+        /// default if the variable CI is set.
+        #[arg(long)]
+        locked: bool,
         /// What the program printed; `-`, or nothing, for standard input.
         #[arg(value_name = "DOCUMENT", conflicts_with = "program")]
         document: Option<PathBuf>,
@@ -106,9 +111,17 @@ async fn main() -> ExitCode {
         Command::Schema(Schema::Check {
             lock,
             update,
+            locked,
             document,
             program,
-        }) => schema_check(&lock, update, document, &program),
+        }) => {
+            let mode = match (update, locked) {
+                (true, _) => schema::Mode::Update,
+                (_, true) => schema::Mode::Locked,
+                (false, false) => schema::Mode::from_env(),
+            };
+            schema_check(&lock, mode, document, &program)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,21 +155,16 @@ async fn local(options: Options) -> Result<(), Failure> {
 
 fn schema_check(
     lock: &Path,
-    update: bool,
+    mode: schema::Mode,
     document: Option<PathBuf>,
     program: &[OsString],
 ) -> Result<(), Failure> {
     let document = match (program, document) {
-        ([], None) => std::io::read_to_string(std::io::stdin())?,
-        ([], Some(path)) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin())?,
-        ([], Some(path)) => {
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?
-        }
-        (program, _) => schema::document_of(program, lock)?,
-    };
-    let mode = match update {
-        true => schema::Mode::Update,
-        false => schema::Mode::Check,
+        ([], Some(path)) if path.as_os_str() != "-" => std::fs::read_to_string(&path)
+            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
+        ([], _) => std::io::read_to_string(std::io::stdin())
+            .map_err(|error| format!("standard input cannot be read: {error}"))?,
+        (program, _) => schema::run_program(program, lock)?,
     };
     let report = schema::check_document(&document, lock, mode)?;
     write!(std::io::stdout(), "{report}")?;

@@ -138,5 +138,7 @@ mod example;
 mod field;
 mod lock;
 mod number;
+mod own_output;
 mod random;
+mod strict;
 mod version;
