@@ -1,11 +1,12 @@
 //! Documents of a program's events, and the check that events stay readable.
 //!
-//! List your events once, with [`events!`](crate::events). From that list, this
-//! module makes
+//! List your events once, with [`events!`](crate::events). This module
+//! makes
 //!
 //! - [`Events::json_schemas`]: a JSON Schema (2020-12) of each event as a message
 //!   contains it;
 //! - [`Events::asyncapi`]: one AsyncAPI 3 document of all events;
+//! - [`message_schema`]: a JSON Schema of any event, for producers in other languages;
 //! - [`assert_lock`]: a test that fails if a change makes an event unreadable.
 //!
 //! The events' types derive `JsonSchema` beside `DomainEvent`. Add `schemars` 1 to
@@ -80,6 +81,7 @@ mod candidates;
 mod check;
 mod compatibility;
 mod data;
+mod envelope;
 mod example;
 mod fault;
 mod generator;
@@ -99,6 +101,7 @@ mod round_trip;
 pub use check::{
     Mode, assert_lock, assert_locked, check_document, check_lock, print_document, run_program,
 };
+pub use envelope::message_schema;
 pub use lock_error::LockError;
 pub use problem::{SchemaError, SchemaProblem};
 pub use report::{Audience, BreakingChange, Report};
@@ -265,8 +268,7 @@ impl Described {
             let found = incompatibility::incompatibilities(&bare(written), &bare(read));
             // A type may ignore a field that it writes, and may write less than its
             // schema allows.
-            let is_fault =
-                |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
+            let is_fault = |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
             if let Some(found) = found.into_iter().find(|found| is_fault(&found.fault)) {
                 let mismatch = Mismatch {
                     pointer: format!("/Data{}", found.pointer),

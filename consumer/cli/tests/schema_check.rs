@@ -139,7 +139,10 @@ fn failure_of_the_program_says_which_step_failed() {
     assert!(not_started.contains("No such file"), "{not_started}");
 
     let failed = error(&["--", "sh", "-c", "exit 3"]);
-    assert!(failed.contains("sh failed with exit status: 3; run it alone"), "{failed}");
+    assert!(
+        failed.contains("sh failed with exit status: 3; run it alone"),
+        "{failed}"
+    );
 
     let no_document = error(&["--", "echo", "hello"]);
     let expected = "the output of echo is not a document of events: ";
@@ -157,18 +160,30 @@ fn failure_of_a_file_names_the_file() {
         text(&output.stderr)
     };
     let no_document = error(&[], "hello");
-    assert!(no_document.contains("the input is not a document of events: "), "{no_document}");
+    assert!(
+        no_document.contains("the input is not a document of events: "),
+        "{no_document}"
+    );
 
     let missing = error(&["missing.json"], "");
-    assert!(missing.contains("missing.json cannot be read: No such file"), "{missing}");
+    assert!(
+        missing.contains("missing.json cannot be read: No such file"),
+        "{missing}"
+    );
 
     fs::write(folder.join("events.lock"), "<<<<<<< HEAD").expect("written");
     let no_lock = error(&[], &document);
-    assert!(no_lock.contains("events.lock is not a lock of events: "), "{no_lock}");
+    assert!(
+        no_lock.contains("events.lock is not a lock of events: "),
+        "{no_lock}"
+    );
     assert!(no_lock.contains("merge conflict"), "{no_lock}");
 
     let unreadable = error(&["--lock", "."], &document);
-    assert!(unreadable.contains(". cannot be read; check the path"), "{unreadable}");
+    assert!(
+        unreadable.contains(". cannot be read; check the path"),
+        "{unreadable}"
+    );
 
     let unwritable = error(&["--lock", "no/folder/events.lock", "--update"], &document);
     let expected = "no/folder/events.lock cannot be written; check the folder";
@@ -226,5 +241,8 @@ fn form_that_was_replaced_is_still_compared() {
     let broken = check(&folder, &["--update"], &strict);
     assert_eq!(broken.status.code(), Some(1));
     let error = text(&broken.stderr);
-    assert!(error.contains("at /Data/customer: the field is required now"), "{error}");
+    assert!(
+        error.contains("at /Data/customer: the field is required now"),
+        "{error}"
+    );
 }

@@ -105,7 +105,11 @@ pub(super) fn merge(whole: &mut Value, part: &Value) {
     };
     for (key, value) in part {
         match (key.as_str(), whole.get_mut(key), value) {
-            ("properties" | "patternProperties", Some(Value::Object(mine)), Value::Object(more)) => {
+            (
+                "properties" | "patternProperties",
+                Some(Value::Object(mine)),
+                Value::Object(more),
+            ) => {
                 for (name, schema) in more {
                     match mine.get_mut(name) {
                         Some(own) if own != schema => *own = json!({"allOf": [own, schema]}),

@@ -92,15 +92,35 @@ pub(super) fn of(schema: &Value, known: &Texts) -> (Vec<Value>, Option<Value>) {
 fn whole_numbers(schema: &Value) -> Vec<Value> {
     let near = Range::of(schema).whole_example();
     let step = schema["multipleOf"].as_i64().unwrap_or(1).max(1);
-    let near = near.checked_add(step - 1).map_or(near, |up| up - up.rem_euclid(step));
-    let more = [1, 2, 7, 10, 100, 1_000, 2026, 1_767_225_600, 1_767_225_600_000].into_iter();
+    let near = near
+        .checked_add(step - 1)
+        .map_or(near, |up| up - up.rem_euclid(step));
+    let more = [
+        1,
+        2,
+        7,
+        10,
+        100,
+        1_000,
+        2026,
+        1_767_225_600,
+        1_767_225_600_000,
+    ]
+    .into_iter();
     within(schema, [near].into_iter().chain(more).map(Value::from))
 }
 
 fn numbers(schema: &Value) -> Vec<Value> {
     let near = Range::of(schema).fraction_example();
-    let near = schema["multipleOf"].as_f64().map_or(near, |step| step * (near / step).ceil());
-    within(schema, [near, 1.0, 0.5, 10.0, 100.0, 1_000.0].map(Value::from).into_iter())
+    let near = schema["multipleOf"]
+        .as_f64()
+        .map_or(near, |step| step * (near / step).ceil());
+    within(
+        schema,
+        [near, 1.0, 0.5, 10.0, 100.0, 1_000.0]
+            .map(Value::from)
+            .into_iter(),
+    )
 }
 
 fn within(schema: &Value, candidates: impl Iterator<Item = Value>) -> Vec<Value> {

@@ -271,8 +271,9 @@ fn conclude(
     let of_schemas = report.breaking_changes.clone();
     for change in unread {
         // An example need not repeat what a schema already showed.
-        let is_same =
-            |of_schema: &BreakingChange| (&of_schema.event_type, of_schema.version) == (&change.event_type, change.version);
+        let is_same = |of_schema: &BreakingChange| {
+            (&of_schema.event_type, of_schema.version) == (&change.event_type, change.version)
+        };
         if !of_schemas.iter().any(is_same) {
             report.push(change);
         }

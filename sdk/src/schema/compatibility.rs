@@ -197,8 +197,8 @@ pub(super) fn read_examples(lock: &Lock, events: &Events) -> Vec<BreakingChange>
     for (name, event) in &lock.events {
         for (version, locked) in &event.versions {
             let examples = locked.forms().flat_map(LockedVersion::examples);
-            let reasons = examples
-                .filter_map(|example| read(&example.to_string(), *version, events).err());
+            let reasons =
+                examples.filter_map(|example| read(&example.to_string(), *version, events).err());
             for reason in reasons {
                 let change = BreakingChange {
                     event_type: name.clone(),
@@ -230,8 +230,7 @@ fn read(body: &str, version: u16, events: &Events) -> Result<(), String> {
     for described in &events.all {
         let definition = &described.definition;
         let is_read = definition.write_only_variant().is_none();
-        if is_read && definition.version() >= version && definition.matches(envelope.event_type())
-        {
+        if is_read && definition.version() >= version && definition.matches(envelope.event_type()) {
             (described.read)(&envelope).map_err(|error| error.to_string())?;
         }
     }
@@ -239,11 +238,7 @@ fn read(body: &str, version: u16, events: &Events) -> Result<(), String> {
 }
 
 /// Versions that today's code reads, and that no example shows to be readable.
-pub(super) fn without_example(
-    lock: &Lock,
-    current: &Lock,
-    events: &Events,
-) -> Vec<BreakingChange> {
+pub(super) fn without_example(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut missing = Vec::new();
     for described in events.distinct() {
         let mut next = described.definition.older();
@@ -251,8 +246,13 @@ pub(super) fn without_example(
             let name = older.event_type().into_string();
             let version = older.version();
             let is_known = |lock: &Lock| {
-                let versions = lock.events.values().filter_map(|event| event.versions.get(&version));
-                let mut examples = versions.flat_map(LockedVersion::forms).flat_map(LockedVersion::examples);
+                let versions = lock
+                    .events
+                    .values()
+                    .filter_map(|event| event.versions.get(&version));
+                let mut examples = versions
+                    .flat_map(LockedVersion::forms)
+                    .flat_map(LockedVersion::examples);
                 examples.any(|example| example["EventType"] == name.as_str())
             };
             if !is_known(lock) && !is_known(current) {

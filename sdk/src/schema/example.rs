@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::Described;
 use super::candidates::{Texts, outermost_keys};
 use super::generator::{Choices, Generator, Leaf, Settings};
 use super::incompatibility::{contradictions, definitions};
 use super::problem::{Mismatch, SchemaProblem};
-use super::Described;
 use crate::event::Envelope;
 use crate::event::fields::DATA;
 use crate::wire;
@@ -60,7 +60,10 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
     }
     // A type need not accept what is empty: its schema cannot say so easily. What it
     // accepts, it must be able to read back.
-    let each = search.emptiable.iter().map(|place| BTreeSet::from([place.clone()]));
+    let each = search
+        .emptiable
+        .iter()
+        .map(|place| BTreeSet::from([place.clone()]));
     let all_at_once = [search.emptiable.clone()];
     for empty in all_at_once.into_iter().chain(each.collect::<Vec<_>>()) {
         search.settings.empty = empty;
@@ -94,8 +97,11 @@ fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaPro
         let reason = reason.to_owned();
         SchemaProblem::no_example(definition, Mismatch { pointer, reason })
     };
-    let (definitions, settings, mut choices) =
-        (definitions(written), Settings::default(), Choices::default());
+    let (definitions, settings, mut choices) = (
+        definitions(written),
+        Settings::default(),
+        Choices::default(),
+    );
     let texts = Texts::default();
     let mut generator = Generator::new(&definitions, &settings, &texts, &mut choices);
     let data = generator.make(written, "/Data", "");
@@ -173,17 +179,14 @@ impl<'a> Search<'a> {
 
     fn attempt(&mut self, choices: &mut Choices) -> Attempt {
         self.attempts += 1;
-        let mut generator =
-            Generator::new(&self.definitions, &self.settings, &self.texts, choices);
+        let mut generator = Generator::new(&self.definitions, &self.settings, &self.texts, choices);
         let data = generator.make(self.source, "/Data", "");
         let leaves = std::mem::take(&mut generator.leaves);
         let (emptiable, numbered) = (generator.emptiable, generator.numbered);
         self.emptiable.extend(emptiable);
         self.numbered.extend(numbered);
         let outcome = match data {
-            Some(data) => {
-                (self.described.envelope)(&data.to_string(), &self.described.definition)
-            }
+            Some(data) => (self.described.envelope)(&data.to_string(), &self.described.definition),
             None => Err(Mismatch {
                 pointer: "/Data".to_owned(),
                 reason: "no finite value matches the schema".to_owned(),
@@ -243,7 +246,9 @@ impl<'a> Search<'a> {
                 if self.attempts > MAX_ATTEMPTS {
                     return false;
                 }
-                self.settings.candidate.insert(leaf.place.clone(), candidate);
+                self.settings
+                    .candidate
+                    .insert(leaf.place.clone(), candidate);
                 match self.attempt(&mut start.clone()).outcome {
                     Ok(_) => return true,
                     Err(other) if !seen.contains(&other) && other.pointer != mismatch.pointer => {
@@ -252,7 +257,9 @@ impl<'a> Search<'a> {
                     Err(_) => {}
                 }
             }
-            self.settings.candidate.insert(leaf.place.clone(), before.unwrap_or(0));
+            self.settings
+                .candidate
+                .insert(leaf.place.clone(), before.unwrap_or(0));
         }
         false
     }
@@ -284,8 +291,7 @@ impl<'a> Search<'a> {
             SchemaProblem::no_example(definition, Mismatch { pointer, reason })
         };
         let body = wire::encode(envelope).map_err(|error| broken(error.to_string()))?;
-        let body: Value =
-            serde_json::from_str(&body).map_err(|error| broken(error.to_string()))?;
+        let body: Value = serde_json::from_str(&body).map_err(|error| broken(error.to_string()))?;
         if let Some(found) = contradictions(&body[DATA], self.written).into_iter().next() {
             let mismatch = Mismatch {
                 pointer: format!("/{DATA}{}", found.pointer),

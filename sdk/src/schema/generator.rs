@@ -122,7 +122,9 @@ impl<'a> Generator<'a> {
         let is_known = |one: &Value| self.open.contains(one);
         if self.is_small || all.iter().any(is_known) {
             self.is_small = true;
-            let heights = all.into_iter().filter_map(|one| Some((self.height(&one)?, one)));
+            let heights = all
+                .into_iter()
+                .filter_map(|one| Some((self.height(&one)?, one)));
             let heights: Vec<_> = heights.collect();
             let (_, least) = heights.into_iter().min_by_key(|(height, _)| *height)?;
             return self.flat(&least, pointer, place);
@@ -193,8 +195,8 @@ impl<'a> Generator<'a> {
         for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
             let is_required = names.iter().any(|other| other == name);
             let (pointer, place) = (member(pointer, name), member(place, name));
-            let is_absent = !is_required
-                && (self.is_small || self.choices.take(&format!("{place}?"), 2) == 1);
+            let is_absent =
+                !is_required && (self.is_small || self.choices.take(&format!("{place}?"), 2) == 1);
             if is_absent {
                 continue;
             }
@@ -208,7 +210,9 @@ impl<'a> Generator<'a> {
         let maps = maps.into_iter().flatten();
         let others = ["additionalProperties", "unevaluatedProperties"];
         let others = others.iter().filter_map(|key| schema.get(key));
-        let others = others.filter(|schema| **schema != Value::Bool(false)).take(1);
+        let others = others
+            .filter(|schema| **schema != Value::Bool(false))
+            .take(1);
         let no_pattern = String::new();
         let maps = maps.chain(others.map(|schema| (&no_pattern, schema)));
         for (pattern, values) in maps {
@@ -238,7 +242,12 @@ impl<'a> Generator<'a> {
 
     fn array(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
         let mut array = Vec::new();
-        for (index, item) in schema["prefixItems"].as_array().into_iter().flatten().enumerate() {
+        for (index, item) in schema["prefixItems"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             let step = format!("/{index}");
             array.push(self.make(item, &format!("{pointer}{step}"), &format!("{place}{step}"))?);
         }
@@ -276,9 +285,11 @@ impl<'a> Generator<'a> {
         if let Some(known) = self.heights.get(&key) {
             return *known;
         }
-        let ends = alternatives(schema, self.definitions)
-            .iter()
-            .any(|one| self.parts(one).iter().all(|part| self.ends_within(part, depth - 1)));
+        let ends = alternatives(schema, self.definitions).iter().any(|one| {
+            self.parts(one)
+                .iter()
+                .all(|part| self.ends_within(part, depth - 1))
+        });
         self.heights.insert(key, ends);
         ends
     }
@@ -292,7 +303,9 @@ impl<'a> Generator<'a> {
         let fields = names.filter_map(|name| schema["properties"].get(name.as_str()?));
         let prefix = schema["prefixItems"].as_array().into_iter().flatten();
         let least = schema["minItems"].as_u64().unwrap_or(0);
-        let item = schema.get("items").filter(|_| least > prefix.clone().count() as u64);
+        let item = schema
+            .get("items")
+            .filter(|_| least > prefix.clone().count() as u64);
         fields.chain(prefix).chain(item).cloned().collect()
     }
 }

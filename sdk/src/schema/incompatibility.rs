@@ -132,7 +132,8 @@ impl Comparison {
                 None => incompatibility(pointer, types(writer, reader)),
             };
         }
-        let is_read = read == "anything" || written == read || (written, read) == ("integer", "number");
+        let is_read =
+            read == "anything" || written == read || (written, read) == ("integer", "number");
         if !is_read {
             return incompatibility(pointer, types(writer, reader));
         }
@@ -333,8 +334,12 @@ fn length(schema: &Value) -> (f64, f64) {
 
 /// The schema of the member `name`.
 fn member_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    let patterns = schema["patternProperties"].as_object().into_iter().flatten();
-    let mut matching = patterns.filter(|(pattern, _)| pattern::matches(pattern, name) == Some(true));
+    let patterns = schema["patternProperties"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let mut matching =
+        patterns.filter(|(pattern, _)| pattern::matches(pattern, name) == Some(true));
     let of_pattern = || matching.next().map(|(_, schema)| schema);
     let named = schema["properties"].get(name);
     named.or_else(of_pattern).or_else(|| others(schema))

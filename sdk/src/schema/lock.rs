@@ -73,7 +73,9 @@ impl LockedVersion {
         let known = if self.data == form.data {
             Some(&mut *self)
         } else {
-            self.earlier.iter_mut().find(|known| known.data == form.data)
+            self.earlier
+                .iter_mut()
+                .find(|known| known.data == form.data)
         };
         let Some(known) = known else {
             self.earlier.push(Self {

@@ -18,7 +18,9 @@ pub(super) fn nearest(
         let names: Vec<_> = names.collect();
         match names.iter().position(|other| other.as_ref() == Some(&name)) {
             Some(same) => return attempts.into_iter().nth(same).unwrap_or_default(),
-            None if names.iter().any(Option::is_some) => return incompatibility(pointer, Fault::Value(name)),
+            None if names.iter().any(Option::is_some) => {
+                return incompatibility(pointer, Fault::Value(name));
+            }
             None => {}
         }
     }
@@ -29,10 +31,13 @@ pub(super) fn nearest(
         || {
             let mut kinds: Vec<_> = read.iter().map(described).collect();
             kinds.dedup();
-            incompatibility(pointer, Fault::Type {
-                written: described(writer),
-                read: kinds.join(" or "),
-            })
+            incompatibility(
+                pointer,
+                Fault::Type {
+                    written: described(writer),
+                    read: kinds.join(" or "),
+                },
+            )
         },
         |(_, found)| found,
     )

@@ -15,14 +15,15 @@ impl Bound {
     fn of(value: &Value) -> Option<Self> {
         let whole = value.as_i64().map(i128::from);
         let whole = whole.or(value.as_u64().map(i128::from));
-        whole
-            .map(Self::Whole)
-            .or(value.as_f64().map(Self::Real))
+        whole.map(Self::Whole).or(value.as_f64().map(Self::Real))
     }
 
     fn real(self) -> f64 {
         match self {
-            #[allow(clippy::cast_precision_loss, reason = "only for bounds that are not whole")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "only for bounds that are not whole"
+            )]
             Self::Whole(whole) => whole as f64,
             Self::Real(real) => real,
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 mod common_types;
+mod message;
 mod names;
 
 /// A customer placed an order.

@@ -57,7 +57,11 @@ steps! {
 #[test]
 fn enum_value_unwritten_then_removed_breaks() {
     last_step_breaks(
-        &[three_values::events(), value_not_written::events(), value_removed::events()],
+        &[
+            three_values::events(),
+            value_not_written::events(),
+            value_removed::events(),
+        ],
         "/Data/field",
         "\"Cheque\" is no longer one of the values",
     );
@@ -72,7 +76,11 @@ steps! {
 #[test]
 fn default_dropped_inside_a_map_breaks() {
     last_step_breaks(
-        &[map_value::events(), map_value_with_default::events(), map_value_required::events()],
+        &[
+            map_value::events(),
+            map_value_with_default::events(),
+            map_value_required::events(),
+        ],
         "/Data/field/*/currency",
         "the field is required now",
     );
@@ -149,7 +157,11 @@ steps! {
 #[test]
 fn omitted_list_then_required_breaks() {
     last_step_breaks(
-        &[list::events(), list_always_written::events(), list_required::events()],
+        &[
+            list::events(),
+            list_always_written::events(),
+            list_required::events(),
+        ],
         "/Data/field",
         "the field is required now",
     );
@@ -172,7 +184,11 @@ steps! {
 #[test]
 fn untagged_variant_unwritten_then_removed_breaks() {
     last_step_breaks(
-        &[one_of_both::events(), number_or_text::events(), number::events()],
+        &[
+            one_of_both::events(),
+            number_or_text::events(),
+            number::events(),
+        ],
         "/Data/field",
         "the type was string and is integer (uint8) now",
     );
@@ -181,7 +197,11 @@ fn untagged_variant_unwritten_then_removed_breaks() {
 #[test]
 fn form_that_returns_keeps_the_forms_between() {
     let path = lock_path();
-    for step in [three_values::events(), value_not_written::events(), three_values::events()] {
+    for step in [
+        three_values::events(),
+        value_not_written::events(),
+        three_values::events(),
+    ] {
         check_lock(&path, &step, Mode::Update).unwrap();
     }
     let lock: serde_json::Value =
@@ -293,9 +313,15 @@ fn accepted_chain_reads_what_its_first_step_wrote() {
             written.extend(writes(step));
             for data in &written {
                 let read = read_by(step, data);
-                assert!(read.is_ok(), "step {step} was accepted and does not read {data}");
+                assert!(
+                    read.is_ok(),
+                    "step {step} was accepted and does not read {data}"
+                );
             }
         }
     }
-    assert!(accepted > 50 && refused > 50, "{accepted} accepted, {refused} refused");
+    assert!(
+        accepted > 50 && refused > 50,
+        "{accepted} accepted, {refused} refused"
+    );
 }

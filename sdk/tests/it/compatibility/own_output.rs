@@ -85,19 +85,29 @@ impl JsonSchema for HidesOmission {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn as_text<S: serde::Serializer>(number: &u8, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&number.to_string())
 }
 
 #[test]
 fn omitted_field_without_default_is_refused() {
-    for events in [omitted_list::events(), omitted_map::events(), omitted_flag::events()] {
+    for events in [
+        omitted_list::events(),
+        omitted_map::events(),
+        omitted_flag::events(),
+    ] {
         unreadable(&events, "/Data/field");
     }
     unreadable(&omitted_in_a_list::events(), "/Data/field/*/tags");
@@ -137,7 +147,10 @@ fn output_that_contradicts_its_schema_is_refused() {
 fn all_events_with_problems_are_reported() {
     let events = omitted_list::events().with::<first::OrderPlaced>();
     let events = events.with::<another::Another>();
-    assert_eq!(another::events().json_schemas().unwrap_err().problems.len(), 1);
+    assert_eq!(
+        another::events().json_schemas().unwrap_err().problems.len(),
+        1
+    );
     match check_lock(lock_path(), &events, Mode::Update) {
         Err(LockError::Schema(error)) => assert_eq!(error.problems.len(), 2, "{error}"),
         other => panic!("{other:?}"),
@@ -191,7 +204,10 @@ point_in_time! { doors_that_read_all: [Door]
 #[test]
 fn write_only_variant_is_part_of_the_schema() {
     let schemas = doors::events().json_schemas().unwrap();
-    let names: Vec<_> = schemas.iter().map(|schema| schema.event_type.as_str()).collect();
+    let names: Vec<_> = schemas
+        .iter()
+        .map(|schema| schema.event_type.as_str())
+        .collect();
     assert_eq!(names, ["DOOR_OPENED", "DOOR_FORCED"]);
     let data = &schemas[1].schema["properties"]["Data"];
     assert_eq!(data["required"], serde_json::json!(["by"]));
@@ -204,7 +220,10 @@ fn write_only_variant_is_compared_once_it_is_read() {
     passes(&doors::events(), &doors::events());
     passes(&doors::events(), &doors_that_read_all::events());
     let found = breaks(&doors::events(), &doors_that_read::events());
-    assert_eq!((&*found[0].event_type, &*found[0].pointer), ("DOOR_FORCED", "/Data/by"));
+    assert_eq!(
+        (&*found[0].event_type, &*found[0].pointer),
+        ("DOOR_FORCED", "/Data/by")
+    );
     let found = breaks(&doors_that_read_all::events(), &doors::events());
     let names: Vec<_> = found.iter().map(|one| &*one.event_type).collect();
     assert_eq!(names, ["DOOR_FORCED"]);
@@ -265,16 +284,25 @@ fn value_that_reads_back_passes() {
 #[test]
 fn value_that_does_not_read_back_panics() {
     panics(
-        Kept { forgotten: 1, ..kept() },
+        Kept {
+            forgotten: 1,
+            ..kept()
+        },
         "KEPT does not read back as it was: the message is the same, and a field that is not in it differs",
     );
     panics(
-        Kept { note: None, ..kept() },
+        Kept {
+            note: None,
+            ..kept()
+        },
         "KEPT cannot read its own output: the data of a stored KEPT (version 1) \
          does not fit its type at /Data/note: it is missing",
     );
     panics(
-        Kept { id: String::new(), ..kept() },
+        Kept {
+            id: String::new(),
+            ..kept()
+        },
         "KEPT: invalid event: INVALID_VALUE at /ID: found an empty string; ID must be 1 to 2,048 bytes of UTF-8",
     );
 }

@@ -80,7 +80,13 @@ fn any_type(rng: &mut TestRng, depth: usize) -> Ty {
 }
 
 fn some_names(rng: &mut TestRng) -> Vec<Name> {
-    let mut names: Vec<_> = NAMES.iter().map(|name| Name { name, is_written: true }).collect();
+    let mut names: Vec<_> = NAMES
+        .iter()
+        .map(|name| Name {
+            name,
+            is_written: true,
+        })
+        .collect();
     names.truncate(1 + below(rng, NAMES.len()));
     names
 }
@@ -149,10 +155,15 @@ fn changed(ty: &Ty, rng: &mut TestRng, depth: usize) -> Ty {
 
 fn changed_names(rng: &mut TestRng, names: &mut Vec<Name>) {
     let index = below(rng, names.len());
-    let missing = NAMES.iter().find(|name| names.iter().all(|other| other.name != **name));
+    let missing = NAMES
+        .iter()
+        .find(|name| names.iter().all(|other| other.name != **name));
     match (below(rng, 3), missing) {
         (0, _) if names.len() > 1 => drop(names.remove(index)),
-        (1, Some(name)) => names.push(Name { name, is_written: true }),
+        (1, Some(name)) => names.push(Name {
+            name,
+            is_written: true,
+        }),
         _ => names[index].is_written ^= true,
     }
     if names.iter().all(|name| !name.is_written) {
@@ -162,7 +173,9 @@ fn changed_names(rng: &mut TestRng, names: &mut Vec<Name>) {
 
 fn changed_fields(rng: &mut TestRng, fields: &mut Vec<Field>, depth: usize) {
     let index = below(rng, fields.len());
-    let missing = NAMES.iter().find(|name| fields.iter().all(|other| other.name != **name));
+    let missing = NAMES
+        .iter()
+        .find(|name| fields.iter().all(|other| other.name != **name));
     match (below(rng, 5), missing) {
         (0, _) if fields.len() > 1 => drop(fields.remove(index)),
         (1, Some(name)) => fields.push(any_field(rng, name, depth)),
@@ -253,7 +266,10 @@ fn value(ty: &Ty, rng: &mut TestRng) -> Value {
             object.into()
         }
         Ty::Variants(variants) => {
-            let written: Vec<_> = variants.iter().filter(|(name, _)| name.is_written).collect();
+            let written: Vec<_> = variants
+                .iter()
+                .filter(|(name, _)| name.is_written)
+                .collect();
             let (name, ty) = written[below(rng, written.len())];
             json!({name.name: value(ty, rng)})
         }
@@ -302,5 +318,8 @@ fn accepted_changes_read_what_was_ever_written() {
             }
         }
     }
-    assert!(accepted > 300 && refused > 300, "{accepted} accepted, {refused} refused");
+    assert!(
+        accepted > 300 && refused > 300,
+        "{accepted} accepted, {refused} refused"
+    );
 }

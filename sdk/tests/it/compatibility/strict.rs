@@ -43,7 +43,10 @@ order! { more_aliases: #[event(alias = "ORDER_MADE", alias = "ORDER_DONE")] {
 
 #[test]
 fn strict_check_refuses_whatever_is_not_locked() {
-    assert_eq!(out_of_date(&first::events(), &more::events()), ["ANOTHER is not in the lock"]);
+    assert_eq!(
+        out_of_date(&first::events(), &more::events()),
+        ["ANOTHER is not in the lock"]
+    );
     assert_eq!(
         out_of_date(&first::events(), &with_default::events()),
         ["ORDER_PLACED version 1 is written in another form"]
@@ -60,7 +63,10 @@ fn assert_locked_panics_with_the_command_to_run() {
     assert_locked(&path, &first::events());
     let panic = std::panic::catch_unwind(|| assert_locked(&path, &more::events())).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
-    assert!(text.contains("out of date: ANOTHER is not in the lock"), "{text}");
+    assert!(
+        text.contains("out of date: ANOTHER is not in the lock"),
+        "{text}"
+    );
     assert!(text.contains("EVENTS_LOCK=update cargo test"), "{text}");
 }
 
@@ -95,7 +101,10 @@ fn map_with_a_narrower_key_breaks() {
         (u64s_inside::events(), u8s_inside::events()),
     ] {
         let found = breaks(&wide, &narrow);
-        assert!(found[0].what.starts_with("a stored example cannot be read"), "{found:?}");
+        assert!(
+            found[0].what.starts_with("a stored example cannot be read"),
+            "{found:?}"
+        );
     }
 }
 
@@ -105,7 +114,10 @@ fn wider_key_is_remembered_though_the_schema_is_equal() {
     check_lock(&path, &u8s::events(), Mode::Locked).unwrap();
     match check_lock(&path, &u64s::events(), Mode::Locked) {
         Err(LockError::OutOfDate { changes, .. }) => {
-            assert_eq!(changes, ["KEYED version 1 has examples that the lock does not contain"]);
+            assert_eq!(
+                changes,
+                ["KEYED version 1 has examples that the lock does not contain"]
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -113,7 +113,12 @@ fn pattern_beyond_this_dialect_takes_any_text() {
 #[test]
 fn example_that_violates_its_pattern_is_an_error() {
     let error = events![WrongExample].json_schemas().unwrap_err();
-    let [SchemaProblem::ContradictsSchema { pointer, reason, .. }] = &*error.problems else {
+    let [
+        SchemaProblem::ContradictsSchema {
+            pointer, reason, ..
+        },
+    ] = &*error.problems
+    else {
         panic!("{error}");
     };
     assert_eq!(pointer, "/Data/field");
@@ -160,7 +165,10 @@ fn tagged_enum_around_an_event_has_its_tag() {
     assert_eq!(example["Data"]["value"]["account"], "example");
     let document = events![Tagged, Adjacent].asyncapi("Bank", "1").unwrap();
     let payload = &document["components"]["messages"]["HELD"]["payload"];
-    assert_eq!(payload["properties"]["Data"]["properties"]["type"]["const"], "Held");
+    assert_eq!(
+        payload["properties"]["Data"]["properties"]["type"]["const"],
+        "Held"
+    );
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("tagged.lock");
     let _ = std::fs::remove_file(&path);
     check_lock(&path, &events![Tagged, Adjacent], Mode::Update).unwrap();
