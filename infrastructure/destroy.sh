@@ -1,30 +1,25 @@
 #!/usr/bin/env bash
 #
-# Destroys a deployment. It refuses as long as the table is protected, before
-# anything is touched. Safe to run twice.
+# Destroys a deployment. Refuses while the table is protected, and with another
+# region or account than the deployment has, before anything is changed.
+# Running it again after it succeeded changes nothing.
 
 set -euo pipefail
-
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<'TEXT'
 Usage: infrastructure/destroy.sh [--yes] [-- terraform options]
 
-  --yes   destroy without asking; a protected table is refused all the same
+  --yes   destroy without asking, for CI. A protected table is refused anyway.
 
 Variables come from terraform.tfvars beside this script, from TF_VAR_name, or
-from what follows "--".
-TF_PLUGIN_DIR names a folder to take the provider from, instead of the registry.
+from the options after "--".
+TF_PLUGIN_DIR names a folder to load the provider from, instead of the registry.
 TEXT
 }
 
-say() { printf '==> %s\n' "$*"; }
-
-fail() {
-  printf 'destroy.sh: %s\n' "$*" >&2
-  exit 1
-}
+# shellcheck source-path=SCRIPTDIR source=preflight.sh
+. "$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/preflight.sh"
 
 yes=false
 while (($# > 0)); do
@@ -46,17 +41,10 @@ while (($# > 0)); do
   shift
 done
 
-command -v terraform >/dev/null || fail "missing: terraform (1.11 or later, https://developer.hashicorp.com/terraform); nothing was done"
-
-# Without Terraform's advice on the next command: this script is that command.
-export TF_IN_AUTOMATION=true
-terraform=(terraform "-chdir=$here")
-init=(init -input=false)
-if [[ -n ${TF_PLUGIN_DIR:-} ]]; then
-  init+=("-plugin-dir=$TF_PLUGIN_DIR" -lockfile=readonly)
-fi
-say "terraform ${init[*]}"
-"${terraform[@]}" "${init[@]}"
+need_deployment_tools
+check_tools
+initialize
+read_state
 
 resources=$("${terraform[@]}" state list 2>/dev/null || true)
 if [[ -z $resources ]]; then
@@ -64,46 +52,50 @@ if [[ -z $resources ]]; then
   exit 0
 fi
 
-# A plain destroy would remove everything else first, and then fail on the
-# table: producers would find no queue, and the table would stay.
-table=module.table.aws_dynamodb_table.events
-name=
-if grep -qx "$table" <<<"$resources"; then
-  state=$("${terraform[@]}" state show -no-color "$table")
-  name=$(sed -nE 's/^ +name +=  *"(.*)"$/\1/p' <<<"$state" | head -n 1)
-  if ! grep -qE '^ +deletion_protection_enabled += false$' <<<"$state"; then
-    cat >&2 <<TEXT
-destroy.sh: refused, nothing was touched.
+read_variables "$@"
+check_place
 
-The table "$name" is protected against deletion: it holds the history of events.
-What else this deployment consists of stays too, so that events keep flowing.
+# A plain destroy would remove everything else first and then fail on the table:
+# producers would have no queue, and the table would remain.
+table=
+protected=$(jq -r '[.resources[] | select(.mode == "managed" and .type == "aws_dynamodb_table") | .instances[].attributes
+  | select(.deletion_protection_enabled != false) | .name] | .[0] // empty' "$work/state.json")
+if [[ -n $protected ]]; then
+  cat >&2 <<TEXT
+destroy.sh: refused, nothing was changed.
+
+The table "$protected" is protected against deletion: it contains the history of events.
+The other resources of this deployment remain too, so that events are still stored.
 
 To destroy it with all its events:
 
   1. Save what you need, for instance:
-       aws dynamodb create-backup --table-name "$name" --backup-name "$name-last"
-  2. Switch the protection off: deletion_protection = false in terraform.tfvars,
-     then infrastructure/run.sh
+       aws dynamodb create-backup --table-name "$protected" --backup-name "$protected-last"
+  2. Switch the protection off: set deletion_protection = false in terraform.tfvars,
+     then run infrastructure/run.sh
   3. Run infrastructure/destroy.sh again.
 TEXT
-    exit 1
-  fi
+  exit 1
+fi
+if in_state module.table.aws_dynamodb_table.events; then
+  table=$table_name
 fi
 
 say "This destroys:"
 while IFS= read -r resource; do
-  case $resource in *data.*) ;; *) printf '    %s\n' "$resource" ;; esac
+  case $resource in *data.aws_*) ;; *) printf '    %s\n' "$resource" ;; esac
 done <<<"$resources"
-say "Events in the table, the queue and the dead-letter queue are deleted with them."
-say "It leaves: backups of the table, past metrics, the built package, Terraform's state."
+say "The events in the table, the queue and the dead-letter queue are deleted with them."
+say "Not destroyed: backups of the table, past metrics, the built package, Terraform's state."
 
 if [[ $yes == false ]]; then
-  [[ -t 0 ]] || fail "no terminal to ask on. Nothing was destroyed; pass --yes to destroy without asking"
-  read -r -p "Type ${name:-destroy} to destroy: " answer
-  [[ $answer == "${name:-destroy}" ]] || fail "not confirmed, nothing was destroyed"
+  [[ -t 0 ]] || fail "there is no terminal to ask on. Nothing was destroyed. Add --yes to destroy without asking"
+  read -r -p "Type ${table:-destroy} to destroy: " answer
+  [[ $answer == "${table:-destroy}" ]] || fail "not confirmed. Nothing was destroyed"
 fi
 
 say "terraform destroy"
-# Nothing is deployed, so any file will do as the package.
-"${terraform[@]}" destroy -input=false -auto-approve -var "package_path=$here/main.tf" "$@"
+# Nothing is deployed, so any existing file serves as the package.
+"${terraform[@]}" destroy -input=false -auto-approve -var "package_path=$here/main.tf" "$@" ||
+  fail "the destroy did not finish, see above. Remove the cause and run infrastructure/destroy.sh again; it continues"
 say "Destroyed."

@@ -1,44 +1,54 @@
 # For applications
 
 output "EVENT_QUEUE_URL" {
-  description = "For producers: the environment variable EVENT_QUEUE_URL."
+  description = "For producers: value of the environment variable EVENT_QUEUE_URL."
   value       = module.queue.queue_url
 }
 
 output "EVENT_TABLE" {
-  description = "For readers: the environment variable EVENT_TABLE."
+  description = "For readers: value of the environment variable EVENT_TABLE."
   value       = module.table.table_name
 }
 
 output "EVENT_INDEX_SHARDS" {
-  description = "Shards of the index by event type: what a reader by event type gives to EventStore::with_index_shards, and a worker's environment variable EVENT_INDEX_SHARDS. 0 means no index: leave the variable unset then."
+  description = "For readers by event type: the argument of EventStore::with_index_shards. For a worker: value of the environment variable EVENT_INDEX_SHARDS. 0 means no index; leave the variable unset then."
   value       = var.index_shards
 }
 
 output "DEAD_LETTER_QUEUE_URL" {
-  description = "For a consumer in a container: the environment variable DEAD_LETTER_QUEUE_URL."
+  description = "For a worker: value of the environment variable DEAD_LETTER_QUEUE_URL."
   value       = module.queue.dead_letter_queue_url
 }
 
 output "producer_policy_arn" {
-  description = "Attach to a producer's role: lets it send events, and nothing else."
+  description = "ARN of the policy for a producer's role: send events, and nothing else."
   value       = module.queue.producer_policy_arn
 }
 
 output "reader_policy_arn" {
-  description = "Attach to a reader's role: lets it read events, and nothing else."
+  description = "ARN of the policy for a reader's role: read events, and nothing else."
   value       = module.table.reader_policy_arn
 }
 
 # For operators
 
+output "operator_policy_arn" {
+  description = "ARN of the policy for operators: read events, handle the dead-letter queue, and inspect every part."
+  value       = aws_iam_policy.operator.arn
+}
+
+output "deployment" {
+  description = "Name, region and account that this state deploys to, recorded by the first apply."
+  value       = terraform_data.deployment.output
+}
+
 output "queue_arn" {
-  description = "ARN of the queue: where a redrive returns events to."
+  description = "ARN of the queue: the destination of a redrive."
   value       = module.queue.queue_arn
 }
 
 output "dead_letter_queue_arn" {
-  description = "ARN of the dead-letter queue: where a redrive starts."
+  description = "ARN of the dead-letter queue: the source of a redrive."
   value       = module.queue.dead_letter_queue_arn
 }
 
@@ -48,7 +58,7 @@ output "table_arn" {
 }
 
 output "stream_arn" {
-  description = "ARN of the table's stream; null without one."
+  description = "ARN of the table's stream. null without a stream."
   value       = module.table.stream_arn
 }
 
@@ -57,13 +67,18 @@ output "function_name" {
   value       = module.consumer.function_name
 }
 
+output "function_version" {
+  description = "Version of the function that stores events."
+  value       = module.consumer.function_version
+}
+
 output "consumer_role_arn" {
   description = "ARN of the function's role."
   value       = module.consumer.role_arn
 }
 
 output "event_source_mapping_id" {
-  description = "Id of the mapping that invokes the function; disable it to stop consuming."
+  description = "Id of the event source mapping that invokes the function. Disable the mapping to stop consuming."
   value       = module.consumer.event_source_mapping_id
 }
 
@@ -83,7 +98,7 @@ output "alarm_names" {
 }
 
 output "alarm_topic_arn" {
-  description = "ARN of the topic that alarms notify; null when none was created."
+  description = "ARN of the topic that alarms notify. null if it was not created."
   value       = module.observability.alarm_topic_arn
 }
 

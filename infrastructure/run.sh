@@ -1,43 +1,39 @@
 #!/usr/bin/env bash
 #
-# Builds the function, packs it, plans and applies. Safe to run twice: the same
-# source gives the same package, and a plan without changes applies nothing.
+# Checks, builds the function, packs it, plans and applies. Running it again is
+# safe: the same source gives the same package, and a plan without changes
+# applies nothing.
 
 set -euo pipefail
-
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-root=$(dirname -- "$here")
 
 usage() {
   cat <<'TEXT'
 Usage: infrastructure/run.sh [plan | apply | package] [options] [-- terraform options]
 
-  package   build and pack the function, print the package's size
-  plan      package, and show what would change
+  package   build and pack the function, and print the package's path and size
+  plan      check, package, and show what would change
   apply     plan, ask, and apply (the default)
 
 Options:
-  --arch arm64|x86_64  instruction set of the function (default: arm64)
+  --arch arm64|x86_64  instruction set for `package` (default: arm64). plan and
+                       apply use the variable `architecture`
   --package FILE       deploy this package instead of building one
-  --yes                apply without asking
+  --yes                apply without asking, for CI
   --allow-replace      accept a plan that deletes a queue or the table
   --help               show this text
 
 Variables come from terraform.tfvars beside this script, from TF_VAR_name, or
-from what follows "--", for instance: run.sh plan -- -var fifo=true
-TF_PLUGIN_DIR names a folder to take the provider from, instead of the registry.
+from the options after "--", for instance: run.sh plan -- -var fifo=true
+TF_PLUGIN_DIR names a folder to load the provider from, instead of the registry.
 TEXT
 }
 
-say() { printf '==> %s\n' "$*"; }
-
-fail() {
-  printf 'run.sh: %s\n' "$*" >&2
-  exit 1
-}
+# shellcheck source-path=SCRIPTDIR source=preflight.sh
+. "$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/preflight.sh"
+root=$(dirname -- "$here")
 
 command=apply
-arch=arm64
+arch=
 package=
 yes=false
 allow_replace=false
@@ -71,86 +67,166 @@ while (($# > 0)); do
   shift
 done
 
-case $arch in
-  arm64) cpu=aarch64 machine=b7 ;;
-  x86_64) cpu=x86_64 machine=3e ;;
-  *) fail "--arch must be arm64 or x86_64, not $arch" ;;
-esac
+# Checks
 
-# Tools
-
-missing=()
-need() { command -v "$1" >/dev/null || missing+=("$1 ($2)"); }
-
-if [[ -z $package ]]; then
+if [[ -n $package ]]; then
+  [[ -f $package ]] || fail "no such package: $package. Build one with: infrastructure/run.sh package"
+else
   need cargo "the Rust toolchain, https://rustup.rs"
   command -v zip >/dev/null || need python3 "or zip, to pack the function"
 fi
-if [[ $command != package ]]; then
-  need terraform "1.11 or later, https://developer.hashicorp.com/terraform"
-fi
-if ((${#missing[@]} > 0)); then
-  fail "missing: $(printf '%s; ' "${missing[@]}")nothing was done"
-fi
-if [[ $command == apply ]] && ! command -v aws >/dev/null; then
-  say "Note: the AWS CLI (command: aws) is missing. It is needed unless max_message_size is null."
+[[ $command == package ]] || need_deployment_tools
+check_tools
+
+# A resource that exists but is not in this state belongs to another deployment,
+# or an apply that was killed left it behind.
+existing() { # ADDRESS, the id that an import needs, and an AWS command that succeeds if the resource exists
+  local address=$1 id=$2
+  shift 2
+  ! in_state "$address" || return 0
+  if "${aws[@]}" "$@" >"$work/existing" 2>/dev/null; then
+    # A command may print the id that only AWS knows.
+    [[ $id != - ]] || id=$(cat "$work/existing")
+    [[ $id == None || -z $id ]] || found+=("$address" "$id")
+  fi
+}
+
+check_existing() {
+  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind
+  local found=()
+  [[ $fifo != true ]] || suffix=.fifo
+  policies_arn=arn:$partition:iam::$account:policy$iam_path
+  existing module.queue.aws_sqs_queue.events - sqs get-queue-url --queue-name "$name$suffix" --query QueueUrl --output text
+  existing module.queue.aws_sqs_queue.dead_letter - sqs get-queue-url --queue-name "$name-dead-letter$suffix" --query QueueUrl --output text
+  existing module.table.aws_dynamodb_table.events "$table_name" dynamodb describe-table --table-name "$table_name"
+  existing module.consumer.aws_lambda_function.consumer "$name-consumer" lambda get-function-configuration --function-name "$name-consumer"
+  existing module.consumer.aws_lambda_alias.live "$name-consumer/live" lambda get-alias --function-name "$name-consumer" --name live
+  existing module.consumer.aws_lambda_event_source_mapping.events - lambda list-event-source-mappings \
+    --event-source-arn "arn:$partition:sqs:$region:$account:$name$suffix" --query 'EventSourceMappings[0].UUID' --output text
+  existing module.consumer.aws_cloudwatch_log_group.consumer - logs describe-log-groups \
+    --log-group-name-prefix "$group" --query "logGroups[?logGroupName=='$group'] | [0].logGroupName" --output text
+  existing module.consumer.aws_iam_role.consumer "$name-consumer-$region" iam get-role --role-name "$name-consumer-$region"
+  existing module.queue.aws_iam_policy.producer "${policies_arn}$name-producer-$region" iam get-policy --policy-arn "${policies_arn}$name-producer-$region"
+  existing module.table.aws_iam_policy.reader "${policies_arn}$name-reader-$region" iam get-policy --policy-arn "${policies_arn}$name-reader-$region"
+  existing aws_iam_policy.operator "${policies_arn}$name-operator-$region" iam get-policy --policy-arn "${policies_arn}$name-operator-$region"
+  ((${#found[@]} > 0)) || return 0
+
+  kind=$(printf '    %s: %s\n' "${found[@]}")
+  fail "the resource(s) below exist, and this state does not contain them. Nothing was changed.
+$kind
+  If another deployment owns them: use the state of that deployment, or choose another name.
+  If they shall become part of this deployment (an apply was killed, or the table was restored), import them, then run the same command again:
+$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf '%s' '%s'\n" "${found[@]}")"
+}
+
+# An apply that is interrupted while it creates a resource leaves the resource
+# tainted, and the next plan replaces it. A queue or table that receives events
+# meanwhile must not be replaced, and need not be: Terraform corrects its settings.
+check_tainted() {
+  local tainted
+  tainted=$(jq -r '.resources[] | select(.type | IN("aws_sqs_queue", "aws_dynamodb_table"))
+    | (if .module then .module + "." else "" end) + .type + "." + .name as $address
+    | .instances[] | select(.status == "tainted")
+    | $address + (if .index_key == null then "" elif (.index_key | type) == "number" then "[\(.index_key)]" else "[\"\(.index_key)\"]" end)' "$work/state.json")
+  [[ -n $tainted ]] || return 0
+  fail "an earlier apply was interrupted while it created the resource(s) below. Terraform marked them as tainted and would delete and create them again. Nothing was changed.
+  Keep them; the next apply completes their settings. Run, then run the same command again:
+$(while IFS= read -r address; do printf "    terraform -chdir=%s untaint '%s'\n" "$quoted_here" "$address"; done <<<"$tainted")"
+}
+
+if [[ $command == package ]]; then
+  architecture=${arch:-arm64}
+else
+  initialize
+  read_variables "$@"
+  read_state
+  check_place
+  check_tainted
+  check_existing
+  if [[ -n $arch && $arch != "$architecture" ]]; then
+    fail "--arch is $arch, and the variable architecture is $architecture. Nothing was changed. Set architecture = \"$arch\" in $here/terraform.tfvars, so that every later apply uses it, and leave --arch out"
+  fi
 fi
 
-# The second field of an ELF header's machine type, 3e for x86-64, b7 for arm64.
+case $architecture in
+  arm64) cpu=aarch64 machine=b7 ;;
+  x86_64) cpu=x86_64 machine=3e ;;
+  *) fail "the architecture must be arm64 or x86_64, not $architecture" ;;
+esac
+
+# The machine type in the ELF header: 3e is x86-64, b7 is arm64.
 machine_of() { od -An -tx1 -j18 -N1 "$1" | tr -d ' \n'; }
 
 check_binary() {
   local found newest
   found=$(machine_of "$1")
-  [[ $found == "$machine" ]] || fail "$1 is not a Linux executable for $arch (machine type $found, expected $machine)"
+  [[ $found == "$machine" ]] || fail "$2 is not a Linux executable for $architecture (machine type $found, expected $machine). Build one with: infrastructure/run.sh package --arch $architecture. Or set the variable architecture to match the package"
 
-  # Amazon Linux 2023 has glibc 2.34. A binary that asks for a later one would
-  # not start, and every invocation would fail.
+  # Amazon Linux 2023 has glibc 2.34. A binary that needs a later version does
+  # not start, and every invocation fails.
   newest=$(LC_ALL=C grep -aoE 'GLIBC_2\.[0-9]+' "$1" | sort -t. -k2 -n | tail -n 1 || true)
   if [[ -n $newest ]] && ((${newest#GLIBC_2.} > 34)); then
-    fail "the executable needs $newest, but provided.al2023 has 2.34. Install cargo-lambda (pip install cargo-lambda), or build on a system with glibc 2.34 or older"
+    fail "$2 needs $newest, and provided.al2023 has 2.34. Install cargo-lambda (pip install cargo-lambda), or build on a system with glibc 2.34 or older"
   fi
 }
 
-# Paths stay as they are: folders may have spaces in their names.
-work=$(mktemp -d)
-trap 'rm -rf -- "$work"' EXIT
+if [[ -n $package ]]; then
+  package=$(cd -- "$(dirname -- "$package")" && pwd)/$(basename -- "$package")
+  if command -v unzip >/dev/null; then
+    unzip -p "$package" bootstrap >"$work/bootstrap" 2>/dev/null || fail "$package does not contain a file named bootstrap. Build a package with: infrastructure/run.sh package"
+    check_binary "$work/bootstrap" "$package"
+  fi
+fi
+
+# How the function can be built here. Decided before the build, which takes minutes.
+if [[ -z $package ]]; then
+  triple=$cpu-unknown-linux-gnu
+  if command -v cargo-lambda >/dev/null; then
+    builder=cargo-lambda
+  elif [[ $(uname -s) == Linux && $(uname -m) == "$cpu" ]]; then
+    builder=cargo
+  elif [[ $(uname -s) != Linux ]]; then
+    fail "building for Linux on $(uname -s) needs cargo-lambda. Install it: pip install cargo-lambda"
+  elif command -v rustup >/dev/null && ! rustup target list --installed | grep -qx "$triple"; then
+    fail "the Rust target $triple is not installed. Install cargo-lambda (pip install cargo-lambda); or run 'rustup target add $triple' and install a linker for it; or build for this machine, with the variable architecture = \"$(uname -m | sed s/aarch64/arm64/)\""
+  else
+    builder=cross
+  fi
+fi
+
+# Build
 
 build() {
   local target_dir build_args binary
-  # Cargo reads .cargo/config.toml from the folder it is called in, and a
-  # setting there decides about the cold start.
+  # Cargo reads .cargo/config.toml from the current folder, and a setting there
+  # determines the cold start.
   cd -- "$root"
   target_dir=${CARGO_TARGET_DIR:-target}
-  # Cargo takes a relative one from the folder it is called in, which is this.
   [[ $target_dir == /* ]] || target_dir=$root/$target_dir
   build_args=(-p domain-events-consumer --bin bootstrap --profile lambda)
 
-  if command -v cargo-lambda >/dev/null; then
-    say "Building the function for $arch with cargo-lambda"
-    cargo lambda build "${build_args[@]}" "--${arch/_/-}" --lambda-dir "$target_dir/package/cargo-lambda"
-    binary=$target_dir/package/cargo-lambda/bootstrap/bootstrap
-  elif [[ $(uname -s) == Linux && $(uname -m) == "$cpu" ]]; then
-    say "Building the function for $arch with cargo"
-    cargo build "${build_args[@]}"
-    binary=$target_dir/lambda/bootstrap
-  else
-    local triple=$cpu-unknown-linux-gnu
-    [[ $(uname -s) == Linux ]] || fail "building for Linux from $(uname -s) needs cargo-lambda (pip install cargo-lambda)"
-    if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx "$triple"; then
-      fail "the Rust target $triple is not installed. Install cargo-lambda (pip install cargo-lambda); or run 'rustup target add $triple' and have a linker for it; or build for this machine: --arch $(uname -m | sed s/aarch64/arm64/)"
-    fi
-    say "Building the function for $arch with cargo, target $triple"
-    cargo build "${build_args[@]}" --target "$triple"
-    binary=$target_dir/$triple/lambda/bootstrap
-  fi
+  say "Building the function for $architecture ($builder)"
+  case $builder in
+    cargo-lambda)
+      cargo lambda build "${build_args[@]}" "--${architecture/_/-}" --lambda-dir "$target_dir/package/cargo-lambda"
+      binary=$target_dir/package/cargo-lambda/bootstrap/bootstrap
+      ;;
+    cargo)
+      cargo build "${build_args[@]}"
+      binary=$target_dir/lambda/bootstrap
+      ;;
+    cross)
+      cargo build "${build_args[@]}" --target "$triple"
+      binary=$target_dir/$triple/lambda/bootstrap
+      ;;
+  esac
 
-  check_binary "$binary"
-  package=$target_dir/package/domain-events-consumer-$arch.zip
+  check_binary "$binary" "the executable"
+  package=$target_dir/package/domain-events-consumer-$architecture.zip
   mkdir -p -- "$target_dir/package"
 
-  # One fixed time stamp: the same executable gives the same package, and
-  # Terraform sees no change.
+  # A fixed time stamp, so that the same executable gives the same package, and
+  # Terraform finds no change.
   cp -- "$binary" "$work/bootstrap"
   chmod 755 "$work/bootstrap"
   TZ=UTC touch -t 200001010000 "$work/bootstrap"
@@ -169,53 +245,33 @@ PYTHON
   say "Executable: $(wc -c <"$binary" | tr -d ' ') bytes"
 }
 
-if [[ -n $package ]]; then
-  [[ -f $package ]] || fail "no such package: $package"
-  package=$(cd -- "$(dirname -- "$package")" && pwd)/$(basename -- "$package")
-  if command -v unzip >/dev/null; then
-    unzip -p "$package" bootstrap >"$work/bootstrap" 2>/dev/null || fail "$package holds no file named bootstrap"
-    check_binary "$work/bootstrap"
-  fi
-else
-  build
-fi
+[[ -n $package ]] || build
 say "Package: $package, $(wc -c <"$package" | tr -d ' ') bytes"
 
 [[ $command != package ]] || exit 0
 
 # Plan
 
-# Without Terraform's advice on the next command: this script is that command.
-export TF_IN_AUTOMATION=true
-terraform=(terraform "-chdir=$here")
-init=(init -input=false)
-if [[ -n ${TF_PLUGIN_DIR:-} ]]; then
-  init+=("-plugin-dir=$TF_PLUGIN_DIR" -lockfile=readonly)
-fi
-say "terraform ${init[*]}"
-"${terraform[@]}" "${init[@]}"
-
 say "terraform plan"
 status=0
-"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" \
-  -var "package_path=$package" -var "architecture=$arch" "$@" || status=$?
+"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" || status=$?
 case $status in
   0)
     say "Nothing to change."
     exit 0
     ;;
   2) ;;
-  *) exit "$status" ;;
+  *) fail "terraform plan failed, see above. Nothing was changed" ;;
 esac
 
-# Queues and table hold events. Terraform's prevent_destroy would also forbid
-# what an operator asks for; this asks first. "Must be replaced" is a changed
-# argument, "will be replaced, as requested" is -replace.
-doomed=$("${terraform[@]}" show -no-color "$work/plan" |
-  grep -E '^ *# module\.(queue|table)\.aws_(sqs_queue|dynamodb_table)\..* (must|will) be (replaced|destroyed)' || true)
-if [[ -n $doomed && $allow_replace == false ]]; then
-  printf '%s\n' "$doomed" >&2
-  fail "this plan deletes the above, with all events in it. Nothing was applied. If that is what you want: drain the queue, save what you need, and pass --allow-replace"
+# Queues and tables contain events. Terraform's prevent_destroy would also refuse
+# what the operator wants, so this script asks for --allow-replace instead.
+deleted=$("${terraform[@]}" show -json "$work/plan" |
+  jq -r '.resource_changes[] | select((.type | IN("aws_sqs_queue", "aws_dynamodb_table")) and (.change.actions | index("delete")))
+    | "  " + .address + " (" + (.action_reason // "deleted") + ")"')
+if [[ -n $deleted && $allow_replace == false ]]; then
+  printf '%s\n' "$deleted" >&2
+  fail "this plan deletes the resource(s) above, with all events in them. Nothing was changed. If you did not intend this, undo the change of the variables. If you did: drain the queue, save what you need, and run the same command with --allow-replace"
 fi
 
 [[ $command == apply ]] || exit 0
@@ -223,15 +279,19 @@ fi
 # Apply
 
 if [[ $yes == false ]]; then
-  [[ -t 0 ]] || fail "no terminal to ask on. Nothing was applied; pass --yes to apply without asking"
-  read -r -p "Apply this plan? Only 'yes' does: " answer
-  [[ $answer == yes ]] || fail "not confirmed, nothing was applied"
+  [[ -t 0 ]] || fail "there is no terminal to ask on. Nothing was changed. Add --yes to apply without asking"
+  read -r -p "Apply this plan? Type yes to apply: " answer
+  [[ $answer == yes ]] || fail "not confirmed. Nothing was changed"
 fi
 
 say "terraform apply"
-"${terraform[@]}" apply -input=false "$work/plan"
+# Terraform receives the interrupt too, and stops after the current resource.
+trap 'say "Interrupted: Terraform is stopping"' INT
+"${terraform[@]}" apply -input=false "$work/plan" ||
+  fail "the apply did not finish, see above. What it created is in the state. Remove the cause and run the same command again; it continues, or says what to do first"
+trap - INT
 
-say "Deployed. What applications need:"
-for name in EVENT_QUEUE_URL EVENT_TABLE producer_policy_arn reader_policy_arn; do
-  printf '    %s=%s\n' "$name" "$("${terraform[@]}" output -raw "$name")"
+say "Deployed. Values for applications:"
+for output in EVENT_QUEUE_URL EVENT_TABLE producer_policy_arn reader_policy_arn; do
+  printf '    %s=%s\n' "$output" "$("${terraform[@]}" output -raw "$output")"
 done

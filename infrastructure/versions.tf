@@ -1,5 +1,5 @@
 terraform {
-  # The tests use `override_during`, which 1.11 introduced.
+  # The tests use `override_during`, which version 1.11 introduced.
   required_version = ">= 1.11"
 
   required_providers {

@@ -1,20 +1,17 @@
-//! What is measured of a batch, in CloudWatch's embedded metric format.
+//! The metrics of a batch, in CloudWatch's embedded metric format.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use domain_events::{Envelope, RejectionCode};
+use domain_events::{Envelope, RejectionCode, Timestamp};
 use serde_json::{Value, json};
 
-use crate::handler::age_millis;
-use crate::record::Verdict;
-
-/// Values of one metric in one log line (CloudWatch user guide, "Embedded metric
-/// format specification").
+/// The most values of one metric in one log line (CloudWatch user guide, "Embedded
+/// metric format specification").
 const MAX_VALUES: usize = 100;
 const NAMESPACE: &str = "DomainEvents";
 
-/// The figures of one batch.
+/// The counts of one batch, and the ages of its stored events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
     stored: u64,
@@ -28,21 +25,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn count(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Stored => self.stored += 1,
-            Verdict::Duplicate => self.duplicate += 1,
-            Verdict::Failed => self.failed += 1,
-            Verdict::Rejected => {}
-        }
+    /// Counts a stored event that is `age` milliseconds old.
+    pub(crate) fn stored(&mut self, age: u64, tie: bool) {
+        self.stored += 1;
+        self.tied += u64::from(tie);
+        self.ages.push(age);
     }
 
-    pub(crate) fn appended(&mut self, envelope: &Envelope, verdict: Verdict, tied: bool) {
-        self.count(verdict);
-        self.tied += u64::from(tied);
-        if verdict == Verdict::Stored {
-            self.ages.push(age_millis(envelope));
-        }
+    pub(crate) fn duplicate(&mut self) {
+        self.duplicate += 1;
+    }
+
+    pub(crate) fn failed(&mut self) {
+        self.failed += 1;
     }
 
     pub(crate) fn rejected(&mut self, code: RejectionCode) {
@@ -54,8 +49,8 @@ impl Metrics {
         self.retries = retries;
     }
 
-    /// How many events had each verdict, in the order stored, duplicate,
-    /// rejected, failed.
+    /// The number of events per verdict: stored, duplicate, rejected, failed. A
+    /// message that could not be decoded counts as one failed event.
     pub fn verdicts(&self) -> [u64; 4] {
         [
             self.stored,
@@ -65,8 +60,8 @@ impl Metrics {
         ]
     }
 
-    /// The log lines that CloudWatch turns into metrics, for the function or
-    /// service of this name.
+    /// The log lines from which CloudWatch takes the metrics of the function or
+    /// service with this name.
     pub fn lines(&self, function: &str) -> Vec<String> {
         let millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -83,29 +78,32 @@ impl Metrics {
         let count = |name: &str| json!({ "Name": name, "Unit": "Count" });
         let age = json!({ "Name": "AgeWhenStored", "Unit": "Milliseconds" });
         let mut ages = self.ages.chunks(MAX_VALUES);
-        let mut lines = vec![line(
-            &["Function"],
-            json!([
-                count("Stored"),
-                count("Duplicate"),
-                count("Rejected"),
-                count("Failed"),
-                count("Tie"),
-                count("DynamoDbRequests"),
-                count("DynamoDbRetries"),
-                age,
-            ]),
-            json!({
-                "Stored": stored,
-                "Duplicate": duplicate,
-                "Rejected": rejected,
-                "Failed": failed,
-                "Tie": self.tied,
-                "DynamoDbRequests": self.requests,
-                "DynamoDbRetries": self.retries,
-                "AgeWhenStored": ages.next().unwrap_or_default(),
-            }),
-        )];
+        let mut metrics = vec![
+            count("Stored"),
+            count("Duplicate"),
+            count("Rejected"),
+            count("Failed"),
+            count("Tie"),
+            count("DynamoDbRequests"),
+            count("DynamoDbRetries"),
+        ];
+        let mut values = json!({
+            "Stored": stored,
+            "Duplicate": duplicate,
+            "Rejected": rejected,
+            "Failed": failed,
+            "Tie": self.tied,
+            "DynamoDbRequests": self.requests,
+            "DynamoDbRetries": self.retries,
+        });
+        // CloudWatch refuses a whole line that contains a metric without a
+        // value, and the counts of failed and rejected events would be missing
+        // exactly when nothing is stored.
+        if let Some(first) = ages.next() {
+            metrics.push(age.clone());
+            values["AgeWhenStored"] = first.into();
+        }
+        let mut lines = vec![line(&["Function"], metrics.into(), values)];
         lines.extend(ages.map(|ages| {
             line(
                 &["Function"],
@@ -124,24 +122,25 @@ impl Metrics {
     }
 }
 
+/// The age of an event in milliseconds; 0 if the clock of its producer is ahead.
+pub(crate) fn age_millis(envelope: &Envelope) -> u64 {
+    Timestamp::now()
+        .as_nanos()
+        .saturating_sub(envelope.timestamp().as_nanos())
+        / 1_000_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_line_is_of_the_embedded_metric_format() {
-        let mut metrics = Metrics {
-            stored: 250,
-            ages: vec![7; 250],
-            ..Metrics::default()
-        };
-        metrics.rejected(RejectionCode::NotJson);
-        let lines: Vec<Value> = metrics
-            .lines("f")
+    /// "Embedded metric format specification": each metric has a number, or a
+    /// list of 1 to 100 numbers, and each dimension a string.
+    fn check(lines: &[String]) -> Vec<Value> {
+        let lines: Vec<Value> = lines
             .iter()
             .map(|l| serde_json::from_str(l).unwrap())
             .collect();
-        assert_eq!(lines.len(), 4);
         for line in &lines {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(directive["Namespace"], "DomainEvents");
@@ -150,12 +149,38 @@ mod tests {
             }
             for metric in directive["Metrics"].as_array().unwrap() {
                 let value = &line[metric["Name"].as_str().unwrap()];
+                let list = value.as_array();
                 assert!(
-                    value.is_u64() || value.as_array().is_some_and(|v| v.len() <= 100),
-                    "{value}"
+                    value.is_u64() || list.is_some_and(|v| (1..=100).contains(&v.len())),
+                    "{metric}: {value}"
                 );
             }
         }
+        lines
+    }
+
+    #[test]
+    fn batch_of_250_events_has_valid_metric_lines() {
+        let mut metrics = Metrics {
+            stored: 250,
+            ages: vec![7; 250],
+            ..Metrics::default()
+        };
+        metrics.rejected(RejectionCode::NotJson);
+        let lines = check(&metrics.lines("f"));
+        assert_eq!(lines.len(), 4);
         assert_eq!(lines[3]["Code"], "NOT_JSON");
+    }
+
+    #[test]
+    fn batch_that_stores_nothing_has_valid_lines() {
+        let metrics = Metrics {
+            failed: 10,
+            ..Metrics::default()
+        };
+        let lines = check(&metrics.lines("f"));
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["Failed"], 10);
+        assert!(lines[0].get("AgeWhenStored").is_none());
     }
 }

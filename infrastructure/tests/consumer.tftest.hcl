@@ -1,10 +1,14 @@
-# How the function is invoked and what its role may do, in modules/consumer.
+# How the function is invoked and what its role allows, in modules/consumer.
 
 mock_provider "aws" {
   override_during = plan
 
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
   }
 
   mock_resource "aws_cloudwatch_log_group" {
@@ -12,39 +16,31 @@ mock_provider "aws" {
   }
 
   mock_resource "aws_lambda_function" {
-    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer" }
+    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer", version = "3" }
+  }
+
+  mock_resource "aws_lambda_alias" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer:live" }
   }
 
   mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/orders-consumer", id = "orders-consumer" }
+    defaults = { arn = "arn:aws:iam::123456789012:role/orders-consumer-eu-central-1", id = "orders-consumer-eu-central-1" }
   }
 }
 
+# Every other variable has a default, so that the module can be used alone.
 variables {
-  name                    = "orders-consumer"
-  package_path            = "tests/package.txt"
-  architecture            = "arm64"
-  memory_size             = 256
-  timeout                 = 30
-  reserved_concurrency    = -1
-  batch_size              = 10
-  batching_window_seconds = 0
-  maximum_concurrency     = 20
-  queue_arn               = "arn:aws:sqs:eu-central-1:123456789012:orders"
-  dead_letter_queue_arn   = "arn:aws:sqs:eu-central-1:123456789012:orders-dead-letter"
-  dead_letter_queue_url   = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-dead-letter"
-  table_name              = "orders"
-  table_arn               = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
-  index_shards            = 0
-  event_retention         = {}
-  log_level               = "info"
-  log_retention_days      = 30
-  kms_key_arn             = null
-  former_kms_key_arns     = []
-  tags                    = { team = "orders" }
+  region                = "eu-central-1"
+  name                  = "orders-consumer"
+  package_path          = "tests/package.txt"
+  queue_arn             = "arn:aws:sqs:eu-central-1:123456789012:orders"
+  dead_letter_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:orders-dead-letter"
+  dead_letter_queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-dead-letter"
+  table_name            = "orders"
+  table_arn             = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
 }
 
-run "only_failed_events_come_back" {
+run "mapping_returns_only_failed_messages" {
   command = plan
 
   module {
@@ -53,22 +49,22 @@ run "only_failed_events_come_back" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.events.function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "Without ReportBatchItemFailures the function's answer is ignored, and failed events are deleted."
+    error_message = "Without ReportBatchItemFailures, Lambda ignores the function's response and deletes failed events."
   }
 
   assert {
     condition = (
       aws_lambda_event_source_mapping.events.event_source_arn == var.queue_arn &&
-      aws_lambda_event_source_mapping.events.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer" &&
+      aws_lambda_event_source_mapping.events.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer:live" &&
       aws_lambda_event_source_mapping.events.enabled == true
     )
-    error_message = "The mapping must invoke this function with the messages of this queue."
+    error_message = "The mapping must invoke the alias of this function with the messages of this queue."
   }
 
-  # A filter would delete what it does not match.
+  # A filter would delete the messages that it does not match.
   assert {
     condition     = length(aws_lambda_event_source_mapping.events.filter_criteria) == 0
-    error_message = "The mapping must not filter: what is filtered out is deleted."
+    error_message = "The mapping must not filter: Lambda deletes the messages that do not match."
   }
 
   assert {
@@ -81,7 +77,7 @@ run "only_failed_events_come_back" {
   }
 }
 
-run "the_function_is_the_one_that_was_built" {
+run "deployed_function_is_the_built_package" {
   command = plan
 
   module {
@@ -99,7 +95,7 @@ run "the_function_is_the_one_that_was_built" {
 
   assert {
     condition     = aws_lambda_function.consumer.source_code_hash == filebase64sha256("tests/package.txt")
-    error_message = "A new package must be deployed."
+    error_message = "A changed package must be deployed."
   }
 
   assert {
@@ -121,11 +117,11 @@ run "the_function_is_the_one_that_was_built" {
       aws_cloudwatch_log_group.consumer.name == "/aws/lambda/orders-consumer" && aws_cloudwatch_log_group.consumer.retention_in_days == 30 &&
       aws_lambda_function.consumer.logging_config[0].log_group == "/aws/lambda/orders-consumer"
     )
-    error_message = "The function must log to its own group, which forgets after 30 days."
+    error_message = "The function must log to its own group, with a retention of 30 days."
   }
 }
 
-run "the_role_may_do_exactly_what_the_function_does" {
+run "role_allows_what_the_function_does_only" {
   command = plan
 
   module {
@@ -166,8 +162,13 @@ run "the_role_may_do_exactly_what_the_function_does" {
   }
 
   assert {
+    condition     = aws_iam_role.consumer.name == "orders-consumer-eu-central-1"
+    error_message = "IAM names are global in an account, so the role's name must contain the region."
+  }
+
+  assert {
     condition     = length(aws_iam_role_policy.key) == 0
-    error_message = "Without a customer key there is no permission for one."
+    error_message = "Without a customer managed key, the role must have no permission on a key."
   }
 
   assert {
@@ -182,21 +183,21 @@ run "the_role_may_do_exactly_what_the_function_does" {
         },
       ]
     }
-    error_message = "Only Lambda may take the role."
+    error_message = "Only Lambda may assume the role."
   }
 
-  # Every statement, now and later: no wildcard in an action, and in a resource
-  # only the one that stands for the log streams of this group.
+  # This also holds for statements that are added later: no wildcard in an
+  # action, and in a resource only the one for the log streams of this group.
   assert {
     condition = alltrue([for statement in jsondecode(aws_iam_role_policy.consumer.policy).Statement :
       !strcontains(jsonencode(statement.Action), "*") &&
       !strcontains(trimsuffix(statement.Resource, "log-group:/aws/lambda/orders-consumer:log-stream:*"), "*")
     ])
-    error_message = "No wildcard in an action or a resource."
+    error_message = "No action and no resource may contain another wildcard."
   }
 }
 
-run "a_customer_key_is_used_through_its_services_only" {
+run "key_is_used_through_its_services_only" {
   command = plan
 
   module {
@@ -227,16 +228,16 @@ run "a_customer_key_is_used_through_its_services_only" {
 
   assert {
     condition     = length(aws_iam_role_policy.former_keys) == 0
-    error_message = "No other key unless one is named."
+    error_message = "The role must not have a permission on a key that is not named."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.consumer.kms_key_id == var.kms_key_arn
-    error_message = "The logs must be encrypted with the customer's key."
+    error_message = "The logs must be encrypted with the customer managed key."
   }
 }
 
-run "what_waits_under_a_former_key_can_be_read" {
+run "former_key_decrypts_queue_and_table" {
   command = plan
 
   module {
@@ -252,19 +253,21 @@ run "what_waits_under_a_former_key_can_be_read" {
       Version = "2012-10-17"
       Statement = [
         {
-          Sid       = "DecryptWaitingEvents"
-          Effect    = "Allow"
-          Action    = "kms:Decrypt"
-          Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
-          Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-central-1.amazonaws.com" } }
+          Sid      = "DecryptWithFormerKeys"
+          Effect   = "Allow"
+          Action   = "kms:Decrypt"
+          Resource = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
+          Condition = {
+            StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] }
+          }
         },
       ]
     }
-    error_message = "The role must be able to decrypt with a former key, through SQS, and nothing more; also when there is no key now."
+    error_message = "The role must be able to decrypt with a former key through SQS and DynamoDB, and to do nothing else with it, with or without a present key."
   }
 }
 
-run "settings_reach_the_function" {
+run "settings_reach_function_and_mapping" {
   command = plan
 
   module {
@@ -290,7 +293,7 @@ run "settings_reach_the_function" {
       aws_lambda_function.consumer.environment[0].variables["EVENT_INDEX_SHARDS"] == "8" &&
       aws_lambda_function.consumer.environment[0].variables["EVENT_RETENTION"] == "CART_VIEWED=7d,SESSION_PINGED=30d,*=never"
     )
-    error_message = "Shards and retention must reach the function, with the rule for all other types last."
+    error_message = "Shards and retention must reach the function, and the rule for all other types must be last."
   }
 
   assert {
@@ -299,6 +302,161 @@ run "settings_reach_the_function" {
       aws_lambda_event_source_mapping.events.maximum_batching_window_in_seconds == 5 &&
       length(aws_lambda_event_source_mapping.events.scaling_config) == 0
     )
-    error_message = "Batch, window and no limit to concurrency must reach the mapping."
+    error_message = "Batch size, window and concurrency without a maximum must reach the mapping."
+  }
+}
+
+run "china_key_is_used_through_its_services" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
+  }
+
+  variables {
+    region      = "cn-north-1"
+    kms_key_arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.key[0].policy).Statement[0].Condition == {
+      StringEquals = { "kms:ViaService" = ["dynamodb.cn-north-1.amazonaws.com.cn", "sqs.cn-north-1.amazonaws.com.cn"] }
+    }
+    error_message = "The condition must contain the service names of the partition."
+  }
+}
+
+run "alias_points_to_the_deployed_version" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  assert {
+    condition     = aws_lambda_function.consumer.publish && aws_lambda_alias.live.name == "live" && aws_lambda_alias.live.function_version == "3"
+    error_message = "Each deployment must publish a version, and the alias must point to it."
+  }
+}
+
+run "alias_points_to_a_chosen_version" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    function_version = "2"
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "2" && output.function_version == "2"
+    error_message = "A rollback must point the alias to the chosen version."
+  }
+}
+
+run "pollers_replace_maximum_concurrency" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    provisioned_pollers = { minimum = 20, maximum = 200 }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.events.provisioned_poller_config[0].minimum_pollers == 20 &&
+      aws_lambda_event_source_mapping.events.provisioned_poller_config[0].maximum_pollers == 200 &&
+      length(aws_lambda_event_source_mapping.events.scaling_config) == 0
+    )
+    error_message = "Lambda accepts provisioned pollers only without a maximum concurrency."
+  }
+}
+
+run "vpc_permission_is_refused_to_the_code" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    vpc = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.consumer.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) &&
+      aws_lambda_function.consumer.vpc_config[0].security_group_ids == toset(["sg-1"])
+    )
+    error_message = "The function must run in the given subnets and security groups."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[1].Effect == "Deny" &&
+      jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[1].Action == jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[0].Action &&
+      jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[1].Condition == {
+        ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws:lambda:eu-central-1:123456789012:function:orders-consumer" }
+      }
+    )
+    error_message = "The function's own code must not be able to use the permissions for network interfaces."
+  }
+}
+
+run "tracing_is_one_variable" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    xray_tracing = true
+  }
+
+  assert {
+    condition     = aws_lambda_function.consumer.tracing_config[0].mode == "Active" && jsondecode(aws_iam_role_policy.xray[0].policy).Statement[0].Action == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    error_message = "Tracing needs the mode and the permission."
+  }
+}
+
+run "vpc_and_tracing_are_off_by_default" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.vpc) == 0 && length(aws_iam_role_policy.xray) == 0 && length(aws_lambda_function.consumer.vpc_config) == 0
+    error_message = "Both need a wildcard resource, so they must be off by default."
+  }
+}
+
+run "boundary_and_path_reach_the_role" {
+  command = plan
+
+  module {
+    source = "./modules/consumer"
+  }
+
+  variables {
+    iam_path                 = "/applications/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = aws_iam_role.consumer.path == "/applications/" && aws_iam_role.consumer.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The role must have the given path and permissions boundary."
   }
 }

@@ -1,14 +1,10 @@
-# What wakes somebody up, and what they see, in modules/observability.
+# Which alarms fire, and what the dashboard shows, in modules/observability.
 
 mock_provider "aws" {
   override_during = plan
 
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
-  }
-
   mock_data "aws_partition" {
-    defaults = { partition = "aws" }
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
   }
 
   mock_data "aws_caller_identity" {
@@ -24,36 +20,19 @@ mock_provider "aws" {
   }
 }
 
+# Every other variable has a default, so that the module can be used alone.
 variables {
-  name                         = "orders"
-  queue_name                   = "orders"
-  dead_letter_queue_name       = "orders-dead-letter"
-  function_name                = "orders-consumer"
-  log_group_name               = "/aws/lambda/orders-consumer"
-  table_name                   = "orders"
-  index_name                   = null
-  memory_size                  = 256
-  batch_size                   = 10
-  visibility_timeout_seconds   = 180
-  oldest_message_alarm_seconds = 300
-  dead_letter_alarm_seconds    = 432000
-  alarm_action_arns            = []
-  create_alarm_topic           = false
-  alarm_emails                 = []
-  runbook_url                  = "https://example.com/runbook"
-  prices = {
-    sqs_million_requests       = 0.40
-    lambda_million_requests    = 0.20
-    lambda_gb_second           = 0.0000133334
-    dynamodb_million_writes    = 0.625
-    dynamodb_million_reads     = 0.125
-    cloudwatch_gb_of_log_lines = 0.50
-  }
-  kms_key_arn = null
-  tags        = {}
+  region                 = "eu-central-1"
+  name                   = "orders"
+  queue_name             = "orders"
+  dead_letter_queue_name = "orders-dead-letter"
+  function_name          = "orders-consumer"
+  log_group_name         = "/aws/lambda/orders-consumer"
+  table_name             = "orders"
+  runbook_url            = "https://example.com/runbook"
 }
 
-run "alarms_watch_the_right_metric" {
+run "alarms_watch_the_right_metrics" {
   command = plan
 
   module {
@@ -61,7 +40,7 @@ run "alarms_watch_the_right_metric" {
   }
 
   assert {
-    condition = { for alarm in local.alarms : alarm.alarm_name => "${alarm.namespace}/${alarm.metric_name} of ${join(",", values(alarm.dimensions))}, ${alarm.statistic} above ${alarm.threshold}" if alarm.namespace != null } == {
+    condition = { for alarm in aws_cloudwatch_metric_alarm.alarms : alarm.alarm_name => "${alarm.namespace}/${alarm.metric_name} of ${join(",", values(alarm.dimensions))}, ${alarm.statistic} above ${alarm.threshold}" if alarm.namespace != null } == {
       orders-dead-letter-queue-not-empty = "AWS/SQS/ApproximateNumberOfMessagesVisible of orders-dead-letter, Maximum above 0"
       orders-dead-letter-queue-expiring  = "AWS/SQS/ApproximateAgeOfOldestMessage of orders-dead-letter, Maximum above 432000"
       orders-oldest-message-too-old      = "AWS/SQS/ApproximateAgeOfOldestMessage of orders, Maximum above 300"
@@ -69,33 +48,42 @@ run "alarms_watch_the_right_metric" {
       orders-function-errors             = "AWS/Lambda/Errors of orders-consumer, Sum above 0"
       orders-function-throttles          = "AWS/Lambda/Throttles of orders-consumer, Sum above 0"
       orders-rejected-events             = "DomainEvents/Rejected of orders-consumer, Sum above 0"
+      orders-metrics-invalid             = "AWS/Logs/EMFValidationErrors of /aws/lambda/orders-consumer, Sum above 0"
     }
     error_message = "Each alarm must watch its metric."
   }
 
   assert {
-    condition = sort([for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query : try(query.metric[0].metric_name, query.expression)]) == tolist([
-      "FILL(writes, 0) + FILL(reads, 0)", "ReadThrottleEvents", "WriteThrottleEvents",
+    condition = sort([for query in aws_cloudwatch_metric_alarm.alarms["table-throttles"].metric_query : try(query.metric[0].metric_name, query.expression)]) == tolist([
+      "FILL(reads, 0) + FILL(writes, 0)", "ReadThrottleEvents", "WriteThrottleEvents",
     ])
     error_message = "The alarm on the table must add up throttled reads and writes."
   }
 
   assert {
-    condition = alltrue([for alarm in local.alarms :
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms :
       alarm.comparison_operator == "GreaterThanThreshold" && alarm.treat_missing_data == "notBreaching" && alarm.actions_enabled != false
     ])
-    error_message = "An idle system must raise no alarm."
+    error_message = "An idle system must not fire an alarm."
   }
 
   assert {
-    condition     = length(local.alarms) == 8 && length(output.alarm_names) == 8
-    error_message = "There must be eight alarms."
+    condition     = length(output.alarm_names) == 9 && length(aws_cloudwatch_composite_alarm.critical) == 0
+    error_message = "There must be nine alarms by default."
+  }
+
+  # Metrics from the function's log arrive minutes late.
+  assert {
+    condition = alltrue([for name in ["rejected-events", "events-failing", "metrics-invalid"] :
+      aws_cloudwatch_metric_alarm.alarms[name].evaluation_periods * aws_cloudwatch_metric_alarm.alarms[name].period >= 300
+    ])
+    error_message = "An alarm on a metric from the log must look at five minutes or more."
   }
 }
 
-# An event that fails again and again, and nothing else: a try each visibility
-# timeout. However the tries fall into periods, two of them are in the window.
-run "a_single_failing_event_rings" {
+# A single event that fails repeatedly, with one attempt per visibility timeout.
+# The window contains two attempts, wherever they fall within the periods.
+run "single_failing_event_fires_an_alarm" {
   command = plan
 
   module {
@@ -103,15 +91,15 @@ run "a_single_failing_event_rings" {
   }
 
   assert {
-    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.events_failing, aws_cloudwatch_metric_alarm.function_errors] :
+    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.alarms["events-failing"], aws_cloudwatch_metric_alarm.alarms["function-errors"]] :
       alarm.period == 300 && alarm.evaluation_periods == 3 && alarm.datapoints_to_alarm == 2 &&
       (alarm.evaluation_periods - 1) * alarm.period > var.visibility_timeout_seconds
     ])
-    error_message = "With tries 180 seconds apart, two of three periods of five minutes must ring; one failure must not."
+    error_message = "With attempts 180 seconds apart, two of three periods of five minutes must fire the alarm, and one must not."
   }
 }
 
-run "a_single_failing_event_rings_with_the_longest_visibility_timeout_too" {
+run "failing_event_fires_with_long_visibility" {
   command = plan
 
   module {
@@ -123,15 +111,15 @@ run "a_single_failing_event_rings_with_the_longest_visibility_timeout_too" {
   }
 
   assert {
-    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.events_failing, aws_cloudwatch_metric_alarm.function_errors] :
+    condition = alltrue([for alarm in [aws_cloudwatch_metric_alarm.alarms["events-failing"], aws_cloudwatch_metric_alarm.alarms["function-errors"]] :
       (alarm.evaluation_periods - 1) * alarm.period > var.visibility_timeout_seconds && alarm.datapoints_to_alarm == 2 &&
       alarm.evaluation_periods * alarm.period <= 86400
     ])
-    error_message = "Two tries must fall into the window, and the window into the day that CloudWatch allows."
+    error_message = "The window must contain two attempts, and must not exceed the day that CloudWatch allows."
   }
 }
 
-run "every_alarm_says_what_to_do" {
+run "every_alarm_description_names_an_action" {
   command = plan
 
   module {
@@ -139,7 +127,7 @@ run "every_alarm_says_what_to_do" {
   }
 
   assert {
-    condition = alltrue([for alarm in local.alarms :
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms :
       strcontains(alarm.alarm_description, "First:") && length(alarm.alarm_description) <= 1024 &&
       endswith(trimspace(alarm.alarm_description), "https://example.com/runbook#${trimprefix(alarm.alarm_name, "orders-")}")
     ])
@@ -148,12 +136,12 @@ run "every_alarm_says_what_to_do" {
 
   # The section that the description points to must exist.
   assert {
-    condition     = alltrue([for alarm in local.alarms : strcontains(file("README.md"), "\n### ${trimprefix(alarm.alarm_name, "orders-")}\n")])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms : strcontains(file("README.md"), "\n### ${trimprefix(alarm.alarm_name, "orders-")}\n")])
     error_message = "The runbook must have a section for every alarm."
   }
 }
 
-run "the_index_is_watched_when_there_is_one" {
+run "index_is_watched_if_it_exists" {
   command = plan
 
   module {
@@ -165,8 +153,8 @@ run "the_index_is_watched_when_there_is_one" {
   }
 
   assert {
-    condition     = length([for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query : query if try(query.metric[0].dimensions["GlobalSecondaryIndexName"], "") == "by-type"]) == 2
-    error_message = "A throttled index holds up the table: the alarm must see it."
+    condition     = length([for query in aws_cloudwatch_metric_alarm.alarms["table-throttles"].metric_query : query if try(query.metric[0].dimensions["GlobalSecondaryIndexName"], "") == "by-type"]) == 2
+    error_message = "A throttled index delays the table's writes, so the alarm must include it."
   }
 
   assert {
@@ -175,7 +163,7 @@ run "the_index_is_watched_when_there_is_one" {
   }
 }
 
-run "alarms_notify_whom_they_are_told_to" {
+run "alarms_notify_the_given_actions" {
   command = plan
 
   module {
@@ -189,11 +177,11 @@ run "alarms_notify_whom_they_are_told_to" {
   }
 
   assert {
-    condition = alltrue([for alarm in local.alarms :
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms :
       alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:on-call", "arn:aws:sns:eu-central-1:123456789012:orders-alarms"]) &&
       alarm.ok_actions == alarm.alarm_actions
     ])
-    error_message = "Every alarm must notify both topics, of its end too."
+    error_message = "Every alarm must notify both topics, when it fires and when it ends."
   }
 
   assert {
@@ -219,7 +207,7 @@ run "alarms_notify_whom_they_are_told_to" {
   }
 }
 
-run "without_a_topic_there_is_none" {
+run "topic_is_not_created_by_default" {
   command = plan
 
   module {
@@ -228,11 +216,11 @@ run "without_a_topic_there_is_none" {
 
   assert {
     condition     = length(aws_sns_topic.alarms) == 0 && length(aws_sns_topic_subscription.email) == 0 && output.alarm_topic_arn == null
-    error_message = "No topic unless asked for."
+    error_message = "The topic must not be created by default."
   }
 }
 
-run "the_dashboard_answers_every_question" {
+run "dashboard_shows_every_metric" {
   command = plan
 
   module {
@@ -250,7 +238,12 @@ run "the_dashboard_answers_every_question" {
     error_message = "The dashboard must show every metric of the list."
   }
 
-  # CloudWatch's grid is 24 wide; widgets that overlap hide each other.
+  assert {
+    condition     = aws_cloudwatch_dashboard.events.dashboard_name == "orders-eu-central-1"
+    error_message = "Dashboard names are global in an account, so the name must contain the region."
+  }
+
+  # CloudWatch's grid is 24 wide. Widgets that overlap hide each other.
   assert {
     condition = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.events.dashboard_body).widgets :
       widget.x + widget.width <= 24 && length([for other in jsondecode(aws_cloudwatch_dashboard.events.dashboard_body).widgets : other
@@ -258,5 +251,108 @@ run "the_dashboard_answers_every_question" {
       ]) == 1
     ])
     error_message = "No two widgets may overlap."
+  }
+}
+
+run "each_severity_has_its_own_actions" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    alarm_action_arns          = ["arn:aws:sns:eu-central-1:123456789012:all"]
+    critical_alarm_action_arns = ["arn:aws:sns:eu-central-1:123456789012:pager"]
+    warning_alarm_action_arns  = ["arn:aws:sns:eu-central-1:123456789012:channel"]
+    alarms = {
+      rejected-events = { severity = "critical" }
+    }
+  }
+
+  assert {
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms :
+      alarm.alarm_actions == toset([
+        "arn:aws:sns:eu-central-1:123456789012:all",
+        "arn:aws:sns:eu-central-1:123456789012:${alarm.tags.severity == "critical" ? "pager" : "channel"}",
+      ])
+    ])
+    error_message = "Each alarm must notify the common actions and those of its severity."
+  }
+
+  assert {
+    condition = sort([for name, alarm in aws_cloudwatch_metric_alarm.alarms : name if alarm.tags.severity == "critical"]) == tolist([
+      "dead-letter-queue-expiring", "events-failing", "function-errors", "oldest-message-too-old", "rejected-events",
+    ])
+    error_message = "The severity must be the default or the one that the variable sets."
+  }
+}
+
+run "alarm_is_switched_off_or_changed_by_name" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    alarms = {
+      function-throttles = { enabled = false }
+      rejected-events    = { threshold = 100 }
+    }
+  }
+
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.alarms), "function-throttles") && length(aws_cloudwatch_metric_alarm.alarms) == 8
+    error_message = "A disabled alarm must not exist."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.alarms["rejected-events"].threshold == 100 && aws_cloudwatch_metric_alarm.alarms["function-errors"].threshold == 0
+    error_message = "Only the named alarm must have the threshold."
+  }
+}
+
+run "composite_alarm_replaces_single_pages" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    composite_alarm            = true
+    critical_alarm_action_arns = ["arn:aws:sns:eu-central-1:123456789012:pager"]
+    alarms                     = { function-errors = { enabled = false } }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.critical[0].alarm_rule == "ALARM(\"orders-dead-letter-queue-expiring\") OR ALARM(\"orders-events-failing\") OR ALARM(\"orders-oldest-message-too-old\")"
+    error_message = "The composite alarm must fire while any critical alarm fires."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_composite_alarm.critical[0].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"]) &&
+      alltrue([for alarm in aws_cloudwatch_metric_alarm.alarms : length(alarm.alarm_actions) == 0])
+    )
+    error_message = "One incident must notify the pager once."
+  }
+}
+
+run "estimate_uses_the_architecture_price" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    architecture = "x86_64"
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_dashboard.events.dashboard_body, "* 0.0000166667") && !strcontains(aws_cloudwatch_dashboard.events.dashboard_body, "0.0000133334")
+    error_message = "The estimate must use the price of x86-64."
   }
 }

@@ -1,14 +1,10 @@
-# What keeps an event from being lost, and who may send, in modules/queue.
+# The settings that prevent loss, and the permissions to send, in modules/queue.
 
 mock_provider "aws" {
   override_during = plan
 
   mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
   }
 
   mock_data "aws_caller_identity" {
@@ -16,20 +12,14 @@ mock_provider "aws" {
   }
 }
 
+# Every other variable has a default, so that the module can be used alone.
 variables {
-  name                          = "orders"
-  fifo                          = false
-  producer_arns                 = []
-  visibility_timeout_seconds    = 180
-  message_retention_seconds     = 604800
-  dead_letter_retention_seconds = 1209600
-  max_receive_count             = 20
-  max_message_size              = 1048576
-  kms_key_arn                   = null
-  tags                          = { team = "orders" }
+  region = "eu-central-1"
+  name   = "orders"
+  tags   = { team = "orders" }
 }
 
-run "standard_queues_lose_nothing" {
+run "standard_queues_prevent_loss" {
   command = plan
 
   module {
@@ -51,7 +41,7 @@ run "standard_queues_lose_nothing" {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:orders-dead-letter"
       maxReceiveCount     = 20
     }
-    error_message = "Messages that fail 20 times must move to the dead-letter queue."
+    error_message = "Messages must move to the dead-letter queue after 20 receives."
   }
 
   assert {
@@ -74,7 +64,7 @@ run "standard_queues_lose_nothing" {
 
   assert {
     condition     = aws_sqs_queue.events.delay_seconds == null && aws_sqs_queue.events.receive_wait_time_seconds == 20
-    error_message = "No delay, and long polling for whoever receives by hand."
+    error_message = "The queue must not delay messages, and must use long polling by default."
   }
 
   assert {
@@ -85,10 +75,10 @@ run "standard_queues_lose_nothing" {
     error_message = "Both queues must get the maximum message size of 1 MiB."
   }
 
-  # The provider must never be asked for more than its 5 series takes.
+  # Before version 6.8, the provider refuses a larger value.
   assert {
     condition     = aws_sqs_queue.events.max_message_size == 262144 && aws_sqs_queue.dead_letter.max_message_size == 262144
-    error_message = "The size that is set by the provider must be one that every version takes."
+    error_message = "The provider must set a size that each of its versions accepts."
   }
 
   assert {
@@ -105,7 +95,7 @@ run "standard_queues_lose_nothing" {
   }
 }
 
-run "without_named_producers_the_queue_policy_allows_nobody" {
+run "queue_policy_allows_nobody_by_default" {
   command = plan
 
   module {
@@ -126,7 +116,7 @@ run "without_named_producers_the_queue_policy_allows_nobody" {
         },
       ]
     }
-    error_message = "The queue's policy must deny what comes without TLS, and allow nobody."
+    error_message = "The queue's policy must deny requests without TLS, and allow no principal."
   }
 
   assert {
@@ -143,7 +133,7 @@ run "without_named_producers_the_queue_policy_allows_nobody" {
         },
       ]
     }
-    error_message = "The dead-letter queue's policy must deny what comes without TLS, and allow nobody."
+    error_message = "The dead-letter queue's policy must deny requests without TLS, and allow no principal."
   }
 
   assert {
@@ -199,7 +189,7 @@ run "named_producers_may_send_and_nothing_else" {
 
   assert {
     condition     = !strcontains(aws_sqs_queue.dead_letter.policy, "Allow")
-    error_message = "Nobody gets at the dead-letter queue through its policy, named producers included."
+    error_message = "The dead-letter queue's policy must not allow anything, even for the named producers."
   }
 }
 
@@ -219,14 +209,14 @@ run "fifo_is_one_variable" {
       aws_sqs_queue.events.name == "orders.fifo" && aws_sqs_queue.events.fifo_queue &&
       aws_sqs_queue.dead_letter.name == "orders-dead-letter.fifo" && aws_sqs_queue.dead_letter.fifo_queue
     )
-    error_message = "Both queues must be FIFO, with the suffix that SQS demands."
+    error_message = "Both queues must be FIFO queues, with the suffix that SQS requires."
   }
 
   assert {
     condition = alltrue([for queue in [aws_sqs_queue.events, aws_sqs_queue.dead_letter] :
       queue.deduplication_scope == "messageGroup" && queue.fifo_throughput_limit == "perMessageGroupId" && queue.content_based_deduplication == false
     ])
-    error_message = "Both queues must be in high-throughput mode, and leave deduplication to the event's own id."
+    error_message = "Both queues must be in high-throughput mode, and deduplicate by the id that the producer sends."
   }
 
   assert {
@@ -239,7 +229,7 @@ run "fifo_is_one_variable" {
   }
 }
 
-run "a_customer_key_replaces_sse_sqs_and_producers_may_use_it" {
+run "key_encrypts_queues_for_producers" {
   command = plan
 
   module {
@@ -252,7 +242,7 @@ run "a_customer_key_replaces_sse_sqs_and_producers_may_use_it" {
 
   assert {
     condition     = aws_sqs_queue.events.kms_master_key_id == var.kms_key_arn && aws_sqs_queue.dead_letter.kms_master_key_id == var.kms_key_arn
-    error_message = "Both queues must be encrypted with the customer's key."
+    error_message = "Both queues must be encrypted with the customer managed key."
   }
 
   assert {
@@ -278,7 +268,7 @@ run "a_customer_key_replaces_sse_sqs_and_producers_may_use_it" {
   }
 }
 
-run "without_a_size_the_cli_is_not_needed" {
+run "message_size_null_needs_no_cli" {
   command = plan
 
   module {
@@ -295,7 +285,7 @@ run "without_a_size_the_cli_is_not_needed" {
   }
 }
 
-run "a_dead_letter_queue_that_forgets_first_is_refused" {
+run "shorter_dead_letter_retention_is_refused" {
   command = plan
 
   module {
@@ -307,4 +297,101 @@ run "a_dead_letter_queue_that_forgets_first_is_refused" {
   }
 
   expect_failures = [var.dead_letter_retention_seconds]
+}
+
+run "provider_sets_the_size_without_the_cli" {
+  command = plan
+
+  module {
+    source = "./modules/queue"
+  }
+
+  variables {
+    provider_sets_message_size = true
+    max_message_size           = 200000
+  }
+
+  assert {
+    condition     = length(terraform_data.max_message_size) == 0 && aws_sqs_queue.events.max_message_size == 200000 && aws_sqs_queue.dead_letter.max_message_size == 200000
+    error_message = "The provider must create both queues with the given size, without the AWS CLI."
+  }
+}
+
+run "services_send_with_their_source_arn_only" {
+  command = plan
+
+  module {
+    source = "./modules/queue"
+  }
+
+  variables {
+    producer_organization_ids = ["o-a1b2c3d4e5"]
+    producer_topic_arns       = ["arn:aws:sns:eu-central-1:123456789012:orders"]
+    producer_rule_arns        = ["arn:aws:events:eu-central-1:123456789012:rule/orders"]
+  }
+
+  assert {
+    condition = slice(jsondecode(aws_sqs_queue.events.policy).Statement, 1, 4) == [
+      {
+        Sid       = "OrganizationsSend"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:orders"
+        Condition = { StringEquals = { "aws:PrincipalOrgID" = ["o-a1b2c3d4e5"] } }
+      },
+      {
+        Sid       = "TopicsSend"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:orders"
+        Condition = { ArnEquals = { "aws:SourceArn" = ["arn:aws:sns:eu-central-1:123456789012:orders"] } }
+      },
+      {
+        Sid       = "RulesSend"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:orders"
+        Condition = { ArnEquals = { "aws:SourceArn" = ["arn:aws:events:eu-central-1:123456789012:rule/orders"] } }
+      },
+    ]
+    error_message = "Organizations, topics and rules must be allowed to send by their id or ARN only."
+  }
+}
+
+run "data_key_reuse_needs_a_key" {
+  command = plan
+
+  module {
+    source = "./modules/queue"
+  }
+
+  variables {
+    kms_key_arn                = "arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"
+    kms_data_key_reuse_seconds = 3600
+  }
+
+  assert {
+    condition     = aws_sqs_queue.events.kms_data_key_reuse_period_seconds == 3600 && aws_sqs_queue.dead_letter.kms_data_key_reuse_period_seconds == 3600
+    error_message = "Both queues must reuse a data key for the given time."
+  }
+}
+
+run "producer_policy_name_contains_the_region" {
+  command = plan
+
+  module {
+    source = "./modules/queue"
+  }
+
+  variables {
+    iam_path = "/applications/"
+  }
+
+  assert {
+    condition     = aws_iam_policy.producer.name == "orders-producer-eu-central-1" && aws_iam_policy.producer.path == "/applications/"
+    error_message = "IAM names are global in an account, so the policy's name must contain the region."
+  }
 }

@@ -1,10 +1,10 @@
-# How the parts are wired together, and which settings are refused.
+# How the parts are connected, and which settings are refused.
 
 mock_provider "aws" {
   override_during = plan
 
   mock_data "aws_partition" {
-    defaults = { partition = "aws" }
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
   }
 
   mock_data "aws_region" {
@@ -14,6 +14,12 @@ mock_provider "aws" {
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }
+}
+
+override_resource {
+  target          = terraform_data.deployment
+  override_during = plan
+  values          = { output = { name = "domain-events", region = "eu-central-1", account = "123456789012" } }
 }
 
 override_resource {
@@ -29,6 +35,8 @@ override_resource {
 }
 
 variables {
+  name         = "domain-events"
+  region       = "eu-central-1"
   package_path = "tests/package.txt"
 }
 
@@ -52,12 +60,12 @@ run "defaults_fit_together" {
 
   assert {
     condition     = module.consumer.environment["EVENT_TABLE"] == output.EVENT_TABLE && module.consumer.environment["DEAD_LETTER_QUEUE_URL"] == "https://sqs.eu-central-1.amazonaws.com/123456789012/domain-events-dead-letter"
-    error_message = "The function must get the table and the dead-letter queue that are created here."
+    error_message = "The function must use the table and the dead-letter queue of this deployment."
   }
 
   assert {
     condition     = module.consumer.batching == { size = 10, window_seconds = 0 }
-    error_message = "By default an event is stored at once."
+    error_message = "By default, an event must be stored without a delay."
   }
 
   assert {
@@ -66,7 +74,7 @@ run "defaults_fit_together" {
   }
 }
 
-run "the_visibility_timeout_follows_timeout_and_window" {
+run "visibility_follows_timeout_and_window" {
   command = plan
 
   variables {
@@ -90,11 +98,11 @@ run "fifo_needs_no_other_variable" {
 
   assert {
     condition     = module.queue.queue_name == "domain-events.fifo" && module.consumer.batching == { size = 10, window_seconds = 0 }
-    error_message = "FIFO must work with the defaults of everything else."
+    error_message = "FIFO must work with the defaults of all other variables."
   }
 }
 
-run "an_index_reaches_function_and_table" {
+run "index_reaches_function_and_table" {
   command = plan
 
   variables {
@@ -103,11 +111,11 @@ run "an_index_reaches_function_and_table" {
 
   assert {
     condition     = module.table.index_name == "by-type" && module.consumer.environment["EVENT_INDEX_SHARDS"] == "8" && output.EVENT_INDEX_SHARDS == 8
-    error_message = "Function, table and readers must agree on the shards."
+    error_message = "The function, the table and readers must use the same number of shards."
   }
 }
 
-run "an_open_principal_is_refused" {
+run "open_principal_is_refused" {
   command = plan
 
   variables {
@@ -117,7 +125,7 @@ run "an_open_principal_is_refused" {
   expect_failures = [var.producer_arns]
 }
 
-run "a_whole_account_is_refused" {
+run "whole_account_is_refused" {
   command = plan
 
   variables {
@@ -127,7 +135,7 @@ run "a_whole_account_is_refused" {
   expect_failures = [var.producer_arns]
 }
 
-run "a_wildcard_in_a_role_is_refused" {
+run "wildcard_in_a_role_is_refused" {
   command = plan
 
   variables {
@@ -137,7 +145,7 @@ run "a_wildcard_in_a_role_is_refused" {
   expect_failures = [var.producer_arns]
 }
 
-run "a_producer_named_twice_is_refused" {
+run "producer_named_twice_is_refused" {
   command = plan
 
   variables {
@@ -147,7 +155,7 @@ run "a_producer_named_twice_is_refused" {
   expect_failures = [var.producer_arns]
 }
 
-run "fewer_than_five_tries_are_refused" {
+run "fewer_than_five_attempts_are_refused" {
   command = plan
 
   variables {
@@ -157,7 +165,7 @@ run "fewer_than_five_tries_are_refused" {
   expect_failures = [var.max_receive_count]
 }
 
-run "a_large_batch_without_a_window_is_refused" {
+run "large_batch_without_window_is_refused" {
   command = plan
 
   variables {
@@ -167,7 +175,7 @@ run "a_large_batch_without_a_window_is_refused" {
   expect_failures = [var.batch_size]
 }
 
-run "a_large_batch_with_fifo_is_refused" {
+run "large_batch_with_fifo_is_refused" {
   command = plan
 
   variables {
@@ -179,7 +187,7 @@ run "a_large_batch_with_fifo_is_refused" {
   expect_failures = [var.batch_size]
 }
 
-run "a_window_with_fifo_is_refused" {
+run "window_with_fifo_is_refused" {
   command = plan
 
   variables {
@@ -190,7 +198,7 @@ run "a_window_with_fifo_is_refused" {
   expect_failures = [var.batching_window_seconds]
 }
 
-run "reserving_less_than_the_mapping_uses_is_refused" {
+run "too_low_reserved_concurrency_is_refused" {
   command = plan
 
   variables {
@@ -201,7 +209,7 @@ run "reserving_less_than_the_mapping_uses_is_refused" {
   expect_failures = [var.reserved_concurrency]
 }
 
-run "reserving_nothing_at_all_is_refused" {
+run "zero_reserved_concurrency_is_refused" {
   command = plan
 
   variables {
@@ -231,7 +239,7 @@ run "capacity_on_demand_is_refused" {
   expect_failures = [var.billing_mode]
 }
 
-run "a_limit_on_demand_is_refused_when_provisioned" {
+run "maximum_on_demand_is_refused_provisioned" {
   command = plan
 
   variables {
@@ -244,7 +252,7 @@ run "a_limit_on_demand_is_refused_when_provisioned" {
   expect_failures = [var.billing_mode]
 }
 
-run "a_message_above_one_mebibyte_is_refused" {
+run "message_above_1_mib_is_refused" {
   command = plan
 
   variables {
@@ -254,7 +262,7 @@ run "a_message_above_one_mebibyte_is_refused" {
   expect_failures = [var.max_message_size]
 }
 
-run "an_alias_is_not_a_key" {
+run "alias_as_key_is_refused" {
   command = plan
 
   variables {
@@ -264,7 +272,7 @@ run "an_alias_is_not_a_key" {
   expect_failures = [var.kms_key_arn]
 }
 
-run "an_alias_is_no_former_key_either" {
+run "alias_as_former_key_is_refused" {
   command = plan
 
   variables {
@@ -274,7 +282,7 @@ run "an_alias_is_no_former_key_either" {
   expect_failures = [var.former_kms_key_arns]
 }
 
-run "a_retention_in_words_is_refused" {
+run "retention_in_words_is_refused" {
   command = plan
 
   variables {
@@ -284,7 +292,7 @@ run "a_retention_in_words_is_refused" {
   expect_failures = [var.event_retention]
 }
 
-run "a_retention_of_nothing_is_refused" {
+run "retention_of_zero_days_is_refused" {
   command = plan
 
   variables {
@@ -294,7 +302,7 @@ run "a_retention_of_nothing_is_refused" {
   expect_failures = [var.event_retention]
 }
 
-run "a_retention_in_weeks_is_refused" {
+run "retention_in_weeks_is_refused" {
   command = plan
 
   variables {
@@ -304,7 +312,7 @@ run "a_retention_in_weeks_is_refused" {
   expect_failures = [var.event_retention]
 }
 
-run "every_unit_of_the_consumer_is_taken" {
+run "every_retention_unit_reaches_the_function" {
   command = plan
 
   variables {
@@ -313,11 +321,11 @@ run "every_unit_of_the_consumer_is_taken" {
 
   assert {
     condition     = module.consumer.environment["EVENT_RETENTION"] == "A=90m,B2=12h,ORDER_PLACED=1y,SESSION_PINGED=30d,*=never"
-    error_message = "The function must get every rule as it was written."
+    error_message = "The function must receive every rule unchanged."
   }
 }
 
-run "a_retention_for_no_event_type_is_refused" {
+run "retention_of_invalid_type_is_refused" {
   command = plan
 
   variables {
@@ -327,7 +335,7 @@ run "a_retention_for_no_event_type_is_refused" {
   expect_failures = [var.event_retention]
 }
 
-run "an_unknown_architecture_is_refused" {
+run "unknown_architecture_is_refused" {
   command = plan
 
   variables {
@@ -337,7 +345,7 @@ run "an_unknown_architecture_is_refused" {
   expect_failures = [var.architecture]
 }
 
-run "a_package_that_does_not_exist_is_refused" {
+run "missing_package_is_refused" {
   command = plan
 
   variables {
@@ -347,7 +355,7 @@ run "a_package_that_does_not_exist_is_refused" {
   expect_failures = [var.package_path]
 }
 
-run "a_name_too_short_for_a_table_is_refused" {
+run "name_too_short_for_a_table_is_refused" {
   command = plan
 
   variables {
@@ -357,7 +365,7 @@ run "a_name_too_short_for_a_table_is_refused" {
   expect_failures = [var.name]
 }
 
-run "more_actions_than_an_alarm_takes_are_refused" {
+run "more_than_five_alarm_actions_are_refused" {
   command = plan
 
   variables {
@@ -368,7 +376,7 @@ run "more_actions_than_an_alarm_takes_are_refused" {
   expect_failures = [var.alarm_action_arns]
 }
 
-run "addresses_without_a_topic_are_refused" {
+run "emails_without_a_topic_are_refused" {
   command = plan
 
   variables {
@@ -378,7 +386,7 @@ run "addresses_without_a_topic_are_refused" {
   expect_failures = [var.alarm_emails]
 }
 
-run "an_alarm_that_comes_too_late_is_refused" {
+run "alarm_after_half_retention_is_refused" {
   command = plan
 
   variables {
@@ -389,7 +397,7 @@ run "an_alarm_that_comes_too_late_is_refused" {
   expect_failures = [var.oldest_message_alarm_seconds]
 }
 
-run "a_queue_that_keeps_longer_than_its_dead_letter_queue_is_refused" {
+run "retention_above_11_days_is_refused" {
   command = plan
 
   variables {
@@ -397,4 +405,295 @@ run "a_queue_that_keeps_longer_than_its_dead_letter_queue_is_refused" {
   }
 
   expect_failures = [var.message_retention_days]
+}
+
+# The deployment
+
+run "provider_in_another_region_is_refused" {
+  command = plan
+
+  variables {
+    region = "us-east-1"
+  }
+
+  expect_failures = [terraform_data.deployment]
+}
+
+run "state_of_another_name_is_refused" {
+  command = plan
+
+  variables {
+    name = "shop-events"
+  }
+
+  expect_failures = [terraform_data.deployment]
+}
+
+run "state_of_another_region_is_refused" {
+  command = plan
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "us-east-1" }
+  }
+
+  variables {
+    region = "us-east-1"
+  }
+
+  expect_failures = [terraform_data.deployment]
+}
+
+run "state_of_another_account_is_refused" {
+  command = plan
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "210987654321" }
+  }
+
+  expect_failures = [terraform_data.deployment]
+}
+
+run "region_of_the_eu_sovereign_cloud_is_valid" {
+  command = plan
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "eusc-de-east-1" }
+  }
+
+  override_resource {
+    target          = terraform_data.deployment
+    override_during = plan
+    values          = { output = { name = "domain-events", region = "eusc-de-east-1", account = "123456789012" } }
+  }
+
+  variables {
+    region = "eusc-de-east-1"
+  }
+
+  assert {
+    condition     = output.deployment.region == "eusc-de-east-1"
+    error_message = "The region must be accepted."
+  }
+}
+
+run "region_that_is_not_a_code_is_refused" {
+  command = plan
+
+  variables {
+    region = "Frankfurt"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "name_too_long_for_the_role_is_refused" {
+  command = plan
+
+  variables {
+    name   = "a-name-of-exactly-forty-characters-here1"
+    region = "us-isof-south-1"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "table_of_another_name_is_used" {
+  command = plan
+
+  variables {
+    table_name = "events-restored"
+  }
+
+  assert {
+    condition     = output.EVENT_TABLE == "events-restored" && module.consumer.environment["EVENT_TABLE"] == "events-restored"
+    error_message = "The function and readers must use the named table."
+  }
+}
+
+# The function's environment
+
+run "retention_above_4_kb_is_refused" {
+  command = plan
+
+  variables {
+    event_retention = { for n in range(120) : "SOME_EVENT_TYPE_WITH_A_LONG_NAME_${n}" => "30d" }
+  }
+
+  expect_failures = [var.event_retention]
+}
+
+run "pollers_above_reserved_concurrency_refused" {
+  command = plan
+
+  variables {
+    reserved_concurrency = 100
+    provisioned_pollers  = { minimum = 2, maximum = 20 }
+  }
+
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "more_than_2000_pollers_are_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { minimum = 2, maximum = 2001 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
+
+run "version_that_is_not_a_number_is_refused" {
+  command = plan
+
+  variables {
+    function_version = "$LATEST"
+  }
+
+  expect_failures = [var.function_version]
+}
+
+# Producers, readers, operators
+
+run "topic_with_a_wildcard_is_refused" {
+  command = plan
+
+  variables {
+    producer_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:*"]
+  }
+
+  expect_failures = [var.producer_topic_arns]
+}
+
+run "rule_with_a_wildcard_is_refused" {
+  command = plan
+
+  variables {
+    producer_rule_arns = ["arn:aws:events:eu-central-1:123456789012:rule/*"]
+  }
+
+  expect_failures = [var.producer_rule_arns]
+}
+
+run "organization_that_is_not_an_id_is_refused" {
+  command = plan
+
+  variables {
+    producer_organization_ids = ["*"]
+  }
+
+  expect_failures = [var.producer_organization_ids]
+}
+
+run "reader_that_is_an_account_is_refused" {
+  command = plan
+
+  variables {
+    reader_arns = ["arn:aws:iam::210987654321:root"]
+  }
+
+  expect_failures = [var.reader_arns]
+}
+
+run "operator_cannot_write_or_change_anything" {
+  command = plan
+
+  override_resource {
+    target          = module.table.aws_dynamodb_table.events
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events" }
+  }
+
+  override_resource {
+    target          = module.queue.aws_sqs_queue.events
+    override_during = plan
+    values = {
+      arn = "arn:aws:sqs:eu-central-1:123456789012:domain-events"
+      url = "https://sqs.eu-central-1.amazonaws.com/123456789012/domain-events"
+    }
+  }
+
+  override_resource {
+    target          = module.queue.aws_sqs_queue.dead_letter
+    override_during = plan
+    values = {
+      arn = "arn:aws:sqs:eu-central-1:123456789012:domain-events-dead-letter"
+      url = "https://sqs.eu-central-1.amazonaws.com/123456789012/domain-events-dead-letter"
+    }
+  }
+
+  override_resource {
+    target          = module.consumer.aws_lambda_function.consumer
+    override_during = plan
+    values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:domain-events-consumer", version = "1" }
+  }
+
+  override_resource {
+    target          = module.consumer.aws_lambda_event_source_mapping.events
+    override_during = plan
+    values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:1", uuid = "1" }
+  }
+
+  override_resource {
+    target          = module.consumer.aws_cloudwatch_log_group.consumer
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/domain-events-consumer" }
+  }
+
+  override_resource {
+    target          = module.observability.aws_cloudwatch_metric_alarm.alarms
+    override_during = plan
+    values          = { arn = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:some" }
+  }
+
+  assert {
+    condition = sort(distinct(flatten([for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement.Action]))) == tolist([
+      "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics",
+      "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive",
+      "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan",
+      "lambda:GetAccountSettings", "lambda:GetAlias", "lambda:GetEventSourceMapping", "lambda:GetFunctionConcurrency",
+      "lambda:GetFunctionConfiguration", "lambda:ListEventSourceMappings", "lambda:ListVersionsByFunction",
+      "logs:FilterLogEvents",
+      "sqs:CancelMessageMoveTask", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+      "sqs:ListMessageMoveTasks", "sqs:ReceiveMessage", "sqs:SendMessage", "sqs:StartMessageMoveTask",
+    ])
+    error_message = "The operator's policy must contain exactly these actions."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement.Sid if contains(flatten([statement.Action]), "sqs:SendMessage") || contains(flatten([statement.Action]), "sqs:ReceiveMessage")] == [
+      "HandleTheDeadLetterQueue", "SendEventsAgain",
+    ]
+    error_message = "The operator must receive from the dead-letter queue only, and send to the queue only."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement.Sid if statement.Resource == "*"] == ["ReadMetricsAndQuotas"]
+    error_message = "Only one statement may have the resource *."
+  }
+}
+
+# Alarms
+
+run "unknown_alarm_is_refused" {
+  command = plan
+
+  variables {
+    alarms = { rejected-event = { threshold = 10 } }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "severity_that_does_not_exist_is_refused" {
+  command = plan
+
+  variables {
+    alarms = { rejected-events = { severity = "info" } }
+  }
+
+  expect_failures = [var.alarms]
 }

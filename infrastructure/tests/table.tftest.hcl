@@ -1,10 +1,10 @@
-# What protects the history and who may read it, in modules/table.
+# The protection of the history, and the permissions to read it, in modules/table.
 
 mock_provider "aws" {
   override_during = plan
 
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
   }
 
   mock_resource "aws_dynamodb_table" {
@@ -15,18 +15,11 @@ mock_provider "aws" {
   }
 }
 
+# Every other variable has a default, so that the module can be used alone.
 variables {
-  name                    = "orders"
-  billing_mode            = "PAY_PER_REQUEST"
-  read_capacity           = null
-  write_capacity          = null
-  max_read_request_units  = null
-  max_write_request_units = null
-  deletion_protection     = true
-  index_shards            = 0
-  stream_view_type        = null
-  kms_key_arn             = null
-  tags                    = { team = "orders" }
+  region = "eu-central-1"
+  name   = "orders"
+  tags   = { team = "orders" }
 }
 
 run "history_is_protected" {
@@ -42,8 +35,8 @@ run "history_is_protected" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.events.point_in_time_recovery[0].enabled == true
-    error_message = "Point-in-time recovery must be on."
+    condition     = aws_dynamodb_table.events.point_in_time_recovery[0].enabled == true && aws_dynamodb_table.events.point_in_time_recovery[0].recovery_period_in_days == 35
+    error_message = "Point-in-time recovery must be on, for the longest period that DynamoDB offers."
   }
 
   assert {
@@ -62,18 +55,18 @@ run "history_is_protected" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.events.billing_mode == "PAY_PER_REQUEST" && length(aws_dynamodb_table.events.on_demand_throughput) == 0
-    error_message = "By default the table must be on demand, without a limit."
+    condition     = aws_dynamodb_table.events.billing_mode == "PAY_PER_REQUEST" && length(aws_dynamodb_table.events.on_demand_throughput) == 0 && length(terraform_data.maximum) == 0
+    error_message = "By default the table must be on demand, without a maximum."
   }
 
   assert {
     condition     = length(aws_dynamodb_table.events.global_secondary_index) == 0 && aws_dynamodb_table.events.stream_enabled == false
-    error_message = "By default there is no index and no stream."
+    error_message = "By default there must be no index and no stream."
   }
 
   assert {
     condition     = [for encryption in aws_dynamodb_table.events.server_side_encryption : encryption.enabled] == [false]
-    error_message = "Without a customer key, DynamoDB encrypts with its own."
+    error_message = "Without a customer managed key, DynamoDB must encrypt with a key that AWS owns."
   }
 
   assert {
@@ -111,7 +104,7 @@ run "readers_may_read_and_nothing_else" {
   }
 }
 
-run "an_index_by_type_is_one_variable" {
+run "index_by_type_is_one_variable" {
   command = plan
 
   module {
@@ -140,7 +133,7 @@ run "an_index_by_type_is_one_variable" {
   }
 }
 
-run "capacity_on_demand_has_a_limit_when_asked" {
+run "maximum_on_demand_is_set_if_given" {
   command = plan
 
   module {
@@ -155,13 +148,14 @@ run "capacity_on_demand_has_a_limit_when_asked" {
   assert {
     condition = (
       aws_dynamodb_table.events.on_demand_throughput[0].max_write_request_units == 5000 &&
+      aws_dynamodb_table.events.on_demand_throughput[0].max_read_request_units == -1 && length(terraform_data.maximum) == 1 &&
       [for index in aws_dynamodb_table.events.global_secondary_index : index.on_demand_throughput[0].max_write_request_units] == [5000]
     )
-    error_message = "Table and index must have the same limit: the slower one holds up the other."
+    error_message = "The table and the index must have the same maximum, because the slower one delays the other."
   }
 }
 
-run "provisioned_capacity_holds_for_table_and_index" {
+run "capacity_applies_to_table_and_index" {
   command = plan
 
   module {
@@ -185,7 +179,7 @@ run "provisioned_capacity_holds_for_table_and_index" {
   }
 }
 
-run "a_stream_is_one_variable" {
+run "stream_is_one_variable" {
   command = plan
 
   module {
@@ -202,7 +196,7 @@ run "a_stream_is_one_variable" {
   }
 }
 
-run "a_customer_key_encrypts_the_table_and_readers_may_use_it" {
+run "key_encrypts_the_table_for_readers" {
   command = plan
 
   module {
@@ -215,7 +209,7 @@ run "a_customer_key_encrypts_the_table_and_readers_may_use_it" {
 
   assert {
     condition     = [for encryption in aws_dynamodb_table.events.server_side_encryption : [tostring(encryption.enabled), encryption.kms_key_arn]] == [["true", var.kms_key_arn]]
-    error_message = "The table must be encrypted with the customer's key."
+    error_message = "The table must be encrypted with the customer managed key."
   }
 
   assert {
@@ -223,9 +217,79 @@ run "a_customer_key_encrypts_the_table_and_readers_may_use_it" {
       Sid       = "DecryptHistory"
       Effect    = "Allow"
       Action    = "kms:Decrypt"
-      Resource  = "arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"
+      Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
       Condition = { StringEquals = { "kms:ViaService" = "dynamodb.eu-central-1.amazonaws.com" } }
     }
     error_message = "A reader must be able to use the key, through DynamoDB only."
+  }
+}
+
+run "former_key_decrypts_for_readers" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    former_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_policy.reader.policy).Statement[2].Resource == ["arn:aws:kms:eu-central-1:123456789012:key/0d990263-018e-4e65-a703-eff731de951e"]
+    error_message = "A reader must be able to read what is still encrypted with a former key."
+  }
+}
+
+run "readers_of_other_accounts_may_only_read" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    reader_arns = ["arn:aws:iam::210987654321:role/reports"]
+  }
+
+  assert {
+    condition = jsondecode(aws_dynamodb_resource_policy.readers[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Sid       = "ReadersRead"
+          Effect    = "Allow"
+          Principal = { AWS = ["arn:aws:iam::210987654321:role/reports"] }
+          Action    = ["dynamodb:GetItem", "dynamodb:Query"]
+          Resource = [
+            "arn:aws:dynamodb:eu-central-1:123456789012:table/orders",
+            "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-type",
+          ]
+        },
+      ]
+    }
+    error_message = "The table's policy must allow the named readers to read the table and its index, and nothing else."
+  }
+}
+
+run "reader_policy_name_contains_the_region" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    recovery_days = 7
+  }
+
+  assert {
+    condition     = aws_iam_policy.reader.name == "orders-reader-eu-central-1" && length(aws_dynamodb_resource_policy.readers) == 0
+    error_message = "IAM names are global in an account, so the policy's name must contain the region; the table must have no policy by default."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.point_in_time_recovery[0].recovery_period_in_days == 7
+    error_message = "The recovery period must be the given one."
   }
 }

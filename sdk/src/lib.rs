@@ -45,7 +45,7 @@
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
 //! | `sqs` | [`Sdk`], the emitter | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
+//! | `spool` | files on disk that take events while SQS cannot be reached: [`SdkBuilder::spool`] | |
 //! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
@@ -76,6 +76,8 @@ pub mod __internals {
     #[cfg(feature = "__aws")]
     pub use crate::backoff::Backoff;
     pub use crate::error::with_causes;
+    #[cfg(feature = "sqs")]
+    pub use crate::publisher::buffer::pending::group_name;
 }
 
 #[cfg(feature = "derive")]
@@ -87,13 +89,13 @@ pub use event::{
     EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
     PastVersion, Redacted, Timestamp,
 };
-#[cfg(feature = "spool")]
-pub use publisher::SpoolError;
 #[cfg(feature = "sqs")]
 pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
     ShutdownReport, TryEmitError,
 };
+#[cfg(feature = "spool")]
+pub use publisher::{SpoolDamage, SpoolError};
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]
 pub use serde::Serialize;

@@ -15,6 +15,7 @@ mod error;
 mod metrics;
 mod receipt;
 mod retry;
+mod runtime;
 mod sender;
 #[cfg(feature = "spool")]
 mod spool;
@@ -28,11 +29,11 @@ pub use emit_future::EmitFuture;
 pub use error::{BuildError, EmitError, TryEmitError};
 pub use receipt::{Durability, Receipt, ShutdownReport};
 #[cfg(feature = "spool")]
-pub use spool::SpoolError;
+pub use spool::error::{SpoolDamage, SpoolError};
 pub use transport::RequestError;
 
-use buffer::capacity::NoRoom;
-use buffer::pending::{NoMessage, Pending, group_name, group_of};
+use buffer::capacity::CapacityError;
+use buffer::pending::{EncodeFailed, Pending, group_name, group_of};
 use sender::Sender;
 
 /// Emits events to an SQS queue.
@@ -299,10 +300,10 @@ impl Sdk {
             Ok(pending) => pending,
             Err(source) => return Err(TryEmitError::Invalid { event, source }),
         };
-        match self.sender().try_give(pending) {
+        match self.sender().try_submit(pending) {
             Ok(outcome) => Ok(EmitFuture::given(outcome)),
-            Err((NoRoom::Full, _)) => Err(TryEmitError::Full(event)),
-            Err((NoRoom::Closed, _)) => Err(TryEmitError::ShutDown(event)),
+            Err((CapacityError::Full, _)) => Err(TryEmitError::Full(event)),
+            Err((CapacityError::Closed, _)) => Err(TryEmitError::ShutDown(event)),
         }
     }
 
@@ -395,7 +396,7 @@ impl Sdk {
         Envelope::new(event, &context)
     }
 
-    fn pending(&self, envelope: Envelope) -> Result<Pending, NoMessage> {
+    fn pending(&self, envelope: Envelope) -> Result<Pending, EncodeFailed> {
         let group = if self.sender().is_fifo() {
             Some(group_of(envelope.entity_id()))
         } else {
@@ -410,7 +411,7 @@ impl fmt::Debug for Sdk {
         f.debug_struct("Sdk")
             .field("context", &self.context)
             .field("tenant", &self.tenant)
-            .field("pending", &self.sender().pending())
+            .field("pending", &self.sender().in_flight().pending())
             .finish_non_exhaustive()
     }
 }
@@ -418,7 +419,7 @@ impl fmt::Debug for Sdk {
 /// Neither waits nor pretends.
 impl Drop for Handle {
     fn drop(&mut self) {
-        let pending = self.sender.pending();
+        let pending = self.sender.in_flight().pending();
         if pending > 0 {
             tracing::warn!(
                 pending,

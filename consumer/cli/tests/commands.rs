@@ -82,7 +82,7 @@ async fn the_worker_command_tells_all_that_is_missing() {
     let child = command(&["worker"], vec![("EVENT_QUEUE_URL", "here".to_owned())]);
     let output = child.wait_with_output().await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     for problem in [
         "EVENT_TABLE is not set",
         "DEAD_LETTER_QUEUE_URL is not set",

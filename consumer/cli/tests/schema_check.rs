@@ -130,7 +130,7 @@ fn failure_of_the_program_says_which_step_failed() {
     let folder = folder("failures");
     let error = |arguments: &[&str]| {
         let output = check(&folder, arguments, "");
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(3));
         text(&output.stderr)
     };
     let not_started = error(&["--", "./no-such-program"]);
@@ -156,7 +156,7 @@ fn failure_of_a_file_names_the_file() {
     let document = document(&["order_id"]).to_string();
     let error = |arguments: &[&str], input: &str| {
         let output = check(&folder, arguments, input);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(3));
         text(&output.stderr)
     };
     let no_document = error(&[], "hello");

@@ -1,9 +1,9 @@
-//! Amazon SQS on this machine, in this process.
+//! An Amazon SQS endpoint in this process.
 //!
-//! [`serve`] answers the AWS JSON 1.0 protocol, so that the AWS SDKs, the AWS
-//! CLI and Terraform can be pointed at it. It takes any credentials. It keeps
-//! the limits of SQS, because a queue that accepts what SQS refuses hides
-//! errors until production.
+//! [`serve`] supports both protocols of SQS, AWS JSON 1.0 and the older query protocol
+//! (forms and XML), so that every AWS SDK, the AWS CLI and Terraform can use it. It
+//! accepts any credentials. It enforces the limits of SQS, because a queue that accepts
+//! more than SQS hides errors until production.
 //!
 //! ```no_run
 //! # use std::net::Ipv4Addr;
@@ -22,66 +22,74 @@
 //!
 //! # What differs from SQS
 //!
-//! - Permissions, encryption and policies are stored, but not applied;
-//!   `AddPermission` and `RemovePermission` are refused.
-//! - Counts are exact, deletions and purges immediate, and a standard queue
-//!   delivers once for each visibility timeout, nearly in order. Do not rely on
-//!   it.
-//! - A message group id on a standard queue is kept and delivered, but noisy
-//!   groups are not slowed down. No request is throttled.
-//! - Everything belongs to account `000000000000` in `us-east-1`; URLs and ARNs
-//!   are matched by the queue's name alone.
+//! - Encryption settings and policies are stored and have no effect.
+//!   `AddPermission` and `RemovePermission` are not supported.
+//! - Counts are exact, and deletions and purges take effect immediately. A standard
+//!   queue delivers a message once per visibility timeout, almost in order. SQS
+//!   guarantees none of this.
+//! - A message group id on a standard queue is stored and delivered, but groups that
+//!   send many messages are not slowed down. No request is throttled.
+//! - Every queue belongs to the account `000000000000` in `us-east-1`. The endpoint looks
+//!   only at the name of the queue in a URL or ARN.
+//! - While the listener has a loopback address, requests whose `Host` header does not
+//!   name this machine are refused, as are requests from web pages of other sites.
 //!
 //! # Structure
 //!
-//! `queue` decides what may happen to messages, without I/O and with the time
-//! as an argument. `queues` holds all of them under one lock and hands every
-//! change to `persist`. `operations` speaks in requests and responses, `http`
-//! in bytes.
+//! `queue` contains the rules for messages, without I/O and with the time as an argument.
+//! `queues` holds all queues under one lock and passes every change to `persist`.
+//! `operations` implements the API, and `http` and `query` the two protocols.
 
 use std::future::Future;
 use std::io;
 
-use axum::serve::ListenerExt as _;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{self, HostCheck};
+use crate::server;
+
 mod arn;
+mod changes;
 mod clock;
+mod dedup;
 mod error;
 mod fifo;
 mod http;
-mod journal;
+mod inspect;
 mod limits;
-mod line;
 mod message;
-mod moves;
+mod move_task;
 mod operations;
 mod persist;
 mod protocol;
+mod query;
 mod queue;
 mod queues;
-mod receipt;
+mod ready;
+mod receipt_handle;
 mod settings;
-mod window;
 
+pub(crate) use arn::{endpoint_url, url};
 pub use arn::{queue_arn, queue_url};
+pub(crate) use inspect::InspectedMessage;
 pub use persist::OpenError;
 pub use queues::{CreateError, Queues};
 
-/// Answers SQS requests on `listener` until `shutdown` is ready.
+/// Serves SQS requests on `listener` until `shutdown` completes.
 ///
-/// Long polls that wait are then answered with no messages, requests under way
-/// are finished, and connections are closed.
+/// Then long polls return without messages, requests in progress are completed, and
+/// connections are closed.
 ///
 /// # Errors
 ///
-/// If the listener's address cannot be read.
+/// If the address of the listener cannot be determined.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future closes the listener; connections that are open go on
-/// until their clients close them or the runtime ends.
+/// Dropping the future closes the listener. Open connections remain until their clients
+/// close them or the runtime ends.
 pub async fn serve(
     listener: TcpListener,
     queues: Queues,
@@ -89,17 +97,20 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let stopping = CancellationToken::new();
-    let router = http::router(operations::Endpoint::new(queues, address, stopping.clone()));
-    // A small answer must not wait for more data to fill its packet.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            shutdown.await;
-            stopping.cancel();
-        })
-        .await
+    let router = router(queues, endpoint_url(address), stopping.clone());
+    let check = match address.ip().is_loopback() {
+        true => HostCheck::Loopback,
+        false => HostCheck::Off,
+    };
+    server::serve(listener, access::protect(router, check), async move {
+        shutdown.await;
+        stopping.cancel();
+    })
+    .await
+}
+
+/// The routes of the endpoint. `base_url` is the start of every queue URL; long polls end
+/// when `stopping` is cancelled.
+pub(crate) fn router(queues: Queues, base_url: String, stopping: CancellationToken) -> Router {
+    http::router(operations::Endpoint::new(queues, base_url, stopping))
 }

@@ -1,103 +1,72 @@
-//! The embedded stack: SQS and DynamoDB on this machine, in this process.
+//! The embedded stack: SQS, DynamoDB and the consumer in this process.
 //!
-//! Queue, dead-letter queue, table and worker, behind the real protocols on
-//! loopback ports, so that everything from the AWS SDK on is as in production.
+//! The queue, the dead-letter queue, the table and the worker use the real protocols on
+//! loopback ports, so that everything from the AWS SDK on is the same as in production.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
-use domain_events::EventStore;
+use axum::Router;
+use domain_events::{EntityId, EventStore, ReadError, StoredEvent};
 use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler};
+use futures::TryStreamExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::sqs;
+use crate::access::{HostCheck, protect};
+use crate::feed::Feed;
+use crate::outage::{Availability, Outage};
+use crate::page::Page;
 use crate::table::create_table;
+use crate::{dynamodb, server, sqs};
 
-/// Credentials and region that the endpoints take, as they would any others.
-const REGION: &str = "us-east-1";
-const ACCESS_KEY: &str = "local";
+mod clients;
+mod data;
+mod options;
+
+pub use options::{Options, StartError};
+
 const QUEUE: &str = "events";
 const DEAD_LETTER_QUEUE: &str = "events-dead-letters";
 const TABLE: &str = "events";
 
-/// How the embedded stack is started.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Folder for queues and table; in memory if there is none.
-    pub data: Option<PathBuf>,
-    /// Port of the SQS endpoint; any free one for 0.
-    pub sqs_port: u16,
-    /// Port of the DynamoDB endpoint; any free one for 0.
-    pub dynamodb_port: u16,
-    /// Whether the queue is FIFO.
-    pub fifo: bool,
-    /// Pollers of the worker; none for 0.
-    pub pollers: usize,
-}
+/// How often [`Stack::wait_until_drained`] checks the queue.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            data: None,
-            sqs_port: 0,
-            dynamodb_port: 0,
-            fifo: false,
-            pollers: 2,
-        }
-    }
-}
-
-/// The embedded stack could not be started.
+/// Why the stored events cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
-    /// A port cannot be listened on.
-    #[error("cannot listen on 127.0.0.1:{port}; give another port, or 0 for a free one")]
-    Port {
-        /// The port that was asked for.
-        port: u16,
-        /// What the system said.
-        source: std::io::Error,
+pub enum EventsError {
+    /// The embedded database cannot list the items of the table.
+    #[error("cannot list the items of the table {table:?}: {reason}")]
+    Scan {
+        /// The table.
+        table: &'static str,
+        /// The error of the database.
+        reason: String,
     },
-    /// The folder for the data cannot be used.
-    #[error("cannot keep data in {}", folder.display())]
-    Data {
-        /// The folder.
-        folder: PathBuf,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A queue or the table cannot be created.
-    #[error("cannot create {what}")]
-    Create {
-        /// What was to be created.
-        what: &'static str,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// An item is not an event.
+    #[error("cannot read a stored event")]
+    Read(#[from] ReadError),
 }
 
-/// How often [`Stack::wait_until_drained`] looks.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// A running embedded stack. It ends when it is dropped; [`stop`](Self::stop)
-/// ends it in order.
+/// A running embedded stack.
+///
+/// Dropping it stops everything at once; [`stop`](Self::stop) first finishes the work in
+/// progress. Any number of stacks can run at the same time.
 ///
 /// # Examples
 ///
-/// A test of a service, with everything in memory and on free ports, so that
-/// tests can run at the same time:
+/// A test of a service, with everything in memory and on free ports:
 ///
 /// ```
 /// use domain_events::{DomainEvent, Emitter, Sdk};
 /// use domain_events_local::{Options, Stack};
-/// use futures::TryStreamExt;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
@@ -117,10 +86,8 @@ const LOOK: Duration = Duration::from_millis(10);
 /// sdk.emit(OrderPlaced { order_id: 7 }).await?; // what the service does
 ///
 /// stack.wait_until_drained().await;
-/// let store = stack.store();
-/// let mut history = store.history(&"7".parse()?).decode::<OrderPlaced>();
-/// let event = history.try_next().await?.expect("the event is in the table");
-/// assert_eq!(event.known(), Some(OrderPlaced { order_id: 7 }));
+/// let events = stack.events().await?;
+/// assert_eq!(events[0].decode::<OrderPlaced>()?, Some(OrderPlaced { order_id: 7 }));
 /// assert_eq!(stack.dead_letters(), 0);
 /// # Ok(())
 /// # }
@@ -128,10 +95,17 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Stack {
     queues: sqs::Queues,
-    sqs_address: SocketAddr,
-    dynamodb_address: SocketAddr,
+    database: dynamodb::Database,
+    sqs_endpoint: String,
+    dynamodb_endpoint: String,
+    page_endpoint: Option<String>,
     fifo: bool,
-    config: SdkConfig,
+    index_shards: Option<NonZeroU16>,
+    sqs: aws_sdk_sqs::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    store: EventStore,
+    sqs_availability: Availability,
+    dynamodb_availability: Availability,
     stop_worker: CancellationToken,
     stop_endpoints: CancellationToken,
     worker: JoinSet<()>,
@@ -139,79 +113,142 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts endpoints on loopback, creates what is missing, starts the worker.
+    /// Starts the endpoints, creates the queues and the table if they do not exist, and
+    /// starts the worker.
     ///
     /// # Errors
     ///
-    /// [`StartError`], if a port is taken or the data folder cannot be used.
+    /// [`StartError`] if a port is in use or the data folder cannot be used.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops what was started.
+    /// Dropping the future stops everything that was started.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let sqs_listener = listen(options.sqs_port).await?;
-        let dynamodb_listener = listen(options.dynamodb_port).await?;
-        let (queues, database) = open(options.data.as_deref())?;
-        let stop_endpoints = CancellationToken::new();
-        let mut endpoints = JoinSet::new();
-
-        let sqs_address = address(&sqs_listener, options.sqs_port)?;
-        let dynamodb_address = address(&dynamodb_listener, options.dynamodb_port)?;
-        create_queues(&queues, options.fifo).await?;
-        let stop = stop_endpoints.clone().cancelled_owned();
-        let served = queues.clone();
-        endpoints.spawn(async move {
-            if let Err(error) = sqs::serve(sqs_listener, served, stop).await {
-                tracing::error!(%error, "the SQS endpoint ended");
-            }
-        });
-        let stop = stop_endpoints.clone().cancelled_owned();
-        endpoints.spawn(async move {
-            if let Err(error) =
-                dynoxide::server::serve_with_shutdown(dynamodb_listener, database, stop).await
-            {
-                tracing::error!(%error, "the DynamoDB endpoint ended");
-            }
-        });
-
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                ACCESS_KEY, ACCESS_KEY, None, None, "embedded",
-            )))
-            .build();
-        let mut stack = Self {
-            queues,
-            sqs_address,
-            dynamodb_address,
-            fifo: options.fifo,
-            config,
-            stop_worker: CancellationToken::new(),
-            stop_endpoints,
-            worker: JoinSet::new(),
-            endpoints,
+        let sqs_listener = listen("SQS", options.host, options.sqs_port).await?;
+        let dynamodb_listener = listen("DynamoDB", options.host, options.dynamodb_port).await?;
+        let page_listener = match options.page_port {
+            Some(port) => Some(listen("the web page", LOOPBACK, port).await?),
+            None => None,
         };
-        create_table(&stack.dynamodb_client(), TABLE)
+        let (worker_listener, dynoxide_listener) = (
+            listen("the worker", LOOPBACK, 0).await?,
+            dynamodb::listen()
+                .await
+                .map_err(|source| port_error("DynamoDB", LOOPBACK, 0, source))?,
+        );
+        let (queues, database) = data::open(options.data.as_deref())?;
+        create_queues(&queues, options.fifo).await?;
+
+        let advertised = |listener: &TcpListener| {
+            let address = address(listener)?;
+            Ok(match &options.advertise {
+                Some(name) => format!("http://{name}:{}", address.port()),
+                None => sqs::endpoint_url(address),
+            })
+        };
+        let (sqs_endpoint, dynamodb_endpoint) =
+            (advertised(&sqs_listener)?, advertised(&dynamodb_listener)?);
+        let page_endpoint = match &page_listener {
+            Some(listener) => Some(sqs::endpoint_url(address(listener)?)),
+            None => None,
+        };
+        // Clients on this machine, whatever name the others use.
+        let config = clients::config();
+        let sqs = clients::sqs(&config, &sqs::endpoint_url(address(&sqs_listener)?));
+        let dynamodb = clients::dynamodb(&config, &sqs::endpoint_url(address(&dynamodb_listener)?));
+        let worker_sqs = clients::sqs(&config, &sqs::endpoint_url(address(&worker_listener)?));
+        let mut store =
+            EventStore::new(dynamodb.clone(), TABLE).with_retention(options.retention.clone());
+        if let Some(shards) = options.index_shards {
+            store = store.with_index_shards(shards);
+        }
+
+        let mut endpoints = Endpoints {
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+            check: match options.host.is_loopback() && !options.any_host_header {
+                true => HostCheck::Loopback,
+                false => HostCheck::Off,
+            },
+        };
+        let (sqs_availability, dynamodb_availability) = (Availability::new(), Availability::new());
+        let stop = endpoints.stop.clone();
+        let queue_api =
+            |base_url: &str| sqs::router(queues.clone(), base_url.to_owned(), stop.clone());
+        endpoints.serve(
+            "SQS",
+            sqs_listener,
+            sqs_availability.refuse(queue_api(&sqs_endpoint)),
+        );
+        // A worker that met the outage would wait longer and longer between its attempts,
+        // and the test that ended the outage with it.
+        endpoints.serve(
+            "SQS of the worker",
+            worker_listener,
+            sqs_availability.delay(queue_api(&sqs_endpoint)),
+        );
+        let feed = page_listener.as_ref().map(|_| Arc::new(Feed::new()));
+        let upstream = address(&dynoxide_listener)?;
+        endpoints.serve_dynoxide(dynoxide_listener, database.0.clone());
+        endpoints.serve(
+            "DynamoDB",
+            dynamodb_listener,
+            dynamodb_availability.refuse(dynamodb::router(upstream, TABLE, feed.clone())),
+        );
+        create_table(&dynamodb, TABLE)
             .await
             .map_err(|source| StartError::Create {
-                what: "the table",
+                object: "the table",
                 source: source.into(),
             })?;
+        if let (Some(listener), Some(feed)) = (page_listener, feed) {
+            let page = Page {
+                queues: queues.clone(),
+                queue: queue_name(QUEUE, options.fifo),
+                dead_letter_queue: queue_name(DEAD_LETTER_QUEUE, options.fifo),
+                database: database.clone(),
+                table: TABLE,
+                store: store.clone(),
+                feed,
+                stopping: endpoints.stop.clone(),
+            };
+            endpoints.serve_page(listener, page.router());
+        }
+
+        let mut stack = Self {
+            queues,
+            database,
+            sqs_endpoint,
+            dynamodb_endpoint,
+            page_endpoint,
+            fifo: options.fifo,
+            index_shards: options.index_shards,
+            sqs,
+            dynamodb,
+            store,
+            sqs_availability,
+            dynamodb_availability,
+            stop_worker: CancellationToken::new(),
+            stop_endpoints: endpoints.stop,
+            worker: JoinSet::new(),
+            endpoints: endpoints.tasks,
+        };
         if options.pollers > 0 {
-            let worker = Worker::new(stack.sqs_client(), stack.queue_url(), stack.handler());
-            stack
-                .worker
-                .spawn(worker.run(options.pollers, stack.stop_worker.clone()));
+            let handler = stack.handler_with(worker_sqs.clone());
+            // Stopping the worker waits for its receive, and requests cost nothing here.
+            let worker = Worker::new(worker_sqs, stack.queue_url(), handler)
+                .with_long_poll(Duration::from_secs(1));
+            let stop = stack.stop_worker.clone();
+            stack.worker.spawn(worker.run(options.pollers, stop));
         }
         Ok(stack)
     }
 
-    /// Finishes the batches under way, then stops the endpoints.
+    /// Finishes the batches in progress, then stops the endpoints.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the rest at once, as dropping the stack does.
+    /// Dropping the future stops the rest at once, like dropping the stack.
     pub async fn stop(mut self) {
         self.stop_worker.cancel();
         while self.worker.join_next().await.is_some() {}
@@ -219,42 +256,97 @@ impl Stack {
         while self.endpoints.join_next().await.is_some() {}
     }
 
-    /// Waits until the queue holds no message: each one that was sent before is
-    /// in the table or in the dead-letter queue.
+    /// Waits until the queue contains no messages: every message that was sent before
+    /// this call is then in the table or in the dead-letter queue.
     ///
-    /// What an emitter still holds is not in the queue: wait for its outcomes
-    /// first, which `Sdk::emit` and `Sdk::flush` do. Without a worker
-    /// ([`Options::pollers`]) it waits for somebody else to take the messages;
-    /// put a `tokio::time::timeout` around it where that may never happen.
+    /// Events that the SDK has not sent yet are not in the queue. Wait for them first,
+    /// with `Sdk::emit` or `Sdk::flush`. If the stack has no worker
+    /// ([`Options::pollers`]), another consumer has to take the messages; use a
+    /// `tokio::time::timeout` where that may never happen.
     ///
     /// # Cancel safety
     ///
-    /// It only looks, so that it may be dropped and called again.
+    /// The function only reads. It may be dropped and called again.
     pub async fn wait_until_drained(&self) {
         while self.messages() > 0 {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Messages in the queue: waiting, delayed, or with a consumer.
+    /// The number of messages in the queue: visible, delayed and in flight.
     pub fn messages(&self) -> usize {
         self.queues.messages(&queue_name(QUEUE, self.fifo))
     }
 
-    /// Messages in the dead-letter queue.
+    /// The number of messages in the dead-letter queue.
     pub fn dead_letters(&self) -> usize {
         self.queues
             .messages(&queue_name(DEAD_LETTER_QUEUE, self.fifo))
     }
 
+    /// All stored events in the order of their timestamps. Meant for tests: it reads the
+    /// whole table.
+    ///
+    /// # Errors
+    ///
+    /// [`EventsError`] if the table cannot be read, for example during an outage of
+    /// DynamoDB, or if an item is not an event.
+    ///
+    /// # Cancel safety
+    ///
+    /// The function only reads. It may be dropped and called again.
+    pub async fn events(&self) -> Result<Vec<StoredEvent>, EventsError> {
+        let keys = dynamodb::item_keys(&self.database, TABLE).await;
+        let keys = keys.map_err(|reason| EventsError::Scan {
+            table: TABLE,
+            reason,
+        })?;
+        let ids: BTreeSet<String> = keys.into_iter().map(|(key, _)| key.id).collect();
+        let mut events = Vec::new();
+        for id in ids {
+            // An id that is no `EntityId` belongs to an item that is no event.
+            let Ok(id) = EntityId::new(id) else { continue };
+            let mut history = self.store.history(&id);
+            while let Some(event) = history.try_next().await? {
+                events.push(event);
+            }
+        }
+        events.sort_by_cached_key(StoredEvent::cursor);
+        Ok(events)
+    }
+
+    /// Makes SQS unavailable until the returned guard is dropped or
+    /// [ended](Outage::end): the endpoint answers every request with HTTP status 503.
+    /// The worker of the stack pauses meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn test(stack: domain_events_local::Stack) {
+    /// let outage = stack.outage();
+    /// // … what the service does while SQS is unavailable …
+    /// outage.end();
+    /// # }
+    /// ```
+    pub fn outage(&self) -> Outage {
+        self.sqs_availability.begin_outage()
+    }
+
+    /// Makes DynamoDB unavailable, like [`outage`](Self::outage). The worker cannot store
+    /// events meanwhile: their messages return to the queue and are received again later.
+    pub fn dynamodb_outage(&self) -> Outage {
+        self.dynamodb_availability.begin_outage()
+    }
+
     /// `EVENT_QUEUE_URL`.
     pub fn queue_url(&self) -> String {
-        sqs::queue_url(self.sqs_address, &queue_name(QUEUE, self.fifo))
+        sqs::url(&self.sqs_endpoint, &queue_name(QUEUE, self.fifo))
     }
 
     /// `DEAD_LETTER_QUEUE_URL`.
     pub fn dead_letter_queue_url(&self) -> String {
-        sqs::queue_url(self.sqs_address, &queue_name(DEAD_LETTER_QUEUE, self.fifo))
+        let name = queue_name(DEAD_LETTER_QUEUE, self.fifo);
+        sqs::url(&self.sqs_endpoint, &name)
     }
 
     /// `EVENT_TABLE`.
@@ -264,91 +356,139 @@ impl Stack {
 
     /// `AWS_ENDPOINT_URL_SQS`.
     pub fn sqs_endpoint(&self) -> String {
-        format!("http://{}", self.sqs_address)
+        self.sqs_endpoint.clone()
     }
 
     /// `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn dynamodb_endpoint(&self) -> String {
-        format!("http://{}", self.dynamodb_address)
+        self.dynamodb_endpoint.clone()
     }
 
-    /// A client of the SQS endpoint.
+    /// The URL of the web page, if [`Options::page_port`] is set.
+    pub fn page(&self) -> Option<&str> {
+        self.page_endpoint.as_deref()
+    }
+
+    /// A client of the SQS endpoint. It ignores the environment, including proxies.
     pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
-        let config =
-            aws_sdk_sqs::config::Builder::from(&self.config).endpoint_url(self.sqs_endpoint());
-        aws_sdk_sqs::Client::from_conf(config.build())
+        self.sqs.clone()
     }
 
-    /// A client of the DynamoDB endpoint.
+    /// A client of the DynamoDB endpoint. It ignores the environment, including proxies.
     pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.config)
-            .endpoint_url(self.dynamodb_endpoint());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        self.dynamodb.clone()
     }
 
-    /// The event store in the table.
+    /// The event store in the table, with the index by event type.
     pub fn store(&self) -> EventStore {
-        EventStore::new(self.dynamodb_client(), TABLE)
+        self.store.clone()
     }
 
-    /// The handler that the worker runs.
+    /// A handler like the one that the worker runs.
     pub fn handler(&self) -> Handler {
-        let dead_letters = DeadLetterQueue::new(self.sqs_client(), self.dead_letter_queue_url());
+        self.handler_with(self.sqs_client())
+    }
+
+    fn handler_with(&self, sqs: aws_sdk_sqs::Client) -> Handler {
+        let dead_letters = DeadLetterQueue::new(sqs, self.dead_letter_queue_url());
         Handler::new(self.store(), dead_letters)
     }
 
-    /// The variables that a service needs to talk to the stack, in any language.
+    /// The environment variables with which a service in any language uses the stack.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut variables = vec![
             ("EVENT_QUEUE_URL", self.queue_url()),
             ("DEAD_LETTER_QUEUE_URL", self.dead_letter_queue_url()),
             ("EVENT_TABLE", TABLE.to_owned()),
+        ];
+        if let Some(shards) = self.index_shards {
+            variables.push(("EVENT_INDEX_SHARDS", shards.to_string()));
+        }
+        variables.extend([
             ("AWS_ENDPOINT_URL_SQS", self.sqs_endpoint()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_endpoint()),
-            ("AWS_REGION", REGION.to_owned()),
-            // What boto3 and the AWS CLI of version 1 read instead.
-            ("AWS_DEFAULT_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.to_owned()),
-        ]
+            ("AWS_REGION", clients::REGION.to_owned()),
+            // boto3 and version 1 of the AWS CLI read this one.
+            ("AWS_DEFAULT_REGION", clients::REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", clients::ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", clients::ACCESS_KEY.to_owned()),
+        ]);
+        variables
     }
 }
 
-async fn listen(port: u16) -> Result<TcpListener, StartError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The HTTP servers of a stack.
+struct Endpoints {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    check: HostCheck,
+}
+
+impl Endpoints {
+    fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router) {
+        self.spawn(name, listener, protect(router, self.check));
+    }
+
+    /// The page listens on loopback only, so its `Host` header is always checked.
+    fn serve_page(&mut self, listener: TcpListener, router: Router) {
+        self.spawn(
+            "the web page",
+            listener,
+            protect(router, HostCheck::Loopback),
+        );
+    }
+
+    fn spawn(&mut self, name: &'static str, listener: TcpListener, router: Router) {
+        let stop = self.stop.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            if let Err(error) = server::serve(listener, router, stop).await {
+                tracing::error!(%error, endpoint = name, "an endpoint ended");
+            }
+        });
+    }
+
+    fn serve_dynoxide(&mut self, listener: TcpListener, database: dynoxide::Database) {
+        let stop = self.stop.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            if let Err(error) =
+                dynoxide::server::serve_with_shutdown(listener, database, stop).await
+            {
+                tracing::error!(%error, endpoint = "dynoxide", "an endpoint ended");
+            }
+        });
+    }
+}
+
+async fn listen(
+    endpoint: &'static str,
+    host: IpAddr,
+    port: u16,
+) -> Result<TcpListener, StartError> {
+    TcpListener::bind((host, port))
         .await
-        .map_err(|source| StartError::Port { port, source })
+        .map_err(|source| port_error(endpoint, host, port, source))
 }
 
-fn address(listener: &TcpListener, port: u16) -> Result<SocketAddr, StartError> {
-    listener
-        .local_addr()
-        .map_err(|source| StartError::Port { port, source })
-}
-
-fn open(data: Option<&Path>) -> Result<(sqs::Queues, dynoxide::Database), StartError> {
-    let failed = |folder: &Path, source| StartError::Data {
-        folder: folder.to_owned(),
+fn port_error(
+    endpoint: &'static str,
+    host: IpAddr,
+    port: u16,
+    source: std::io::Error,
+) -> StartError {
+    StartError::Port {
+        endpoint,
+        address: SocketAddr::new(host, port),
         source,
-    };
-    match data {
-        None => {
-            let database = dynoxide::Database::memory().map_err(|e| StartError::Create {
-                what: "the database",
-                source: e.into(),
-            })?;
-            Ok((sqs::Queues::memory(), database))
-        }
-        Some(folder) => {
-            std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.into()))?;
-            let queues = sqs::Queues::open(folder.join("sqs.sqlite"))
-                .map_err(|e| failed(folder, e.into()))?;
-            let path = folder.join("dynamodb.sqlite");
-            let database = dynoxide::Database::new(&path.to_string_lossy())
-                .map_err(|e| failed(folder, e.into()))?;
-            Ok((queues, database))
-        }
     }
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Create {
+        object: "a listener",
+        source: source.into(),
+    })
 }
 
 fn queue_name(name: &str, fifo: bool) -> String {
@@ -359,12 +499,12 @@ fn queue_name(name: &str, fifo: bool) -> String {
     }
 }
 
-/// As the Terraform module creates them, but for two things: a message is hidden for
-/// a shorter time, and moved after fewer receives, so that one need not wait an hour
-/// to see it.
+/// Creates the queues like the Terraform module, with two differences: the visibility
+/// timeout is shorter, and a message is moved after fewer receives, so that developers
+/// need not wait an hour to see the effect.
 async fn create_queues(queues: &sqs::Queues, fifo: bool) -> Result<(), StartError> {
     let failed = |source: sqs::CreateError| StartError::Create {
-        what: "the queues",
+        object: "the queues",
         source: source.into(),
     };
     let dead_letters = queue_name(DEAD_LETTER_QUEUE, fifo);

@@ -1,48 +1,60 @@
-//! The table of the embedded stack, as the Terraform module creates it.
+//! The table of the embedded stack, like the table of the Terraform module.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::list_tables::ListTablesError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
 use domain_events::store::table;
 
-/// The table cannot be created.
+/// The index by conversation. It contains the events that have a `CorrelationId`.
+pub(crate) const CORRELATION_INDEX_NAME: &str = "by-correlation";
+pub(crate) const CORRELATION_INDEX_KEY: &str = "CorrelationId";
+
+/// Why the table cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateTable {
     /// The request cannot be built.
-    #[error("the request cannot be built")]
+    #[error("cannot build the request to create the table")]
     Build(#[from] BuildError),
-    /// DynamoDB refuses to create it.
-    #[error("DynamoDB refuses to create the table")]
+    /// The tables cannot be listed.
+    #[error("DynamoDB did not list its tables")]
+    List(#[source] Box<SdkError<ListTablesError>>),
+    /// DynamoDB did not create the table.
+    #[error("DynamoDB did not create the table")]
     Refused(#[source] Box<SdkError<CreateTableError>>),
 }
 
-/// Creates the table with its index by event type, if it is not there.
+/// Creates the table with its indexes by event type and by conversation. Nothing happens
+/// if the table exists.
 ///
 /// # Errors
 ///
-/// [`CreateTable`] if DynamoDB refuses it.
+/// [`CreateTable`] if DynamoDB does not create the table.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future may leave the table created all the same; calling this
-/// again finds it.
+/// Dropping the future may leave the table created or not. Calling the function again is
+/// safe.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
+    // Not by an error of CreateTable, because the embedded DynamoDB logs every error.
+    if exists(client, name).await? {
+        return Ok(());
+    }
     let sort = key(table::SORT_KEY, KeyType::Range)?;
-    let index = GlobalSecondaryIndex::builder()
-        .index_name(table::INDEX_NAME)
-        .key_schema(key(table::INDEX_KEY, KeyType::Hash)?)
-        .key_schema(sort.clone())
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::All)
-                .build(),
-        )
-        .build()?;
+    let index = |name: &str, hash_key: &str| {
+        let all = ProjectionType::All;
+        GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash_key, KeyType::Hash)?)
+            .key_schema(sort.clone())
+            .projection(Projection::builder().projection_type(all).build())
+            .build()
+    };
     let created = client
         .create_table()
         .table_name(name)
@@ -50,9 +62,11 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         .attribute_definitions(attribute(table::HASH_KEY, ScalarAttributeType::S)?)
         .attribute_definitions(attribute(table::SORT_KEY, ScalarAttributeType::N)?)
         .attribute_definitions(attribute(table::INDEX_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(CORRELATION_INDEX_KEY, ScalarAttributeType::S)?)
         .key_schema(key(table::HASH_KEY, KeyType::Hash)?)
-        .key_schema(sort)
-        .global_secondary_indexes(index)
+        .key_schema(sort.clone())
+        .global_secondary_indexes(index(table::INDEX_NAME, table::INDEX_KEY)?)
+        .global_secondary_indexes(index(CORRELATION_INDEX_NAME, CORRELATION_INDEX_KEY)?)
         .send()
         .await;
     match created {
@@ -65,6 +79,17 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         }
         _ => Ok(()),
     }
+}
+
+async fn exists(client: &Client, name: &str) -> Result<bool, CreateTable> {
+    let mut pages = client.list_tables().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| CreateTable::List(Box::new(error)))?;
+        if page.table_names().iter().any(|other| other == name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {

@@ -1,9 +1,8 @@
-# The function that stores events, what it may do, and what invokes it.
-
-data "aws_region" "current" {}
+# The function that stores events, and the event source mapping that invokes it.
+# What its role may do is in role.tf.
 
 locals {
-  # One rule per event type, the rule for every other type last.
+  # One rule for each event type. The rule for all other types is last.
   retention_rules = concat(
     [for type in sort(keys(var.event_retention)) : "${type}=${var.event_retention[type]}" if type != "*"],
     [for type in keys(var.event_retention) : "${type}=${var.event_retention[type]}" if type == "*"],
@@ -21,12 +20,12 @@ locals {
 }
 
 resource "aws_lambda_function" "consumer" {
-  # checkov:skip=CKV_AWS_50:X-Ray accepts no resource but `*`, which no role here may have; TraceParent travels inside the event.
-  # checkov:skip=CKV_AWS_115:The event source mapping's maximum concurrency is the limit; reserving takes from the account and is a variable.
-  # checkov:skip=CKV_AWS_116:An event source mapping on SQS invokes synchronously: failures go back to the queue and from there to its dead-letter queue.
-  # checkov:skip=CKV_AWS_117:The function calls only SQS and DynamoDB, through IAM and TLS; a VPC would add endpoints to pay and to fail.
-  # checkov:skip=CKV_AWS_173:The environment holds names, no secrets, and AWS encrypts it with its own key.
-  # checkov:skip=CKV_AWS_272:The package is built from this repository by the script that deploys it; signing belongs to the pipeline around it.
+  # checkov:skip=CKV_AWS_50:X-Ray tracing needs a permission on the resource `*`; the variable `xray_tracing` switches both on. TraceParent is part of the event.
+  # checkov:skip=CKV_AWS_115:The maximum concurrency of the event source mapping is the limit. Reserved concurrency reduces the account's quota and is a variable.
+  # checkov:skip=CKV_AWS_116:An event source mapping invokes the function synchronously: failures return to the queue and move from there to its dead-letter queue.
+  # checkov:skip=CKV_AWS_117:The function calls only SQS and DynamoDB, with IAM and TLS. The variable `vpc` puts it into a VPC.
+  # checkov:skip=CKV_AWS_173:The environment contains names and no secrets, and AWS encrypts it with a key of its own.
+  # checkov:skip=CKV_AWS_272:The script that deploys the package also builds it. Code signing belongs to the pipeline that calls the script.
   function_name = var.name
   description   = "Stores domain events from SQS in DynamoDB."
   role          = aws_iam_role.consumer.arn
@@ -40,6 +39,9 @@ resource "aws_lambda_function" "consumer" {
   filename         = var.package_path
   source_code_hash = filebase64sha256(var.package_path)
 
+  # Each change publishes a version, so that a rollback needs no build.
+  publish = true
+
   reserved_concurrent_executions = var.reserved_concurrency
 
   environment {
@@ -51,29 +53,64 @@ resource "aws_lambda_function" "consumer" {
     log_group  = aws_cloudwatch_log_group.consumer.name
   }
 
+  tracing_config {
+    mode = var.xray_tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   tags = var.tags
 
-  # Without its permissions the first invocations would fail.
-  depends_on = [aws_iam_role_policy.consumer, aws_iam_role_policy.key, aws_iam_role_policy.former_keys]
+  # Without its permissions, the first invocations would fail.
+  depends_on = [
+    aws_iam_role_policy.consumer,
+    aws_iam_role_policy.key,
+    aws_iam_role_policy.former_keys,
+    aws_iam_role_policy.vpc,
+    aws_iam_role_policy.xray,
+  ]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that stores events."
+  function_name    = aws_lambda_function.consumer.function_name
+  function_version = coalesce(var.function_version, aws_lambda_function.consumer.version)
 }
 
 resource "aws_lambda_event_source_mapping" "events" {
   event_source_arn = var.queue_arn
-  function_name    = aws_lambda_function.consumer.arn
+  function_name    = aws_lambda_alias.live.arn
   enabled          = true
 
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.batching_window_seconds
 
-  # Without this, one failed event would bring its whole batch back, and the
-  # function's answer, which names the failed ones, would be ignored.
+  # Without this, Lambda would ignore the function's response, which names the
+  # failed messages, and one failed message would return its whole batch.
   function_response_types = ["ReportBatchItemFailures"]
 
   dynamic "scaling_config" {
-    for_each = var.maximum_concurrency == null ? [] : [var.maximum_concurrency]
+    for_each = var.provisioned_pollers == null ? var.maximum_concurrency[*] : []
 
     content {
       maximum_concurrency = scaling_config.value
+    }
+  }
+
+  dynamic "provisioned_poller_config" {
+    for_each = var.provisioned_pollers[*]
+
+    content {
+      minimum_pollers = provisioned_poller_config.value.minimum
+      maximum_pollers = provisioned_poller_config.value.maximum
     }
   }
 
@@ -81,120 +118,10 @@ resource "aws_lambda_event_source_mapping" "events" {
 }
 
 resource "aws_cloudwatch_log_group" "consumer" {
-  # checkov:skip=CKV_AWS_158:Logs hold ids and verdicts, never payloads; CloudWatch encrypts them, with the customer key when `kms_key_arn` names one.
-  # checkov:skip=CKV_AWS_338:How long logs are kept is the operator's choice, 30 days by default; the events themselves are in the table.
+  # checkov:skip=CKV_AWS_158:Logs contain ids and verdicts, never payloads. CloudWatch encrypts them, with the customer managed key if `kms_key_arn` names one.
+  # checkov:skip=CKV_AWS_338:The operator chooses how long logs are kept, by default 30 days. The events themselves are in the table.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
   tags              = var.tags
-}
-
-resource "aws_iam_role" "consumer" {
-  name        = var.name
-  description = "What the function ${var.name} may do."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "LambdaRunsTheConsumer"
-        Effect    = "Allow"
-        Principal = { Service = "lambda.amazonaws.com" }
-        Action    = "sts:AssumeRole"
-      },
-    ]
-  })
-
-  tags = var.tags
-}
-
-resource "aws_iam_role_policy" "consumer" {
-  name = "consumer"
-  role = aws_iam_role.consumer.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "TakeEvents"
-        Effect   = "Allow"
-        Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-        Resource = var.queue_arn
-      },
-      {
-        Sid      = "MoveRejectedEvents"
-        Effect   = "Allow"
-        Action   = "sqs:SendMessage"
-        Resource = var.dead_letter_queue_arn
-      },
-      {
-        # PartiQLInsert adds new keys and cannot touch an existing one: no
-        # holder of these credentials can rewrite or delete history.
-        Sid      = "AppendEvents"
-        Effect   = "Allow"
-        Action   = ["dynamodb:GetItem", "dynamodb:PartiQLInsert"]
-        Resource = var.table_arn
-      },
-      {
-        # The only wildcard of the role. IAM asks for both actions on one log
-        # stream, and Lambda makes up its name when an instance starts (the
-        # date, the version and a random number): no policy can know it. It
-        # stands for the streams of this one group.
-        Sid      = "WriteLogs"
-        Effect   = "Allow"
-        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${aws_cloudwatch_log_group.consumer.arn}:log-stream:*"
-      },
-    ]
-  })
-}
-
-resource "aws_iam_role_policy" "key" {
-  count = var.kms_key_arn == null ? 0 : 1
-
-  name = "key"
-  role = aws_iam_role.consumer.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "UseTheKeyThroughSqsAndDynamoDb"
-        Effect   = "Allow"
-        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource = var.kms_key_arn
-        Condition = {
-          StringEquals = {
-            "kms:ViaService" = [
-              "dynamodb.${data.aws_region.current.id}.amazonaws.com",
-              "sqs.${data.aws_region.current.id}.amazonaws.com",
-            ]
-          }
-        }
-      },
-    ]
-  })
-}
-
-# SQS leaves a message encrypted with the key under which it was sent (SQS
-# developer guide, "Key management"). Without this, changing the key would
-# strand what waits.
-resource "aws_iam_role_policy" "former_keys" {
-  count = length(var.former_kms_key_arns) == 0 ? 0 : 1
-
-  name = "former-keys"
-  role = aws_iam_role.consumer.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "DecryptWaitingEvents"
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = sort(var.former_kms_key_arns)
-        Condition = { StringEquals = { "kms:ViaService" = "sqs.${data.aws_region.current.id}.amazonaws.com" } }
-      },
-    ]
-  })
 }

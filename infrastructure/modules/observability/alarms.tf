@@ -1,260 +1,290 @@
-# Every alarm says what it means and what to do first; the runbook has a section
-# of the same name. Missing data is no alarm: an idle system sends none.
+# The alarms. Each description says what the alarm means and what to do first,
+# and the runbook has a section of the same name. Missing data does not fire an
+# alarm, because an idle system sends none.
 
 locals {
-  # A failed event comes back after the visibility timeout. Under little traffic
-  # it is the only one, and its tries lie that far apart: two of them have to
-  # fall into the window, or the alarm cannot ring. One try alone is no alarm.
-  tries = {
+  # An event that failed is delivered again after the visibility timeout. With
+  # little traffic it is the only event, and its attempts are that far apart, so
+  # the window must contain two attempts. A single failed attempt does not fire
+  # the alarm.
+  attempts = {
     period              = 300
     datapoints_to_alarm = 2
     evaluation_periods  = 2 + ceil(var.visibility_timeout_seconds / 300)
   }
 
-  alarms = [
-    aws_cloudwatch_metric_alarm.dead_letter_queue_not_empty,
-    aws_cloudwatch_metric_alarm.dead_letter_queue_expiring,
-    aws_cloudwatch_metric_alarm.oldest_message_too_old,
-    aws_cloudwatch_metric_alarm.events_failing,
-    aws_cloudwatch_metric_alarm.function_errors,
-    aws_cloudwatch_metric_alarm.function_throttles,
-    aws_cloudwatch_metric_alarm.table_throttles,
-    aws_cloudwatch_metric_alarm.rejected_events,
-  ]
-}
+  definitions = {
+    dead-letter-queue-not-empty = {
+      severity    = "warning"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = var.dead_letter_queue_name }
+      statistic   = "Maximum"
+      threshold   = 0
+      timing      = { period = 60, datapoints_to_alarm = 1, evaluation_periods = 1 }
+      description = <<-EOT
+        ${var.dead_letter_queue_name} contains events that are not stored. They are not lost: SQS keeps them for 14 days.
+        First: read a message and its attribute RejectionCode. If the attribute is present, a producer sent an invalid event; RejectionPointer and RejectionReason say what is wrong. If it is absent, the function failed to store the event repeatedly; see the function's log.
+        Then: remove the cause and redrive.
+      EOT
+    }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letter_queue_not_empty" {
-  alarm_name        = "${var.name}-dead-letter-queue-not-empty"
-  alarm_description = <<-EOT
-    Events are in ${var.dead_letter_queue_name}. They are not stored, and not lost: SQS keeps them for 14 days.
-    First: look at the attribute RejectionCode of a message. Present: a producer breaks the contract, and RejectionPlace and RejectionReason say how. Absent: the function failed on it again and again, see its errors.
-    Then: mend the cause and redrive.
-    ${var.runbook_url}#dead-letter-queue-not-empty
-  EOT
+    dead-letter-queue-expiring = {
+      severity    = "critical"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = var.dead_letter_queue_name }
+      statistic   = "Maximum"
+      threshold   = var.dead_letter_alarm_seconds
+      timing      = { period = 300, datapoints_to_alarm = 1, evaluation_periods = 1 }
+      description = <<-EOT
+        SQS may delete the oldest event in ${var.dead_letter_queue_name} within two days. The event is lost then.
+        First: redrive if the cause is removed. Otherwise save the messages to a file, as the runbook shows.
+        This alarm returns to OK when every message was received three times, because SQS then excludes the messages from the metric.
+      EOT
+    }
 
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = var.dead_letter_queue_name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
+    oldest-message-too-old = {
+      severity    = "critical"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = var.queue_name }
+      statistic   = "Maximum"
+      threshold   = var.oldest_message_alarm_seconds
+      timing      = { period = 60, datapoints_to_alarm = 3, evaluation_periods = 3 }
+      description = <<-EOT
+        An event has waited in ${var.queue_name} for more than ${var.oldest_message_alarm_seconds} seconds: the consumer is too slow or stopped. No event is lost while it waits.
+        First: look at the dashboard. For function errors, function throttles or table throttles, see the alarm of that name. Without them, and if the number of waiting messages grows, raise maximum_concurrency, then batch_size. Events that were received three times are not counted here: see events-failing.
+      EOT
+    }
 
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
+    # An invocation that reports failed events succeeds, so `Errors` stays 0. On
+    # a standard queue, the age of the oldest message excludes messages that were
+    # received three times (SQS Developer Guide, "Available CloudWatch metrics
+    # for Amazon SQS"). Only the function's own metric shows that the table
+    # refuses everything.
+    events-failing = {
+      severity    = "critical"
+      namespace   = "DomainEvents"
+      metric      = "Failed"
+      dimensions  = { Function = var.function_name }
+      statistic   = "Sum"
+      threshold   = 0
+      timing      = local.attempts
+      description = <<-EOT
+        ${var.function_name} cannot store events or cannot move rejected ones: the table or the dead-letter queue refuses them. SQS delivers the events again; after max_receive_count attempts they move to ${var.dead_letter_queue_name}.
+        First: read the reason in the log lines with the verdict "failed" in ${var.log_group_name}. AccessDenied: a permission or the key. Throttling: see table-throttles. Outage of the region: stop consuming, so that no attempts are used.
+      EOT
+    }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letter_queue_expiring" {
-  alarm_name        = "${var.name}-dead-letter-queue-expiring"
-  alarm_description = <<-EOT
-    The oldest event in ${var.dead_letter_queue_name} may be deleted by SQS within two days. After that it is lost.
-    First: redrive if the cause is mended. Otherwise save the messages to a file, as the runbook shows.
-    It goes silent when all messages were received three times: SQS then leaves them out of their age.
-    ${var.runbook_url}#dead-letter-queue-expiring
-  EOT
+    function-errors = {
+      severity    = "critical"
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = { FunctionName = var.function_name }
+      statistic   = "Sum"
+      threshold   = 0
+      timing      = local.attempts
+      description = <<-EOT
+        Invocations of ${var.function_name} crash, time out or cannot start. Their events return to the queue and are delivered again. An event that cannot be stored is not an error of the function: see events-failing.
+        First: read the last log lines in ${var.log_group_name}. If this began with a deployment, roll back the function.
+      EOT
+    }
 
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = var.dead_letter_queue_name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.dead_letter_alarm_seconds
-  treat_missing_data  = "notBreaching"
+    function-throttles = {
+      severity    = "warning"
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = { FunctionName = var.function_name }
+      statistic   = "Sum"
+      threshold   = 0
+      timing      = { period = 60, datapoints_to_alarm = 3, evaluation_periods = 5 }
+      description = <<-EOT
+        Lambda refuses invocations of ${var.function_name} because no concurrency is available. Each refused attempt counts towards the dead-letter queue.
+        First: compare the account's ConcurrentExecutions with its quota. Then set maximum_concurrency below what is available, or request a higher quota.
+      EOT
+    }
 
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
+    table-throttles = {
+      severity    = "warning"
+      threshold   = 0
+      timing      = { period = 60, datapoints_to_alarm = 3, evaluation_periods = 5 }
+      description = <<-EOT
+        DynamoDB throttles ${var.table_name}. Writes are tried again, events wait in the queue, and reads are slow.
+        First: find out what is throttled. The whole table: raise write_capacity or max_write_request_units, or lower maximum_concurrency. One entity id: 1,000 writes per second is the limit of DynamoDB. The index: raise index_shards.
+      EOT
+    }
 
-resource "aws_cloudwatch_metric_alarm" "oldest_message_too_old" {
-  alarm_name        = "${var.name}-oldest-message-too-old"
-  alarm_description = <<-EOT
-    An event has waited in ${var.queue_name} for more than ${var.oldest_message_alarm_seconds} seconds: the consumer is behind, or stopped. Nothing is lost while it waits.
-    First: look at the dashboard. Function errors or throttles: see those alarms. Table throttles: see that alarm. None of them and a growing depth: raise maximum_concurrency, then batch_size. An event that was received three times counts no longer: see events-failing.
-    ${var.runbook_url}#oldest-message-too-old
-  EOT
+    # The function's metrics arrive through its log and may be minutes late, so
+    # the window is longer than one minute.
+    rejected-events = {
+      severity    = "warning"
+      namespace   = "DomainEvents"
+      metric      = "Rejected"
+      dimensions  = { Function = var.function_name }
+      statistic   = "Sum"
+      threshold   = 0
+      timing      = { period = 60, datapoints_to_alarm = 1, evaluation_periods = 5 }
+      description = <<-EOT
+        A producer sends invalid events. The function moves them to ${var.dead_letter_queue_name} with their body unchanged and the reason in their attributes.
+        First: read the RejectionCode on the dashboard. Find the producer by EmitterId in the body, or by OriginalMessageId in the logs of the function and of the producer. SenderId is this function. Send the producer's team the code, pointer and reason.
+        Redrive only events that a changed consumer would accept.
+      EOT
+    }
 
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = var.queue_name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.oldest_message_alarm_seconds
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
-
-# An invocation that reports failed events succeeds, so that `Errors` stays 0;
-# and a standard queue's oldest message is the oldest of those that were received
-# less than three times (SQS developer guide, "Available CloudWatch metrics").
-# Of a store that takes nothing, only the function's own count tells.
-resource "aws_cloudwatch_metric_alarm" "events_failing" {
-  alarm_name        = "${var.name}-events-failing"
-  alarm_description = <<-EOT
-    ${var.function_name} runs, and cannot store events: the table or the dead-letter queue does not take them. They are tried again, and after max_receive_count tries they move to ${var.dead_letter_queue_name}.
-    First: the reason is in the lines with the verdict "failed" in ${var.log_group_name}. AccessDenied: a permission or the key. Throttles: see that alarm. A region's outage: stop consuming, so that no tries are used up.
-    ${var.runbook_url}#events-failing
-  EOT
-
-  namespace           = "DomainEvents"
-  metric_name         = "Failed"
-  dimensions          = { Function = var.function_name }
-  statistic           = "Sum"
-  period              = local.tries.period
-  evaluation_periods  = local.tries.evaluation_periods
-  datapoints_to_alarm = local.tries.datapoints_to_alarm
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "function_errors" {
-  alarm_name        = "${var.name}-function-errors"
-  alarm_description = <<-EOT
-    Invocations of ${var.function_name} crash, time out or cannot start. Their events return to the queue and are tried again. An event that cannot be stored is no error here: see the alarm events-failing.
-    First: read the last log lines in ${var.log_group_name}. Right after a deployment: deploy the previous package.
-    ${var.runbook_url}#function-errors
-  EOT
-
-  namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
-  dimensions          = { FunctionName = var.function_name }
-  statistic           = "Sum"
-  period              = local.tries.period
-  evaluation_periods  = local.tries.evaluation_periods
-  datapoints_to_alarm = local.tries.datapoints_to_alarm
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "function_throttles" {
-  alarm_name        = "${var.name}-function-throttles"
-  alarm_description = <<-EOT
-    Lambda refuses invocations of ${var.function_name} for lack of concurrency. Each refused try counts towards the dead-letter queue.
-    First: compare the account's ConcurrentExecutions with its quota. Then lower maximum_concurrency below what is free, or have the quota raised.
-    ${var.runbook_url}#function-throttles
-  EOT
-
-  namespace           = "AWS/Lambda"
-  metric_name         = "Throttles"
-  dimensions          = { FunctionName = var.function_name }
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "table_throttles" {
-  alarm_name        = "${var.name}-table-throttles"
-  alarm_description = <<-EOT
-    DynamoDB throttles ${var.table_name}. Writes are tried again, events wait in the queue, reads are slow.
-    First: is it the whole table (raise write_capacity or max_write_request_units, lower maximum_concurrency), one entity's id (1,000 writes a second is the limit), or the index (raise index_shards)?
-    ${var.runbook_url}#table-throttles
-  EOT
-
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-
-  metric_query {
-    id          = "throttles"
-    label       = "Throttled reads and writes of table and index"
-    expression  = var.index_name == null ? "FILL(writes, 0) + FILL(reads, 0)" : "FILL(writes, 0) + FILL(reads, 0) + FILL(index_writes, 0) + FILL(index_reads, 0)"
-    return_data = true
-  }
-
-  metric_query {
-    id = "writes"
-
-    metric {
-      namespace   = "AWS/DynamoDB"
-      metric_name = "WriteThrottleEvents"
-      dimensions  = { TableName = var.table_name }
-      stat        = "Sum"
-      period      = 60
+    metrics-invalid = {
+      severity    = "warning"
+      namespace   = "AWS/Logs"
+      metric      = "EMFValidationErrors"
+      dimensions  = { LogGroupName = var.log_group_name }
+      statistic   = "Sum"
+      threshold   = 0
+      timing      = { period = 300, datapoints_to_alarm = 1, evaluation_periods = 3 }
+      description = <<-EOT
+        CloudWatch refuses metrics that ${var.function_name} writes to ${var.log_group_name}. The alarms events-failing and rejected-events may not fire while this lasts. Events are stored as usual.
+        First: check the log for lines with "_aws" that are not in the embedded metric format. If this began with a deployment, roll back the function, and report the line.
+      EOT
     }
   }
 
-  metric_query {
-    id = "reads"
+  alarms = {
+    for name, definition in local.definitions : name => merge(definition, {
+      severity  = coalesce(try(var.alarms[name].severity, null), definition.severity)
+      threshold = coalesce(try(var.alarms[name].threshold, null), definition.threshold)
+    }) if try(var.alarms[name].enabled, true)
+  }
 
-    metric {
-      namespace   = "AWS/DynamoDB"
-      metric_name = "ReadThrottleEvents"
-      dimensions  = { TableName = var.table_name }
-      stat        = "Sum"
-      period      = 60
+  critical  = sort([for name, alarm in local.alarms : name if alarm.severity == "critical"])
+  composite = var.composite_alarm && length(local.critical) > 0
+
+  alarm_names      = sort(concat(keys(local.alarms), local.composite ? ["critical"] : []))
+  alarm_arn_prefix = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.current.account_id}:alarm"
+
+  # With a composite alarm, one notification stands for all critical alarms.
+  actions_by_severity = {
+    critical = concat(local.common_actions, var.composite_alarm ? [] : var.critical_alarm_action_arns)
+    warning  = concat(local.common_actions, var.warning_alarm_action_arns)
+  }
+
+  throttle_queries = merge(
+    {
+      writes = { metric = "WriteThrottleEvents", dimensions = { TableName = var.table_name } }
+      reads  = { metric = "ReadThrottleEvents", dimensions = { TableName = var.table_name } }
+    },
+    var.index_name == null ? {} : {
+      index_writes = { metric = "WriteThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name } }
+      index_reads  = { metric = "ReadThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name } }
+    },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "alarms" {
+  for_each = local.alarms
+
+  alarm_name        = "${var.name}-${each.key}"
+  alarm_description = "${each.value.description}${var.runbook_url}#${each.key}\n"
+
+  # The alarm on the table adds up four metrics, the others watch one.
+  namespace   = try(each.value.namespace, null)
+  metric_name = try(each.value.metric, null)
+  dimensions  = try(each.value.dimensions, null)
+  statistic   = try(each.value.statistic, null)
+  period      = each.key == "table-throttles" ? null : each.value.timing.period
+
+  dynamic "metric_query" {
+    for_each = each.key == "table-throttles" ? [join(" + ", [for id in sort(keys(local.throttle_queries)) : "FILL(${id}, 0)"])] : []
+
+    content {
+      id          = "throttles"
+      label       = "Throttled reads and writes of the table and its index"
+      expression  = metric_query.value
+      return_data = true
     }
   }
 
   dynamic "metric_query" {
-    for_each = var.index_name == null ? {} : { index_writes = "WriteThrottleEvents", index_reads = "ReadThrottleEvents" }
+    for_each = each.key == "table-throttles" ? local.throttle_queries : {}
 
     content {
       id = metric_query.key
 
       metric {
         namespace   = "AWS/DynamoDB"
-        metric_name = metric_query.value
-        dimensions  = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name }
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
         stat        = "Sum"
-        period      = 60
+        period      = each.value.timing.period
       }
     }
   }
 
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "rejected_events" {
-  alarm_name        = "${var.name}-rejected-events"
-  alarm_description = <<-EOT
-    A producer sends events that break the contract. They are moved to ${var.dead_letter_queue_name}, body unchanged, with the reason in their attributes.
-    First: the dashboard shows which RejectionCode. Find the producer by the EmitterId in the body, or by OriginalMessageId in the function's log and the producer's own; SenderId is this function. Tell its team the code and the place. Redrive only what a mended consumer would accept.
-    ${var.runbook_url}#rejected-events
-  EOT
-
-  namespace           = "DomainEvents"
-  metric_name         = "Rejected"
-  dimensions          = { Function = var.function_name }
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 1
+  evaluation_periods  = each.value.timing.evaluation_periods
+  datapoints_to_alarm = each.value.timing.datapoints_to_alarm
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
+  threshold           = each.value.threshold
   treat_missing_data  = "notBreaching"
 
-  alarm_actions = local.actions
-  ok_actions    = local.actions
-  tags          = var.tags
+  alarm_actions = local.actions_by_severity[each.value.severity]
+  ok_actions    = local.actions_by_severity[each.value.severity]
+  tags          = merge(var.tags, { severity = each.value.severity })
+}
+
+resource "aws_cloudwatch_composite_alarm" "critical" {
+  count = local.composite ? 1 : 0
+
+  alarm_name        = "${var.name}-critical"
+  alarm_description = <<-EOT
+    At least one critical alarm of ${var.name} fires: ${join(", ", local.critical)}.
+    First: open the dashboard, which lists the alarms, and go to the runbook's section of the alarm that fires.
+    ${var.runbook_url}#alarms
+  EOT
+
+  alarm_rule = join(" OR ", [for name in local.critical : "ALARM(\"${aws_cloudwatch_metric_alarm.alarms[name].alarm_name}\")"])
+
+  alarm_actions = concat(local.common_actions, var.critical_alarm_action_arns)
+  ok_actions    = concat(local.common_actions, var.critical_alarm_action_arns)
+  tags          = merge(var.tags, { severity = "critical" })
+}
+
+# Deployments of an earlier version of this module. Without these blocks,
+# Terraform would create each alarm and delete the one of the same name in
+# parallel.
+moved {
+  from = aws_cloudwatch_metric_alarm.dead_letter_queue_not_empty
+  to   = aws_cloudwatch_metric_alarm.alarms["dead-letter-queue-not-empty"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.dead_letter_queue_expiring
+  to   = aws_cloudwatch_metric_alarm.alarms["dead-letter-queue-expiring"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.oldest_message_too_old
+  to   = aws_cloudwatch_metric_alarm.alarms["oldest-message-too-old"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.events_failing
+  to   = aws_cloudwatch_metric_alarm.alarms["events-failing"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.function_errors
+  to   = aws_cloudwatch_metric_alarm.alarms["function-errors"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.function_throttles
+  to   = aws_cloudwatch_metric_alarm.alarms["function-throttles"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.table_throttles
+  to   = aws_cloudwatch_metric_alarm.alarms["table-throttles"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.rejected_events
+  to   = aws_cloudwatch_metric_alarm.alarms["rejected-events"]
 }

@@ -1,23 +1,24 @@
-# One page that answers, from top to bottom: do events flow, what goes wrong,
-# which part is the cause, and what does it cost.
+# One page that answers, from top to bottom: whether events are stored, what goes
+# wrong, which part is the cause, and what it costs.
 
 locals {
-  region = data.aws_region.current.id
+  # List prices of us-east-1 in dollars for a GB-second.
+  lambda_gb_second = coalesce(var.prices.lambda_gb_second, var.architecture == "arm64" ? 0.0000133334 : 0.0000166667)
 
-  # Dollars per period, at list prices. Sends are counted one by one, so a
-  # producer that batches pays less than shown.
+  # Dollars per period. Each sent message counts as one request, so a producer
+  # that sends in batches pays less than shown.
   cost_sqs      = "(FILL(sent, 0) + FILL(empty, 0) + ${2 * ceil(var.batch_size / 10)} * FILL(invocations, 0)) * ${var.prices.sqs_million_requests} / 1000000"
-  cost_lambda   = "FILL(invocations, 0) * ${var.prices.lambda_million_requests} / 1000000 + FILL(duration, 0) / 1000 * ${var.memory_size / 1024} * ${format("%.10f", var.prices.lambda_gb_second)}"
+  cost_lambda   = "FILL(invocations, 0) * ${var.prices.lambda_million_requests} / 1000000 + FILL(duration, 0) / 1000 * ${var.memory_size / 1024} * ${format("%.10f", local.lambda_gb_second)}"
   cost_dynamodb = "FILL(written, 0) * ${var.prices.dynamodb_million_writes} / 1000000 + FILL(read, 0) * ${var.prices.dynamodb_million_reads} / 1000000"
   cost_logs     = "FILL(logged, 0) / 1000000000 * ${var.prices.cloudwatch_gb_of_log_lines}"
 
-  # Each widget: its title, its metrics, what else it needs. Three to a row.
+  # Three graphs in a row.
   graphs = [
     {
       title   = "Flow: events sent, received, stored"
       stat    = "Sum"
       metrics = [["AWS/SQS", "NumberOfMessagesSent", "QueueName", var.queue_name, { label = "Sent" }], ["AWS/SQS", "NumberOfMessagesReceived", "QueueName", var.queue_name, { label = "Received" }], ["DomainEvents", "Stored", "Function", var.function_name, { label = "Stored", color = "#2ca02c" }]]
-      axis    = "Events a minute"
+      axis    = "Events per minute"
     },
     {
       title   = "Age of events when stored"
@@ -26,33 +27,33 @@ locals {
       axis    = "Milliseconds"
     },
     {
-      title   = "Duplicates and ties (both are harmless)"
+      title   = "Duplicates and ties (neither needs action)"
       stat    = "Sum"
-      metrics = [["DomainEvents", "Duplicate", "Function", var.function_name, { label = "Delivered again" }], ["DomainEvents", "Tie", "Function", var.function_name, { label = "Two events of one entity at one time" }]]
-      axis    = "Events a minute"
+      metrics = [["DomainEvents", "Duplicate", "Function", var.function_name, { label = "Delivered again" }], ["DomainEvents", "Tie", "Function", var.function_name, { label = "Two events of one entity with one timestamp" }]]
+      axis    = "Events per minute"
     },
     {
       title   = "Rejected events, by code"
       stat    = "Sum"
       metrics = [[{ expression = "SEARCH('{DomainEvents,Function,Code} MetricName=\"Rejected\" Function=\"${var.function_name}\"', 'Sum', 60)", id = "rejected", label = "" }]]
-      axis    = "Events a minute"
+      axis    = "Events per minute"
     },
     {
-      title   = "Failed events (will be tried again)"
+      title   = "Failed events (SQS delivers them again)"
       stat    = "Sum"
       metrics = [["DomainEvents", "Failed", "Function", var.function_name, { label = "Failed", color = "#d62728" }]]
-      axis    = "Events a minute"
+      axis    = "Events per minute"
     },
     {
       title   = "Dead-letter queue: depth"
       stat    = "Maximum"
-      metrics = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.dead_letter_queue_name, { label = "Waiting for you", color = "#d62728" }]]
+      metrics = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.dead_letter_queue_name, { label = "Need an operator", color = "#d62728" }]]
       axis    = "Messages"
     },
     {
       title   = "Queue: depth"
       stat    = "Maximum"
-      metrics = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queue_name, { label = "Waiting" }], ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", var.queue_name, { label = "In the function, or waiting to be tried again" }]]
+      metrics = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queue_name, { label = "Waiting" }], ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", var.queue_name, { label = "In the function, or waiting for the next attempt" }]]
       axis    = "Messages"
     },
     {
@@ -83,13 +84,13 @@ locals {
         [for index in var.index_name[*] : ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", index, { label = "Reads of the index" }]],
         [["DomainEvents", "DynamoDbRetries", "Function", var.function_name, { label = "Retries by the function" }]],
       )
-      axis = "Count a minute"
+      axis = "Count per minute"
     },
     {
       title   = "Table: consumed capacity, requests"
       stat    = "Sum"
       metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", var.table_name, { label = "Write units" }], ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", var.table_name, { label = "Read units" }], ["DomainEvents", "DynamoDbRequests", "Function", var.function_name, { label = "Requests by the function" }]]
-      axis    = "Units a minute"
+      axis    = "Units per minute"
     },
   ]
 
@@ -101,7 +102,7 @@ locals {
     height = 6
     properties = {
       title   = graph.title
-      region  = local.region
+      region  = var.region
       view    = "timeSeries"
       stacked = false
       period  = 60
@@ -115,7 +116,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "events" {
-  dashboard_name = var.name
+  dashboard_name = "${var.name}-${var.region}"
 
   dashboard_body = jsonencode({
     start          = "-PT6H"
@@ -133,7 +134,7 @@ resource "aws_cloudwatch_dashboard" "events" {
               "# ${var.name}",
               "producers → `${var.queue_name}` → `${var.function_name}` → `${var.table_name}`",
               "",
-              "What cannot be stored ends in `${var.dead_letter_queue_name}`.",
+              "Events that cannot be stored are in `${var.dead_letter_queue_name}`.",
               "",
               "Runbook: ${var.runbook_url}",
             ])
@@ -147,7 +148,7 @@ resource "aws_cloudwatch_dashboard" "events" {
           height = 5
           properties = {
             title  = "Alarms"
-            alarms = [for alarm in local.alarms : alarm.arn]
+            alarms = [for alarm in aws_cloudwatch_metric_alarm.alarms : alarm.arn]
           }
         },
       ],
@@ -160,8 +161,8 @@ resource "aws_cloudwatch_dashboard" "events" {
           width  = 24
           height = 6
           properties = {
-            title   = "Estimated cost, dollars an hour (list prices; capacity on demand; sends counted unbatched)"
-            region  = local.region
+            title   = "Estimated cost in dollars per hour (list prices, capacity on demand, each sent message counted as one request)"
+            region  = var.region
             view    = "timeSeries"
             stacked = true
             period  = 3600
@@ -179,7 +180,7 @@ resource "aws_cloudwatch_dashboard" "events" {
               ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", var.table_name, { id = "read", visible = false }],
               ["AWS/Logs", "IncomingBytes", "LogGroupName", var.log_group_name, { id = "logged", visible = false }],
             ]
-            yAxis = { left = { min = 0, label = "Dollars an hour", showUnits = false } }
+            yAxis = { left = { min = 0, label = "Dollars per hour", showUnits = false } }
           }
         },
       ],

@@ -5,10 +5,15 @@ output "dashboard_name" {
 
 output "alarm_names" {
   description = "Names of all alarms."
-  value       = sort([for alarm in local.alarms : alarm.alarm_name])
+  value       = [for name in local.alarm_names : "${var.name}-${name}"]
+}
+
+output "alarm_arns" {
+  description = "ARNs of all alarms."
+  value       = [for name in local.alarm_names : "${local.alarm_arn_prefix}:${var.name}-${name}"]
 }
 
 output "alarm_topic_arn" {
-  description = "ARN of the topic that alarms notify; null when none was created."
-  value       = var.create_alarm_topic ? aws_sns_topic.alarms[0].arn : null
+  description = "ARN of the topic that alarms notify. null if it was not created."
+  value       = one(aws_sns_topic.alarms[*].arn)
 }

@@ -4,17 +4,15 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
-data "aws_region" "current" {}
-
 locals {
   topic_name = "${var.name}-alarms"
-  topic_arn  = "arn:${data.aws_partition.current.partition}:sns:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:${local.topic_name}"
+  topic_arn  = "arn:${data.aws_partition.current.partition}:sns:${var.region}:${data.aws_caller_identity.current.account_id}:${local.topic_name}"
 
-  actions = var.create_alarm_topic ? concat(var.alarm_action_arns, [aws_sns_topic.alarms[0].arn]) : var.alarm_action_arns
+  common_actions = var.create_alarm_topic ? concat(var.alarm_action_arns, [aws_sns_topic.alarms[0].arn]) : var.alarm_action_arns
 }
 
 resource "aws_sns_topic" "alarms" {
-  # checkov:skip=CKV_AWS_26:Alarms carry names and numbers, no events. CloudWatch cannot publish to a topic encrypted with the key that AWS manages, so only a customer key is possible; `kms_key_arn` names it.
+  # checkov:skip=CKV_AWS_26:Alarms contain names and numbers, no events. CloudWatch cannot publish to a topic that is encrypted with the key that AWS manages, so only a customer managed key is possible; `kms_key_arn` names it.
   count = var.create_alarm_topic ? 1 : 0
 
   name              = local.topic_name

@@ -1,9 +1,7 @@
 # The queue that producers send to, its dead-letter queue, and the policy that
-# lets a producer send and do nothing else.
+# allows a producer to send and to do nothing else.
 
 data "aws_partition" "current" {}
-
-data "aws_region" "current" {}
 
 data "aws_caller_identity" "current" {}
 
@@ -12,49 +10,55 @@ locals {
   queue_name       = "${var.name}${local.suffix}"
   dead_letter_name = "${var.name}-dead-letter${local.suffix}"
 
-  # Each queue's policy names the queue itself, and the dead-letter queue names
-  # its only source. Built from names, both are in place from the first second:
-  # no queue ever exists without its policy.
-  arn_prefix      = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}"
+  # The policy of a queue names the queue itself, and the dead-letter queue
+  # names its only source. Their ARNs are built from names instead of read from
+  # the resources, so that each queue has its policy from its creation on.
+  arn_prefix      = "arn:${data.aws_partition.current.partition}:sqs:${var.region}:${data.aws_caller_identity.current.account_id}"
   queue_arn       = "${local.arn_prefix}:${local.queue_name}"
   dead_letter_arn = "${local.arn_prefix}:${local.dead_letter_name}"
 
-  # What every provider of the 5 series takes, and the default of all of them.
-  provider_max_message_size = 262144
+  # The default of the provider's argument, and the maximum before version 6.8.
+  provider_default_size = 262144
+  size_at_creation = coalesce(
+    var.provider_sets_message_size ? var.max_message_size : null,
+    min(local.provider_default_size, coalesce(var.max_message_size, local.provider_default_size)),
+  )
+
+  # The policy of the producers and the queue's policy must name the same action.
+  send = "sqs:SendMessage"
 }
 
 resource "aws_sqs_queue" "events" {
-  # checkov:skip=CKV_AWS_27:Encrypted with SSE-SQS unless `kms_key_arn` names a customer key; the check accepts only the latter.
+  # checkov:skip=CKV_AWS_27:SSE-SQS encrypts the queue unless `kms_key_arn` names a customer managed key; the check accepts only the latter.
   name                       = local.queue_name
   visibility_timeout_seconds = var.visibility_timeout_seconds
   message_retention_seconds  = var.message_retention_seconds
   receive_wait_time_seconds  = 20
-  max_message_size           = min(local.provider_max_message_size, coalesce(var.max_message_size, local.provider_max_message_size))
+  max_message_size           = local.size_at_creation
 
-  # High-throughput FIFO: deduplication and throughput count per message group,
-  # which is the entity's id. Producers send a deduplication id of their own.
+  # High-throughput FIFO: deduplication and quota apply to each message group,
+  # which is the id of the entity. Producers send a deduplication id.
   fifo_queue                  = var.fifo
   content_based_deduplication = false
   deduplication_scope         = var.fifo ? "messageGroup" : null
   fifo_throughput_limit       = var.fifo ? "perMessageGroupId" : null
 
-  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
-  kms_master_key_id       = var.kms_key_arn
+  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : var.kms_data_key_reuse_seconds
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = local.dead_letter_arn
     maxReceiveCount     = var.max_receive_count
   })
 
-  # Two whole documents instead of one put together from parts: this is what
-  # AWS gets, and static scanners read it as it stands.
-  policy = length(var.producer_arns) == 0 ? jsonencode({
+  policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = [for statement in [
       {
-        # A wildcard that takes away and gives nothing. A list of today's
-        # actions (three statements, since SQS takes seven actions in each)
-        # would let those that SQS gains later through without TLS.
+        # A wildcard is safe in a Deny. A list of all actions of today (three
+        # statements, because SQS accepts seven actions in each) would allow
+        # actions that SQS adds later without TLS.
         Sid       = "DenyWithoutTls"
         Effect    = "Deny"
         Principal = "*"
@@ -62,45 +66,62 @@ resource "aws_sqs_queue" "events" {
         Resource  = local.queue_arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
-    ]
-    }) : jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "DenyWithoutTls"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sqs:*"
-        Resource  = local.queue_arn
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      },
-      {
+      length(var.producer_arns) == 0 ? null : {
         Sid       = "ProducersSend"
         Effect    = "Allow"
         Principal = { AWS = sort(var.producer_arns) }
-        Action    = "sqs:SendMessage"
+        Action    = local.send
         Resource  = local.queue_arn
       },
-    ]
+      length(var.producer_organization_ids) == 0 ? null : {
+        Sid       = "OrganizationsSend"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = local.send
+        Resource  = local.queue_arn
+        Condition = { StringEquals = { "aws:PrincipalOrgID" = sort(var.producer_organization_ids) } }
+      },
+      length(var.producer_topic_arns) == 0 ? null : {
+        Sid       = "TopicsSend"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = local.send
+        Resource  = local.queue_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = sort(var.producer_topic_arns) } }
+      },
+      length(var.producer_rule_arns) == 0 ? null : {
+        Sid       = "RulesSend"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = local.send
+        Resource  = local.queue_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = sort(var.producer_rule_arns) } }
+      },
+    ] : statement if statement != null]
   })
 
   tags = var.tags
 
-  # The dead-letter queue is there before the first message can fail.
+  # The dead-letter queue must exist before the first message can fail.
   depends_on = [aws_sqs_queue.dead_letter]
 
   lifecycle {
-    # Owned by `terraform_data.max_message_size` below.
+    # Without provider_sets_message_size, terraform_data.max_message_size sets it.
     ignore_changes = [max_message_size]
+
+    postcondition {
+      condition     = !var.provider_sets_message_size || var.max_message_size == null || self.max_message_size == var.max_message_size
+      error_message = "The queue ${self.name} has a maximum message size of ${self.max_message_size} bytes instead of ${coalesce(var.max_message_size, 0)}. The provider sets the size only when it creates the queue. Run: aws sqs set-queue-attributes --queue-url ${self.url} --attributes MaximumMessageSize=${coalesce(var.max_message_size, 0)}"
+    }
   }
 }
 
 resource "aws_sqs_queue" "dead_letter" {
-  # checkov:skip=CKV_AWS_27:Encrypted with SSE-SQS unless `kms_key_arn` names a customer key; the check accepts only the latter.
+  # checkov:skip=CKV_AWS_27:SSE-SQS encrypts the queue unless `kms_key_arn` names a customer managed key; the check accepts only the latter.
   name                      = local.dead_letter_name
   message_retention_seconds = var.dead_letter_retention_seconds
   receive_wait_time_seconds = 20
-  max_message_size          = min(local.provider_max_message_size, coalesce(var.max_message_size, local.provider_max_message_size))
+  max_message_size          = local.size_at_creation
 
   # SQS accepts only a FIFO queue as the dead-letter queue of a FIFO queue.
   fifo_queue                  = var.fifo
@@ -108,8 +129,9 @@ resource "aws_sqs_queue" "dead_letter" {
   deduplication_scope         = var.fifo ? "messageGroup" : null
   fifo_throughput_limit       = var.fifo ? "perMessageGroupId" : null
 
-  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
-  kms_master_key_id       = var.kms_key_arn
+  sqs_managed_sse_enabled           = var.kms_key_arn == null ? true : null
+  kms_master_key_id                 = var.kms_key_arn
+  kms_data_key_reuse_period_seconds = var.kms_key_arn == null ? null : var.kms_data_key_reuse_seconds
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -134,16 +156,21 @@ resource "aws_sqs_queue" "dead_letter" {
 
   lifecycle {
     ignore_changes = [max_message_size]
+
+    postcondition {
+      condition     = !var.provider_sets_message_size || var.max_message_size == null || self.max_message_size == var.max_message_size
+      error_message = "The queue ${self.name} has a maximum message size of ${self.max_message_size} bytes instead of ${coalesce(var.max_message_size, 0)}. The provider sets the size only when it creates the queue. Run: aws sqs set-queue-attributes --queue-url ${self.url} --attributes MaximumMessageSize=${coalesce(var.max_message_size, 0)}"
+    }
   }
 }
 
-# SQS takes messages of 1 MiB, but the provider fills in 256 KiB when the
-# attribute is left out, and its 5 series refuses a larger value. A queue that
-# refuses what the SDK accepts loses events, so the size is set through the AWS
-# CLI, for the dead-letter queue too: a rejected body is moved there unchanged.
-# A failure here fails the apply, and the next apply tries again.
+# SQS accepts messages of 1 MiB, but the provider sets 256 KiB when the argument
+# is left out, and refuses a larger value before version 6.8. A queue that
+# refuses what the SDK accepts loses events, so the AWS CLI sets the size. The
+# dead-letter queue needs it too, because a rejected body is moved unchanged.
+# If this fails, the apply fails, and the next apply tries again.
 resource "terraform_data" "max_message_size" {
-  for_each = var.max_message_size == null ? {} : {
+  for_each = var.max_message_size == null || var.provider_sets_message_size ? {} : {
     events      = aws_sqs_queue.events.url
     dead_letter = aws_sqs_queue.dead_letter.url
   }
@@ -154,54 +181,53 @@ resource "terraform_data" "max_message_size" {
     interpreter = ["/bin/sh", "-euc"]
     command     = <<-EOT
       command -v aws >/dev/null || {
-        echo "The AWS CLI (command: aws) is missing; it sets the queue's maximum message size. Install it, or set max_message_size = null to stay at 256 KiB." >&2
+        echo "The AWS CLI (command: aws) is missing. It sets the maximum message size of the queue. Install it; or set provider_sets_message_size = true with AWS provider 6.8 or later; or set max_message_size = null to stay at 256 KiB." >&2
         exit 1
       }
-      # The CLI does not read AWS_ENDPOINT_URL for SQS.
+      # Version 1 of the CLI does not read AWS_ENDPOINT_URL for SQS.
       aws sqs set-queue-attributes --region "$QUEUE_REGION" $${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} \
         --queue-url "$QUEUE_URL" --attributes "MaximumMessageSize=$MAX_MESSAGE_SIZE"
     EOT
     environment = {
       QUEUE_URL        = each.value
-      QUEUE_REGION     = data.aws_region.current.id
+      QUEUE_REGION     = var.region
       MAX_MESSAGE_SIZE = var.max_message_size
     }
   }
 }
 
 resource "aws_iam_policy" "producer" {
-  name        = "${var.name}-producer"
-  description = "Send domain events to ${local.queue_name}, and nothing else."
+  name        = "${var.name}-producer-${var.region}"
+  path        = var.iam_path
+  description = "Send events to ${var.name} in ${var.region}, and nothing else."
 
-  policy = var.kms_key_arn == null ? jsonencode({
+  policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = [for statement in [
       {
         Sid      = "SendEvents"
         Effect   = "Allow"
-        Action   = "sqs:SendMessage"
+        Action   = local.send
         Resource = local.queue_arn
       },
-    ]
-    }) : jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "SendEvents"
-        Effect   = "Allow"
-        Action   = "sqs:SendMessage"
-        Resource = local.queue_arn
-      },
-      {
+      var.kms_key_arn == null ? null : {
         # SQS checks Decrypt as well as GenerateDataKey when a message is sent.
         Sid       = "EncryptEvents"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = var.kms_key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "sqs.${data.aws_region.current.id}.amazonaws.com" } }
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${var.region}.${data.aws_partition.current.dns_suffix}" } }
       },
-    ]
+    ] : statement if statement != null]
   })
 
   tags = var.tags
+
+  lifecycle {
+    # A renamed policy exists before the former one is deleted, so that an apply
+    # never leaves a producer without permission. IAM cannot change a description, so
+    # a new one would replace the policy by one of the same name, which IAM refuses.
+    create_before_destroy = true
+    ignore_changes        = [description]
+  }
 }

@@ -2,7 +2,7 @@ output "queue_url" {
   description = "URL of the queue."
   value       = aws_sqs_queue.events.url
 
-  # Whoever uses the URL may send messages of the full size.
+  # A producer that has the URL may send messages of the maximum size.
   depends_on = [terraform_data.max_message_size]
 }
 
@@ -37,6 +37,6 @@ output "dead_letter_queue_name" {
 }
 
 output "producer_policy_arn" {
-  description = "ARN of the policy that lets a producer send and nothing else."
+  description = "ARN of the policy that allows a producer to send and to do nothing else."
   value       = aws_iam_policy.producer.arn
 }

@@ -9,12 +9,17 @@ output "table_arn" {
 }
 
 output "index_name" {
-  description = "Name of the index by event type; null without one."
+  description = "Name of the index by event type. null without an index."
   value       = local.indexed ? local.index_name : null
 }
 
+output "index_arn" {
+  description = "ARN of the index by event type, whether it exists or not."
+  value       = local.index_arn
+}
+
 output "stream_arn" {
-  description = "ARN of the table's stream; null without one."
+  description = "ARN of the table's stream. null without a stream."
   value       = var.stream_view_type == null ? null : aws_dynamodb_table.events.stream_arn
 }
 
@@ -24,6 +29,6 @@ output "deletion_protection" {
 }
 
 output "reader_policy_arn" {
-  description = "ARN of the policy that lets a reader read and nothing else."
+  description = "ARN of the policy that allows a reader to read and to do nothing else."
   value       = aws_iam_policy.reader.arn
 }

@@ -7,10 +7,14 @@ use crate::event::Context;
 use crate::event::{Emitter, EmitterId, EmitterType};
 use crate::publisher::Sdk;
 use crate::publisher::buffer::batch::Limits;
+use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::group_name;
 use crate::publisher::error::BuildError;
-use crate::publisher::retry::Retry;
-use crate::publisher::sender::{Sender, Settings};
+use crate::publisher::retry::RetryPolicy;
+use crate::publisher::runtime::PublisherThread;
+use crate::publisher::sender::{Sender, SenderSettings};
+#[cfg(feature = "spool")]
+use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
 use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
 
@@ -46,9 +50,11 @@ pub struct SdkBuilder {
     linger: Duration,
     packing: bool,
     tenant: Option<String>,
-    retry: Retry,
+    retry: RetryPolicy,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
+    #[cfg(feature = "spool")]
+    spool_damage: SpoolDamage,
 }
 
 impl SdkBuilder {
@@ -63,9 +69,11 @@ impl SdkBuilder {
             linger: Duration::ZERO,
             packing: false,
             tenant: None,
-            retry: Retry::default(),
+            retry: RetryPolicy::default(),
             #[cfg(feature = "spool")]
             spool: None,
+            #[cfg(feature = "spool")]
+            spool_damage: SpoolDamage::default(),
         }
     }
 
@@ -150,19 +158,39 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent while SQS cannot be reached; it
-    /// is made if it is absent, for this user alone, and belongs to one process at
-    /// a time. Whole events lie in it, in clear.
+    /// A folder for events that cannot be sent because SQS is unavailable. One
+    /// publisher uses it at a time.
     ///
-    /// While it holds events, new ones go behind them, and `emit` returns once
-    /// the disk has them ([`Durability::Spool`](crate::Durability::Spool)).
-    /// They are sent as soon as SQS answers again, also by the next process.
+    /// While the spool holds events, new events go behind them, and `emit` returns
+    /// once the disk has confirmed the event
+    /// ([`Durability::Spool`](crate::Durability::Spool)). They are sent as soon as SQS
+    /// is available again, also by the next process. A killed process or a power
+    /// failure loses no confirmed event, and may send events twice.
     ///
-    /// The sending goes on after `emit` has returned, so it does not suit
-    /// Lambda functions, whose process is frozen then.
+    /// An event that the disk cannot take is sent to SQS directly, on a FIFO queue
+    /// after the events of its entity that are on disk. `emit` returns
+    /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept it either.
+    /// Events that SQS refuses for good stay on disk, in files whose names contain
+    /// `set-aside`, and are logged.
+    ///
+    /// The folder is created if it does not exist, with mode 700. The files have mode
+    /// 600 and hold whole events, unencrypted. Sending continues after `emit` has
+    /// returned, so a spool does not suit Lambda functions, which are frozen then.
+    ///
+    /// `build` fails if another publisher uses the folder, if it cannot be created or
+    /// locked, or if a later version has written to it. It does not need disk space
+    /// in a folder that a publisher has used before.
     #[cfg(feature = "spool")]
     pub fn spool(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
         self.spool = Some(dir.into());
+        self
+    }
+
+    /// What `build` does when it finds damaged records in the spool's folder;
+    /// [`SpoolDamage::SetAside`] unless set.
+    #[cfg(feature = "spool")]
+    pub fn spool_damage(mut self, damage: SpoolDamage) -> Self {
+        self.spool_damage = damage;
         self
     }
 
@@ -178,52 +206,90 @@ impl SdkBuilder {
     /// Dropping the future leaves nothing behind.
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = self.problems();
+        let thread = match PublisherThread::start() {
+            Ok(thread) => thread,
+            Err(error) => {
+                problems.push(format!("the publisher's thread cannot be started: {error}"));
+                return Err(BuildError::new(problems));
+            }
+        };
         let client = match &self.client {
             Some(client) => Some(client.clone()),
-            None => sqs::client(&self.queue_url)
-                .await
-                .map_err(|problem| problems.push(problem))
-                .ok(),
+            None => {
+                let queue_url = self.queue_url.clone();
+                let client = thread
+                    .run(async move { sqs::client(&queue_url).await })
+                    .await;
+                match client {
+                    Some(client) => client.map_err(|problem| problems.push(problem)).ok(),
+                    None => {
+                        problems.push("loading the AWS configuration panicked".to_owned());
+                        None
+                    }
+                }
+            }
         };
         match client {
             Some(client) if problems.is_empty() => {
                 let queue = SqsQueue::new(client, self.queue_url.clone());
-                self.build_on(Arc::new(queue))
+                self.build_with(Arc::new(queue), thread)
             }
             _ => Err(BuildError::new(problems)),
         }
     }
 
-    /// Makes the emitter on any transport.
+    /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
+    #[cfg(test)]
+    pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
+        self.build_with(transport, PublisherThread::start().unwrap())
+            .unwrap()
+    }
+
+    /// Builds a publisher whose tasks run on the runtime of the test.
+    #[cfg(test)]
     pub(crate) fn build_on(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
-        let settings = Settings {
+        self.build_with(transport, PublisherThread::of_caller())
+    }
+
+    pub(crate) fn build_with(
+        self,
+        transport: Arc<dyn Transport>,
+        thread: PublisherThread,
+    ) -> Result<Sdk, BuildError> {
+        let settings = SenderSettings {
             fifo: self.is_fifo(),
             limits: Limits {
                 pack_bytes: self.packing.then_some(BILLING_UNIT),
                 ..Limits::SQS
             },
             max_in_flight: self.max_in_flight,
-            max_events: self.max_events,
-            max_bytes: self.max_bytes,
             linger: self.linger,
             retry: self.retry,
         };
+        let in_flight = Arc::new(InFlight::new(self.max_events, self.max_bytes));
         #[cfg(feature = "spool")]
-        let spool = match self
-            .spool
-            .as_deref()
-            .map(crate::publisher::spool::Spool::open)
-        {
-            Some(Ok(spool)) => Some(spool),
-            Some(Err(error)) => {
-                let problem = format!("the spool cannot be opened: {}", error.explain());
-                return Err(BuildError::new(vec![problem]));
-            }
+        let spool = match self.spool {
+            Some(folder) => match Spool::open(
+                &SpoolSettings {
+                    folder,
+                    damage: self.spool_damage,
+                },
+                settings.fifo,
+                in_flight.clone(),
+            ) {
+                Ok(spool) => Some(Arc::new(spool)),
+                Err(error) => {
+                    let problem = format!("spool: {}", error.explain());
+                    return Err(BuildError::new(vec![problem]));
+                }
+            },
             None => None,
         };
         let sender = Sender::new(
             settings,
             transport,
+            in_flight,
+            thread,
             #[cfg(feature = "spool")]
             spool,
         );

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
-use crate::publisher::buffer::capacity::NoRoom;
+use crate::publisher::buffer::capacity::CapacityError;
 use crate::publisher::buffer::pending::{Outcome, Pending};
 use crate::publisher::error::EmitError;
 use crate::publisher::sender::Sender;
@@ -61,10 +61,10 @@ impl EmitFuture {
 }
 
 fn begin(sender: Arc<Sender>, event: Pending) -> State {
-    match sender.try_give(event) {
+    match sender.try_submit(event) {
         Ok(outcome) => State::Given(outcome),
-        Err((NoRoom::Full, event)) => State::Waiting(Box::pin(sender.give(event))),
-        Err((NoRoom::Closed, event)) => State::Failed(event.refused()),
+        Err((CapacityError::Full, event)) => State::Waiting(Box::pin(sender.submit(event))),
+        Err((CapacityError::Closed, event)) => State::Failed(event.refused()),
     }
 }
 

@@ -75,14 +75,15 @@ pub enum EmitError {
         /// The event.
         envelope: Envelope,
     },
-    /// The spool could not take the event: its disk is full or broken.
+    /// The spool could not write the event, because its disk is full or broken, and
+    /// SQS did not accept the event either.
     #[cfg(feature = "spool")]
-    #[error("the event could not be written to the spool")]
+    #[error("SQS is unavailable, and the event could not be written to the spool")]
     Spool {
         /// The event.
         envelope: Envelope,
         /// What failed.
-        source: crate::publisher::SpoolError,
+        source: crate::publisher::spool::error::SpoolError,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::publisher::transport::{Answer, RequestError};
+use crate::publisher::transport::{EntryResult, RequestError};
 
 /// Events that wait, and since when the oldest has.
 pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
@@ -31,7 +31,7 @@ pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
 pub(crate) fn request(
     messages: usize,
     started: Instant,
-    result: &Result<Vec<Answer>, RequestError>,
+    result: &Result<Vec<EntryResult>, RequestError>,
 ) {
     match result {
         Ok(_) => tracing::debug!(messages, took = ?started.elapsed(), "SQS has answered"),
@@ -44,8 +44,8 @@ pub(crate) fn request(
     }
 }
 
-/// Events that had their outcome.
-pub(crate) fn told(accepted: u64, failed: u64) {
+/// Events that have got their outcome.
+pub(crate) fn completed(accepted: u64, failed: u64) {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!("domain_events_emitted_total").increment(accepted);
@@ -61,4 +61,13 @@ pub(crate) fn retried(events: u64) {
     metrics::counter!("domain_events_retried_total").increment(events);
     #[cfg(not(feature = "metrics"))]
     let _ = events;
+}
+
+/// Damaged records that were found in the spool.
+#[cfg(feature = "spool")]
+pub(crate) fn spool_damaged(records: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("domain_events_spool_damaged_total").increment(records);
+    #[cfg(not(feature = "metrics"))]
+    let _ = records;
 }

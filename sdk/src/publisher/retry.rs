@@ -8,14 +8,14 @@ use std::time::Duration;
 /// bounded by the requests in flight: a retry takes its place in a batch like
 /// any other event.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Retry {
+pub(crate) struct RetryPolicy {
     /// The first included.
     pub(crate) max_attempts: u32,
     pub(crate) initial_backoff: Duration,
     pub(crate) max_backoff: Duration,
 }
 
-impl Default for Retry {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             max_attempts: 5,
@@ -25,7 +25,7 @@ impl Default for Retry {
     }
 }
 
-impl Retry {
+impl RetryPolicy {
     /// How long to wait after `attempts` attempts; `None` if that was the last.
     ///
     /// `jitter` in `0.0..1.0` spreads the waits over the upper half, so that
@@ -49,15 +49,15 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_end_with_the_budget() {
-        let retry = Retry {
+        let retry = RetryPolicy {
             max_attempts: 40,
-            ..Retry::default()
+            ..RetryPolicy::default()
         };
         let millis = |attempts, jitter| retry.backoff(attempts, jitter).unwrap().as_millis();
         assert_eq!((millis(1, 0.0), millis(1, 1.0)), (25, 50));
         assert_eq!((millis(3, 0.0), millis(3, 1.0)), (100, 200));
         assert_eq!((millis(39, 0.0), millis(39, 1.0)), (2500, 5000));
         assert_eq!(retry.backoff(40, 0.5), None);
-        assert_eq!(Retry::default().backoff(5, 0.5), None);
+        assert_eq!(RetryPolicy::default().backoff(5, 0.5), None);
     }
 }

@@ -1,31 +1,31 @@
-//! The sender: what waits, what is on its way, what is tried again.
+//! The sender: the events that wait, the requests in flight, and the retries.
 //!
-//! It is a state under a lock that is never held across an await, and a worker
-//! per request in flight, which takes the next batch when its own is done. With
-//! nothing to send there is no task at all, so that nothing has to be stopped.
-//! Its tasks are in the runtime of whoever emits, but a worker takes what anybody
-//! has given.
+//! It is a state under a lock that is never held across an await, and one worker
+//! task per request in flight. A worker takes the next batch when its request is
+//! done. With nothing to send there is no task, so there is nothing to stop.
 //!
-//! **Natural batching.** A request that is not full goes only if no other is in
-//! flight. So an event that comes alone is sent at once, and under load the
-//! requests fill by themselves, however many may be in flight.
+//! **Natural batching.** A request that is not full is sent only if no other is in
+//! flight. So a lone event is sent at once, and under load the requests fill up,
+//! whatever the number of requests in flight.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::publisher::buffer::batch::Limits;
-use crate::publisher::buffer::capacity::{NoRoom, Room};
-use crate::publisher::buffer::flush::Epochs;
+use crate::publisher::buffer::capacity::CapacityError;
+use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::{Outcome, Pending};
-use crate::publisher::buffer::queue::{Batch, Held, Queue};
+use crate::publisher::buffer::queue::{Batch, MessageEvents, Queue};
 use crate::publisher::error::EmitError;
 use crate::publisher::metrics;
-use crate::publisher::retry::Retry;
+use crate::publisher::retry::RetryPolicy;
+use crate::publisher::runtime::PublisherThread;
+#[cfg(feature = "spool")]
+use crate::publisher::spool::Spool;
 use crate::publisher::transport::Transport;
 
 mod completion;
@@ -36,93 +36,82 @@ mod spooled;
 mod tests;
 mod worker;
 
-/// What the sender is told once and for all.
+/// The settings of a sender.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct SenderSettings {
     pub(crate) fifo: bool,
     pub(crate) limits: Limits,
     pub(crate) max_in_flight: usize,
-    pub(crate) max_events: usize,
-    pub(crate) max_bytes: usize,
     pub(crate) linger: Duration,
-    pub(crate) retry: Retry,
+    pub(crate) retry: RetryPolicy,
 }
 
-/// The engine behind all handles of one emitter.
+/// The engine that all handles of one publisher share.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    settings: Settings,
+    settings: SenderSettings,
     transport: Arc<dyn Transport>,
-    state: Mutex<State>,
-    room: Room,
-    /// For who has no runtime of its own: a drop, or `try_emit` in a thread.
-    runtime: Handle,
-    /// A worker that lingers has to go.
-    hurry: Notify,
-    /// The shutdown's deadline has come.
+    state: Mutex<SenderState>,
+    in_flight: Arc<InFlight>,
+    thread: PublisherThread,
+    /// Ends the linger of a worker.
+    linger_cancel: Notify,
+    /// Ends the requests in flight, at the deadline of a shutdown.
     abandon: Notify,
     #[cfg(feature = "spool")]
-    spool: Option<crate::publisher::spool::Spool>,
+    spool: Option<Arc<Spool>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct SenderState {
     queue: Queue,
     limits: Limits,
-    /// Batches on their way, by number. They are kept here and not by their
-    /// workers, so that a shutdown can hand them back whatever a worker does.
-    flights: HashMap<u64, Batch>,
-    /// Messages that wait for their next attempt, by the time of it.
-    delayed: BTreeMap<(Instant, u64), Held>,
-    next_number: u64,
-    /// Workers, and how many of them have not taken a batch yet, or wait for a
-    /// request that is long in coming.
+    /// The batches in flight. They are kept here and not by their workers, so that
+    /// a shutdown can hand them back whatever a worker does.
+    requests: HashMap<u64, Batch>,
+    /// Messages that wait for a retry, by the time of that retry.
+    delayed: BTreeMap<RetryKey, MessageEvents>,
+    next_sequence: u64,
+    /// All workers; those that have not taken a batch yet; those whose request
+    /// takes long; and those that linger.
     workers: usize,
     starting: usize,
-    slow: usize,
+    stalled: usize,
     lingering: usize,
-    epochs: Epochs,
     closed: bool,
     abandoned: bool,
-    accepted: u64,
-    failed: u64,
-    /// Events that are to be sent again, not told to the metrics yet.
-    retried: u64,
-    #[cfg(feature = "spool")]
-    spooling: crate::publisher::spool::Spooling,
 }
+
+/// When a message is retried, with a number that makes it unique.
+type RetryKey = (Instant, u64);
 
 impl Sender {
     pub(crate) fn new(
-        settings: Settings,
+        settings: SenderSettings,
         transport: Arc<dyn Transport>,
-        #[cfg(feature = "spool")] spool: Option<crate::publisher::spool::Spool>,
+        in_flight: Arc<InFlight>,
+        thread: PublisherThread,
+        #[cfg(feature = "spool")] spool: Option<Arc<Spool>>,
     ) -> Arc<Self> {
-        let state = State {
+        let state = SenderState {
             queue: Queue::new(settings.fifo),
             limits: settings.limits,
-            flights: HashMap::new(),
+            requests: HashMap::new(),
             delayed: BTreeMap::new(),
-            next_number: 0,
+            next_sequence: 0,
             workers: 0,
             starting: 0,
-            slow: 0,
+            stalled: 0,
             lingering: 0,
-            epochs: Epochs::new(),
             closed: false,
             abandoned: false,
-            accepted: 0,
-            failed: 0,
-            retried: 0,
-            #[cfg(feature = "spool")]
-            spooling: crate::publisher::spool::Spooling::of(spool.as_ref()),
         };
         let sender = Arc::new(Self {
             transport,
             state: Mutex::new(state),
-            room: Room::new(settings.max_events, settings.max_bytes),
-            runtime: Handle::current(),
-            hurry: Notify::new(),
+            in_flight,
+            thread,
+            linger_cancel: Notify::new(),
             abandon: Notify::new(),
             settings,
             #[cfg(feature = "spool")]
@@ -133,32 +122,34 @@ impl Sender {
         sender
     }
 
-    /// Takes the event if there is room for it.
-    pub(crate) fn try_give(
+    /// Takes the event if there is capacity for it.
+    pub(crate) fn try_submit(
         self: &Arc<Self>,
         event: Pending,
-    ) -> Result<oneshot::Receiver<Outcome>, (NoRoom, Pending)> {
-        match self.room.try_enter(event.bytes()) {
-            Ok(()) => self.insert(event, None).map_err(|e| (NoRoom::Closed, e)),
-            Err(why) => Err((why, event)),
+    ) -> Result<oneshot::Receiver<Outcome>, (CapacityError, Pending)> {
+        match self.in_flight.try_acquire(event.bytes()) {
+            Ok(()) => self
+                .insert(event, None)
+                .map_err(|event| (CapacityError::Closed, event)),
+            Err(error) => Err((error, event)),
         }
     }
 
-    /// Waits for room, then takes the event.
+    /// Waits for capacity, then takes the event.
     ///
     /// # Cancel safety
     ///
-    /// An event that waits for room is not taken, and leaves without a trace.
-    pub(crate) async fn give(
+    /// An event that waits for capacity has not been taken.
+    pub(crate) async fn submit(
         self: Arc<Self>,
         event: Pending,
     ) -> Result<oneshot::Receiver<Outcome>, EmitError> {
-        let Some(ticket) = Ticket::new(&self) else {
+        let Some(guard) = FlushGuard::new(&self) else {
             return Err(event.refused());
         };
-        match self.room.enter(event.bytes()).await {
+        match self.in_flight.acquire(event.bytes()).await {
             Ok(()) => self
-                .insert(event, Some(ticket))
+                .insert(event, Some(guard))
                 .map_err(|event| event.refused()),
             Err(_) => Err(event.refused()),
         }
@@ -167,39 +158,38 @@ impl Sender {
     fn insert(
         self: &Arc<Self>,
         mut event: Pending,
-        ticket: Option<Ticket>,
+        guard: Option<FlushGuard>,
     ) -> Result<oneshot::Receiver<Outcome>, Pending> {
         let mut state = self.lock();
-        if state.abandoned || (state.closed && ticket.is_none()) {
+        if state.abandoned || (state.closed && guard.is_none()) {
             drop(state);
-            self.room.leave([event.bytes()]);
+            self.in_flight.release(event.bytes());
             return Err(event);
         }
         let outcome = event.subscribe();
-        event.since = Instant::now();
-        state.wake_delayed(event.since);
-        event.number = state.number();
-        event.epoch = match ticket {
-            Some(ticket) => ticket.redeem(),
-            None => state.epochs.enter(),
+        event.enqueued_at = Instant::now();
+        event.sequence = state.next_sequence();
+        event.generation = match guard {
+            Some(guard) => guard.disarm(),
+            None => self.in_flight.begin(),
         };
         #[cfg(feature = "spool")]
-        let event = match self.append_if_spooling(&mut state, event) {
+        let event = match self.append_if_spooling(&state, event) {
             Err(event) => event,
-            Ok(unwritten) => {
-                // What was due may go, while this one goes to the disk.
-                self.start_workers(state);
-                // What the journal did not take is answered by this.
-                drop(unwritten);
+            Ok(()) => {
+                drop(state);
                 self.drain_spool();
                 return Ok(outcome);
             }
         };
         state.queue.push(event);
-        // Whoever takes the next batch tells what waits behind it; while all
-        // requests hang, nobody does.
+        // A worker that takes a batch reports how many events wait behind it. While
+        // all requests hang, no worker does.
         let busy = state.workers == self.settings.max_in_flight;
-        let waiting = busy.then(|| (state.queue.len(), state.queue.oldest().map(|e| e.since)));
+        let waiting = busy.then(|| {
+            let oldest = state.queue.oldest().map(|event| event.enqueued_at);
+            (state.queue.len(), oldest)
+        });
         self.start_workers(state);
         if let Some((events, oldest)) = waiting {
             metrics::waiting(events, oldest);
@@ -207,117 +197,94 @@ impl Sender {
         Ok(outcome)
     }
 
-    /// Starts as many workers as there is work for, in the runtime of whoever
-    /// emits: it is driven now, which the one that built the emitter need not be.
-    fn start_workers(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    /// Starts as many workers as there is work for.
+    fn start_workers(self: &Arc<Self>, mut state: MutexGuard<'_, SenderState>) {
         let before = state.workers;
         while state.workers < self.settings.max_in_flight
             && state.queue.is_ready()
-            && (state.idle() || state.queue.fills(&state.limits, state.starting + 1))
+            && (state.is_idle() || state.queue.fills(&state.limits, state.starting + 1))
         {
             state.workers += 1;
             state.starting += 1;
         }
         let started = state.workers - before;
-        let hurry = state.lingering > 0 && state.must_not_linger();
+        let cancel_linger = state.lingering > 0 && self.should_send_now(&state);
         drop(state);
-        if started > 0 {
-            let runtime = self.runtime();
-            for _ in 0..started {
-                runtime.spawn(worker::Worker::new(self).run());
-            }
+        for _ in 0..started {
+            self.thread.spawn_worker(worker::Worker::new(self).run());
         }
-        if hurry {
-            self.hurry.notify_waiters();
+        if cancel_linger {
+            self.linger_cancel.notify_waiters();
         }
     }
 
-    /// Goes on in the runtime in which the emitter was built, for one that has
-    /// ended. Nothing is counted before that runtime gets to it: it may have
-    /// ended as well, or stand still, and then whoever emits next goes on.
-    pub(crate) fn go_on_at_home(self: &Arc<Self>) {
-        let sender = Arc::clone(self);
-        self.runtime.spawn(async move {
-            sender.start_workers(sender.lock());
-            #[cfg(feature = "spool")]
-            sender.drain_spool();
-        });
+    /// Whether an event must not linger any longer.
+    fn should_send_now(&self, state: &SenderState) -> bool {
+        state.closed || self.in_flight.is_flushing() || state.queue.fills(&state.limits, 1)
     }
 
     pub(crate) fn is_fifo(&self) -> bool {
         self.settings.fifo
     }
 
-    pub(crate) fn runtime(&self) -> Handle {
-        Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of others runs under the lock, but for a subscriber of
-        // `tracing`, so that a panic under it is next to impossible; and going
-        // on beats a panic in every later `emit`.
+    fn lock(&self) -> MutexGuard<'_, SenderState> {
+        // Only `tracing` subscribers run foreign code under this lock, so poisoning
+        // is very unlikely. If it happens, continuing is better than panicking in
+        // every later `emit`.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// No request is in flight, but for those that are long in coming: these
-    /// must not hold the others back.
-    fn idle(&self) -> bool {
-        self.workers == self.slow
+impl SenderState {
+    /// Whether no request is in flight, except those that take long: these must not
+    /// hold the others back.
+    fn is_idle(&self) -> bool {
+        self.workers == self.stalled
     }
 
-    fn must_not_linger(&self) -> bool {
-        self.closed || self.epochs.is_flushing() || self.queue.fills(&self.limits, 1)
+    fn next_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence
     }
 
-    fn number(&mut self) -> u64 {
-        self.next_number += 1;
-        self.next_number
-    }
-
-    /// What is held back at this place waits in the queue again.
-    fn wake(&mut self, place: (Instant, u64)) {
-        if let Some(held) = self.delayed.remove(&place) {
-            self.queue.put_back(held);
-        }
-    }
-
-    /// What was due by `now` waits in the queue again, also if the timer that
-    /// should have seen to it is in a runtime that nobody drives.
-    fn wake_delayed(&mut self, now: Instant) {
-        while let Some(first) = self.delayed.first_entry().filter(|e| e.key().0 <= now) {
-            let held = first.remove();
-            self.queue.put_back(held);
+    /// Queues the message that waits for this retry.
+    fn wake(&mut self, key: RetryKey) {
+        if let Some(events) = self.delayed.remove(&key) {
+            self.queue.put_back(events);
         }
     }
 }
 
-/// An event that waits for room: a flush waits for it, although it is not in.
-struct Ticket {
-    sender: Arc<Sender>,
-    epoch: Option<u64>,
+/// Makes a flush wait for an event that itself waits for capacity.
+struct FlushGuard {
+    in_flight: Arc<InFlight>,
+    generation: Option<u64>,
 }
 
-impl Ticket {
+impl FlushGuard {
     /// `None` if the sender is closed.
-    fn new(sender: &Arc<Sender>) -> Option<Self> {
-        let mut state = sender.lock();
+    fn new(sender: &Sender) -> Option<Self> {
+        let state = sender.lock();
         (!state.closed).then(|| Self {
-            sender: sender.clone(),
-            epoch: Some(state.epochs.enter()),
+            in_flight: sender.in_flight.clone(),
+            generation: Some(sender.in_flight.begin()),
         })
     }
 
-    fn redeem(mut self) -> u64 {
-        self.epoch.take().unwrap_or_default()
+    /// The generation, which the event now belongs to.
+    fn disarm(mut self) -> u64 {
+        self.generation.take().unwrap_or_default()
     }
 }
 
-impl Drop for Ticket {
+impl Drop for FlushGuard {
     fn drop(&mut self) {
-        if let Some(epoch) = self.epoch.take() {
-            self.sender.lock().epochs.leave(epoch);
+        if let Some(generation) = self.generation.take() {
+            self.in_flight.cancel(generation);
         }
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMess
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use crate::publisher::transport::{
-    Answer, Message, RequestError, RequestErrorKind, Sending, Transport,
+    EntryResult, Message, RequestError, RequestErrorKind, SendFuture, Transport,
 };
 
 /// Names of the entries of a request, by their place.
@@ -29,7 +29,7 @@ impl SqsQueue {
         Self { client, url }
     }
 
-    async fn request(&self, messages: Vec<Message>) -> Result<Vec<Answer>, RequestError> {
+    async fn request(&self, messages: Vec<Message>) -> Result<Vec<EntryResult>, RequestError> {
         let count = messages.len();
         let mut entries = Vec::with_capacity(count);
         for (message, id) in messages.into_iter().zip(ENTRY_IDS) {
@@ -51,22 +51,22 @@ impl SqsQueue {
 }
 
 impl Transport for SqsQueue {
-    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+    fn send(&self, messages: Vec<Message>) -> SendFuture<'_> {
         Box::pin(self.request(messages))
     }
 }
 
 /// HTTP 200 says nothing about an entry: each has its own answer, in any order.
-fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<Answer> {
-    let mut answers: Vec<Option<Answer>> = vec![None; count];
-    let mut put = |id: &str, answer: Answer| {
+fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<EntryResult> {
+    let mut answers: Vec<Option<EntryResult>> = vec![None; count];
+    let mut put = |id: &str, answer: EntryResult| {
         let place = ENTRY_IDS.iter().position(|known| *known == id);
         if let Some(slot) = place.and_then(|place| answers.get_mut(place)) {
             *slot = Some(answer);
         }
     };
     for entry in output.successful {
-        let answer = Answer::Accepted {
+        let answer = EntryResult::Accepted {
             message_id: entry.message_id,
             sequence_number: entry.sequence_number,
         };
@@ -76,8 +76,11 @@ fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<Answer> {
         let (code, reason) = (entry.code, entry.message.unwrap_or_default());
         // To SQS both are the sender's fault; neither is the event's.
         let answer = match entry.sender_fault && !is_throttle(&code) {
-            true if is_denied(&code) => Answer::Denied { code, reason },
-            sender_fault => Answer::Refused {
+            true if is_denied(&code) => {
+                let source = format!("{code}: {reason}");
+                EntryResult::Denied(RequestError::new(RequestErrorKind::Denied, source))
+            }
+            sender_fault => EntryResult::Refused {
                 code,
                 reason,
                 sender_fault,
@@ -85,16 +88,9 @@ fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<Answer> {
         };
         put(&entry.id, answer);
     }
-    // One that is in neither list may or may not have been taken: sending it
-    // again is the way to know.
-    let not_told = || Answer::Refused {
-        code: "NoAnswer".to_owned(),
-        reason: "the response did not mention the entry".to_owned(),
-        sender_fault: false,
-    };
     answers
         .into_iter()
-        .map(|answer| answer.unwrap_or_else(not_told))
+        .map(|answer| answer.unwrap_or_else(EntryResult::missing))
         .collect()
 }
 
@@ -204,12 +200,12 @@ mod tests {
                 .build()
                 .unwrap();
             let found = match &answers(output, 1)[0] {
-                Answer::Refused {
+                EntryResult::Refused {
                     sender_fault: true, ..
                 } => "refused",
-                Answer::Refused { .. } => "again",
-                Answer::Denied { .. } => "denied",
-                Answer::Accepted { .. } => "accepted",
+                EntryResult::Refused { .. } => "again",
+                EntryResult::Denied(_) => "denied",
+                EntryResult::Accepted { .. } => "accepted",
             };
             assert_eq!(found, expected, "{code}");
         };

@@ -1,11 +1,11 @@
-//! The seam between the sender and SQS. No AWS types.
+//! The interface between the sender and SQS, without AWS types.
 
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A message as it goes to the queue.
+/// A message as it is sent to the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) body: String,
@@ -13,9 +13,9 @@ pub(crate) struct Message {
     pub(crate) deduplication: Option<String>,
 }
 
-/// What became of one message of a request.
+/// The result of one entry of a request: SQS's "result entry".
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum EntryResult {
     Accepted {
         message_id: String,
         sequence_number: Option<String>,
@@ -23,21 +23,33 @@ pub(crate) enum Answer {
     Refused {
         code: String,
         reason: String,
-        /// It would be refused again.
+        /// SQS would refuse it again.
         sender_fault: bool,
     },
-    /// Refused for a reason that stays and is none of the message: permission,
-    /// key, queue.
-    Denied { code: String, reason: String },
+    /// Refused for a permanent reason that does not concern the message: a
+    /// permission, a key, the queue.
+    Denied(RequestError),
 }
 
-pub(crate) type Sending<'a> =
-    Pin<Box<dyn Future<Output = Result<Vec<Answer>, RequestError>> + Send + 'a>>;
+impl EntryResult {
+    /// The result of an entry that the response does not contain. SQS may or may
+    /// not have accepted it, so it is sent again.
+    pub(crate) fn missing() -> Self {
+        Self::Refused {
+            code: "NoAnswer".to_owned(),
+            reason: "the response did not contain a result for the entry".to_owned(),
+            sender_fault: false,
+        }
+    }
+}
 
-/// Sends messages: one request, however often it has to be repeated on the way.
+pub(crate) type SendFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<EntryResult>, RequestError>> + Send + 'a>>;
+
+/// Sends messages in one request, which the implementation may retry.
 pub(crate) trait Transport: Send + Sync + fmt::Debug {
-    /// One answer per message, in their order.
-    fn send(&self, messages: Vec<Message>) -> Sending<'_>;
+    /// Returns one result per message, in the same order.
+    fn send(&self, messages: Vec<Message>) -> SendFuture<'_>;
 }
 
 /// Why a request as a whole failed, after the AWS SDK's own retries.

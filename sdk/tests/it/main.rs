@@ -12,11 +12,11 @@ mod data;
 mod derive;
 #[cfg(feature = "sqs")]
 mod emitter;
-#[cfg(feature = "spool")]
-mod emitter_spool;
 mod evolution;
 mod hostile;
 mod pii;
+#[cfg(feature = "spool")]
+mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
 #[cfg(feature = "schema")]

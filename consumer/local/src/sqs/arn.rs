@@ -1,26 +1,35 @@
-//! The names by which requests speak of a queue: URL and ARN.
+//! The URL and the ARN of a queue.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The account every queue belongs to.
+/// The account that every queue belongs to.
 pub(super) const ACCOUNT: &str = "000000000000";
 
 const REGION: &str = "us-east-1";
 
-/// The URL of the queue `name` on the endpoint that listens on `endpoint`.
+/// The URL of the queue `name` at the endpoint that listens on `endpoint`.
 ///
 /// ```text
 /// http://127.0.0.1:9324/000000000000/orders
 /// ```
 pub fn queue_url(endpoint: SocketAddr, name: &str) -> String {
-    // Nobody can connect to "any address".
-    let host = match endpoint.ip() {
+    url(&endpoint_url(endpoint), name)
+}
+
+/// The URL of an endpoint that listens on `address`.
+pub(crate) fn endpoint_url(address: SocketAddr) -> String {
+    // Clients cannot connect to the unspecified address.
+    let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let endpoint = SocketAddr::new(host, endpoint.port());
-    format!("http://{endpoint}/{ACCOUNT}/{name}")
+    format!("http://{}", SocketAddr::new(host, address.port()))
+}
+
+/// The URL of the queue `name` at an endpoint such as `http://127.0.0.1:9324`.
+pub(crate) fn url(endpoint: &str, name: &str) -> String {
+    format!("{endpoint}/{ACCOUNT}/{name}")
 }
 
 /// The ARN of the queue `name`.
@@ -28,7 +37,7 @@ pub fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 
-/// The queue's name in an ARN, whatever its region and account.
+/// The name of the queue in an ARN. Region and account are ignored.
 pub(super) fn queue_name(arn: &str) -> Option<&str> {
     let mut parts = arn.split(':');
     let head = [parts.next()?, parts.next()?, parts.next()?];
@@ -37,7 +46,7 @@ pub(super) fn queue_name(arn: &str) -> Option<&str> {
     (whole && !name.is_empty()).then_some(name)
 }
 
-/// The queue's name in a queue URL, whatever its host.
+/// The name of the queue in a queue URL. The host is ignored.
 pub(super) fn name_in_url(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
@@ -47,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_an_address_that_can_be_connected_to() {
+    fn queue_url_has_a_reachable_address() {
         for (endpoint, url) in [
             ("127.0.0.1:80", "http://127.0.0.1:80/000000000000/q"),
             ("0.0.0.0:80", "http://127.0.0.1:80/000000000000/q"),
@@ -58,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_known_by_the_last_part_of_its_url_and_arn() {
+    fn queue_name_is_the_end_of_url_and_arn() {
         assert_eq!(name_in_url("http://localhost:1/000000000000/q"), "q");
         assert_eq!(name_in_url("q"), "q");
         assert_eq!(queue_name(&queue_arn("q")), Some("q"));

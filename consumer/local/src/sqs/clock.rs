@@ -1,4 +1,4 @@
-//! What time it is: the wall clock, except that it never goes back.
+//! A wall clock that never goes back.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,17 +8,16 @@ use tokio::time::Instant;
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub(super) type Millis = u64;
 
-/// Tells the time to the queues.
+/// The clock of the queues.
 ///
-/// Deadlines are kept across restarts, so they are wall-clock times. A wall
-/// clock that steps back would prolong every visibility timeout, so from then
-/// on the time passes at the pace of the monotonic clock instead. A step
-/// forward is followed: after a laptop's sleep the deadlines have passed, as
-/// they have on AWS.
+/// Deadlines survive restarts, so they are wall-clock times. If the system's wall
+/// clock steps back, every visibility timeout would become longer; this clock then
+/// continues at the pace of the monotonic clock instead. It follows a step forward:
+/// after a laptop has slept, deadlines have passed, as they have on AWS.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
-    /// The greatest difference seen between the wall clock and the time since
+    /// The greatest difference seen so far between the wall clock and the time since
     /// `started`.
     offset: AtomicU64,
 }
@@ -40,7 +39,7 @@ impl Clock {
 }
 
 fn wall() -> Millis {
-    // A clock before 1970 is as good as one at 1970.
+    // A clock that is set to a time before 1970 counts as 1970.
     millis(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wall_clock_that_was_ahead_is_not_followed_back() {
+    fn step_back_is_ignored() {
         let clock = Clock::start();
         let ahead = wall() + 3_600_000;
         clock.offset.store(ahead, Ordering::Relaxed);
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_forward_is_followed() {
+    fn step_forward_is_followed() {
         let clock = Clock::start();
         clock.offset.store(0, Ordering::Relaxed);
         assert!(clock.now() + 1_000 >= wall());

@@ -1,20 +1,20 @@
-//! What the endpoint refuses, and the names AWS gives to each refusal.
+//! The errors of the endpoint, with the codes that SQS uses for them.
 
-/// A refused request, or a refused entry of a batch.
+/// Why a request, or one entry of a batch, failed.
 ///
-/// Every error has two names: the one of the JSON protocol (`__type`) and the
-/// older one of the query protocol, which the SDKs read from the header
-/// `x-amzn-query-error` and prefer. Both are Amazon's own.
+/// Every error has two codes, both defined by AWS: the code of the JSON protocol
+/// (`__type`), and the older code of the query protocol. In the JSON protocol, the
+/// header `x-amzn-query-error` carries the older code, and the SDKs prefer it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct Refusal {
-    pub(super) kind: Kind,
+pub(super) struct SqsError {
+    pub(super) code: ErrorCode,
     pub(super) message: String,
 }
 
-/// The causes, named as the API reference names them.
+/// The error codes, named as in the API reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ErrorCode {
     BatchEntryIdsNotDistinct,
     BatchRequestTooLong,
     EmptyBatchRequest,
@@ -40,16 +40,16 @@ pub(super) enum Kind {
     UnsupportedOperation,
 }
 
-impl Kind {
-    /// The refusal with this cause and `message`.
-    pub(super) fn because(self, message: impl Into<String>) -> Refusal {
-        Refusal {
-            kind: self,
+impl ErrorCode {
+    /// The error with this code and `message`.
+    pub(super) fn error(self, message: impl Into<String>) -> SqsError {
+        SqsError {
+            code: self,
             message: message.into(),
         }
     }
 
-    /// The shape's full name, for `__type`.
+    /// The full name of the error's shape, for `__type`.
     pub(super) fn json_type(self) -> &'static str {
         match self {
             Self::BatchEntryIdsNotDistinct => "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
@@ -82,8 +82,8 @@ impl Kind {
         }
     }
 
-    /// The code of the query protocol, for `x-amzn-query-error` and for the
-    /// failed entries of a batch.
+    /// The code of the query protocol, for XML errors, for `x-amzn-query-error` and
+    /// for the failed entries of a batch.
     pub(super) fn query_code(self) -> &'static str {
         match self {
             Self::BatchEntryIdsNotDistinct => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
@@ -124,27 +124,35 @@ impl Kind {
         }
     }
 
-    /// Whether the sender is to blame, so that sending the same again is
-    /// pointless.
-    pub(super) fn is_senders_fault(self) -> bool {
+    /// Who caused the error, as the query protocol writes it.
+    pub(super) fn fault(self) -> &'static str {
+        if self.is_sender_fault() {
+            "Sender"
+        } else {
+            "Receiver"
+        }
+    }
+
+    /// Whether the sender caused the error, so that a retry would fail again.
+    pub(super) fn is_sender_fault(self) -> bool {
         self != Self::InternalFailure
     }
 }
 
-/// The refusal for a parameter outside its range, in the words of SQS.
+/// The error for an invalid value of a parameter, with the text that SQS uses.
 pub(super) fn invalid_value(
     value: impl std::fmt::Display,
     parameter: &str,
     reason: &str,
-) -> Refusal {
-    Kind::InvalidParameterValue.because(format!(
+) -> SqsError {
+    ErrorCode::InvalidParameterValue.error(format!(
         "Value {value} for parameter {parameter} is invalid. Reason: {reason}"
     ))
 }
 
-/// The refusal for an absent parameter, in the words of SQS.
-pub(super) fn missing(parameter: &str) -> Refusal {
-    Kind::MissingParameter.because(format!(
+/// The error for a missing parameter, with the text that SQS uses.
+pub(super) fn missing(parameter: &str) -> SqsError {
+    ErrorCode::MissingParameter.error(format!(
         "The request must contain the parameter {parameter}."
     ))
 }

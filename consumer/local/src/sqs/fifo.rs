@@ -4,92 +4,94 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::clock::Millis;
-use super::queue::Seq;
+use super::message::Seq;
 
-/// The groups of a FIFO queue, and those of them that can be received from.
+/// The message groups of a FIFO queue, and which of them can be received from.
 ///
-/// A group is free when none of its messages is held by a receiver. Messages
-/// leave a free group in the order of their sequence numbers, several at once
-/// if they are asked for. The group that has been free for longest is next, so
-/// that one busy group does not starve the others.
+/// A group is free while none of its messages is in flight. A receive takes the
+/// messages of a free group in the order of their sequence numbers, and may take
+/// several. The group that has been free for longest comes first, so that one
+/// busy group does not starve the others.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(super) struct MessageGroups {
     groups: HashMap<Arc<str>, Group>,
-    free: BTreeMap<Place, Arc<str>>,
+    free: BTreeMap<Position, Arc<str>>,
 }
 
-/// Where a free group stands: since when, and its first message.
-type Place = (Millis, Seq);
+/// The position of a free group in the order of delivery: since when it can be
+/// received from, and its first message.
+type Position = (Millis, Seq);
 
 #[derive(Debug, Default)]
 struct Group {
-    /// The messages nobody holds, and since when each is available: a delayed
-    /// one is not yet.
+    /// The messages that are not in flight, and since when each of them is ready.
+    /// A delayed message has no such time yet.
     waiting: BTreeMap<Seq, Option<Millis>>,
-    held: usize,
+    in_flight: usize,
     free_since: Millis,
-    place: Option<Place>,
+    /// The group's key in `MessageGroups::free`.
+    position: Option<Position>,
 }
 
 impl Group {
-    /// Where the group should stand.
-    fn place(&self) -> Option<Place> {
+    /// The position that the group should have; `None` while it is blocked.
+    fn expected_position(&self) -> Option<Position> {
         let (seq, since) = self.waiting.first_key_value()?;
-        let since = (*since).filter(|_| self.held == 0)?;
+        let since = (*since).filter(|_| self.in_flight == 0)?;
         Some((since.max(self.free_since), *seq))
     }
 }
 
-impl Groups {
-    pub(super) fn delay(&mut self, seq: Seq, group: &str) {
+impl MessageGroups {
+    pub(super) fn add_delayed(&mut self, seq: Seq, group: &str) {
         self.change(group, |group| group.waiting.insert(seq, None));
     }
 
-    pub(super) fn join(&mut self, seq: Seq, group: &str, since: Millis) {
+    pub(super) fn add(&mut self, seq: Seq, group: &str, since: Millis) {
         self.change(group, |group| group.waiting.insert(seq, Some(since)));
     }
 
-    pub(super) fn take(&mut self, most: usize) -> Vec<Seq> {
+    pub(super) fn take(&mut self, max: usize) -> Vec<Seq> {
         let mut taken = Vec::new();
-        while taken.len() < most
+        while taken.len() < max
             && let Some((_, name)) = self.free.pop_first()
             && let Some(group) = self.groups.get_mut(&name)
         {
-            group.place = None;
-            while taken.len() < most
+            group.position = None;
+            while taken.len() < max
                 && let Some(first) = group.waiting.first_entry()
                 && first.get().is_some()
             {
                 taken.push(first.remove_entry().0);
-                group.held += 1;
+                group.in_flight += 1;
             }
         }
         taken
     }
 
-    pub(super) fn give_back(&mut self, seq: Seq, group: &str, since: Millis) {
+    pub(super) fn put_back(&mut self, seq: Seq, group: &str, since: Millis) {
         self.change(group, |group| {
-            group.held = group.held.saturating_sub(1);
+            group.in_flight = group.in_flight.saturating_sub(1);
             group.waiting.insert(seq, Some(since));
         });
     }
 
-    pub(super) fn release(&mut self, group: &str, now: Millis) {
+    pub(super) fn remove_in_flight(&mut self, group: &str, now: Millis) {
         self.change(group, |group| {
-            group.held = group.held.saturating_sub(1);
+            group.in_flight = group.in_flight.saturating_sub(1);
             group.free_since = now;
         });
     }
 
-    pub(super) fn leave(&mut self, seq: Seq, group: &str) {
+    pub(super) fn remove(&mut self, seq: Seq, group: &str) {
         self.change(group, |group| group.waiting.remove(&seq));
     }
 
-    pub(super) fn hold(&mut self, group: &str) {
-        self.change(group, |group| group.held += 1);
+    pub(super) fn restore_in_flight(&mut self, group: &str) {
+        self.change(group, |group| group.in_flight += 1);
     }
 
-    /// Changes one group and puts it where it then belongs.
+    /// Changes one group and updates its position.
     fn change<T>(&mut self, name: &str, act: impl FnOnce(&mut Group) -> T) {
         let name = match self.groups.get_key_value(name) {
             Some((name, _)) => Arc::clone(name),
@@ -97,15 +99,15 @@ impl Groups {
         };
         let group = self.groups.entry(Arc::clone(&name)).or_default();
         act(group);
-        let place = group.place();
-        if let Some(left) = std::mem::replace(&mut group.place, place) {
-            self.free.remove(&left);
+        let position = group.expected_position();
+        if let Some(old) = std::mem::replace(&mut group.position, position) {
+            self.free.remove(&old);
         }
-        match place {
-            Some(place) => {
-                self.free.insert(place, name);
+        match position {
+            Some(position) => {
+                self.free.insert(position, name);
             }
-            None if group.waiting.is_empty() && group.held == 0 => {
+            None if group.waiting.is_empty() && group.in_flight == 0 => {
                 self.groups.remove(&name);
             }
             None => {}
@@ -117,56 +119,56 @@ impl Groups {
 mod tests {
     use super::*;
 
-    fn groups(messages: &[(Seq, &str)]) -> Groups {
-        let mut groups = Groups::default();
+    fn groups(messages: &[(Seq, &str)]) -> MessageGroups {
+        let mut groups = MessageGroups::default();
         for (seq, group) in messages {
-            groups.join(*seq, group, 0);
+            groups.add(*seq, group, 0);
         }
         groups
     }
 
     #[test]
-    fn one_receive_takes_several_of_one_group_in_order() {
+    fn receive_takes_a_group_in_order() {
         let mut groups = groups(&[(1, "a"), (2, "b"), (3, "a"), (4, "a")]);
         assert_eq!(groups.take(2), [1, 3]);
         assert_eq!(groups.take(10), [2]);
     }
 
     #[test]
-    fn a_group_is_blocked_until_all_it_gave_out_is_back_or_gone() {
+    fn group_in_flight_is_blocked() {
         let mut groups = groups(&[(1, "a"), (2, "a"), (3, "a")]);
         assert_eq!(groups.take(2), [1, 2]);
-        groups.release("a", 5);
+        groups.remove_in_flight("a", 5);
         assert!(groups.take(10).is_empty());
-        groups.give_back(2, "a", 6);
+        groups.put_back(2, "a", 6);
         assert_eq!(groups.take(10), [2, 3]);
     }
 
     #[test]
-    fn a_delayed_message_holds_up_those_behind_it() {
-        let mut groups = Groups::default();
-        groups.delay(1, "a");
-        groups.join(2, "a", 0);
+    fn delayed_message_blocks_its_group() {
+        let mut groups = MessageGroups::default();
+        groups.add_delayed(1, "a");
+        groups.add(2, "a", 0);
         assert!(groups.take(10).is_empty());
-        groups.join(1, "a", 9);
+        groups.add(1, "a", 9);
         assert_eq!(groups.take(10), [1, 2]);
     }
 
     #[test]
-    fn the_group_that_waited_longest_is_next() {
+    fn longest_free_group_comes_first() {
         let mut groups = groups(&[(1, "a"), (2, "a"), (3, "b")]);
         assert_eq!(groups.take(1), [1]);
-        groups.release("a", 5);
+        groups.remove_in_flight("a", 5);
         assert_eq!(groups.take(1), [3]);
         assert_eq!(groups.take(1), [2]);
     }
 
     #[test]
-    fn nothing_is_left_of_an_empty_group() {
+    fn empty_group_is_removed() {
         let mut groups = groups(&[(1, "a"), (2, "a")]);
-        groups.leave(2, "a");
+        groups.remove(2, "a");
         groups.take(1);
-        groups.release("a", 1);
+        groups.remove_in_flight("a", 1);
         assert!(groups.groups.is_empty() && groups.free.is_empty());
     }
 }

@@ -1,89 +1,134 @@
-//! The AWS JSON 1.0 protocol: bytes to operations and back.
+//! The HTTP side of the endpoint: finds the protocol and the operation of a request,
+//! and writes the response in the same protocol.
+//!
+//! Current clients send AWS JSON 1.0 (`X-Amz-Target`). Older clients, among them boto3
+//! before 1.28, send the query protocol: a form, answered with XML.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::error::{Kind, Refusal};
+use super::error::{ErrorCode, SqsError};
 use super::operations::Endpoint;
+use super::query;
 
-/// The largest request body. A batch has at most 1 MiB, but JSON may write a
-/// character as six bytes, and characters that SQS refuses must get its error.
-const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// The maximum size of a request body. A batch has at most 1 MiB, but JSON and forms may
+/// need six bytes for a character, and a client must get the error of SQS for characters
+/// that SQS does not accept.
+const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
 
-/// Takes requests at every path: SDKs send them to `/` or to the queue's URL.
+/// Accepts requests at every path: clients send them to `/` or to the URL of the queue.
 pub(super) fn router(endpoint: Endpoint) -> Router {
     Router::new()
-        .fallback(answer)
+        .fallback(respond)
         .with_state(Arc::new(endpoint))
 }
 
-async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response<Body> {
-    let mut response = match call(&endpoint, request).await {
-        Ok(body) => Response::new(Body::from(body)),
-        Err(refusal) => refused(&refusal),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+async fn respond(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response<Body> {
     let id = uuid::Uuid::new_v4().to_string();
+    let mut response = if is_form(request.headers()) {
+        let (action, result) = call_query(&endpoint, request).await;
+        match result {
+            Ok(json) => success(query::response(&action, &json, &id), XML),
+            Err(error) => failure(&error, query::error(&error, &id), XML),
+        }
+    } else {
+        match call_json(&endpoint, request).await {
+            Ok(json) => success(json, JSON),
+            Err(error) => failure(&error, json_error(&error), JSON),
+        }
+    };
     if let Ok(id) = HeaderValue::try_from(id) {
-        headers.insert("x-amzn-requestid", id);
+        response.headers_mut().insert("x-amzn-requestid", id);
     }
     response
 }
 
-async fn call(endpoint: &Endpoint, request: Request) -> Result<Vec<u8>, Refusal> {
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    !headers.contains_key("x-amz-target")
+        && content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
+}
+
+async fn call_json(endpoint: &Endpoint, request: Request) -> Result<Vec<u8>, SqsError> {
     let target = request.headers().get("x-amz-target");
     let target = target.and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix("AmazonSQS."));
     let Some(operation) = operation.filter(|_| request.method() == Method::POST) else {
-        return Err(Kind::UnknownOperation.because(
-            "This endpoint speaks Amazon SQS's AWS JSON 1.0 protocol only: POST, with the header \
-             X-Amz-Target: AmazonSQS.<operation>.",
+        return Err(ErrorCode::UnknownOperation.error(
+            "The request is not an Amazon SQS request. Send a POST request with the header \
+             X-Amz-Target: AmazonSQS.<operation>, or a form with the parameter Action.",
         ));
     };
     let operation = operation.to_owned();
-    let body = to_bytes(request.into_body(), LARGEST_BODY)
-        .await
-        .map_err(|_| {
-            Kind::RequestEntityTooLarge.because(format!(
-                "The request's body cannot be read, or is longer than {LARGEST_BODY} bytes."
-            ))
-        })?;
+    let body = body(request).await?;
     endpoint.call(&operation, &body).await
 }
 
-fn refused(refusal: &Refusal) -> Response<Body> {
+/// Returns the name of the action, which the response repeats, and the JSON response.
+async fn call_query(endpoint: &Endpoint, request: Request) -> (String, Result<Vec<u8>, SqsError>) {
+    let path = request.uri().path().to_owned();
+    let parsed = match body(request).await {
+        Ok(body) => query::request(&path, &body),
+        Err(error) => Err(error),
+    };
+    match parsed {
+        Ok((action, json)) => {
+            let result = endpoint.call(&action, &json).await;
+            (action, result)
+        }
+        Err(error) => (String::new(), Err(error)),
+    }
+}
+
+async fn body(request: Request) -> Result<axum::body::Bytes, SqsError> {
+    to_bytes(request.into_body(), MAX_REQUEST_BYTES)
+        .await
+        .map_err(|_| {
+            ErrorCode::RequestEntityTooLarge.error(format!(
+                "The body of the request cannot be read, or is longer than {MAX_REQUEST_BYTES} bytes."
+            ))
+        })
+}
+
+fn success(body: Vec<u8>, content_type: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn failure(error: &SqsError, body: Vec<u8>, content_type: HeaderValue) -> Response<Body> {
+    let mut response = success(body, content_type);
+    *response.status_mut() =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = format!("{};{}", error.code.query_code(), error.code.fault());
+    if let Ok(code) = HeaderValue::try_from(code) {
+        response.headers_mut().insert("x-amzn-query-error", code);
+    }
+    response
+}
+
+fn json_error(error: &SqsError) -> Vec<u8> {
     #[derive(Serialize)]
     struct Fault<'a> {
         #[serde(rename = "__type")]
         kind: &'static str,
         message: &'a str,
     }
-    let kind = refusal.kind;
     let fault = Fault {
-        kind: kind.json_type(),
-        message: &refusal.message,
+        kind: error.code.json_type(),
+        message: &error.message,
     };
-    // Two strings can always be written.
-    let body = serde_json::to_vec(&fault).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let blame = if kind.is_senders_fault() {
-        "Sender"
-    } else {
-        "Receiver"
-    };
-    let code = format!("{};{blame}", kind.query_code());
-    if let Ok(code) = HeaderValue::try_from(code) {
-        response.headers_mut().insert("x-amzn-query-error", code);
-    }
-    response
+    // Serializing two strings cannot fail.
+    serde_json::to_vec(&fault).unwrap_or_default()
 }

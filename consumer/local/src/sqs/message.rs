@@ -1,17 +1,17 @@
-//! A message: what was sent, with its checksums.
+//! Messages, their attributes and checksums, and their state in a queue.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use super::clock::Millis;
 
-/// The message attributes, in the order in which SQS digests them.
+/// Message attributes, in the order in which SQS computes their MD5.
 pub(super) type Attributes = BTreeMap<String, AttributeValue>;
 
-/// A message as it was sent. It never changes; what happens to it is in its
-/// [`Delivery`](super::queue::Delivery).
+/// A message as it was sent. It never changes; its state is in its [`Delivery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Message {
     pub(super) id: String,
@@ -19,7 +19,7 @@ pub(super) struct Message {
     pub(super) md5_of_body: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) attributes: Attributes,
-    /// The X-Ray trace header, the one system attribute a sender can set.
+    /// The X-Ray trace header, the only system attribute that a sender can set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trace_header: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,12 +27,41 @@ pub(super) struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deduplication_id: Option<String>,
     pub(super) sent_at: Millis,
-    /// The ARN of the queue that gave the message up, in a dead-letter queue.
+    /// In a dead-letter queue: the ARN of the queue that the message came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dead_letter_source: Option<String>,
 }
 
-/// The value of a message attribute, as it stands in requests and responses.
+/// The sequence number of a message or a queue. A number is never used twice.
+pub(super) type Seq = u64;
+
+/// A message in a queue, and what has happened to it there.
+#[derive(Debug, Clone)]
+pub(super) struct QueuedMessage {
+    pub(super) seq: Seq,
+    pub(super) message: Arc<Message>,
+    pub(super) delivery: Delivery,
+}
+
+/// What has happened to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delivery {
+    pub(super) receives: u32,
+    pub(super) first_received_at: Option<Millis>,
+    /// When the retention period began.
+    pub(super) retained_from: Millis,
+    pub(super) state: DeliveryState,
+}
+
+/// Whether a message can be received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeliveryState {
+    Ready { since: Millis },
+    Delayed { until: Millis },
+    InFlight { received_at: Millis, until: Millis },
+}
+
+/// The value of a message attribute, as in requests and responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct AttributeValue {
@@ -43,17 +72,17 @@ pub(super) struct AttributeValue {
     pub(super) string_value: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "base64_text")]
     pub(super) binary_value: Option<Vec<u8>>,
-    /// Reserved by SQS for later; refused by the checks.
+    /// Not supported by SQS; refused by the checks.
     #[serde(default, skip_serializing)]
     pub(super) string_list_values: Vec<String>,
-    /// Reserved by SQS for later; refused by the checks.
+    /// Not supported by SQS; refused by the checks.
     #[serde(default, skip_serializing)]
     pub(super) binary_list_values: Vec<String>,
 }
 
 impl AttributeValue {
-    /// The value's bytes: binary values count and digest as they are, not in
-    /// base64.
+    /// The bytes of the value. The size and the MD5 of a binary value are those of its
+    /// bytes, not of their base64 form.
     pub(super) fn bytes(&self) -> &[u8] {
         match (&self.string_value, &self.binary_value) {
             (Some(text), _) => text.as_bytes(),
@@ -62,7 +91,7 @@ impl AttributeValue {
         }
     }
 
-    /// How the value is transported, as the digest counts it.
+    /// The transport type of the value, which is part of the MD5.
     fn transport(&self) -> u8 {
         if self.string_value.is_some() { 1 } else { 2 }
     }
@@ -73,15 +102,15 @@ pub(super) fn md5_of_body(body: &str) -> String {
     hex(&Md5::digest(body))
 }
 
-/// The MD5 of message attributes, or nothing if there are none ("Calculating
-/// the MD5 message digest for message attributes" in the developer guide).
+/// The MD5 of message attributes; `None` if there are no attributes (SQS Developer
+/// Guide, "Calculating the MD5 message digest for message attributes").
 pub(super) fn md5_of_attributes<'a>(
     attributes: impl IntoIterator<Item = (&'a String, &'a AttributeValue)>,
 ) -> Option<String> {
     let mut digest = Md5::new();
     let mut any = false;
     let chunk = |digest: &mut Md5, bytes: &[u8]| {
-        // No request is larger than 32 bits can count.
+        // Requests are far smaller than 4 GiB.
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         digest.update(length.to_be_bytes());
         digest.update(bytes);
@@ -106,7 +135,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Binary values stand in base64 in JSON.
+/// Binary values are base64 text in JSON.
 mod base64_text {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
@@ -145,17 +174,17 @@ mod tests {
     }
 
     #[test]
-    fn the_md5_of_a_body_is_in_lower_case_hexadecimal() {
+    fn md5_of_body_is_lower_case_hexadecimal() {
         assert_eq!(md5_of_body("hello"), "5d41402abc4b2a76b9719d911017c592");
     }
 
     #[test]
-    fn no_attributes_have_no_digest() {
+    fn no_attributes_have_no_md5() {
         assert_eq!(md5_of_attributes(&Attributes::new()), None);
     }
 
     #[test]
-    fn attributes_are_digested_with_lengths_and_transport_type() {
+    fn md5_of_attributes_includes_lengths_and_type() {
         let attributes = Attributes::from([("k".to_owned(), text("String", "v"))]);
         let mut bytes = vec![0, 0, 0, 1, b'k', 0, 0, 0, 6];
         bytes.extend(b"String\x01\0\0\0\x01v");
@@ -166,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_value_survives_json() {
+    fn binary_value_survives_json() {
         let value = AttributeValue {
             data_type: "Binary".into(),
             binary_value: Some(vec![0, 255, 7]),

@@ -1,102 +1,101 @@
-//! The operations of SQS, from request to response.
-
-use std::net::SocketAddr;
+//! The operations of SQS, from a JSON request to a JSON response.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::arn;
-use super::error::{Kind, Refusal, missing};
+use super::error::{ErrorCode, SqsError, missing};
 use super::queues::Queues;
 
-mod directory;
+mod acknowledge;
+mod queues;
 mod receive;
 mod redrive;
+mod resend;
 mod send;
-mod settle;
 
-/// The queues, and what the operations must know of the server.
+/// The queues, and the settings of the server that the operations need.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     queues: Queues,
-    /// Where the server listens, for queue URLs.
-    address: SocketAddr,
-    /// Set when long polls must end.
+    /// The start of every queue URL, such as `http://127.0.0.1:9324`.
+    base_url: String,
+    /// Cancelled when long polls must end.
     stopping: CancellationToken,
 }
 
 impl Endpoint {
-    pub(super) fn new(queues: Queues, address: SocketAddr, stopping: CancellationToken) -> Self {
+    pub(super) fn new(queues: Queues, base_url: String, stopping: CancellationToken) -> Self {
         Self {
             queues,
-            address,
+            base_url,
             stopping,
         }
     }
 
-    /// Carries out one operation: JSON in, JSON out.
+    /// Runs one operation.
     ///
     /// # Errors
     ///
-    /// What SQS would refuse, and operations it does not have.
-    pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    /// The error of SQS for this request, or `UnknownOperation`.
+    pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, SqsError> {
         match operation {
-            "CancelMessageMoveTask" => write(&self.cancel_message_move_task(read(body)?).await?),
-            "ChangeMessageVisibility" => write(&self.change_message_visibility(read(body)?).await?),
+            "CancelMessageMoveTask" => encode(&self.cancel_message_move_task(decode(body)?).await?),
+            "ChangeMessageVisibility" => {
+                encode(&self.change_message_visibility(decode(body)?).await?)
+            }
             "ChangeMessageVisibilityBatch" => {
-                write(&self.change_message_visibility_batch(read(body)?).await?)
+                encode(&self.change_message_visibility_batch(decode(body)?).await?)
             }
-            "CreateQueue" => write(&self.create_queue(read(body)?).await?),
-            "DeleteMessage" => write(&self.delete_message(read(body)?).await?),
-            "DeleteMessageBatch" => write(&self.delete_message_batch(read(body)?).await?),
-            "DeleteQueue" => write(&self.delete_queue(read(body)?).await?),
-            "GetQueueAttributes" => write(&self.get_queue_attributes(read(body)?).await?),
-            "GetQueueUrl" => write(&self.get_queue_url(read(body)?).await?),
+            "CreateQueue" => encode(&self.create_queue(decode(body)?).await?),
+            "DeleteMessage" => encode(&self.delete_message(decode(body)?).await?),
+            "DeleteMessageBatch" => encode(&self.delete_message_batch(decode(body)?).await?),
+            "DeleteQueue" => encode(&self.delete_queue(decode(body)?).await?),
+            "GetQueueAttributes" => encode(&self.get_queue_attributes(decode(body)?).await?),
+            "GetQueueUrl" => encode(&self.get_queue_url(decode(body)?).await?),
             "ListDeadLetterSourceQueues" => {
-                write(&self.list_dead_letter_source_queues(read(body)?).await?)
+                encode(&self.list_dead_letter_source_queues(decode(body)?).await?)
             }
-            "ListMessageMoveTasks" => write(&self.list_message_move_tasks(read(body)?).await?),
-            "ListQueueTags" => write(&self.list_queue_tags(read(body)?).await?),
-            "ListQueues" => write(&self.list_queues(read(body)?).await?),
-            "PurgeQueue" => write(&self.purge_queue(read(body)?).await?),
-            "ReceiveMessage" => write(&self.receive_message(read(body)?).await?),
-            "SendMessage" => write(&self.send_message(read(body)?).await?),
-            "SendMessageBatch" => write(&self.send_message_batch(read(body)?).await?),
-            "SetQueueAttributes" => write(&self.set_queue_attributes(read(body)?).await?),
-            "StartMessageMoveTask" => write(&self.start_message_move_task(read(body)?).await?),
-            "TagQueue" => write(&self.tag_queue(read(body)?).await?),
-            "UntagQueue" => write(&self.untag_queue(read(body)?).await?),
+            "ListMessageMoveTasks" => encode(&self.list_message_move_tasks(decode(body)?).await?),
+            "ListQueueTags" => encode(&self.list_queue_tags(decode(body)?).await?),
+            "ListQueues" => encode(&self.list_queues(decode(body)?).await?),
+            "PurgeQueue" => encode(&self.purge_queue(decode(body)?).await?),
+            "ReceiveMessage" => encode(&self.receive_message(decode(body)?).await?),
+            "SendMessage" => encode(&self.send_message(decode(body)?).await?),
+            "SendMessageBatch" => encode(&self.send_message_batch(decode(body)?).await?),
+            "SetQueueAttributes" => encode(&self.set_queue_attributes(decode(body)?).await?),
+            "StartMessageMoveTask" => encode(&self.start_message_move_task(decode(body)?).await?),
+            "TagQueue" => encode(&self.tag_queue(decode(body)?).await?),
+            "UntagQueue" => encode(&self.untag_queue(decode(body)?).await?),
             "AddPermission" | "RemovePermission" => {
-                Err(Kind::UnsupportedOperation.because(format!(
-                    "{operation} is not supported: the local endpoint lets everybody do everything."
+                Err(ErrorCode::UnsupportedOperation.error(format!(
+                    "{operation} is not supported: the local endpoint does not check permissions."
                 )))
             }
-            _ => Err(Kind::UnknownOperation
-                .because(format!("Amazon SQS has no operation named {operation}."))),
+            _ => Err(ErrorCode::UnknownOperation
+                .error(format!("Amazon SQS has no operation named {operation}."))),
         }
     }
 
     fn url(&self, name: &str) -> String {
-        arn::queue_url(self.address, name)
+        arn::url(&self.base_url, name)
     }
 }
 
-/// The name of the queue a request is about.
-fn queue_name(url: Option<&str>) -> Result<&str, Refusal> {
+/// The name of the queue in a request.
+fn queue_name(url: Option<&str>) -> Result<&str, SqsError> {
     url.map(arn::name_in_url).ok_or_else(|| missing("QueueUrl"))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, SqsError> {
     serde_json::from_slice(body).map_err(|error| {
-        Kind::Serialization.because(format!(
-            "The request is not what the operation takes: {error}"
-        ))
+        ErrorCode::Serialization.error(format!("The request does not match the operation: {error}"))
     })
 }
 
-fn write<T: Serialize>(response: &T) -> Result<Vec<u8>, Refusal> {
+fn encode<T: Serialize>(response: &T) -> Result<Vec<u8>, SqsError> {
     serde_json::to_vec(response).map_err(|error| {
-        Kind::InternalFailure.because(format!("Cannot write the response: {error}"))
+        ErrorCode::InternalFailure.error(format!("Cannot serialize the response: {error}"))
     })
 }

@@ -1,14 +1,14 @@
-//! The file that outlives the process.
+//! The file that keeps the queues across restarts.
 //!
-//! The queues in memory are the truth while the process runs; the file is read
-//! once, when it is opened, and written by one thread. A request is answered
-//! after its changes are committed. Requests that arrive while a commit is
-//! under way share the next one.
+//! While the process runs, the queues in memory are authoritative. The file is read
+//! once, when it is opened, and is written by one thread. A request is answered after
+//! its changes are committed. Requests that arrive during a commit share the next
+//! commit.
 //!
-//! The file is a SQLite database in WAL mode with `synchronous = NORMAL`: what
-//! was answered survives the end of the process, however it ends. A crash of
-//! the operating system or a power cut may take the last moments with it,
-//! which spares an `fsync` for each request. It stays in order and readable.
+//! The file is a SQLite database in WAL mode with `synchronous = NORMAL`. Every change
+//! that a client has seen confirmed survives the end of the process, however it ends.
+//! A crash of the operating system or a power failure may lose the most recent changes,
+//! but leaves the file consistent; this avoids an `fsync` per request.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -18,32 +18,33 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::changes::ChangeSet;
 use super::clock::Millis;
-use super::journal::Journal;
-use super::queue::{Queue, Seq};
+use super::message::Seq;
+use super::queue::Queue;
 
 mod schema;
 
-/// Why a file of queues cannot be opened.
+/// Why the file of queues cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process, or another [`Queues`](super::Queues), has the file open.
-    #[error("the file of queues is in use")]
+    #[error("another process has the file of queues open")]
     InUse,
     /// A later version of this software wrote the file.
-    #[error("the file of queues has format {found}, this version knows {known}")]
+    #[error("the file of queues has format {found}; this version supports format {known}")]
     Format {
         /// The file's format.
         found: i64,
-        /// The format this version reads and writes.
+        /// The format that this version reads and writes.
         known: i64,
     },
-    /// The file holds something that no version of this software writes.
+    /// The file contains data that no version of this software writes.
     #[error("the file of queues is damaged: {0}")]
     Damaged(String),
     /// The file cannot be read or written.
-    #[error("cannot use the file of queues")]
+    #[error("cannot read or write the file of queues")]
     File(#[source] rusqlite::Error),
 }
 
@@ -58,34 +59,34 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// What the file held.
+/// The contents of the file.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) queues: Vec<Queue>,
-    /// The highest number that was given out.
+    /// The highest sequence number that was used.
     pub(super) last_seq: Seq,
 }
 
-/// The way to the file.
+/// Sends changes to the thread that writes the file.
 #[derive(Debug)]
-pub(super) struct Store {
-    /// Absent only while the store is dropped.
+pub(super) struct QueueFile {
+    /// `None` only while the value is dropped.
     commits: Option<mpsc::Sender<Commit>>,
     writer: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Commit {
-    journal: Journal,
+    changes: ChangeSet,
     written: oneshot::Sender<bool>,
 }
 
-impl Store {
-    /// Opens or creates the file and reads what it holds.
+impl QueueFile {
+    /// Opens or creates the file and reads its contents.
     pub(super) fn open(path: &Path, now: Millis) -> Result<(Self, Loaded), OpenError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_millis(200))?;
-        // The truth is in memory, so nobody else may write the file meanwhile.
+        // The queues in memory are authoritative, so no other process may write the file.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -104,43 +105,43 @@ impl Store {
         Ok((store, loaded))
     }
 
-    /// Hands changes over to be committed; the receiver tells whether they
-    /// were, and all before them. Callers must do so in the order in which the
+    /// Queues changes for the writer. The receiver yields whether these changes and all
+    /// earlier ones have been committed. Callers must commit in the order in which the
     /// changes were made.
-    pub(super) fn commit(&self, journal: Journal) -> oneshot::Receiver<bool> {
+    pub(super) fn commit(&self, changes: ChangeSet) -> oneshot::Receiver<bool> {
         let (written, outcome) = oneshot::channel();
         if let Some(commits) = &self.commits {
-            // If the writer is gone, the receiver finds out.
-            let _ = commits.send(Commit { journal, written });
+            // If the writer has ended, the receiver yields an error.
+            let _ = commits.send(Commit { changes, written });
         }
         outcome
     }
 }
 
-impl Drop for Store {
+impl Drop for QueueFile {
     fn drop(&mut self) {
-        // The writer ends once it has written what it was given. It holds the
-        // file's lock, so whoever opens the file next must find it gone.
+        // The writer ends after it has written the queued changes. It holds the lock of
+        // the file, and must release it before the file can be opened again.
         self.commits = None;
         if self
             .writer
             .take()
             .is_some_and(|writer| writer.join().is_err())
         {
-            tracing::error!("the writer of the queues' file panicked");
+            tracing::error!("the thread that writes the file of queues panicked");
         }
     }
 }
 
 fn write(mut connection: Connection, requests: &mpsc::Receiver<Commit>) {
-    // Changes that could not be written stay and go first next time. So a
-    // request is never told that it is safe while one before it is not: a
-    // duplicate that SQS would accept must not stand in for a lost original.
-    let mut unwritten = Journal::new();
+    // Changes that cannot be written are kept and written first next time. A request is
+    // therefore never confirmed while an earlier one is not stored: a confirmed duplicate
+    // must not hide the loss of its original.
+    let mut unwritten = ChangeSet::new();
     while let Ok(first) = requests.recv() {
         let mut waiting = Vec::new();
         for commit in std::iter::once(first).chain(requests.try_iter()) {
-            unwritten.extend(commit.journal);
+            unwritten.extend(commit.changes);
             waiting.push(commit.written);
         }
         let written = match schema::apply(&mut connection, &unwritten) {
@@ -149,12 +150,12 @@ fn write(mut connection: Connection, requests: &mpsc::Receiver<Commit>) {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, changes = unwritten.len(), "cannot write the queues' file");
+                tracing::error!(%error, changes = unwritten.len(), "cannot write the file of queues");
                 false
             }
         };
         for request in waiting {
-            // A client that has gone does not wait for its answer.
+            // The client may have closed its connection meanwhile.
             let _ = request.send(written);
         }
     }

@@ -1,23 +1,23 @@
-//! Requests and responses of the AWS JSON 1.0 protocol, field for field.
+//! The requests and responses of SQS, field by field.
 //!
-//! A required parameter is an `Option` here, because its absence has an error
-//! of its own (`MissingParameter`), which is no failure to parse.
+//! Required parameters are `Option`s: a missing parameter has an error of its own
+//! (`MissingParameter`) and is not a syntax error.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Refusal;
+use super::error::SqsError;
 use super::message::{AttributeValue, Attributes};
-use super::settings::Texts;
+use super::settings::AttributeMap;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct CreateQueue {
     pub(super) queue_name: Option<String>,
-    pub(super) attributes: Option<Texts>,
+    pub(super) attributes: Option<AttributeMap>,
     #[serde(rename = "tags", alias = "Tags")]
-    pub(super) tags: Option<Texts>,
+    pub(super) tags: Option<AttributeMap>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -26,14 +26,14 @@ pub(super) struct GetQueueUrl {
     pub(super) queue_name: Option<String>,
 }
 
-/// A request that names a queue and nothing else.
+/// A request whose only parameter is a queue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct OfQueue {
+pub(super) struct QueueRequest {
     pub(super) queue_url: Option<String>,
 }
 
-/// A page of queues, of all or of those with one dead-letter queue.
+/// Lists one page of queues: all of them, or the source queues of a dead-letter queue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListQueues {
@@ -54,14 +54,14 @@ pub(super) struct GetQueueAttributes {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SetQueueAttributes {
     pub(super) queue_url: Option<String>,
-    pub(super) attributes: Option<Texts>,
+    pub(super) attributes: Option<AttributeMap>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TagQueue {
     pub(super) queue_url: Option<String>,
-    pub(super) tags: Option<Texts>,
+    pub(super) tags: Option<AttributeMap>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +79,7 @@ pub(super) struct SendMessage {
     pub(super) entry: SendEntry,
 }
 
-/// What is sent: a message alone, or an entry of a batch.
+/// A message to send, alone or as an entry of a batch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SendEntry {
@@ -99,18 +99,18 @@ pub(super) struct ReceiveMessage {
     pub(super) max_number_of_messages: Option<i64>,
     pub(super) visibility_timeout: Option<i64>,
     pub(super) wait_time_seconds: Option<i64>,
-    /// The former name of `message_system_attribute_names`.
+    /// The older name of `message_system_attribute_names`.
     pub(super) attribute_names: Option<Vec<String>>,
     pub(super) message_system_attribute_names: Option<Vec<String>>,
     pub(super) message_attribute_names: Option<Vec<String>>,
     pub(super) receive_request_attempt_id: Option<String>,
 }
 
-/// Names a received message, in a request or an entry of a batch: to delete
-/// it, or to change its visibility.
+/// Deletes a received message or changes its visibility timeout, alone or as an entry
+/// of a batch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Settle {
+pub(super) struct Acknowledge {
     pub(super) queue_url: Option<String>,
     pub(super) id: Option<String>,
     pub(super) receipt_handle: Option<String>,
@@ -146,9 +146,9 @@ pub(super) struct CancelMessageMoveTask {
     pub(super) task_handle: Option<String>,
 }
 
-/// The response of an operation that has nothing to say.
+/// A response without fields.
 #[derive(Debug, Serialize)]
-pub(super) struct Done {}
+pub(super) struct Empty {}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -160,7 +160,7 @@ pub(super) struct QueueUrl {
 pub(super) struct QueueUrls {
     #[serde(rename = "QueueUrls", skip_serializing_if = "Option::is_none")]
     pub(super) all: Option<Vec<String>>,
-    /// `ListDeadLetterSourceQueues` spells it in its own way.
+    /// The spelling of `ListDeadLetterSourceQueues`.
     #[serde(rename = "queueUrls", skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<Vec<String>>,
     #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
@@ -170,14 +170,14 @@ pub(super) struct QueueUrls {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct QueueAttributes {
-    #[serde(skip_serializing_if = "Texts::is_empty")]
-    pub(super) attributes: Texts,
+    #[serde(skip_serializing_if = "AttributeMap::is_empty")]
+    pub(super) attributes: AttributeMap,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Tags {
-    pub(super) tags: Texts,
+    pub(super) tags: AttributeMap,
 }
 
 /// A message that was accepted, alone or in a batch.
@@ -211,14 +211,14 @@ pub(super) struct BatchOutcome<S> {
     pub(super) failed: Vec<Failed>,
 }
 
-/// An entry of a batch that was settled.
+/// An entry of a batch that succeeded.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Settled {
+pub(super) struct AcknowledgedEntry {
     pub(super) id: String,
 }
 
-/// An entry of a batch that was refused.
+/// An entry of a batch that failed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Failed {
@@ -229,12 +229,12 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(id: String, refusal: Refusal) -> Self {
+    pub(super) fn new(id: String, error: SqsError) -> Self {
         Self {
             id,
-            sender_fault: refusal.kind.is_senders_fault(),
-            code: refusal.kind.query_code(),
-            message: refusal.message,
+            sender_fault: error.code.is_sender_fault(),
+            code: error.code.query_code(),
+            message: error.message,
         }
     }
 }
@@ -242,7 +242,7 @@ impl Failed {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Received {
-    /// Absent when there are none, as SQS has it.
+    /// Absent if there are no messages, as in the responses of SQS.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) messages: Vec<ReceivedMessage>,
 }

@@ -1,75 +1,47 @@
-//! One queue: which messages it has, and what may happen to them.
+//! One queue: its messages, and the rules for sending, receiving and removing them.
 //!
 //! Nothing here waits, reads a clock or does I/O. The time is an argument, and
-//! what must outlive the process goes into a journal. No step looks at more
-//! messages than it changes, however long the queue is.
+//! every change that must survive a restart is added to a change set. The cost of
+//! an operation depends on the messages that it changes, not on the length of the
+//! queue.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::changes::{Change, ChangeSet, DeduplicationKey, Original};
 use super::clock::Millis;
-use super::journal::{Change, DeduplicationKey, Journal, Original};
-use super::line::Line;
-use super::message::Message;
-use super::settings::{Settings, Texts};
-use super::window::Window;
+use super::dedup::ExpiringMap;
+use super::message::{Delivery, DeliveryState, Message, QueuedMessage, Seq};
+use super::ready::ReadyQueue;
+use super::settings::{AttributeMap, QueueSettings};
 
 mod receiving;
 
 pub(super) use receiving::Receive;
-
-/// Where a message stands among all that were ever sent; never used twice.
-pub(super) type Seq = u64;
 
 /// A queue and its messages.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) id: u64,
     pub(super) name: String,
-    pub(super) settings: Arc<Settings>,
-    pub(super) tags: Texts,
+    pub(super) settings: Arc<QueueSettings>,
+    pub(super) tags: AttributeMap,
     pub(super) created_at: Millis,
     pub(super) modified_at: Millis,
     pub(super) purged_at: Option<Millis>,
-    messages: HashMap<Seq, Slot>,
-    line: Line,
-    /// What happens by itself: the end of a delay or a visibility timeout.
+    messages: HashMap<Seq, QueuedMessage>,
+    ready: ReadyQueue,
+    /// Messages by the end of their delay or visibility timeout.
     due: BTreeSet<(Millis, Seq)>,
-    /// By age, for the end of the retention period.
+    /// Messages by the start of their retention period.
     ages: BTreeSet<(Millis, Seq)>,
     in_flight: usize,
     delayed: usize,
-    duplicates: Window<DeduplicationKey, Original>,
-    attempts: Window<String, Vec<(Seq, Delivery)>>,
+    duplicates: ExpiringMap<DeduplicationKey, Original>,
+    attempts: ExpiringMap<String, Vec<(Seq, Delivery)>>,
 }
 
-/// A message and what happened to it.
-#[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub(super) seq: Seq,
-    pub(super) message: Arc<Message>,
-    pub(super) delivery: Delivery,
-}
-
-/// What happened to a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Delivery {
-    pub(super) receives: u32,
-    pub(super) first_received_at: Option<Millis>,
-    /// When the retention period began.
-    pub(super) retained_from: Millis,
-    pub(super) state: State,
-}
-
-/// Whether a message can be received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Ready { since: Millis },
-    Delayed { until: Millis },
-    InFlight { received_at: Millis, until: Millis },
-}
-
-/// How many messages there are, by state.
+/// The number of messages in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) visible: usize,
@@ -78,11 +50,17 @@ pub(super) struct Counts {
 }
 
 impl Queue {
-    pub(super) fn new(id: u64, name: String, settings: Settings, tags: Texts, now: Millis) -> Self {
+    pub(super) fn new(
+        id: u64,
+        name: String,
+        settings: QueueSettings,
+        tags: AttributeMap,
+        now: Millis,
+    ) -> Self {
         Self {
             id,
             name,
-            line: Line::new(settings.fifo),
+            ready: ReadyQueue::new(settings.fifo),
             settings: Arc::new(settings),
             tags,
             created_at: now,
@@ -93,61 +71,62 @@ impl Queue {
             ages: BTreeSet::new(),
             in_flight: 0,
             delayed: 0,
-            duplicates: Window::new(),
-            attempts: Window::new(),
+            duplicates: ExpiringMap::new(),
+            attempts: ExpiringMap::new(),
         }
     }
 
-    /// Lets the time pass: delays and visibility timeouts end, old messages
-    /// and old deduplication ids go. Every request begins with this.
-    pub(super) fn advance(&mut self, now: Millis, journal: &mut Journal) {
+    /// Applies everything that has become due: ends delays and visibility timeouts,
+    /// and removes expired messages and deduplication ids. Every request calls this
+    /// first.
+    pub(super) fn advance(&mut self, now: Millis, changes: &mut ChangeSet) {
         while let Some((until, seq)) = self.due.first().copied()
             && until <= now
         {
             self.due.pop_first();
-            let Some(slot) = self.messages.get_mut(&seq) else {
+            let Some(queued) = self.messages.get_mut(&seq) else {
                 continue;
             };
-            let group = slot.message.group.as_deref().unwrap_or_default();
-            match slot.delivery.state {
-                State::InFlight { .. } => {
+            let group = queued.message.group.as_deref().unwrap_or_default();
+            match queued.delivery.state {
+                DeliveryState::InFlight { .. } => {
                     self.in_flight -= 1;
-                    self.line.give_back(seq, group, until);
+                    self.ready.put_back(seq, group, until);
                 }
-                State::Delayed { .. } => {
+                DeliveryState::Delayed { .. } => {
                     self.delayed -= 1;
-                    self.line.join(seq, group, until);
+                    self.ready.add(seq, group, until);
                 }
-                State::Ready { .. } => {}
+                DeliveryState::Ready { .. } => {}
             }
-            slot.delivery.state = State::Ready { since: until };
+            queued.delivery.state = DeliveryState::Ready { since: until };
         }
         while let Some((from, seq)) = self.ages.first().copied()
             && from + self.settings.retention <= now
         {
-            self.remove(seq, now, journal);
+            self.remove(seq, now, changes);
         }
-        self.attempts.forget(now);
-        if let Some(until) = self.duplicates.forget(now) {
+        self.attempts.remove_expired(now);
+        if let Some(until) = self.duplicates.remove_expired(now) {
             let queue = self.id;
-            journal.push(Change::Forgotten { queue, until });
+            changes.push(Change::DeduplicationIdsExpired { queue, until });
         }
     }
 
-    /// When something will next happen by itself that lets a receiver go on.
+    /// When the next delay or visibility timeout ends.
     pub(super) fn next_due(&self) -> Option<Millis> {
         self.due.first().map(|(until, _)| *until)
     }
 
-    /// Takes a message in, unless it is a duplicate: then nothing changes, and
-    /// the answer is the original.
+    /// Adds a message and returns its id and sequence number. A duplicate changes
+    /// nothing and returns those of the original.
     pub(super) fn send(
         &mut self,
         now: Millis,
         seq: Seq,
         message: Message,
         delay: Option<Millis>,
-        journal: &mut Journal,
+        changes: &mut ChangeSet,
     ) -> Original {
         let original = Original {
             message_id: message.id.clone(),
@@ -162,7 +141,7 @@ impl Queue {
             if let Some(original) = self.duplicates.get(&key) {
                 return original.clone();
             }
-            journal.push(Change::Remembered {
+            changes.push(Change::DeduplicationIdUsed {
                 queue: self.id,
                 key: key.clone(),
                 original: original.clone(),
@@ -172,9 +151,9 @@ impl Queue {
         }
         let until = now + delay.unwrap_or(self.settings.delay);
         let state = if until > now {
-            State::Delayed { until }
+            DeliveryState::Delayed { until }
         } else {
-            State::Ready { since: now }
+            DeliveryState::Ready { since: now }
         };
         let delivery = Delivery {
             receives: 0,
@@ -182,39 +161,45 @@ impl Queue {
             retained_from: now,
             state,
         };
-        self.admit(seq, Arc::new(message), delivery, journal);
+        self.admit(seq, Arc::new(message), delivery, changes);
         original
     }
 
-    /// Takes in a message that another queue gave up: its identity, age and
-    /// receive count stay.
-    pub(super) fn bury(
+    /// Adds a message that its source queue moved here after too many receives. It
+    /// keeps its message id, age and receive count.
+    pub(super) fn accept_dead_letter(
         &mut self,
         now: Millis,
         seq: Seq,
-        slot: Slot,
+        queued: QueuedMessage,
         source: &str,
-        journal: &mut Journal,
+        changes: &mut ChangeSet,
     ) {
-        let mut message = Arc::unwrap_or_clone(slot.message);
+        let mut message = Arc::unwrap_or_clone(queued.message);
         message.dead_letter_source = Some(source.to_owned());
         let delivery = Delivery {
-            // A FIFO dead-letter queue keeps messages for its own full period;
-            // on a standard one the time in the source counts.
+            // In a FIFO dead-letter queue, the retention period starts anew; in a
+            // standard one, the time in the source queue counts.
             retained_from: if self.settings.fifo {
                 now
             } else {
-                slot.delivery.retained_from
+                queued.delivery.retained_from
             },
-            state: State::Ready { since: now },
-            ..slot.delivery
+            state: DeliveryState::Ready { since: now },
+            ..queued.delivery
         };
-        self.admit(seq, Arc::new(message), delivery, journal);
+        self.admit(seq, Arc::new(message), delivery, changes);
     }
 
-    /// Takes in a message that comes back from a dead-letter queue: to SQS it
-    /// is a new one, with the body and attributes of the old.
-    pub(super) fn renew(&mut self, now: Millis, seq: Seq, old: &Message, journal: &mut Journal) {
+    /// Adds a message that a move task takes from a dead-letter queue. SQS treats it
+    /// as a new message with the body and attributes of the old one.
+    pub(super) fn accept_redriven(
+        &mut self,
+        now: Millis,
+        seq: Seq,
+        old: &Message,
+        changes: &mut ChangeSet,
+    ) {
         let message = Message {
             id: uuid::Uuid::new_v4().to_string(),
             sent_at: now,
@@ -225,18 +210,18 @@ impl Queue {
             receives: 0,
             first_received_at: None,
             retained_from: now,
-            state: State::Ready { since: now },
+            state: DeliveryState::Ready { since: now },
         };
-        self.admit(seq, Arc::new(message), delivery, journal);
+        self.admit(seq, Arc::new(message), delivery, changes);
     }
 
-    /// Puts back what [`take_out`](Self::take_out) took.
-    pub(super) fn put_back(&mut self, now: Millis, slot: Slot, journal: &mut Journal) {
+    /// Returns a message that [`take_for_move`](Self::take_for_move) removed.
+    pub(super) fn put_back(&mut self, now: Millis, queued: QueuedMessage, changes: &mut ChangeSet) {
         let delivery = Delivery {
-            state: State::Ready { since: now },
-            ..slot.delivery
+            state: DeliveryState::Ready { since: now },
+            ..queued.delivery
         };
-        self.admit(slot.seq, slot.message, delivery, journal);
+        self.admit(queued.seq, queued.message, delivery, changes);
     }
 
     fn admit(
@@ -244,43 +229,43 @@ impl Queue {
         seq: Seq,
         message: Arc<Message>,
         delivery: Delivery,
-        journal: &mut Journal,
+        changes: &mut ChangeSet,
     ) {
-        journal.push(Change::Added {
+        changes.push(Change::Added {
             queue: self.id,
             seq,
             message: Arc::clone(&message),
             delivery,
         });
-        self.restore(Slot {
+        self.restore(QueuedMessage {
             seq,
             message,
             delivery,
         });
     }
 
-    /// Puts a message where its state says, without a change to record.
-    pub(super) fn restore(&mut self, slot: Slot) {
-        let seq = slot.seq;
-        let group = slot.message.group.as_deref().unwrap_or_default();
-        match slot.delivery.state {
-            State::Ready { since } => self.line.join(seq, group, since),
-            State::Delayed { until } => {
-                self.line.delay(seq, group);
+    /// Adds a message in the state that it has, without recording a change.
+    pub(super) fn restore(&mut self, queued: QueuedMessage) {
+        let seq = queued.seq;
+        let group = queued.message.group.as_deref().unwrap_or_default();
+        match queued.delivery.state {
+            DeliveryState::Ready { since } => self.ready.add(seq, group, since),
+            DeliveryState::Delayed { until } => {
+                self.ready.add_delayed(seq, group);
                 self.due.insert((until, seq));
                 self.delayed += 1;
             }
-            State::InFlight { until, .. } => {
-                self.line.hold(group);
+            DeliveryState::InFlight { until, .. } => {
+                self.ready.restore_in_flight(group);
                 self.due.insert((until, seq));
                 self.in_flight += 1;
             }
         }
-        self.ages.insert((slot.delivery.retained_from, seq));
-        self.messages.insert(seq, slot);
+        self.ages.insert((queued.delivery.retained_from, seq));
+        self.messages.insert(seq, queued);
     }
 
-    /// Remembers a deduplication id that was used before a restart.
+    /// Adds a deduplication id that was used before a restart.
     pub(super) fn restore_duplicate(
         &mut self,
         at: Millis,
@@ -290,74 +275,98 @@ impl Queue {
         self.duplicates.insert(at, key, original);
     }
 
-    /// Takes messages out for good that nobody has in hand.
-    pub(super) fn take_out(
+    /// Removes up to `max` messages that are ready, for a move task.
+    pub(super) fn take_for_move(
         &mut self,
         now: Millis,
-        most: usize,
-        journal: &mut Journal,
-    ) -> Vec<Slot> {
+        max: usize,
+        changes: &mut ChangeSet,
+    ) -> Vec<QueuedMessage> {
         let mut out = Vec::new();
-        for seq in self.line.take(most) {
-            if let Some(slot) = self.messages.get_mut(&seq) {
-                slot.delivery.state = State::InFlight {
+        for seq in self.ready.take(max) {
+            if let Some(queued) = self.messages.get_mut(&seq) {
+                queued.delivery.state = DeliveryState::InFlight {
                     received_at: now,
                     until: now,
                 };
                 self.in_flight += 1;
             }
-            out.extend(self.remove(seq, now, journal));
+            out.extend(self.remove(seq, now, changes));
         }
         out
     }
 
-    /// Removes every message, in flight or not. Deduplication ids stay.
-    pub(super) fn purge(&mut self, now: Millis, journal: &mut Journal) {
-        journal.push(Change::Purged { queue: self.id });
+    /// Removes every message, in flight or not. Deduplication ids are kept.
+    pub(super) fn purge(&mut self, now: Millis, changes: &mut ChangeSet) {
+        changes.push(Change::Purged { queue: self.id });
         self.messages.clear();
-        self.line = Line::new(self.settings.fifo);
+        self.ready = ReadyQueue::new(self.settings.fifo);
         self.due.clear();
         self.ages.clear();
         (self.in_flight, self.delayed) = (0, 0);
         self.purged_at = Some(now);
     }
 
-    /// Changes the settings. The delay of a FIFO queue also changes for the
-    /// messages that are delayed already, as on AWS.
-    pub(super) fn set(&mut self, now: Millis, settings: Settings, journal: &mut Journal) {
+    /// Replaces the settings. On a FIFO queue, a new delay also applies to messages
+    /// that are already delayed, as on AWS.
+    pub(super) fn set(&mut self, now: Millis, settings: QueueSettings, changes: &mut ChangeSet) {
         if settings.fifo && settings.delay != self.settings.delay {
-            let delayed = |slot: &&mut Slot| matches!(slot.delivery.state, State::Delayed { .. });
-            for slot in self.messages.values_mut().filter(delayed) {
-                if let State::Delayed { until } = slot.delivery.state {
-                    self.due.remove(&(until, slot.seq));
+            let delayed = |queued: &&mut QueuedMessage| {
+                matches!(queued.delivery.state, DeliveryState::Delayed { .. })
+            };
+            for queued in self.messages.values_mut().filter(delayed) {
+                if let DeliveryState::Delayed { until } = queued.delivery.state {
+                    self.due.remove(&(until, queued.seq));
                 }
-                let until = slot.message.sent_at + settings.delay;
-                slot.delivery.state = State::Delayed { until };
-                self.due.insert((until, slot.seq));
-                journal.push(Change::Delivered {
-                    seq: slot.seq,
-                    delivery: slot.delivery,
+                let until = queued.message.sent_at + settings.delay;
+                queued.delivery.state = DeliveryState::Delayed { until };
+                self.due.insert((until, queued.seq));
+                changes.push(Change::DeliveryChanged {
+                    seq: queued.seq,
+                    delivery: queued.delivery,
                 });
             }
         }
         self.settings = Arc::new(settings);
         self.modified_at = now;
-        self.save(journal);
+        self.save(changes);
     }
 
-    /// Records the queue itself.
-    pub(super) fn save(&self, journal: &mut Journal) {
-        journal.push(Change::QueueSaved {
+    /// Records the queue's attributes and tags as a change.
+    pub(super) fn save(&self, changes: &mut ChangeSet) {
+        changes.push(Change::QueueSaved {
             id: self.id,
             name: self.name.clone(),
-            attributes: self.settings.texts().clone(),
+            attributes: self.settings.attributes().clone(),
             tags: self.tags.clone(),
             created_at: self.created_at,
             modified_at: self.modified_at,
         });
     }
 
-    /// All messages, whatever their state.
+    /// The message with this sequence number.
+    pub(super) fn message(&self, seq: Seq) -> Option<&Message> {
+        self.messages.get(&seq).map(|queued| &*queued.message)
+    }
+
+    /// When the oldest message was sent.
+    pub(super) fn oldest(&self) -> Option<Millis> {
+        self.ages.first().map(|(from, _)| *from)
+    }
+
+    /// Up to `max` messages, by the start of their retention period.
+    pub(super) fn first_messages(&self, max: usize) -> Vec<QueuedMessage> {
+        let seqs = self.ages.iter().take(max);
+        seqs.filter_map(|(_, seq)| self.messages.get(seq).cloned())
+            .collect()
+    }
+
+    /// Removes a message in any state.
+    pub(super) fn discard(&mut self, seq: Seq, now: Millis, changes: &mut ChangeSet) {
+        self.remove(seq, now, changes);
+    }
+
+    /// The number of messages, in any state.
     pub(super) fn messages(&self) -> usize {
         self.messages.len()
     }
@@ -370,25 +379,25 @@ impl Queue {
         }
     }
 
-    fn remove(&mut self, seq: Seq, now: Millis, journal: &mut Journal) -> Option<Slot> {
-        let slot = self.messages.remove(&seq)?;
-        let group = slot.message.group.as_deref().unwrap_or_default();
-        match slot.delivery.state {
-            State::Ready { since } => self.line.leave(seq, group, since),
-            State::Delayed { until } => {
-                self.line.leave(seq, group, until);
+    fn remove(&mut self, seq: Seq, now: Millis, changes: &mut ChangeSet) -> Option<QueuedMessage> {
+        let queued = self.messages.remove(&seq)?;
+        let group = queued.message.group.as_deref().unwrap_or_default();
+        match queued.delivery.state {
+            DeliveryState::Ready { since } => self.ready.remove(seq, group, since),
+            DeliveryState::Delayed { until } => {
+                self.ready.remove(seq, group, until);
                 self.due.remove(&(until, seq));
                 self.delayed -= 1;
             }
-            State::InFlight { until, .. } => {
-                self.line.release(group, now);
+            DeliveryState::InFlight { until, .. } => {
+                self.ready.remove_in_flight(group, now);
                 self.due.remove(&(until, seq));
                 self.in_flight -= 1;
             }
         }
-        self.ages.remove(&(slot.delivery.retained_from, seq));
-        journal.push(Change::Removed { seq });
-        Some(slot)
+        self.ages.remove(&(queued.delivery.retained_from, seq));
+        changes.push(Change::Removed { seq });
+        Some(queued)
     }
 }
 

@@ -1,4 +1,5 @@
-//! All queues: their names, the lock around them, and who waits for them.
+//! All queues of an endpoint: their names, the lock around them, and the long polls
+//! that wait for messages.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,33 +8,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::arn;
+use super::changes::{Change, ChangeSet};
 use super::clock::{Clock, Millis};
-use super::error::{Kind, Refusal, invalid_value};
-use super::journal::{Change, Journal};
-use super::moves::Task;
-use super::persist::{OpenError, Store};
-use super::queue::{Queue, Receive, Seq, Slot};
-use super::settings::{Settings, Texts};
+use super::error::{ErrorCode, SqsError, invalid_value};
+use super::message::{QueuedMessage, Seq};
+use super::move_task::MoveTask;
+use super::persist::{OpenError, QueueFile};
+use super::queue::{Queue, Receive};
+use super::settings::{AttributeMap, QueueSettings};
 
-/// How long the name of a deleted queue stays taken, as on AWS.
-const NAME_TAKEN_FOR: Millis = 60_000;
+mod move_tasks;
+
+/// How long the name of a deleted queue cannot be used again, as on AWS.
+const NAME_REUSE_INTERVAL: Millis = 60_000;
 
 /// Why a queue cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// SQS would refuse the name or an attribute.
+    /// SQS does not accept the name or an attribute.
     #[error("cannot create the queue: {0}")]
     Refused(String),
-    /// The file of queues cannot be written.
+    /// The change cannot be written to the queues' file.
     #[error("cannot store the queue")]
     NotStored,
 }
 
-/// The queues of one endpoint: a cheap handle, of which all clones are equal.
+/// The queues of one endpoint. This is a cheap handle: all clones share the queues.
 ///
-/// The file of [`open`](Self::open) is released when the last handle is
-/// dropped.
+/// A file opened by [`open`](Self::open) is closed when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Queues {
     shared: Arc<Shared>,
@@ -42,57 +45,57 @@ pub struct Queues {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
-    state: Mutex<State>,
-    store: Option<Store>,
+    account: Mutex<Account>,
+    store: Option<QueueFile>,
 }
 
-/// What the lock protects.
+/// Everything that the lock protects, like the queues of one AWS account and region.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Account {
     queues: BTreeMap<String, Entry>,
-    /// Deleted queues' names, until they can be used again.
+    /// The names of deleted queues, until they can be used again.
     deleted: HashMap<String, Millis>,
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<MoveTask>,
     last_seq: Seq,
 }
 
 #[derive(Debug)]
 struct Entry {
     queue: Queue,
-    /// Woken when a receiver that found nothing should look again.
+    /// Notified when a waiting long poll should try again.
     wake: watch::Sender<()>,
 }
 
 impl Queues {
-    /// Queues that end with the process.
+    /// Queues in memory. They are lost when the process ends.
     pub fn memory() -> Self {
         let clock = Clock::start();
         let last_seq = first_seq(clock.now());
         Self::with(
             clock,
             None,
-            State {
+            Account {
                 last_seq,
-                ..State::default()
+                ..Account::default()
             },
         )
     }
 
     /// The queues in the file at `path`, which is created if it is absent.
     ///
-    /// Queues, messages, receive counts, visibility deadlines and
-    /// deduplication ids survive the end of the process, also by `SIGKILL`; a
-    /// crash of the operating system may undo the last moments. Move tasks and
-    /// receive attempts are not kept.
+    /// Queues, messages, receive counts, visibility timeouts and deduplication ids
+    /// survive the end of the process, even after `SIGKILL`. A crash of the operating
+    /// system may lose the most recent changes. Move tasks and receive request attempt
+    /// ids are not kept. On Unix, a new file can be read and written by its owner only.
     ///
     /// # Errors
     ///
-    /// If the file is in use, was written by a later version, or cannot be
-    /// read or written.
+    /// [`OpenError`] if the file is in use, was written by a later version, or cannot
+    /// be read or written.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let clock = Clock::start();
         let now = clock.now();
-        let (store, loaded) = Store::open(path.as_ref(), now)?;
+        let (store, loaded) = QueueFile::open(path.as_ref(), now)?;
         let queues = loaded.queues.into_iter().map(|queue| {
             let entry = Entry {
                 queue,
@@ -100,36 +103,35 @@ impl Queues {
             };
             (entry.queue.name.clone(), entry)
         });
-        let state = State {
+        let account = Account {
             queues: queues.collect(),
             last_seq: loaded.last_seq.max(first_seq(now)),
-            ..State::default()
+            ..Account::default()
         };
-        Ok(Self::with(clock, Some(store), state))
+        Ok(Self::with(clock, Some(store), account))
     }
 
-    fn with(clock: Clock, store: Option<Store>, state: State) -> Self {
+    fn with(clock: Clock, store: Option<QueueFile>, account: Account) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock,
-                state: Mutex::new(state),
+                account: Mutex::new(account),
                 store,
             }),
         }
     }
 
-    /// Makes sure that there is a queue `name` with these attributes: creates
-    /// it, or sets them on the one that is there. A queue whose name ends in
-    /// `.fifo` is a FIFO queue.
+    /// Creates the queue `name` with these attributes, or sets the attributes if the
+    /// queue exists. A queue whose name ends in `.fifo` is a FIFO queue.
     ///
     /// # Errors
     ///
-    /// [`CreateError::Refused`] with the words of SQS if the name or an
+    /// [`CreateError::Refused`], with the message that SQS uses, if the name or an
     /// attribute is not allowed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not take the queue back.
+    /// Dropping the future does not undo the creation.
     pub async fn create<N, V>(
         &self,
         name: &str,
@@ -139,80 +141,82 @@ impl Queues {
         N: Into<String>,
         V: Into<String>,
     {
-        let mut attributes: Texts = attributes
+        let mut attributes: AttributeMap = attributes
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         if name.ends_with(".fifo") {
             attributes.insert("FifoQueue".to_owned(), "true".to_owned());
         }
-        let outcome = self.apply(|state, now, journal| {
-            state.deleted.remove(name);
-            if state.queues.contains_key(name) {
+        let outcome = self.write(|account, now, changes| {
+            account.deleted.remove(name);
+            if account.queues.contains_key(name) {
                 attributes.remove("FifoQueue");
-                state.set_attributes(name, &attributes, now, journal)
+                account.set_attributes(name, &attributes, now, changes)
             } else {
-                state.create(name, &attributes, Texts::new(), now, journal)
+                account.create(name, &attributes, AttributeMap::new(), now, changes)
             }
         });
-        outcome.await.map_err(|refusal| match refusal.kind {
-            Kind::InternalFailure => CreateError::NotStored,
-            _ => CreateError::Refused(refusal.message),
+        outcome.await.map_err(|error| match error.code {
+            ErrorCode::InternalFailure => CreateError::NotStored,
+            _ => CreateError::Refused(error.message),
         })
     }
 
-    /// How many messages the queue `name` holds: those that can be received,
-    /// those that a consumer has, and those that are delayed. 0 if there is no
-    /// such queue.
+    /// The number of messages in the queue `name`: visible, in flight and delayed.
+    /// It is 0 if the queue does not exist.
     pub fn messages(&self, name: &str) -> usize {
-        let state = self.shared.lock();
-        let entry = state.queues.get(name);
+        let account = self.shared.lock();
+        let entry = account.queues.get(name);
         entry.map_or(0, |entry| entry.queue.messages())
     }
 
-    /// Looks at what no change of a message can alter.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    /// Reads the queues' settings and tasks. Messages need [`write`](Self::write),
+    /// which first applies what has become due.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
         look(&self.shared.lock())
     }
 
-    /// Does something to the queues, and returns once it is stored.
-    pub(super) async fn apply<T>(
+    /// Runs `act` on the queues under the lock, and returns once its changes are stored.
+    pub(super) async fn write<T>(
         &self,
-        act: impl FnOnce(&mut State, Millis, &mut Journal) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+        act: impl FnOnce(&mut Account, Millis, &mut ChangeSet) -> Result<T, SqsError>,
+    ) -> Result<T, SqsError> {
         let (outcome, commit) = {
-            let mut state = self.shared.lock();
-            let mut journal = Journal::new();
-            let outcome = act(&mut state, self.shared.clock.now(), &mut journal);
-            // Handed over under the lock, so that the file sees the changes in
-            // the order in which they happened. Also if there are none: what
-            // this request saw of others must be safe before it is answered.
+            let mut account = self.shared.lock();
+            let mut changes = ChangeSet::new();
+            let outcome = act(&mut account, self.shared.clock.now(), &mut changes);
+            // Handed over under the lock, so that the file receives the changes in
+            // the order in which they were made. This is necessary even without
+            // changes: the request may have seen changes of other requests, and
+            // must not be answered before those are stored.
             let commit = self
                 .shared
                 .store
                 .as_ref()
-                .map(|store| store.commit(journal));
+                .map(|store| store.commit(changes));
             (outcome, commit)
         };
         if let Some(commit) = commit
             && commit.await != Ok(true)
         {
-            return Err(Kind::InternalFailure.because("The queues' file cannot be written."));
+            return Err(ErrorCode::InternalFailure
+                .error("The endpoint cannot write the file of its queues."));
         }
         outcome
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock is a bug in one request; the messages of the
-        // others are still there.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Account> {
+        // A panic under the lock is a fault in one request, and must not make all
+        // queues unusable.
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// The queue `name`, as it is now.
+impl Account {
+    /// The queue `name`, after everything due at `now` has been applied.
     ///
     /// # Errors
     ///
@@ -221,10 +225,10 @@ impl State {
         &mut self,
         name: &str,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<&mut Queue, Refusal> {
+        changes: &mut ChangeSet,
+    ) -> Result<&mut Queue, SqsError> {
         let entry = self.queues.get_mut(name).ok_or_else(no_queue)?;
-        entry.queue.advance(now, journal);
+        entry.queue.advance(now, changes);
         Ok(&mut entry.queue)
     }
 
@@ -233,7 +237,7 @@ impl State {
     /// # Errors
     ///
     /// `QueueDoesNotExist`.
-    pub(super) fn settings(&self, name: &str) -> Result<Arc<Settings>, Refusal> {
+    pub(super) fn settings(&self, name: &str) -> Result<Arc<QueueSettings>, SqsError> {
         let entry = self.queues.get(name).ok_or_else(no_queue)?;
         Ok(Arc::clone(&entry.queue.settings))
     }
@@ -242,60 +246,61 @@ impl State {
         self.queues.contains_key(name)
     }
 
-    /// The names after `after` in order.
-    pub(super) fn names_after(&self, after: &str) -> impl Iterator<Item = (&str, &Settings)> {
+    /// The queues whose names follow `after`, in the order of their names.
+    pub(super) fn names_after(&self, after: &str) -> impl Iterator<Item = (&str, &QueueSettings)> {
         let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         let entries = self.queues.range::<str, _>(bounds);
         entries.map(|(name, entry)| (name.as_str(), &*entry.queue.settings))
     }
 
-    /// The number of the next message or queue.
+    /// The next sequence number, for a message or a queue.
     pub(super) fn next_seq(&mut self) -> Seq {
         self.last_seq += 1;
         self.last_seq
     }
 
-    /// Lets those who wait at the queue look again.
+    /// Makes the long polls on a queue try again.
     pub(super) fn wake(&self, name: &str) {
         if let Some(entry) = self.queues.get(name) {
             entry.wake.send_replace(());
         }
     }
 
-    /// Is told of every [`wake`](Self::wake) from now on.
-    pub(super) fn watch(&self, name: &str) -> Result<watch::Receiver<()>, Refusal> {
+    /// Receives a notification of every later [`wake`](Self::wake) of the queue.
+    pub(super) fn watch(&self, name: &str) -> Result<watch::Receiver<()>, SqsError> {
         let entry = self.queues.get(name).ok_or_else(no_queue)?;
         Ok(entry.wake.subscribe())
     }
 
-    /// Creates a queue, unless there is one like it.
+    /// Creates a queue. Nothing happens if a queue with this name and these attributes
+    /// exists.
     pub(super) fn create(
         &mut self,
         name: &str,
-        attributes: &Texts,
-        tags: Texts,
+        attributes: &AttributeMap,
+        tags: AttributeMap,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<(), Refusal> {
+        changes: &mut ChangeSet,
+    ) -> Result<(), SqsError> {
         check_name(name, attributes)?;
         if let Some(entry) = self.queues.get(name) {
             return match entry.queue.settings.differs_from(attributes)? {
                 None => Ok(()),
-                Some(attribute) => Err(Kind::QueueNameExists.because(format!(
+                Some(attribute) => Err(ErrorCode::QueueNameExists.error(format!(
                     "A queue already exists with the same name and a different value for attribute {attribute}"
                 ))),
             };
         }
-        self.deleted.retain(|_, at| *at + NAME_TAKEN_FOR > now);
+        self.deleted.retain(|_, at| *at + NAME_REUSE_INTERVAL > now);
         if self.deleted.contains_key(name) {
-            return Err(Kind::QueueDeletedRecently.because(
+            return Err(ErrorCode::QueueDeletedRecently.error(
                 "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
             ));
         }
-        let settings = Settings::new(attributes)?;
+        let settings = QueueSettings::new(attributes)?;
         self.check_redrive(name, &settings)?;
         let queue = Queue::new(self.next_seq(), name.to_owned(), settings, tags, now);
-        queue.save(journal);
+        queue.save(changes);
         let wake = watch::Sender::new(());
         self.queues.insert(name.to_owned(), Entry { queue, wake });
         Ok(())
@@ -304,15 +309,15 @@ impl State {
     pub(super) fn set_attributes(
         &mut self,
         name: &str,
-        attributes: &Texts,
+        attributes: &AttributeMap,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<(), Refusal> {
-        let settings = self.queue(name, now, journal)?.settings.with(attributes)?;
+        changes: &mut ChangeSet,
+    ) -> Result<(), SqsError> {
+        let settings = self.queue(name, now, changes)?.settings.with(attributes)?;
         if attributes.contains_key("RedrivePolicy") {
             self.check_redrive(name, &settings)?;
         }
-        self.queue(name, now, journal)?.set(now, settings, journal);
+        self.queue(name, now, changes)?.set(now, settings, changes);
         self.wake(name);
         Ok(())
     }
@@ -321,49 +326,49 @@ impl State {
         &mut self,
         name: &str,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<(), Refusal> {
-        // Dropping the entry wakes those who wait at the queue.
+        changes: &mut ChangeSet,
+    ) -> Result<(), SqsError> {
+        // Dropping the entry ends the long polls on the queue.
         let entry = self.queues.remove(name).ok_or_else(no_queue)?;
-        journal.push(Change::QueueDeleted { id: entry.queue.id });
+        changes.push(Change::QueueDeleted { id: entry.queue.id });
         self.deleted.insert(name.to_owned(), now);
         Ok(())
     }
 
-    /// Receives from a queue, and moves what was received too often to its
-    /// dead-letter queue. While there is no such queue, nothing is given up.
+    /// Receives from a queue, and moves messages that were received too often to its
+    /// dead-letter queue. If that queue does not exist, no message is moved.
     pub(super) fn receive(
         &mut self,
         name: &str,
         request: &Receive,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<Vec<Slot>, Refusal> {
-        let redrive = self.queue(name, now, journal)?.settings.redrive.clone();
+        changes: &mut ChangeSet,
+    ) -> Result<Vec<QueuedMessage>, SqsError> {
+        let redrive = self.queue(name, now, changes)?.settings.redrive.clone();
         let target = redrive.map(|redrive| redrive.target);
         let target = target.filter(|target| self.contains(target));
-        let queue = self.queue(name, now, journal)?;
-        let taken = queue.receive(now, request, target.is_some(), journal)?;
+        let queue = self.queue(name, now, changes)?;
+        let taken = queue.receive(now, request, target.is_some(), changes)?;
         if let Some(target) = target.filter(|_| !taken.dead.is_empty()) {
             let source = arn::queue_arn(name);
-            for slot in taken.dead {
+            for queued in taken.dead {
                 let seq = self.next_seq();
-                let queue = self.queue(&target, now, journal)?;
-                queue.bury(now, seq, slot, &source, journal);
+                let queue = self.queue(&target, now, changes)?;
+                queue.accept_dead_letter(now, seq, queued, &source, changes);
             }
             self.wake(&target);
         }
         Ok(taken.delivered)
     }
 
-    /// Checks that a queue's dead-letter queue is there, is of the same type,
-    /// and lets itself be used.
-    fn check_redrive(&self, name: &str, settings: &Settings) -> Result<(), Refusal> {
+    /// Checks that the dead-letter queue exists, has the same type, and allows `name` as
+    /// a source.
+    fn check_redrive(&self, name: &str, settings: &QueueSettings) -> Result<(), SqsError> {
         let Some(redrive) = &settings.redrive else {
             return Ok(());
         };
         let text = settings
-            .texts()
+            .attributes()
             .get("RedrivePolicy")
             .map_or("", String::as_str);
         let refused = |reason| Err(invalid_value(text, "RedrivePolicy", reason));
@@ -383,17 +388,18 @@ impl State {
     }
 }
 
-/// The numbers go on where an earlier process cannot have been: a million for
-/// each millisecond since 1970, which no endpoint hands out.
+/// The first sequence number of a process, greater than every number that an earlier
+/// process can have used: no endpoint uses a million numbers per millisecond since
+/// 1970.
 fn first_seq(now: Millis) -> Seq {
     now << 20
 }
 
-fn no_queue() -> Refusal {
-    Kind::QueueDoesNotExist.because("The specified queue does not exist.")
+fn no_queue() -> SqsError {
+    ErrorCode::QueueDoesNotExist.error("The specified queue does not exist.")
 }
 
-fn check_name(name: &str, attributes: &Texts) -> Result<(), Refusal> {
+fn check_name(name: &str, attributes: &AttributeMap) -> Result<(), SqsError> {
     let fifo = attributes
         .get("FifoQueue")
         .is_some_and(|value| value == "true");
@@ -407,7 +413,7 @@ fn check_name(name: &str, attributes: &Texts) -> Result<(), Refusal> {
     if stem.is_some_and(good) {
         return Ok(());
     }
-    Err(Kind::InvalidParameterValue.because(if fifo {
+    Err(ErrorCode::InvalidParameterValue.error(if fifo {
         "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, \
          must end with .fifo suffix and be 1 to 80 in length"
     } else {

@@ -1,4 +1,4 @@
-//! The attributes of a queue: what they may be, and what they mean.
+//! The attributes of a queue: validation and meaning.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,53 +8,53 @@ use serde_json::Value;
 
 use super::arn;
 use super::clock::Millis;
-use super::error::{Kind, Refusal, invalid_value};
+use super::error::{ErrorCode, SqsError, invalid_value};
 
-/// Attribute names and their values, as they stand in requests.
-pub(super) type Texts = BTreeMap<String, String>;
+/// Attribute or tag names with their values, as in requests.
+pub(super) type AttributeMap = BTreeMap<String, String>;
 
-/// The largest message, and the largest batch: 1 MiB.
-pub(super) const MAXIMUM_SIZE: usize = 1_048_576;
+/// The maximum size of a message and of a batch: 1 MiB.
+pub(super) const MAX_MESSAGE_BYTES: usize = 1_048_576;
 
-/// The longest time a message can be in flight: twelve hours, in seconds.
-pub(super) const LONGEST_VISIBILITY: u64 = 43_200;
+/// The maximum visibility timeout: twelve hours, in seconds.
+pub(super) const MAX_VISIBILITY_TIMEOUT: u64 = 43_200;
 
-/// The longest delay, in seconds.
-pub(super) const LONGEST_DELAY: u64 = 900;
+/// The maximum delay, in seconds.
+pub(super) const MAX_DELAY: u64 = 900;
 
-/// The longest long poll, in seconds.
-pub(super) const LONGEST_WAIT: u64 = 20;
+/// The maximum wait time of a long poll, in seconds.
+pub(super) const MAX_WAIT: u64 = 20;
 
-/// The attributes that are numbers, with their range and default
-/// (`SetQueueAttributes` in the API reference).
+/// The numeric attributes with their range and default (SQS API reference,
+/// `SetQueueAttributes`).
 const NUMBERS: [(&str, RangeInclusive<u64>, u64); 5] = [
-    ("DelaySeconds", 0..=LONGEST_DELAY, 0),
+    ("DelaySeconds", 0..=MAX_DELAY, 0),
     ("MaximumMessageSize", 1_024..=1_048_576, 1_048_576),
     ("MessageRetentionPeriod", 60..=1_209_600, 345_600),
-    ("ReceiveMessageWaitTimeSeconds", 0..=LONGEST_WAIT, 0),
-    ("VisibilityTimeout", 0..=LONGEST_VISIBILITY, 30),
+    ("ReceiveMessageWaitTimeSeconds", 0..=MAX_WAIT, 0),
+    ("VisibilityTimeout", 0..=MAX_VISIBILITY_TIMEOUT, 30),
 ];
 
-/// The attributes of one queue, checked.
+/// The validated attributes of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
-    /// Every attribute that has a value, in its canonical text.
-    texts: Texts,
+pub(super) struct QueueSettings {
+    /// Every attribute that has a value, in canonical form.
+    attributes: AttributeMap,
     pub(super) fifo: bool,
     pub(super) delay: Millis,
-    pub(super) maximum_size: usize,
+    pub(super) max_message_bytes: usize,
     pub(super) retention: Millis,
     pub(super) wait: Millis,
     pub(super) visibility: Millis,
     pub(super) redrive: Option<Redrive>,
     pub(super) redrive_allow: RedriveAllow,
-    /// A body's digest stands in for an absent deduplication id.
+    /// A hash of the body is used if a message has no deduplication id.
     pub(super) content_based_deduplication: bool,
-    /// Deduplication ids are compared within a group, not the whole queue.
+    /// Deduplication ids are compared within a message group, not in the whole queue.
     pub(super) deduplicate_by_group: bool,
 }
 
-/// When a message is given up, and where to.
+/// After how many receives a message is moved, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Redrive {
     /// The name of the dead-letter queue.
@@ -81,16 +81,17 @@ impl RedriveAllow {
     }
 }
 
-impl Settings {
+impl QueueSettings {
     /// The settings of a new queue.
     ///
     /// # Errors
     ///
     /// An unknown attribute, or a value outside its range.
-    pub(super) fn new(given: &Texts) -> Result<Self, Refusal> {
-        let mut texts = Texts::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]);
+    pub(super) fn new(given: &AttributeMap) -> Result<Self, SqsError> {
+        let mut attributes =
+            AttributeMap::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]);
         for (name, _, default) in &NUMBERS {
-            texts.insert((*name).to_owned(), default.to_string());
+            attributes.insert((*name).to_owned(), default.to_string());
         }
         if given.get("FifoQueue").is_some_and(|value| value == "true") {
             for (name, default) in [
@@ -98,103 +99,107 @@ impl Settings {
                 ("DeduplicationScope", "queue"),
                 ("FifoThroughputLimit", "perQueue"),
             ] {
-                texts.insert(name.to_owned(), default.to_owned());
+                attributes.insert(name.to_owned(), default.to_owned());
             }
         }
-        Self::read(merged(texts, given))
+        Self::read(merged(attributes, given))
     }
 
-    /// These settings with `given` in place of what they were.
+    /// These settings, with the attributes in `given` replaced.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new), and for an attribute that cannot change.
-    pub(super) fn with(&self, given: &Texts) -> Result<Self, Refusal> {
+    /// As for [`new`](Self::new), and for an attribute that cannot be changed.
+    pub(super) fn with(&self, given: &AttributeMap) -> Result<Self, SqsError> {
         if given.contains_key("FifoQueue") {
             return Err(unknown("FifoQueue"));
         }
-        Self::read(merged(self.texts.clone(), given))
+        Self::read(merged(self.attributes.clone(), given))
     }
 
-    /// The first of `given`'s attributes that has another value here.
+    /// The first attribute in `given` that has a different value here.
     ///
     /// # Errors
     ///
     /// As for [`new`](Self::new).
-    pub(super) fn differs_from(&self, given: &Texts) -> Result<Option<String>, Refusal> {
+    pub(super) fn differs_from(&self, given: &AttributeMap) -> Result<Option<String>, SqsError> {
         let wanted = Self::new(given)?;
         let same = |name: &str| match name {
-            // A policy's text may differ and mean the same.
+            // Two texts can describe the same policy.
             "RedrivePolicy" => self.redrive == wanted.redrive,
             "RedriveAllowPolicy" => self.redrive_allow == wanted.redrive_allow,
-            _ => self.texts.get(name) == wanted.texts.get(name),
+            _ => self.attributes.get(name) == wanted.attributes.get(name),
         };
         Ok(given.keys().find(|name| !same(name)).cloned())
     }
 
     /// Every attribute that has a value.
-    pub(super) fn texts(&self) -> &Texts {
-        &self.texts
+    pub(super) fn attributes(&self) -> &AttributeMap {
+        &self.attributes
     }
 
-    fn read(mut texts: Texts) -> Result<Self, Refusal> {
-        let fifo = match texts.get("FifoQueue").map(String::as_str) {
+    fn read(mut attributes: AttributeMap) -> Result<Self, SqsError> {
+        let fifo = match attributes.get("FifoQueue").map(String::as_str) {
             None => false,
             Some("true") => true,
-            // AWS knows the attribute on FIFO queues only.
+            // The attribute exists on FIFO queues only.
             Some(_) => return Err(unknown("FifoQueue")),
         };
-        for (name, text) in &mut texts {
+        for (name, text) in &mut attributes {
             *text = checked(name, text, fifo)?;
         }
         let number = |name: &str| {
-            let text = texts.get(name).map_or("", String::as_str);
+            let text = attributes.get(name).map_or("", String::as_str);
             text.parse::<u64>().map_err(|_| invalid(name))
         };
-        let is = |name: &str, value: &str| texts.get(name).is_some_and(|text| text == value);
+        let is = |name: &str, value: &str| attributes.get(name).is_some_and(|text| text == value);
         if is("FifoThroughputLimit", "perMessageGroupId")
             && !is("DeduplicationScope", "messageGroup")
         {
-            return Err(Kind::InvalidAttributeValue.because(
+            return Err(ErrorCode::InvalidAttributeValue.error(
                 "FifoThroughputLimit can be perMessageGroupId only if DeduplicationScope is messageGroup.",
             ));
         }
         Ok(Self {
             fifo,
             delay: number("DelaySeconds")? * 1_000,
-            maximum_size: usize::try_from(number("MaximumMessageSize")?).unwrap_or(MAXIMUM_SIZE),
+            max_message_bytes: usize::try_from(number("MaximumMessageSize")?)
+                .unwrap_or(MAX_MESSAGE_BYTES),
             retention: number("MessageRetentionPeriod")? * 1_000,
             wait: number("ReceiveMessageWaitTimeSeconds")? * 1_000,
             visibility: number("VisibilityTimeout")? * 1_000,
-            redrive: texts.get("RedrivePolicy").map(|t| redrive(t)).transpose()?,
-            redrive_allow: texts
+            redrive: attributes
+                .get("RedrivePolicy")
+                .map(|t| redrive(t))
+                .transpose()?,
+            redrive_allow: attributes
                 .get("RedriveAllowPolicy")
                 .map_or(Ok(RedriveAllow::All), |text| redrive_allow(text))?,
             content_based_deduplication: is("ContentBasedDeduplication", "true"),
             deduplicate_by_group: is("DeduplicationScope", "messageGroup"),
-            texts,
+            attributes,
         })
     }
 }
 
-/// An empty policy takes the policy away.
-fn merged(mut texts: Texts, given: &Texts) -> Texts {
+/// Merges two sets of attributes. An empty value removes a policy or a key.
+fn merged(mut attributes: AttributeMap, given: &AttributeMap) -> AttributeMap {
     for (name, value) in given {
         let clears = matches!(
             name.as_str(),
             "KmsMasterKeyId" | "Policy" | "RedriveAllowPolicy" | "RedrivePolicy"
         );
         if clears && value.is_empty() {
-            texts.remove(name);
+            attributes.remove(name);
         } else {
-            texts.insert(name.clone(), value.clone());
+            attributes.insert(name.clone(), value.clone());
         }
     }
-    texts
+    attributes
 }
 
-/// The canonical text of a value that is allowed.
-fn checked(name: &str, text: &str, fifo: bool) -> Result<String, Refusal> {
+/// The canonical form of a valid value.
+fn checked(name: &str, text: &str, fifo: bool) -> Result<String, SqsError> {
     if let Some((_, range, _)) = NUMBERS.iter().find(|(number, _, _)| *number == name) {
         return in_range(name, text, range);
     }
@@ -217,12 +222,12 @@ fn checked(name: &str, text: &str, fifo: bool) -> Result<String, Refusal> {
     }
 }
 
-fn in_range(name: &str, text: &str, range: &RangeInclusive<u64>) -> Result<String, Refusal> {
+fn in_range(name: &str, text: &str, range: &RangeInclusive<u64>) -> Result<String, SqsError> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     Ok(number.ok_or_else(|| invalid(name))?.to_string())
 }
 
-fn redrive(text: &str) -> Result<Redrive, Refusal> {
+fn redrive(text: &str) -> Result<Redrive, SqsError> {
     let refused = |reason: &str| invalid_value(text, "RedrivePolicy", reason);
     let Ok(Value::Object(policy)) = serde_json::from_str(text) else {
         return Err(refused("Redrive policy is not a valid JSON map."));
@@ -236,7 +241,7 @@ fn redrive(text: &str) -> Result<Redrive, Refusal> {
         Some(Value::String(target)) => target,
         _ => return Err(lacks("deadLetterTargetArn")),
     };
-    // Consoles and templates send the count as a text.
+    // The AWS console and some templates send the number as a string.
     let count = match policy.get("maxReceiveCount") {
         Some(Value::Number(count)) => count.to_string(),
         Some(Value::String(count)) => count.clone(),
@@ -255,7 +260,7 @@ fn redrive(text: &str) -> Result<Redrive, Refusal> {
     })
 }
 
-fn redrive_allow(text: &str) -> Result<RedriveAllow, Refusal> {
+fn redrive_allow(text: &str) -> Result<RedriveAllow, SqsError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Policy {
@@ -284,19 +289,19 @@ fn redrive_allow(text: &str) -> Result<RedriveAllow, Refusal> {
     }
 }
 
-fn unknown(name: &str) -> Refusal {
-    Kind::InvalidAttributeName.because(format!("Unknown Attribute {name}."))
+fn unknown(name: &str) -> SqsError {
+    ErrorCode::InvalidAttributeName.error(format!("Unknown Attribute {name}."))
 }
 
-fn invalid(name: &str) -> Refusal {
-    Kind::InvalidAttributeValue.because(format!("Invalid value for the parameter {name}."))
+fn invalid(name: &str) -> SqsError {
+    ErrorCode::InvalidAttributeValue.error(format!("Invalid value for the parameter {name}."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn texts(pairs: &[(&str, &str)]) -> Texts {
+    fn attributes(pairs: &[(&str, &str)]) -> AttributeMap {
         pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -304,61 +309,81 @@ mod tests {
     }
 
     #[test]
-    fn a_new_queue_has_the_defaults_of_sqs() {
-        let settings = Settings::new(&Texts::new()).unwrap();
+    fn new_queue_has_the_defaults_of_sqs() {
+        let settings = QueueSettings::new(&AttributeMap::new()).unwrap();
         assert_eq!(settings.visibility, 30_000);
         assert_eq!(settings.retention, 345_600_000);
-        assert_eq!(settings.maximum_size, MAXIMUM_SIZE);
+        assert_eq!(settings.max_message_bytes, MAX_MESSAGE_BYTES);
         assert!(!settings.fifo);
     }
 
     #[test]
-    fn attributes_outside_their_range_are_refused() {
+    fn out_of_range_attributes_are_refused() {
         for (name, value, kind) in [
-            ("VisibilityTimeout", "43201", Kind::InvalidAttributeValue),
-            ("VisibilityTimeout", "-1", Kind::InvalidAttributeValue),
-            ("VisibilityTimeout", "", Kind::InvalidAttributeValue),
-            ("DelaySeconds", "901", Kind::InvalidAttributeValue),
-            ("MaximumMessageSize", "1023", Kind::InvalidAttributeValue),
-            ("MaximumMessageSize", "1048577", Kind::InvalidAttributeValue),
-            ("MessageRetentionPeriod", "59", Kind::InvalidAttributeValue),
-            ("Policy", "{", Kind::InvalidAttributeValue),
-            ("FifoQueue", "false", Kind::InvalidAttributeName),
-            ("QueueArn", "x", Kind::InvalidAttributeName),
-            ("DeduplicationScope", "queue", Kind::InvalidAttributeName),
-            ("RedrivePolicy", "[]", Kind::InvalidParameterValue),
-            ("RedriveAllowPolicy", "{}", Kind::InvalidParameterValue),
+            (
+                "VisibilityTimeout",
+                "43201",
+                ErrorCode::InvalidAttributeValue,
+            ),
+            ("VisibilityTimeout", "-1", ErrorCode::InvalidAttributeValue),
+            ("VisibilityTimeout", "", ErrorCode::InvalidAttributeValue),
+            ("DelaySeconds", "901", ErrorCode::InvalidAttributeValue),
+            (
+                "MaximumMessageSize",
+                "1023",
+                ErrorCode::InvalidAttributeValue,
+            ),
+            (
+                "MaximumMessageSize",
+                "1048577",
+                ErrorCode::InvalidAttributeValue,
+            ),
+            (
+                "MessageRetentionPeriod",
+                "59",
+                ErrorCode::InvalidAttributeValue,
+            ),
+            ("Policy", "{", ErrorCode::InvalidAttributeValue),
+            ("FifoQueue", "false", ErrorCode::InvalidAttributeName),
+            ("QueueArn", "x", ErrorCode::InvalidAttributeName),
+            (
+                "DeduplicationScope",
+                "queue",
+                ErrorCode::InvalidAttributeName,
+            ),
+            ("RedrivePolicy", "[]", ErrorCode::InvalidParameterValue),
+            ("RedriveAllowPolicy", "{}", ErrorCode::InvalidParameterValue),
         ] {
-            let refusal = Settings::new(&texts(&[(name, value)])).unwrap_err();
-            assert_eq!(refusal.kind, kind, "{name}={value}");
+            let error = QueueSettings::new(&attributes(&[(name, value)])).unwrap_err();
+            assert_eq!(error.code, kind, "{name}={value}");
         }
     }
 
     #[test]
-    fn a_redrive_policy_takes_the_count_as_number_or_text() {
+    fn redrive_count_is_a_number_or_a_string() {
         for count in ["3", "\"3\""] {
             let policy = format!(
                 r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:d","maxReceiveCount":{count}}}"#
             );
-            let settings = Settings::new(&texts(&[("RedrivePolicy", &policy)])).unwrap();
+            let settings = QueueSettings::new(&attributes(&[("RedrivePolicy", &policy)])).unwrap();
             let redrive = settings.redrive.unwrap();
             assert_eq!((redrive.target.as_str(), redrive.max_receives), ("d", 3));
         }
     }
 
     #[test]
-    fn an_empty_policy_takes_the_policy_away() {
-        let policy = texts(&[("Policy", "{}")]);
-        let settings = Settings::new(&policy).unwrap();
-        assert!(settings.texts().contains_key("Policy"));
-        let settings = settings.with(&texts(&[("Policy", "")])).unwrap();
-        assert!(!settings.texts().contains_key("Policy"));
+    fn empty_policy_removes_the_policy() {
+        let policy = attributes(&[("Policy", "{}")]);
+        let settings = QueueSettings::new(&policy).unwrap();
+        assert!(settings.attributes().contains_key("Policy"));
+        let settings = settings.with(&attributes(&[("Policy", "")])).unwrap();
+        assert!(!settings.attributes().contains_key("Policy"));
     }
 
     #[test]
-    fn only_the_given_attributes_are_compared() {
-        let settings = Settings::new(&texts(&[("DelaySeconds", "5")])).unwrap();
-        let differs = |pairs: &[(&str, &str)]| settings.differs_from(&texts(pairs)).unwrap();
+    fn only_given_attributes_are_compared() {
+        let settings = QueueSettings::new(&attributes(&[("DelaySeconds", "5")])).unwrap();
+        let differs = |pairs: &[(&str, &str)]| settings.differs_from(&attributes(pairs)).unwrap();
         assert_eq!(differs(&[]), None);
         assert_eq!(differs(&[("DelaySeconds", "05")]), None);
         assert_eq!(

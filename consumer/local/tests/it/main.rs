@@ -1,4 +1,5 @@
-//! The SQS endpoint against the real AWS SDK client. One binary, so that it links once.
+//! The embedded stack and its SQS endpoint, used through real AWS clients. One binary, so
+//! that it links once.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -7,3 +8,5 @@
 )]
 
 mod sqs_endpoint;
+mod stack;
+mod support;

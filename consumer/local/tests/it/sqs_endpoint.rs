@@ -22,7 +22,7 @@ mod redrive;
 mod sending;
 mod server;
 
-/// An endpoint of one test's own, and a client that does not retry.
+/// The endpoint of one test, and a client that does not retry.
 struct Endpoint {
     client: Client,
     address: SocketAddr,
@@ -57,7 +57,7 @@ impl Endpoint {
         Self::start(Queues::memory()).await
     }
 
-    /// Creates a queue; its URL.
+    /// Creates a queue and returns its URL.
     async fn queue(&self, name: &str, attributes: &[(Queue, &str)]) -> String {
         let mut request = self.client.create_queue().queue_name(name);
         if name.ends_with(".fifo") {
@@ -83,7 +83,7 @@ impl Endpoint {
         (sent.message_id.unwrap(), sent.sequence_number.unwrap())
     }
 
-    /// Receives up to ten messages with everything about them.
+    /// Receives up to ten messages with all their attributes.
     async fn receive(&self, url: &str, visibility: i32, wait: i32) -> Vec<Message> {
         let request = self.client.receive_message().queue_url(url);
         let request = request
@@ -133,7 +133,7 @@ fn text(data_type: &str, value: &str) -> MessageAttributeValue {
     value.build().unwrap()
 }
 
-/// The code by which the SDK knows an error.
+/// The error code that the SDK reports.
 fn code<T: std::fmt::Debug, E, R>(outcome: Result<T, SdkError<E, R>>) -> String
 where
     E: ProvideErrorMetadata + std::fmt::Debug,

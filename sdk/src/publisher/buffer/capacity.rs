@@ -1,23 +1,23 @@
-//! How much the emitter holds at a time.
+//! The bound on the events that the publisher holds.
 
 use tokio::sync::{Semaphore, TryAcquireError};
 
-/// Bounds the events without an outcome, by number and by bytes.
+/// Bounds the events that have no outcome yet, by number and by bytes.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     events: Semaphore,
     bytes: Semaphore,
     max_bytes: u32,
 }
 
-/// Why there is no room.
+/// Why an event was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoRoom {
+pub(crate) enum CapacityError {
     Full,
     Closed,
 }
 
-impl Room {
+impl Capacity {
     pub(crate) fn new(max_events: usize, max_bytes: usize) -> Self {
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         Self {
@@ -27,42 +27,43 @@ impl Room {
         }
     }
 
-    /// What an event of `bytes` takes. One that is larger than the whole room
-    /// goes in when the room is empty.
+    /// The permits that an event of `bytes` takes. An event larger than the
+    /// whole capacity takes all of it, so it is admitted when nothing else is held.
     fn weight(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.max_bytes)
     }
 
-    pub(crate) fn try_enter(&self, bytes: usize) -> Result<(), NoRoom> {
-        let why = |error| match error {
-            TryAcquireError::NoPermits => NoRoom::Full,
-            TryAcquireError::Closed => NoRoom::Closed,
+    pub(crate) fn try_acquire(&self, bytes: usize) -> Result<(), CapacityError> {
+        let error = |error| match error {
+            TryAcquireError::NoPermits => CapacityError::Full,
+            TryAcquireError::Closed => CapacityError::Closed,
         };
-        let event = self.events.try_acquire().map_err(why)?;
+        let event = self.events.try_acquire().map_err(error)?;
         let bytes = self
             .bytes
             .try_acquire_many(self.weight(bytes))
-            .map_err(why)?;
+            .map_err(error)?;
         event.forget();
         bytes.forget();
         Ok(())
     }
 
-    /// Waits for room, in the order of asking.
+    /// Waits for capacity, first come, first served.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives back what it had got.
-    pub(crate) async fn enter(&self, bytes: usize) -> Result<(), NoRoom> {
-        let event = self.events.acquire().await.map_err(|_| NoRoom::Closed)?;
+    /// Dropping the future releases what it had acquired.
+    pub(crate) async fn acquire(&self, bytes: usize) -> Result<(), CapacityError> {
+        let closed = |_| CapacityError::Closed;
+        let event = self.events.acquire().await.map_err(closed)?;
         let bytes = self.bytes.acquire_many(self.weight(bytes)).await;
-        bytes.map_err(|_| NoRoom::Closed)?.forget();
+        bytes.map_err(closed)?.forget();
         event.forget();
         Ok(())
     }
 
-    /// Gives back the room of events of these sizes.
-    pub(crate) fn leave(&self, sizes: impl IntoIterator<Item = usize>) {
+    /// Releases the capacity of events of these sizes.
+    pub(crate) fn release(&self, sizes: impl IntoIterator<Item = usize>) {
         let (mut events, mut bytes) = (0, 0);
         for size in sizes {
             events += 1;
@@ -72,7 +73,7 @@ impl Room {
         self.events.add_permits(events);
     }
 
-    /// Lets nobody in any more, and sends away who waits.
+    /// Admits no further event. Those that wait get [`CapacityError::Closed`].
     pub(crate) fn close(&self) {
         self.events.close();
         self.bytes.close();

@@ -1,74 +1,76 @@
-//! When is everything done that was given before a moment?
+//! Which events a flush waits for.
 
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-/// Counts the events without an outcome, by the flushes between them: a flush
-/// costs nothing per event, and an event costs two additions.
+/// Counts the events without an outcome in generations: each flush ends the
+/// current generation, and resolves when that one and all before it are empty. So
+/// a flush costs nothing per event, and an event costs two additions.
 #[derive(Debug)]
-pub(crate) struct Epochs {
+pub(crate) struct FlushTracker {
+    /// Number of the first generation in `generations`.
     first: u64,
-    /// The last one is open; all others end with a flush that waits.
-    epochs: VecDeque<Epoch>,
+    /// The last one is open. Each of the others was ended by a flush.
+    generations: VecDeque<Generation>,
 }
 
 #[derive(Debug, Default)]
-struct Epoch {
+struct Generation {
     events: usize,
-    waiting: Option<oneshot::Sender<()>>,
+    flush: Option<oneshot::Sender<()>>,
 }
 
-impl Epochs {
+impl FlushTracker {
     pub(crate) fn new() -> Self {
         Self {
             first: 0,
-            epochs: VecDeque::from([Epoch::default()]),
+            generations: VecDeque::from([Generation::default()]),
         }
     }
 
-    /// Counts an event in.
-    pub(crate) fn enter(&mut self) -> u64 {
-        let last = self.epochs.len() - 1;
-        self.epochs[last].events += 1;
+    /// Counts an event in, and returns its generation.
+    pub(crate) fn begin(&mut self) -> u64 {
+        let last = self.generations.len() - 1;
+        self.generations[last].events += 1;
         self.first + last as u64
     }
 
-    /// Counts an event out.
-    pub(crate) fn leave(&mut self, epoch: u64) {
-        self.epochs[(epoch - self.first) as usize].events -= 1;
-        while self.epochs.len() > 1 && self.epochs[0].events == 0 {
+    /// Counts an event of `generation` out.
+    pub(crate) fn finish(&mut self, generation: u64) {
+        self.generations[(generation - self.first) as usize].events -= 1;
+        while self.generations.len() > 1 && self.generations[0].events == 0 {
             self.first += 1;
-            let done = self.epochs.pop_front();
-            if let Some(waiting) = done.and_then(|e| e.waiting) {
-                // A flush that nobody waits for any more is no concern.
-                let _ = waiting.send(());
+            let done = self.generations.pop_front();
+            if let Some(flush) = done.and_then(|generation| generation.flush) {
+                // The caller of this flush may have stopped waiting.
+                let _ = flush.send(());
             }
         }
     }
 
-    /// Resolves when every event counted in before is counted out; `None` if
-    /// that is so already.
+    /// Resolves when every event that was counted in before this call is counted
+    /// out. `None` if there is none.
     pub(crate) fn flush(&mut self) -> Option<oneshot::Receiver<()>> {
         if self.count() == 0 {
             return None;
         }
-        let (waiting, done) = oneshot::channel();
-        let last = self.epochs.len() - 1;
-        self.epochs[last].waiting = Some(waiting);
-        self.epochs.push_back(Epoch::default());
-        // An empty last epoch behind older ones ends with them.
+        let (flush, done) = oneshot::channel();
+        let last = self.generations.len() - 1;
+        // If this generation is empty, it ends together with the older ones.
+        self.generations[last].flush = Some(flush);
+        self.generations.push_back(Generation::default());
         Some(done)
     }
 
-    /// Whether a flush waits.
+    /// Whether a flush is waiting.
     pub(crate) fn is_flushing(&self) -> bool {
-        self.epochs.len() > 1
+        self.generations.len() > 1
     }
 
-    /// Events counted in and not out.
+    /// Events that were counted in and not out.
     pub(crate) fn count(&self) -> usize {
-        self.epochs.iter().map(|epoch| epoch.events).sum()
+        self.generations.iter().map(|g| g.events).sum()
     }
 }
 
@@ -77,21 +79,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flush_waits_for_what_was_before_it_and_for_nothing_else() {
-        let mut epochs = Epochs::new();
-        assert!(epochs.flush().is_none());
-        let (a, b) = (epochs.enter(), epochs.enter());
-        let mut first = epochs.flush().unwrap();
-        let mut again = epochs.flush().unwrap();
-        let c = epochs.enter();
-        let mut second = epochs.flush().unwrap();
-        epochs.leave(c);
-        epochs.leave(a);
+    fn flush_waits_for_earlier_events_only() {
+        let mut tracker = FlushTracker::new();
+        assert!(tracker.flush().is_none());
+        let (a, b) = (tracker.begin(), tracker.begin());
+        let mut first = tracker.flush().unwrap();
+        let mut again = tracker.flush().unwrap();
+        let c = tracker.begin();
+        let mut second = tracker.flush().unwrap();
+        tracker.finish(c);
+        tracker.finish(a);
         assert!(first.try_recv().is_err() && again.try_recv().is_err());
-        epochs.leave(b);
+        tracker.finish(b);
         assert!(first.try_recv().is_ok() && again.try_recv().is_ok());
         assert!(second.try_recv().is_ok());
-        assert!(!epochs.is_flushing());
-        assert_eq!(epochs.count(), 0);
+        assert!(!tracker.is_flushing());
+        assert_eq!(tracker.count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! An event on its way, which answers its caller exactly once.
+//! An event without an outcome, which answers its caller exactly once.
 
 use std::sync::Arc;
 
@@ -12,39 +12,41 @@ use crate::publisher::error::EmitError;
 use crate::publisher::receipt::Receipt;
 use crate::wire;
 
-/// What becomes of one event.
+/// The outcome of one event, as its caller gets it.
 pub(crate) type Outcome = Result<Receipt, EmitError>;
 
-/// An event that the emitter has taken and that has no outcome yet.
+/// An event that the publisher has taken and that has no outcome yet.
 ///
-/// However it is dropped, its caller gets an answer with the event in it.
+/// However it is dropped, its caller gets an error that contains the event.
 #[derive(Debug)]
 pub(crate) struct Pending {
     envelope: Envelope,
-    /// Moves into the request; written again for another attempt.
+    /// The encoded event. It moves into the request, and is encoded again for
+    /// another attempt.
     body: String,
     bytes: usize,
     group: Option<Arc<str>>,
     reply: Option<oneshot::Sender<Outcome>>,
     pub(crate) attempts: u32,
-    pub(crate) epoch: u64,
-    /// Its place among all that were given.
-    pub(crate) number: u64,
-    pub(crate) since: Instant,
-    /// It lies in the spool already, so its failure leaves it there.
+    /// Its flush generation.
+    pub(crate) generation: u64,
+    /// The order in which the sender took the events.
+    pub(crate) sequence: u64,
+    pub(crate) enqueued_at: Instant,
+    /// The event was read from the spool, and stays there if it fails.
     pub(crate) from_spool: bool,
 }
 
-/// A valid event that no message can carry: escapes blow up its text.
+/// A valid event that no message can carry: its text, once escaped, is longer
+/// than a message.
 #[derive(Debug)]
-pub(crate) struct NoMessage {
+pub(crate) struct EncodeFailed {
     envelope: Envelope,
     pub(crate) source: InvalidEvent,
 }
 
-/// The event was taken, so it goes back.
-impl From<NoMessage> for EmitError {
-    fn from(NoMessage { envelope, source }: NoMessage) -> Self {
+impl From<EncodeFailed> for EmitError {
+    fn from(EncodeFailed { envelope, source }: EncodeFailed) -> Self {
         Self::TooLargeForQueue {
             message_bytes: wire::written(&envelope).len(),
             reason: source.reason().to_owned(),
@@ -54,10 +56,10 @@ impl From<NoMessage> for EmitError {
 }
 
 impl Pending {
-    pub(crate) fn new(envelope: Envelope, group: Option<Arc<str>>) -> Result<Self, NoMessage> {
+    pub(crate) fn new(envelope: Envelope, group: Option<Arc<str>>) -> Result<Self, EncodeFailed> {
         let body = match wire::encode(&envelope) {
             Ok(body) => body,
-            Err(source) => return Err(NoMessage { envelope, source }),
+            Err(source) => return Err(EncodeFailed { envelope, source }),
         };
         Ok(Self {
             bytes: body.len(),
@@ -66,14 +68,14 @@ impl Pending {
             group,
             reply: None,
             attempts: 0,
-            epoch: 0,
-            number: 0,
-            since: Instant::now(),
+            generation: 0,
+            sequence: 0,
+            enqueued_at: Instant::now(),
             from_spool: false,
         })
     }
 
-    /// Where the outcome will come.
+    /// Creates the channel that the outcome is sent on.
     pub(crate) fn subscribe(&mut self) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
         self.reply = Some(reply);
@@ -98,7 +100,7 @@ impl Pending {
         std::mem::take(&mut self.body)
     }
 
-    /// Makes the event ready to be sent once more.
+    /// Encodes the event again, for another attempt.
     pub(crate) fn restore_body(&mut self) -> Result<(), InvalidEvent> {
         if self.body.is_empty() {
             self.body = wire::encode(&self.envelope)?;
@@ -126,7 +128,7 @@ impl Pending {
         self.answer(Err(error));
     }
 
-    /// Takes the event back from the sender before its caller waits for it.
+    /// Turns an event that was not taken into the error of its caller.
     pub(crate) fn refused(mut self) -> EmitError {
         self.reply = None;
         EmitError::ShutDown {
@@ -139,11 +141,12 @@ impl Pending {
             return;
         };
         if let Err(Err(error)) = reply.send(outcome) {
-            // Nobody waits for the error, so that this is the one place to tell it.
+            // The caller dropped its future, so the log is the only place for the
+            // error.
             tracing::error!(
                 event_id = %self.envelope.event_id(),
                 error = &error as &dyn std::error::Error,
-                "an event whose caller has gone was not emitted"
+                "an event was not emitted, and its caller has dropped the future"
             );
         }
     }
@@ -158,14 +161,14 @@ impl Drop for Pending {
     }
 }
 
-/// The message group of an entity: its id where SQS can take it, else a UUID
-/// (version 5, of the namespace for object ids) of it.
+/// The message group of an entity: its id if SQS accepts it as a group, otherwise
+/// a UUID of it (version 5, in the namespace for object ids).
 pub(crate) fn group_of(id: &EntityId) -> Arc<str> {
     group_name(id.as_str())
 }
 
-/// `name` where SQS can take it as a message group, else its hash.
-pub(crate) fn group_name(name: &str) -> Arc<str> {
+/// `name` if SQS accepts it as a message group, otherwise its hash.
+pub fn group_name(name: &str) -> Arc<str> {
     if is_group(name) {
         name.into()
     } else {
@@ -173,9 +176,9 @@ pub(crate) fn group_name(name: &str) -> Arc<str> {
     }
 }
 
-/// The deduplication id of a message: its event's identity where SQS can take
-/// it, else a hash; of several events a hash of them all.
-pub(crate) fn deduplication_of(events: &[Pending]) -> String {
+/// The deduplication id of a message: the `EventId` if SQS accepts it, otherwise
+/// its hash. For several events, a hash of all their ids.
+pub(crate) fn deduplication_id(events: &[Pending]) -> String {
     match events {
         [one] => {
             let id = one.envelope.event_id().as_str();
@@ -185,8 +188,8 @@ pub(crate) fn deduplication_of(events: &[Pending]) -> String {
                 hashed(id)
             }
         }
-        // No identity holds a line break where it matters: a hash decides
-        // nothing but whether SQS takes two messages for one.
+        // A line break within an id could make two lists equal. That is harmless:
+        // SQS would have to see both within its deduplication interval.
         many => {
             let ids: Vec<&str> = many
                 .iter()
@@ -212,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_is_the_id_where_sqs_can_take_it() {
+    fn group_is_the_id_if_sqs_accepts_it() {
         for id in ["a", "order-1", "a#b/c~!", &"x".repeat(128)] {
             assert_eq!(&*group_name(id), id);
         }

@@ -1,4 +1,5 @@
-//! The events that wait: in the order they came, on FIFO queues in lanes.
+//! The events that wait to be sent: on a standard queue in order of arrival, on a
+//! FIFO queue in message groups.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use crate::publisher::buffer::pending::Pending;
 /// Events that wait to be sent.
 #[derive(Debug)]
 pub(crate) enum Queue {
-    Standard(Line),
-    Fifo(Lanes),
+    Standard(StandardQueue),
+    Fifo(FifoQueue),
 }
 
 /// The events of one request.
@@ -21,78 +22,78 @@ pub(crate) struct Batch {
     pub(crate) messages: Vec<usize>,
 }
 
-/// What is held back while it waits for its next attempt: one message's events.
-pub(crate) type Held = Vec<Pending>;
+/// The events of one message.
+pub(crate) type MessageEvents = Vec<Pending>;
 
 impl Queue {
     pub(crate) fn new(fifo: bool) -> Self {
         if fifo {
-            Self::Fifo(Lanes::default())
+            Self::Fifo(FifoQueue::default())
         } else {
-            Self::Standard(Line::default())
+            Self::Standard(StandardQueue::default())
         }
     }
 
     pub(crate) fn push(&mut self, event: Pending) {
         match self {
-            Self::Standard(line) => line.push_back(event),
-            Self::Fifo(lanes) => lanes.push_back(event),
+            Self::Standard(queue) => queue.push_back(event),
+            Self::Fifo(queue) => queue.push_back(event),
         }
     }
 
-    /// Puts events back to where they came from. On FIFO their lane is free
-    /// again: they are the next of it.
-    pub(crate) fn put_back(&mut self, events: Held) {
+    /// Puts the events of one message back to the front. On a FIFO queue this also
+    /// frees their group, so they are sent next.
+    pub(crate) fn put_back(&mut self, events: MessageEvents) {
         match self {
-            Self::Standard(line) => events.into_iter().rev().for_each(|e| line.push_front(e)),
-            Self::Fifo(lanes) => lanes.put_back(events),
+            Self::Standard(queue) => events.into_iter().rev().for_each(|e| queue.push_front(e)),
+            Self::Fifo(queue) => queue.put_back(events),
         }
     }
 
-    /// Tells that the message in flight of `group` has its outcome.
+    /// Frees `group`, whose message in flight has its outcome.
     pub(crate) fn release(&mut self, group: Option<&Arc<str>>) {
-        if let (Self::Fifo(lanes), Some(group)) = (self, group) {
-            lanes.release(group);
+        if let (Self::Fifo(queue), Some(group)) = (self, group) {
+            queue.release(group);
         }
     }
 
-    /// Events that wait, ready to go or not.
+    /// Events that wait, whether or not they can be sent now.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Standard(line) => line.events.len(),
-            Self::Fifo(lanes) => lanes.len,
+            Self::Standard(queue) => queue.events.len(),
+            Self::Fifo(queue) => queue.len,
         }
     }
 
-    /// Whether an event could go now.
+    /// Whether an event can be sent now.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Self::Standard(line) => !line.events.is_empty(),
-            Self::Fifo(lanes) => !lanes.ready.is_empty(),
+            Self::Standard(queue) => !queue.events.is_empty(),
+            Self::Fifo(queue) => !queue.ready.is_empty(),
         }
     }
 
-    /// Whether what could go now fills `requests` requests.
+    /// Whether the events that can be sent now fill `requests` requests.
     pub(crate) fn fills(&self, limits: &Limits, requests: usize) -> bool {
         match self {
-            Self::Standard(line) => limits.fill(requests, line.events.len(), line.bytes),
-            Self::Fifo(lanes) => lanes.ready.len() >= limits.entries.saturating_mul(requests),
+            Self::Standard(queue) => limits.fill(requests, queue.events.len(), queue.bytes),
+            Self::Fifo(queue) => queue.ready.len() >= limits.entries.saturating_mul(requests),
         }
     }
 
-    /// The event that has waited longest of those that could go now.
+    /// The event that has waited longest of those that can be sent now.
     pub(crate) fn oldest(&self) -> Option<&Pending> {
         match self {
-            Self::Standard(line) => line.events.front(),
-            Self::Fifo(lanes) => lanes.lanes.get(lanes.ready.front()?)?.waiting.front(),
+            Self::Standard(queue) => queue.events.front(),
+            Self::Fifo(queue) => queue.groups.get(queue.ready.front()?)?.waiting.front(),
         }
     }
 
-    /// Takes as many events as one request holds; none if none is ready.
+    /// Takes as many events as one request holds. `None` if no event is ready.
     pub(crate) fn take(&mut self, limits: &Limits) -> Option<Batch> {
         let batch = match self {
-            Self::Standard(line) => line.take(limits),
-            Self::Fifo(lanes) => lanes.take(limits),
+            Self::Standard(queue) => queue.take(limits),
+            Self::Fifo(queue) => queue.take(limits),
         };
         (!batch.events.is_empty()).then_some(batch)
     }
@@ -101,13 +102,13 @@ impl Queue {
     #[cfg(feature = "spool")]
     pub(crate) fn take_followers(&mut self, group: Option<&Arc<str>>) -> Vec<Pending> {
         match (self, group) {
-            (Self::Fifo(lanes), Some(group)) => lanes.take_lane(group),
+            (Self::Fifo(queue), Some(group)) => queue.take_group(group),
             _ => Vec::new(),
         }
     }
 
-    /// Takes the events that do not come from the spool and have nothing of
-    /// their group in flight.
+    /// Takes the events that did not come from the spool and whose group has no
+    /// message in flight.
     #[cfg(feature = "spool")]
     pub(crate) fn take_idle(&mut self) -> Vec<Pending> {
         match self {
@@ -117,42 +118,43 @@ impl Queue {
                 spooled.into_iter().for_each(|event| self.push(event));
                 taken
             }
-            Self::Fifo(lanes) => lanes.take_ready(),
+            Self::Fifo(queue) => queue.take_ready(),
         }
     }
 
-    /// Whether an event of `group` has to go behind others that are here and
-    /// may yet come to the spool: it must not be there before them.
+    /// Whether earlier events of `group` are in memory. They may still go to the
+    /// spool, and a later event must not be there before them.
     #[cfg(feature = "spool")]
     pub(crate) fn holds(&self, group: Option<&Arc<str>>) -> bool {
         match (self, group) {
-            (Self::Fifo(lanes), Some(group)) => {
-                lanes.lanes.get(group).is_some_and(|lane| !lane.from_spool)
-            }
+            (Self::Fifo(queue), Some(group)) => queue
+                .groups
+                .get(group)
+                .is_some_and(|state| !state.from_spool),
             _ => false,
         }
     }
 
-    /// Takes everything.
+    /// Takes all events that wait.
     pub(crate) fn drain(&mut self) -> Vec<Pending> {
         match self {
-            Self::Standard(line) => {
-                line.bytes = 0;
-                std::mem::take(&mut line.events).into()
+            Self::Standard(queue) => {
+                queue.bytes = 0;
+                std::mem::take(&mut queue.events).into()
             }
-            Self::Fifo(lanes) => lanes.drain(),
+            Self::Fifo(queue) => queue.drain(),
         }
     }
 }
 
-/// A standard queue's events, in the order they came.
+/// The events of a standard queue, in order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct StandardQueue {
     events: VecDeque<Pending>,
     bytes: usize,
 }
 
-impl Line {
+impl StandardQueue {
     fn push_back(&mut self, event: Pending) {
         self.bytes += event.bytes();
         self.events.push_back(event);
@@ -169,7 +171,7 @@ impl Line {
         // Up to ten events need no packing, and each gets its own outcome.
         let pack = self.events.len() > limits.entries;
         loop {
-            let count = request.next_message(together(&self.events), pack);
+            let count = request.next_message(shareable(&self.events), pack);
             if count == 0 {
                 return batch;
             }
@@ -183,83 +185,83 @@ impl Line {
     }
 }
 
-/// The sizes of the events, from the front, that may share a message.
+/// The sizes of the events at the front that may share a message.
 ///
-/// A message has one group, so that only events of one tenant do. And it fails
-/// as a whole: then those that lie in the spool stay there, and the others are
-/// written to it, so that neither may carry the other.
-fn together(events: &VecDeque<Pending>) -> impl Iterator<Item = usize> {
+/// A message has one group, so its events are of one tenant. A message also fails
+/// as a whole. Then events from the spool stay in the spool and other events are
+/// written to it, so one message never contains both.
+fn shareable(events: &VecDeque<Pending>) -> impl Iterator<Item = usize> {
     let first = events.front();
-    let alike = move |event: &&Pending| {
+    let same = move |event: &&Pending| {
         first.is_some_and(|first| {
             event.group() == first.group() && event.from_spool == first.from_spool
         })
     };
-    events.iter().take_while(alike).map(Pending::bytes)
+    events.iter().take_while(same).map(Pending::bytes)
 }
 
-/// A FIFO queue's events: one lane per message group.
+/// The events of a FIFO queue, by message group.
 ///
-/// A lane has at most one message in flight, and gives nothing while it has.
-/// More than one message of a lane in one request would not do either: SQS may
-/// fail at the first and accept the second, and then the order is lost.
+/// A group has at most one message in flight. Two messages of a group in one
+/// request would not keep the order either: SQS may reject the first and accept
+/// the second.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes {
-    lanes: HashMap<Arc<str>, Lane>,
-    /// The lanes that could give a message now, in turn.
+pub(crate) struct FifoQueue {
+    groups: HashMap<Arc<str>, Group>,
+    /// The groups that have events and no message in flight, in turn.
     ready: VecDeque<Arc<str>>,
     len: usize,
 }
 
 #[derive(Debug, Default)]
-struct Lane {
+struct Group {
     waiting: VecDeque<Pending>,
     busy: bool,
-    /// All of a lane's events come from the spool, or none: while the spool
-    /// holds any of an entity, new ones go behind them.
+    /// Either all events of a group come from the spool, or none does: while the
+    /// spool holds events of an entity, new ones are written behind them.
     #[cfg(feature = "spool")]
     from_spool: bool,
 }
 
-impl Lanes {
+impl FifoQueue {
     fn push_back(&mut self, event: Pending) {
         // Every event of a FIFO queue has a group; see `Sdk::pending`.
         let Some(group) = event.group().cloned() else {
             return;
         };
         self.len += 1;
-        let lane = self.lanes.entry(group.clone()).or_default();
-        if lane.waiting.is_empty() && !lane.busy {
+        let state = self.groups.entry(group.clone()).or_default();
+        if state.waiting.is_empty() && !state.busy {
             self.ready.push_back(group);
         }
         #[cfg(feature = "spool")]
         {
-            lane.from_spool = event.from_spool;
+            state.from_spool = event.from_spool;
         }
-        lane.waiting.push_back(event);
+        state.waiting.push_back(event);
     }
 
-    fn put_back(&mut self, events: Held) {
+    fn put_back(&mut self, events: MessageEvents) {
         let Some(group) = events.first().and_then(|e| e.group().cloned()) else {
             return;
         };
         self.len += events.len();
-        let lane = self.lanes.entry(group.clone()).or_default();
-        // It was in flight, or held back; with this it is neither.
-        lane.busy = true;
+        let state = self.groups.entry(group.clone()).or_default();
+        // The message was in flight or waited for a retry. Now it is neither.
+        state.busy = true;
         for event in events.into_iter().rev() {
-            lane.waiting.push_front(event);
+            state.waiting.push_front(event);
         }
         self.release(&group);
     }
 
     fn release(&mut self, group: &Arc<str>) {
-        let Some(lane) = self.lanes.get_mut(group) else {
+        let Some(state) = self.groups.get_mut(group) else {
             return;
         };
-        let was_busy = std::mem::take(&mut lane.busy);
-        if lane.waiting.is_empty() {
-            self.lanes.remove(group);
+        let was_busy = std::mem::take(&mut state.busy);
+        if state.waiting.is_empty() {
+            self.groups.remove(group);
         } else if was_busy {
             self.ready.push_back(group.clone());
         }
@@ -269,31 +271,31 @@ impl Lanes {
         let mut request = Request::new(*limits);
         let mut batch = Batch::default();
         while let Some(group) = self.ready.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&group) else {
+            let Some(state) = self.groups.get_mut(&group) else {
                 continue;
             };
-            if lane.waiting.is_empty() {
+            if state.waiting.is_empty() {
                 continue;
             }
-            let count = request.next_message(together(&lane.waiting), true);
+            let count = request.next_message(shareable(&state.waiting), true);
             if count == 0 {
                 self.ready.push_front(group);
                 break;
             }
             batch.messages.push(count);
-            batch.events.extend(lane.waiting.drain(..count));
-            lane.busy = true;
+            batch.events.extend(state.waiting.drain(..count));
+            state.busy = true;
         }
         self.len -= batch.events.len();
         batch
     }
 
     #[cfg(feature = "spool")]
-    fn take_lane(&mut self, group: &Arc<str>) -> Vec<Pending> {
-        let Some(lane) = self.lanes.get_mut(group) else {
+    fn take_group(&mut self, group: &Arc<str>) -> Vec<Pending> {
+        let Some(state) = self.groups.get_mut(group) else {
             return Vec::new();
         };
-        let waiting: Vec<Pending> = std::mem::take(&mut lane.waiting).into();
+        let waiting: Vec<Pending> = std::mem::take(&mut state.waiting).into();
         self.len -= waiting.len();
         waiting
     }
@@ -303,16 +305,16 @@ impl Lanes {
         let mut all = Vec::new();
         let ready = std::mem::take(&mut self.ready);
         for group in ready {
-            match self.lanes.get(&group) {
-                Some(lane) if lane.from_spool => self.ready.push_back(group),
+            match self.groups.get(&group) {
+                Some(state) if state.from_spool => self.ready.push_back(group),
                 Some(_) => {
-                    all.extend(self.take_lane(&group));
-                    self.lanes.remove(&group);
+                    all.extend(self.take_group(&group));
+                    self.groups.remove(&group);
                 }
                 None => {}
             }
         }
-        all.sort_by_key(|event| event.number);
+        all.sort_by_key(|event| event.sequence);
         all
     }
 
@@ -320,11 +322,11 @@ impl Lanes {
         self.ready.clear();
         self.len = 0;
         let mut all: Vec<Pending> = Vec::new();
-        for lane in self.lanes.values_mut() {
-            all.extend(lane.waiting.drain(..));
+        for state in self.groups.values_mut() {
+            all.extend(state.waiting.drain(..));
         }
-        self.lanes.retain(|_, lane| lane.busy);
-        all.sort_by_key(|event| event.number);
+        self.groups.retain(|_, state| state.busy);
+        all.sort_by_key(|event| event.sequence);
         all
     }
 }

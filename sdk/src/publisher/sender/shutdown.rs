@@ -1,4 +1,4 @@
-//! Flush, shutdown, and what is left when nobody asked for either.
+//! Flush and shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,27 +6,26 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Sender;
+use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
-use crate::publisher::error::EmitError;
-use crate::publisher::metrics;
 use crate::publisher::receipt::ShutdownReport;
 
-/// How long the spool's disk may take to write what it is writing.
+/// How long the spool may take to finish the write in progress.
 #[cfg(feature = "spool")]
-const GRACE: Duration = Duration::from_secs(1);
+const DISK_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Sender {
-    /// Waits until all that was given before has an outcome.
-    pub(crate) async fn flush(self: &Arc<Self>) {
-        let done = self.lock().epochs.flush();
-        self.hurry.notify_waiters();
+    /// Waits until every event that was submitted before has an outcome.
+    pub(crate) async fn flush(&self) {
+        let done = self.in_flight.flush();
+        self.linger_cancel.notify_waiters();
         if let Some(done) = done {
-            // An error would mean that the sender is gone, and we hold it.
+            // It fails only if the tracker is gone, and we hold the tracker.
             let _ = done.await;
         }
     }
 
-    /// Takes nothing more, and waits for what there is until the deadline.
+    /// Takes no further event, and waits for the others until the deadline.
     pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
         self.lock().closed = true;
         #[cfg(feature = "spool")]
@@ -37,91 +36,73 @@ impl Sender {
         let end = async {
             self.flush().await;
             flushed = true;
-            // A container's disk may go with it: what can be sent is sent.
+            // A container's disk may be lost with it, so the spool is sent as far as
+            // possible.
             #[cfg(feature = "spool")]
-            if let Some(spool) = &self.spool {
-                spool.emptied(self).await;
-            }
+            self.spool_drained().await;
         };
-        // At the deadline, what has not ended shows.
-        let _ = timeout(deadline, end).await;
+        // A timeout shows in `flushed`.
+        let _ = self
+            .thread
+            .with_timers(async { timeout(deadline, end).await })
+            .await;
         let mut report = ShutdownReport::default();
         if !flushed {
             self.abandon(&mut report);
         }
-        self.room.close();
+        self.in_flight.close();
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            // A disk that hangs holds nobody up, and what it has not confirmed is
-            // in no safe place.
-            let _ = timeout(GRACE, spool.close(self)).await;
-            let coming = self.spooling(crate::publisher::spool::Spooling::give_up);
-            self.hand_back(Vec::new(), coming, &mut report);
+            // A disk that hangs must not delay the shutdown. What it has not
+            // confirmed by then is reported as undetermined.
+            let close = async { timeout(DISK_FLUSH_TIMEOUT, spool.close()).await };
+            let _ = self.thread.with_timers(close).await;
+            self.hand_back(Vec::new(), spool.take_unconfirmed(), &mut report);
+            report.in_spool = spool.stored();
+            report.damaged_in_spool = spool.damaged();
         }
-        let state = self.lock();
-        report.accepted = state.accepted;
-        report.failed = state.failed;
-        #[cfg(feature = "spool")]
-        {
-            report.in_spool = state.spooling.stored();
-        }
+        let totals = self.in_flight.totals();
+        report.accepted = totals.accepted;
+        report.failed = totals.failed;
         report
     }
 
-    /// Hands back all that has no outcome.
-    fn abandon(self: &Arc<Self>, report: &mut ShutdownReport) {
+    /// Hands back all events that have no outcome.
+    fn abandon(&self, report: &mut ShutdownReport) {
         let mut state = self.lock();
         state.abandoned = true;
         let mut unsent = state.queue.drain();
         let delayed = std::mem::take(&mut state.delayed);
         unsent.extend(delayed.into_values().flatten());
-        let flights = std::mem::take(&mut state.flights);
+        #[cfg(feature = "spool")]
+        unsent.extend(self.spool.iter().flat_map(|spool| spool.take_held()));
+        let requests = std::mem::take(&mut state.requests);
         drop(state);
         self.abandon.notify_waiters();
-        self.hurry.notify_waiters();
-        let under_way = flights.into_values().flat_map(|batch| batch.events);
+        self.linger_cancel.notify_waiters();
+        let under_way = requests.into_values().flat_map(|batch| batch.events);
         self.hand_back(unsent, under_way.collect(), report);
     }
 
-    /// Answers for events that are given up, and reports them.
+    /// Reports events and completes them. Events that were read from the spool are
+    /// not reported: they are still in the spool.
     fn hand_back(
         &self,
         mut unsent: Vec<Pending>,
         mut under_way: Vec<Pending>,
         report: &mut ShutdownReport,
     ) {
-        for events in [&mut unsent, &mut under_way] {
-            // What lies in the spool is not lost with the process.
-            events.retain(|event| !event.from_spool);
-            events.sort_by_key(|event| event.number);
+        for (events, reported) in [
+            (&mut unsent, &mut report.unsent),
+            (&mut under_way, &mut report.undetermined),
+        ] {
+            events.sort_by_key(|event| event.sequence);
+            let lost = events.iter().filter(|event| !event.from_spool);
+            reported.extend(lost.map(|event| event.envelope().clone()));
         }
-        let envelope = |event: &Pending| event.envelope().clone();
-        report.unsent.extend(unsent.iter().map(envelope));
-        report.undetermined.extend(under_way.iter().map(envelope));
-        let failed = (unsent.len() + under_way.len()) as u64;
-        metrics::told(0, failed);
-        let mut state = self.lock();
-        state.failed += failed;
-        for event in unsent.iter().chain(&under_way) {
-            state.epochs.leave(event.epoch);
-        }
-        drop(state);
-        let sizes: Vec<usize> = unsent
-            .iter()
-            .chain(&under_way)
-            .map(Pending::bytes)
-            .collect();
-        self.room.leave(sizes);
-        for event in unsent {
-            event.failed(|envelope| EmitError::ShutDown { envelope });
-        }
-        for event in under_way {
-            event.failed(|envelope| EmitError::Interrupted { envelope });
-        }
-    }
-
-    /// How many events have no outcome yet.
-    pub(crate) fn pending(&self) -> usize {
-        self.lock().epochs.count()
+        self.in_flight.complete([
+            (unsent, MessageOutcome::ShutDown),
+            (under_way, MessageOutcome::Interrupted),
+        ]);
     }
 }

@@ -1,151 +1,132 @@
-//! The sender and its spool: what goes there, and what comes from there.
+//! The sender and its spool: which events go to the spool, and how events come back
+//! from it.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::completion::Verdict;
-use super::{Sender, State};
+use super::completion::restore_bodies;
+use super::{Sender, SenderState};
+use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::{Outcome, Pending};
-use crate::publisher::buffer::queue::Held;
-use crate::publisher::error::EmitError;
-use crate::publisher::metrics;
-use crate::publisher::spool::{Spool, SpoolError, Spooling, Writing};
+use crate::publisher::buffer::queue::MessageEvents;
+use crate::publisher::spool::outlet::Outlet;
 
-impl Sender {
-    pub(crate) fn spool(&self) -> Option<&Spool> {
-        self.spool.as_ref()
-    }
-
-    /// Whether a shutdown has begun.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
-    /// Changes what is known of the spool.
-    pub(crate) fn spooling<T>(&self, change: impl FnOnce(&mut Spooling) -> T) -> T {
-        change(&mut self.lock().spooling)
-    }
-
-    /// Sees to it that what the spool holds is sent. Not under the lock: a task
-    /// that is spawned into a runtime which ends is dropped at once, and its
-    /// drop takes the lock.
-    pub(super) fn drain_spool(self: &Arc<Self>) {
-        if let Some(spool) = &self.spool {
-            spool.drain(self);
-        }
-    }
-
-    /// While the spool holds events, new ones go behind them. What the journal
-    /// did not take comes back, and must not be dropped under the lock.
-    pub(super) fn append_if_spooling(
-        self: &Arc<Self>,
-        state: &mut State,
-        event: Pending,
-    ) -> Result<Option<Writing>, Pending> {
-        let spool = self.spool.as_ref();
-        match spool.filter(|_| state.spooling.is_on() && !state.queue.holds(event.group())) {
-            Some(spool) => Ok(spool.append(self, &mut state.spooling, vec![event])),
-            None => Err(event),
-        }
-    }
-
-    /// Sends an event that lies in the spool. It takes no room: a round of the
-    /// spool has bounds of its own.
-    pub(crate) fn give_from_spool(
-        self: &Arc<Self>,
-        mut event: Pending,
-    ) -> oneshot::Receiver<Outcome> {
+impl Outlet for Sender {
+    fn send_spooled(self: Arc<Self>, mut event: Pending) -> oneshot::Receiver<Outcome> {
         let outcome = event.subscribe();
         let mut state = self.lock();
-        // After a shutdown's deadline nobody sends it: its drop says so.
+        // Otherwise dropping the event answers `Interrupted`.
         if !state.abandoned {
-            event.number = state.number();
+            event.sequence = state.next_sequence();
             state.queue.push(event);
             self.start_workers(state);
         }
         outcome
     }
 
-    /// Takes out of `told` what goes to the spool instead of back to its
-    /// caller, together with all that must not overtake it. What the journal did
-    /// not take comes back, and must not be dropped under the lock.
-    pub(super) fn divert(
+    fn send_unwritten(self: Arc<Self>, take: &mut dyn FnMut() -> Vec<Pending>) -> bool {
+        let mut state = self.lock();
+        if state.abandoned {
+            return false;
+        }
+        let mut events = take();
+        restore_bodies(&mut events);
+        for event in events {
+            state.queue.push(event);
+        }
+        self.start_workers(state);
+        true
+    }
+
+    fn is_fifo(&self) -> bool {
+        self.settings.fifo
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+}
+
+impl Sender {
+    #[cfg(test)]
+    pub(crate) fn spool(&self) -> Option<&crate::publisher::spool::Spool> {
+        self.spool.as_deref()
+    }
+
+    /// Starts sending what the spool holds.
+    pub(super) fn drain_spool(self: &Arc<Self>) {
+        if let Some(spool) = &self.spool {
+            spool.drain(self.clone(), &self.thread);
+        }
+    }
+
+    /// Waits until the spool is empty or closed.
+    pub(super) async fn spool_drained(self: &Arc<Self>) {
+        self.drain_spool();
+        if let Some(spool) = &self.spool {
+            spool.wait_until_empty().await;
+        }
+    }
+
+    /// Writes `event` to the spool if the spool holds events: new events go behind
+    /// them. Otherwise the event comes back.
+    pub(super) fn append_if_spooling(
         self: &Arc<Self>,
-        state: &mut State,
-        told: &mut Vec<(Held, Verdict)>,
-    ) -> Option<Writing> {
-        let spool = self.spool.as_ref().filter(|_| !state.abandoned)?;
+        state: &SenderState,
+        event: Pending,
+    ) -> Result<(), Pending> {
+        let spool = self.spool.as_ref();
+        match spool.filter(|spool| spool.is_on() && !state.queue.holds(event.group())) {
+            Some(spool) => {
+                spool.append(self.clone(), vec![event]);
+                Ok(())
+            }
+            None => Err(event),
+        }
+    }
+
+    /// Takes the messages that go to the spool out of `completed`, together with
+    /// all events that must not overtake them.
+    pub(super) fn divert_to_spool(
+        self: &Arc<Self>,
+        state: &mut SenderState,
+        completed: &mut Vec<(MessageEvents, MessageOutcome)>,
+    ) {
+        let Some(spool) = self.spool.as_ref().filter(|_| !state.abandoned) else {
+            return;
+        };
         let mut to_spool = Vec::new();
-        let mut stay = Vec::with_capacity(told.len());
-        for (mut events, verdict) in told.drain(..) {
+        let mut others = Vec::with_capacity(completed.len());
+        for (mut events, outcome) in completed.drain(..) {
             let (group, from_spool) = match events.first() {
                 Some(event) => (event.group().cloned(), event.from_spool),
                 None => continue,
             };
-            if from_spool && verdict.is_of_the_road() {
-                // They lie in the spool already, and the next round begins with
-                // the one that failed.
+            if from_spool && outcome.is_transport_failure() {
+                // They are in the spool already. The next round begins with the
+                // event that failed.
                 events.extend(state.queue.take_followers(group.as_ref()));
-                stay.push((events, verdict));
-            } else if !from_spool && verdict.may_pass() {
+                others.push((events, outcome));
+            } else if !from_spool && outcome.is_transient() {
                 events.extend(state.queue.take_followers(group.as_ref()));
                 state.queue.release(group.as_ref());
                 to_spool.extend(events);
             } else {
-                stay.push((events, verdict));
+                others.push((events, outcome));
             }
         }
-        *told = stay;
+        *completed = others;
         if to_spool.is_empty() {
-            return None;
+            return;
         }
-        // What waits would only find the same: it need not wait for that.
+        // The events that wait would fail in the same way.
         to_spool.extend(state.queue.take_idle());
         tracing::warn!(
             events = to_spool.len(),
-            "SQS cannot be reached; events go to the spool"
+            "SQS is unavailable; writing events to the spool"
         );
-        for event in &mut to_spool {
-            let written = event.restore_body();
-            debug_assert!(written.is_ok(), "it was written once");
-        }
-        spool.append(self, &mut state.spooling, to_spool)
-    }
-
-    /// Answers for the events that were to be written to the spool under this
-    /// number. Not under the lock.
-    pub(crate) fn spooled(self: &Arc<Self>, number: u64, result: &Result<(), SpoolError>) {
-        let events = self.spooling(|spooling| spooling.written(number));
-        let gone: Vec<(usize, u64)> = events.iter().map(|e| (e.bytes(), e.epoch)).collect();
-        for event in events {
-            match result {
-                Ok(()) => event.spooled(),
-                Err(source) => event.failed(|envelope| EmitError::Spool {
-                    envelope,
-                    source: source.clone(),
-                }),
-            }
-        }
-        let failed = match result {
-            Ok(()) => 0,
-            Err(_) => gone.len() as u64,
-        };
-        metrics::told(0, failed);
-        let mut state = self.lock();
-        state.failed += failed;
-        for (_, epoch) in &gone {
-            state.epochs.leave(*epoch);
-        }
-        drop(state);
-        self.spool_changed();
-        self.room.leave(gone.into_iter().map(|(bytes, _)| bytes));
-    }
-
-    /// Tells whoever waits for the spool to be empty.
-    pub(crate) fn spool_changed(&self) {
-        if let Some(spool) = &self.spool {
-            spool.tell_change();
-        }
+        restore_bodies(&mut to_spool);
+        spool.append(self.clone(), to_spool);
     }
 }

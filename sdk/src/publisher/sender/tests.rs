@@ -9,13 +9,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::publisher::transport::{
-    Answer, Message, RequestError, RequestErrorKind, Sending, Transport,
+    EntryResult, Message, RequestError, RequestErrorKind, SendFuture, Transport,
 };
 use crate::publisher::{Sdk, SdkBuilder};
 use crate::{Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
 
 mod batching;
+#[cfg(feature = "spool")]
+mod disk;
 mod end;
+mod executors;
 mod failures;
 #[cfg(feature = "metrics")]
 mod observed;
@@ -28,7 +31,7 @@ mod spooling;
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 
 type Behave =
-    dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>) + Send + Sync;
+    dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<EntryResult>, RequestError>) + Send + Sync;
 
 /// A queue in memory: what it saw, and what it accepted, in order.
 struct Fake {
@@ -48,7 +51,7 @@ impl fmt::Debug for Fake {
 
 impl Fake {
     fn new(
-        behave: impl Fn(usize, &[Message]) -> (Duration, Result<Vec<Answer>, RequestError>)
+        behave: impl Fn(usize, &[Message]) -> (Duration, Result<Vec<EntryResult>, RequestError>)
         + Send
         + Sync
         + 'static,
@@ -84,7 +87,7 @@ impl Fake {
 }
 
 impl Transport for Fake {
-    fn send(&self, messages: Vec<Message>) -> Sending<'_> {
+    fn send(&self, messages: Vec<Message>) -> SendFuture<'_> {
         Box::pin(async move {
             let number = {
                 let mut seen = self.seen.lock().unwrap();
@@ -113,7 +116,7 @@ impl Transport for Fake {
             }
             if let Ok(answers) = &answers {
                 let pairs = messages.into_iter().zip(answers);
-                let accepted = pairs.filter(|(_, a)| matches!(a, Answer::Accepted { .. }));
+                let accepted = pairs.filter(|(_, a)| matches!(a, EntryResult::Accepted { .. }));
                 self.accepted
                     .lock()
                     .unwrap()
@@ -133,19 +136,19 @@ fn entity_ids(body: &str) -> Vec<String> {
         .collect()
 }
 
-fn all(messages: &[Message]) -> Vec<Answer> {
+fn all(messages: &[Message]) -> Vec<EntryResult> {
     messages.iter().map(|_| accepted()).collect()
 }
 
-fn accepted() -> Answer {
-    Answer::Accepted {
+fn accepted() -> EntryResult {
+    EntryResult::Accepted {
         message_id: "message".to_owned(),
         sequence_number: None,
     }
 }
 
-fn refused(sender_fault: bool) -> Answer {
-    Answer::Refused {
+fn refused(sender_fault: bool) -> EntryResult {
+    EntryResult::Refused {
         code: "InternalError".to_owned(),
         reason: "told to".to_owned(),
         sender_fault,

@@ -1,147 +1,144 @@
 //! One request in flight, and then the next.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
 
-use super::{Sender, State};
-use crate::publisher::buffer::pending::deduplication_of;
+use super::{Sender, SenderState};
+use crate::publisher::buffer::pending::deduplication_id;
 use crate::publisher::buffer::queue::Batch;
 use crate::publisher::metrics;
-use crate::publisher::transport::{Answer, Message, RequestError, RequestErrorKind};
+use crate::publisher::transport::{EntryResult, Message, RequestError, RequestErrorKind};
 
-/// How long a request may take before what gathers behind it goes without it.
-/// Most requests to SQS take a tenth of it, so that this is for the one that
-/// hangs.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a request may hold back the events behind it. Most requests to SQS take
+/// a tenth of this, so it concerns requests that hang.
+const SLOW_REQUEST_AFTER: Duration = Duration::from_millis(100);
 
 /// The right to one request in flight.
 pub(super) struct Worker {
     sender: Arc<Sender>,
-    stage: Stage,
-    /// Its request is long in coming.
-    slow: bool,
+    stage: WorkerStage,
+    /// Its request takes longer than [`SLOW_REQUEST_AFTER`].
+    stalled: bool,
 }
 
-/// How the state counts the worker.
-enum Stage {
+/// What the worker does, as the state counts it.
+enum WorkerStage {
     Starting,
     Lingering,
-    /// With the number of the batch that is on its way.
+    /// With the number of its request.
     Sending(u64),
-    Between,
     Retired,
 }
 
-enum Next {
+enum Step {
     Send(u64, Vec<Message>),
     Linger(Instant),
-    Nothing,
+    Stop,
 }
 
 impl Worker {
-    /// A worker that the state counts already, as one that starts.
+    /// A worker that the state has already counted in `starting`.
     pub(super) fn new(sender: &Arc<Sender>) -> Self {
         Self {
             sender: sender.clone(),
-            stage: Stage::Starting,
-            slow: false,
+            stage: WorkerStage::Starting,
+            stalled: false,
         }
     }
 
     pub(super) async fn run(mut self) {
         let lingers = !self.sender.settings.linger.is_zero();
-        let mut patient = lingers;
+        let mut may_linger = lingers;
         loop {
-            match self.next(patient) {
-                Next::Send(flight, messages) => {
-                    let result = self.request(messages).await;
-                    self.stage = Stage::Between;
-                    // A shutdown may have taken the batch, and answered for it.
+            match self.next_step(may_linger) {
+                Step::Send(request, messages) => {
+                    let result = self.send(messages).await;
+                    // Otherwise a shutdown took the batch and completed it.
                     if let Some(result) = result {
-                        self.sender.settle(flight, result);
+                        self.sender.request_done(request, result);
                     }
-                    patient = lingers;
+                    may_linger = lingers;
                 }
-                Next::Linger(until) => {
+                Step::Linger(until) => {
                     self.linger(until).await;
-                    patient = false;
+                    may_linger = false;
                 }
-                Next::Nothing => return,
+                Step::Stop => return,
             }
         }
     }
 
-    /// Takes the next batch, or ends the worker: both under one lock, so that
-    /// no event can come between.
-    fn next(&mut self, patient: bool) -> Next {
+    /// Takes the next batch, or ends the worker. Both happen under one lock, so that
+    /// no event can be missed in between.
+    fn next_step(&mut self, may_linger: bool) -> Step {
         let sender = self.sender.clone();
         let mut state = sender.lock();
         self.uncount(&mut state);
-        if !state.delayed.is_empty() {
-            state.wake_delayed(Instant::now());
-        }
-        let alone = state.idle();
-        if alone || state.queue.fills(&state.limits, 1) {
-            let oldest = state.queue.oldest().map(|event| event.since);
-            if let Some(since) = oldest.filter(|_| patient && !state.must_not_linger()) {
+        if state.is_idle() || state.queue.fills(&state.limits, 1) {
+            let oldest = state.queue.oldest().map(|event| event.enqueued_at);
+            let lingers = may_linger && !sender.should_send_now(&state);
+            if let Some(since) = oldest.filter(|_| lingers) {
                 state.workers += 1;
                 state.lingering += 1;
-                self.stage = Stage::Lingering;
-                return Next::Linger(since + sender.settings.linger);
+                self.stage = WorkerStage::Lingering;
+                return Step::Linger(since + sender.settings.linger);
             }
             let limits = state.limits;
             if let Some(mut batch) = state.queue.take(&limits) {
                 let messages = messages(&mut batch, sender.settings.fifo);
                 let bytes = messages.iter().map(|message| message.body.len()).sum();
                 let (events, waiting) = (batch.events.len(), state.queue.len());
-                // Of those that are left, not of those that just go.
-                let oldest = state.queue.oldest().map(|event| event.since);
-                let flight = state.number();
-                state.flights.insert(flight, batch);
+                // Of the events that stay, not of those that are sent.
+                let oldest = state.queue.oldest().map(|event| event.enqueued_at);
+                let request = state.next_sequence();
+                state.requests.insert(request, batch);
                 state.workers += 1;
-                self.stage = Stage::Sending(flight);
-                // What is left may be enough for others.
+                self.stage = WorkerStage::Sending(request);
+                // The rest may fill further requests.
                 sender.start_workers(state);
                 metrics::waiting(waiting, oldest);
                 metrics::sending(messages.len(), events, bytes);
-                return Next::Send(flight, messages);
+                return Step::Send(request, messages);
             }
         }
-        Next::Nothing
+        Step::Stop
     }
 
-    /// Takes the worker out of the state's counts.
-    fn uncount(&mut self, state: &mut State) {
-        match std::mem::replace(&mut self.stage, Stage::Retired) {
-            Stage::Starting => state.starting -= 1,
-            Stage::Lingering => state.lingering -= 1,
-            Stage::Sending(_) | Stage::Between => {}
-            Stage::Retired => return,
+    /// Removes the worker from the state's counts.
+    fn uncount(&mut self, state: &mut SenderState) {
+        match std::mem::replace(&mut self.stage, WorkerStage::Retired) {
+            WorkerStage::Starting => state.starting -= 1,
+            WorkerStage::Lingering => state.lingering -= 1,
+            WorkerStage::Sending(_) => {}
+            WorkerStage::Retired => return,
         }
         state.workers -= 1;
-        state.slow -= usize::from(std::mem::take(&mut self.slow));
+        state.stalled -= usize::from(std::mem::take(&mut self.stalled));
     }
 
     async fn linger(&self, until: Instant) {
-        let mut hurry = pin!(self.sender.hurry.notified());
-        hurry.as_mut().enable();
-        if !self.sender.lock().must_not_linger() {
+        let mut cancelled = pin!(self.sender.linger_cancel.notified());
+        cancelled.as_mut().enable();
+        if !self.sender.should_send_now(&self.sender.lock()) {
             tokio::select! {
                 () = sleep_until(until) => {}
-                () = hurry => {}
+                () = cancelled => {}
             }
         }
     }
 
-    /// Sends one request; `None` if the sender is abandoned meanwhile.
-    async fn request(
+    /// Sends one request. `None` if the sender is abandoned meanwhile.
+    async fn send(
         &mut self,
         messages: Vec<Message>,
-    ) -> Option<Result<Vec<Answer>, RequestError>> {
+    ) -> Option<Result<Vec<EntryResult>, RequestError>> {
         let sender = self.sender.clone();
         let mut abandoned = pin!(sender.abandon.notified());
         abandoned.as_mut().enable();
@@ -151,8 +148,13 @@ impl Worker {
         let count = messages.len();
         let span = tracing::debug_span!("send_message_batch", messages = count);
         let mut request = pin!(sender.transport.send(messages).instrument(span));
+        let mut request = pin!(poll_fn(|cx| {
+            let poll = || request.as_mut().poll(cx);
+            let panicked = || RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+        }));
         let started = Instant::now();
-        let mut patience = pin!(sleep(PATIENCE));
+        let mut slow = pin!(sleep(SLOW_REQUEST_AFTER));
         loop {
             tokio::select! {
                 biased;
@@ -161,10 +163,10 @@ impl Worker {
                     return Some(result);
                 }
                 () = &mut abandoned => return None,
-                () = &mut patience, if !self.slow => {
-                    self.slow = true;
+                () = &mut slow, if !self.stalled => {
+                    self.stalled = true;
                     let mut state = sender.lock();
-                    state.slow += 1;
+                    state.stalled += 1;
                     sender.start_workers(state);
                 }
             }
@@ -172,40 +174,44 @@ impl Worker {
     }
 }
 
-/// A worker ends early if its runtime does. Its batch goes back to the queue,
-/// for whoever emits next: the events may have arrived, but arriving twice is
-/// one event in the store, and not arriving is none.
+/// A worker is dropped early if the runtime of a caller ends. Its batch goes back to
+/// the queue, and the publisher's thread sends it. The events may have arrived, but an
+/// event that arrives twice is stored once.
 impl Drop for Worker {
     fn drop(&mut self) {
-        let flight = match self.stage {
-            Stage::Retired => return,
-            Stage::Sending(flight) => Some(flight),
-            _ => None,
+        if matches!(self.stage, WorkerStage::Retired) {
+            return;
+        }
+        let mut worker = Self {
+            sender: self.sender.clone(),
+            stage: std::mem::replace(&mut self.stage, WorkerStage::Retired),
+            stalled: self.stalled,
         };
-        let sender = self.sender.clone();
-        if let Some(flight) = flight.filter(|_| std::thread::panicking()) {
-            // Sent again, it would panic again.
-            let error = RequestError::new(RequestErrorKind::Denied, "the request panicked");
-            sender.settle(flight, Err(error));
-        }
-        let mut state = sender.lock();
-        self.uncount(&mut state);
-        if let Some(batch) = flight.and_then(|flight| state.flights.remove(&flight)) {
-            state.restore(batch);
-        }
-        drop(state);
-        sender.go_on_at_home();
+        // Not here: a task may be dropped anywhere, also while a lock is held.
+        self.sender.thread.spawn(async move {
+            let sender = worker.sender.clone();
+            let mut state = sender.lock();
+            let batch = match worker.stage {
+                WorkerStage::Sending(request) => state.requests.remove(&request),
+                _ => None,
+            };
+            worker.uncount(&mut state);
+            if let Some(batch) = batch {
+                state.restore(batch);
+            }
+            sender.start_workers(state);
+        });
     }
 }
 
-/// Writes a batch as the messages of a request.
+/// Encodes a batch as the messages of a request.
 fn messages(batch: &mut Batch, fifo: bool) -> Vec<Message> {
     let mut rest = &mut batch.events[..];
     let mut messages = Vec::with_capacity(batch.messages.len());
     for count in &batch.messages {
         let (events, after) = rest.split_at_mut(*count);
         rest = after;
-        let deduplication = fifo.then(|| deduplication_of(events));
+        let deduplication = fifo.then(|| deduplication_id(events));
         let group = events.first().and_then(|event| event.group().cloned());
         let body = match events {
             [one] => one.take_body(),

@@ -1,12 +1,12 @@
 use super::*;
-use crate::sqs::settings::Texts;
+use crate::sqs::settings::AttributeMap;
 
-fn standard() -> Settings {
-    Settings::new(&Texts::new()).unwrap()
+fn standard() -> QueueSettings {
+    QueueSettings::new(&AttributeMap::new()).unwrap()
 }
 
-fn fifo() -> Settings {
-    Settings::new(&Texts::from([("FifoQueue".into(), "true".into())])).unwrap()
+fn fifo() -> QueueSettings {
+    QueueSettings::new(&AttributeMap::from([("FifoQueue".into(), "true".into())])).unwrap()
 }
 
 fn body(text: impl Into<String>) -> SendEntry {
@@ -29,29 +29,25 @@ fn with_attribute(name: &str, data_type: &str, value: &str) -> SendEntry {
 }
 
 #[test]
-fn bodies_at_and_over_their_limits() {
-    let check = |text: String, expected: Option<Kind>| {
+fn body_limits_are_those_of_sqs() {
+    let check = |text: String, expected: Option<ErrorCode>| {
         let start: String = text.chars().take(20).collect();
         let outcome = check_message(&body(text), &standard());
-        assert_eq!(
-            outcome.err().map(|refusal| refusal.kind),
-            expected,
-            "{start:?}"
-        );
+        assert_eq!(outcome.err().map(|error| error.code), expected, "{start:?}");
     };
-    check(String::new(), Some(Kind::MissingParameter));
-    check("x".repeat(MAXIMUM_SIZE), None);
+    check(String::new(), Some(ErrorCode::MissingParameter));
+    check("x".repeat(MAX_MESSAGE_BYTES), None);
     check(
-        "x".repeat(MAXIMUM_SIZE + 1),
-        Some(Kind::InvalidParameterValue),
+        "x".repeat(MAX_MESSAGE_BYTES + 1),
+        Some(ErrorCode::InvalidParameterValue),
     );
     check(
-        "é".repeat(MAXIMUM_SIZE / 2 + 1),
-        Some(Kind::InvalidParameterValue),
+        "é".repeat(MAX_MESSAGE_BYTES / 2 + 1),
+        Some(ErrorCode::InvalidParameterValue),
     );
     check("\t\n\r \u{D7FF}\u{E000}\u{FFFD}\u{10FFFF}".into(), None);
     for refused in ['\0', '\u{1}', '\u{B}', '\u{1F}', '\u{FFFE}', '\u{FFFF}'] {
-        check(refused.into(), Some(Kind::InvalidMessageContents));
+        check(refused.into(), Some(ErrorCode::InvalidMessageContents));
     }
 }
 
@@ -59,14 +55,14 @@ fn bodies_at_and_over_their_limits() {
 fn attributes_count_towards_the_size() {
     let mut entry = with_attribute("name", "String", "value");
     assert_eq!(size(&entry), 1 + 4 + 6 + 5);
-    entry.message_body = Some("x".repeat(MAXIMUM_SIZE - 15));
+    entry.message_body = Some("x".repeat(MAX_MESSAGE_BYTES - 15));
     assert!(check_message(&entry, &standard()).is_ok());
-    entry.message_body = Some("x".repeat(MAXIMUM_SIZE - 14));
+    entry.message_body = Some("x".repeat(MAX_MESSAGE_BYTES - 14));
     assert!(check_message(&entry, &standard()).is_err());
 }
 
 #[test]
-fn attributes_that_are_taken_and_refused() {
+fn attribute_rules_are_those_of_sqs() {
     for (name, data_type, value, taken) in [
         ("a.b_c-1", "String", "x", true),
         ("k", "String.json", "{}", true),
@@ -95,16 +91,16 @@ fn attributes_that_are_taken_and_refused() {
 }
 
 #[test]
-fn tokens_that_a_queue_takes_and_refuses() {
+fn group_and_deduplication_id_rules() {
     let long = "g".repeat(128);
     let too_long = "g".repeat(129);
     let content_based = fifo()
-        .with(&Texts::from([(
+        .with(&AttributeMap::from([(
             "ContentBasedDeduplication".into(),
             "true".into(),
         )]))
         .unwrap();
-    let check = |settings: &Settings, group: Option<&str>, id: Option<&str>, expected| {
+    let check = |settings: &QueueSettings, group: Option<&str>, id: Option<&str>, expected| {
         let entry = SendEntry {
             message_group_id: group.map(Into::into),
             message_deduplication_id: id.map(Into::into),
@@ -112,7 +108,7 @@ fn tokens_that_a_queue_takes_and_refuses() {
         };
         let outcome = check_message(&entry, settings)
             .err()
-            .map(|refusal| refusal.kind);
+            .map(|error| error.code);
         assert_eq!(outcome, expected, "{group:?} {id:?}");
     };
     check(&standard(), None, None, None);
@@ -121,34 +117,39 @@ fn tokens_that_a_queue_takes_and_refuses() {
         &standard(),
         Some(&too_long),
         None,
-        Some(Kind::InvalidParameterValue),
+        Some(ErrorCode::InvalidParameterValue),
     );
     check(
         &standard(),
         None,
         Some("d"),
-        Some(Kind::InvalidParameterValue),
+        Some(ErrorCode::InvalidParameterValue),
     );
-    check(&fifo(), None, Some("d"), Some(Kind::MissingParameter));
-    check(&fifo(), Some("g"), None, Some(Kind::InvalidParameterValue));
+    check(&fifo(), None, Some("d"), Some(ErrorCode::MissingParameter));
+    check(
+        &fifo(),
+        Some("g"),
+        None,
+        Some(ErrorCode::InvalidParameterValue),
+    );
     check(&content_based, Some("g"), None, None);
     check(&fifo(), Some(&long), Some(&long), None);
     check(
         &fifo(),
         Some("g"),
         Some(&too_long),
-        Some(Kind::InvalidParameterValue),
+        Some(ErrorCode::InvalidParameterValue),
     );
     check(
         &fifo(),
         Some("a b"),
         Some("d"),
-        Some(Kind::InvalidParameterValue),
+        Some(ErrorCode::InvalidParameterValue),
     );
 }
 
 #[test]
-fn a_delay_belongs_to_standard_queues() {
+fn delay_is_refused_on_fifo_queues() {
     let delayed = |delay| SendEntry {
         delay_seconds: Some(delay),
         message_group_id: Some("g".into()),
@@ -161,32 +162,28 @@ fn a_delay_belongs_to_standard_queues() {
 }
 
 #[test]
-fn batches_are_refused_as_a_whole_for_their_ids() {
-    let check = |ids: &[&str], expected: Option<Kind>| {
+fn invalid_entry_ids_refuse_the_batch() {
+    let check = |ids: &[&str], expected: Option<ErrorCode>| {
         let outcome = check_batch("SendMessageBatch", ids.iter().map(|id| Some(*id)));
-        assert_eq!(
-            outcome.err().map(|refusal| refusal.kind),
-            expected,
-            "{ids:?}"
-        );
+        assert_eq!(outcome.err().map(|error| error.code), expected, "{ids:?}");
     };
     let eleven: Vec<String> = (0..11).map(|n| n.to_string()).collect();
     let eleven: Vec<&str> = eleven.iter().map(String::as_str).collect();
-    check(&[], Some(Kind::EmptyBatchRequest));
+    check(&[], Some(ErrorCode::EmptyBatchRequest));
     check(&eleven[..10], None);
-    check(&eleven, Some(Kind::TooManyEntriesInBatchRequest));
-    check(&["a", "a"], Some(Kind::BatchEntryIdsNotDistinct));
+    check(&eleven, Some(ErrorCode::TooManyEntriesInBatchRequest));
+    check(&["a", "a"], Some(ErrorCode::BatchEntryIdsNotDistinct));
     check(&["a", "A"], None);
     for id in ["", "a b", "a#1", "é", &"i".repeat(81)] {
-        check(&[id], Some(Kind::InvalidBatchEntryId));
+        check(&[id], Some(ErrorCode::InvalidBatchEntryId));
     }
     check(&[&"i".repeat(80)], None);
 }
 
 #[test]
-fn a_batch_is_weighed_together() {
-    let half = || body("x".repeat(MAXIMUM_SIZE / 2));
+fn batch_limit_applies_to_the_sum() {
+    let half = || body("x".repeat(MAX_MESSAGE_BYTES / 2));
     assert!(check_batch_size(&[half(), half()]).is_ok());
-    let refusal = check_batch_size(&[half(), half(), body("x")]).unwrap_err();
-    assert_eq!(refusal.kind, Kind::BatchRequestTooLong);
+    let error = check_batch_size(&[half(), half(), body("x")]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::BatchRequestTooLong);
 }

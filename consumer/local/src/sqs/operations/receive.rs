@@ -1,4 +1,4 @@
-//! ReceiveMessage, with its long poll.
+//! ReceiveMessage, including long polling.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,24 +7,25 @@ use tokio::time::{Instant, sleep_until};
 
 use super::send::sequence_number;
 use super::{Endpoint, queue_name};
-use crate::sqs::error::{Kind, Refusal};
+use crate::sqs::error::{ErrorCode, SqsError};
 use crate::sqs::limits::{check_range, check_token};
+use crate::sqs::message::QueuedMessage;
 use crate::sqs::message::{Attributes, md5_of_attributes};
 use crate::sqs::protocol::{ReceiveMessage, Received, ReceivedMessage};
-use crate::sqs::queue::{Receive, Slot};
-use crate::sqs::receipt::Receipt;
-use crate::sqs::settings::{LONGEST_VISIBILITY, LONGEST_WAIT};
+use crate::sqs::queue::Receive;
+use crate::sqs::receipt_handle::ReceiptHandle;
+use crate::sqs::settings::{MAX_VISIBILITY_TIMEOUT, MAX_WAIT};
 
-/// Who sent every message, as far as this endpoint can know.
+/// The `SenderId` of every message, since the endpoint does not authenticate clients.
 const SENDER: &str = "AIDA0LOCAL0LOCAL0LOCAL";
 
 impl Endpoint {
     pub(super) async fn receive_message(
         &self,
         request: ReceiveMessage,
-    ) -> Result<Received, Refusal> {
+    ) -> Result<Received, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
-        let most = check_range(
+        let max = check_range(
             "MaxNumberOfMessages",
             request.max_number_of_messages,
             1..=10,
@@ -32,18 +33,14 @@ impl Endpoint {
         let visibility = check_range(
             "VisibilityTimeout",
             request.visibility_timeout,
-            0..=LONGEST_VISIBILITY,
+            0..=MAX_VISIBILITY_TIMEOUT,
         )?;
-        let wait = check_range(
-            "WaitTimeSeconds",
-            request.wait_time_seconds,
-            0..=LONGEST_WAIT,
-        )?;
+        let wait = check_range("WaitTimeSeconds", request.wait_time_seconds, 0..=MAX_WAIT)?;
         let attempt = request.receive_request_attempt_id;
         if let Some(attempt) = &attempt {
             check_token("ReceiveRequestAttemptId", attempt)?;
         }
-        let wanted = Wanted::new(
+        let wanted = RequestedAttributes::new(
             [
                 request.message_system_attribute_names,
                 request.attribute_names,
@@ -51,61 +48,61 @@ impl Endpoint {
             request.message_attribute_names,
         )?;
         let receive = Receive {
-            most: most
-                .and_then(|most| usize::try_from(most).ok())
-                .unwrap_or(1),
+            max: max.and_then(|max| usize::try_from(max).ok()).unwrap_or(1),
             visibility: visibility.map(|seconds| seconds * 1_000),
             attempt,
         };
         let wait = match wait {
             Some(seconds) => seconds * 1_000,
-            None => self.queues.look(|state| state.settings(name))?.wait,
+            None => self.queues.read(|account| account.settings(name))?.wait,
         };
-        let (queue, slots) = self
+        let (queue, messages) = self
             .poll(name, &receive, Duration::from_millis(wait))
             .await?;
-        let messages = slots.into_iter().map(|slot| wanted.message(slot, queue));
+        let messages = messages
+            .into_iter()
+            .map(|queued| wanted.message(queued, queue));
         Ok(Received {
             messages: messages.collect(),
         })
     }
 
-    /// Receives now, or as soon as there is something within `wait`. Also
-    /// returns the queue's id.
+    /// Receives as soon as a message is available, or returns no messages after `wait`.
+    /// Also returns the id of the queue.
     async fn poll(
         &self,
         name: &str,
         receive: &Receive,
         wait: Duration,
-    ) -> Result<(u64, Vec<Slot>), Refusal> {
+    ) -> Result<(u64, Vec<QueuedMessage>), SqsError> {
         let deadline = Instant::now() + wait;
         loop {
             let last = Instant::now() >= deadline || self.stopping.is_cancelled();
-            let attempt = self.queues.apply(|state, now, journal| {
-                let slots = match state.receive(name, receive, now, journal) {
-                    // SQS says so to short polls only; long polls wait.
-                    Err(refusal) if refusal.kind == Kind::OverLimit && !wait.is_zero() => {
+            let attempt = self.queues.write(|account, now, changes| {
+                let messages = match account.receive(name, receive, now, changes) {
+                    // SQS returns this error to short polls only; a long poll waits.
+                    Err(error) if error.code == ErrorCode::OverLimit && !wait.is_zero() => {
                         Vec::new()
                     }
                     outcome => outcome?,
                 };
-                if receive.visibility == Some(0) && !slots.is_empty() {
-                    state.wake(name);
+                if receive.visibility == Some(0) && !messages.is_empty() {
+                    account.wake(name);
                 }
-                let queue = state.queue(name, now, journal)?;
+                let queue = account.queue(name, now, changes)?;
                 let (id, due) = (queue.id, queue.next_due());
                 let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
-                // Watched from under the lock, so that nothing that comes
-                // after this look is missed.
-                Ok((id, slots, due, state.watch(name)?))
+                // Subscribed under the lock, so that no later message is missed.
+                Ok((id, messages, due, account.watch(name)?))
             });
-            let (queue, slots, due, mut changes) = attempt.await?;
-            if last || !slots.is_empty() {
-                return Ok((queue, slots));
+            let (queue, messages, due, mut changes) = attempt.await?;
+            if last || !messages.is_empty() {
+                return Ok((queue, messages));
             }
             let until = due.map_or(deadline, |due| deadline.min(Instant::now() + due));
             tokio::select! {
-                // An error means that the queue is gone; the next look says so.
+                // An error means that the queue was deleted; the next attempt returns
+                // the error.
                 _ = changes.changed() => {}
                 () = sleep_until(until) => {}
                 () = self.stopping.cancelled() => {}
@@ -114,18 +111,19 @@ impl Endpoint {
     }
 }
 
-/// Which attributes a receiver wants to see.
-struct Wanted {
+/// The attributes that a receive request asks for.
+struct RequestedAttributes {
     system: Vec<String>,
     message: Vec<String>,
 }
 
-impl Wanted {
-    /// The names a request gives, the system's under both of their parameters.
+impl RequestedAttributes {
+    /// Combines the names in a request. System attributes have two parameters, an older
+    /// and a newer one.
     fn new(
         system: [Option<Vec<String>>; 2],
         message: Option<Vec<String>>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, SqsError> {
         const KNOWN: [&str; 11] = [
             "All",
             "AWSTraceHeader",
@@ -142,7 +140,7 @@ impl Wanted {
         let system: Vec<String> = system.into_iter().flatten().flatten().collect();
         match system.iter().find(|name| !KNOWN.contains(&name.as_str())) {
             Some(name) => {
-                Err(Kind::InvalidAttributeName.because(format!("Unknown Attribute {name}.")))
+                Err(ErrorCode::InvalidAttributeName.error(format!("Unknown Attribute {name}.")))
             }
             None => Ok(Self {
                 system,
@@ -154,26 +152,26 @@ impl Wanted {
     fn has_system(&self, name: &str) -> bool {
         self.system
             .iter()
-            .any(|wanted| wanted == "All" || wanted == name)
+            .any(|requested| requested == "All" || requested == name)
     }
 
     fn has_message(&self, name: &str) -> bool {
         self.message
             .iter()
-            .any(|wanted| match wanted.strip_suffix('*') {
-                _ if wanted == "All" || wanted == ".*" => true,
+            .any(|requested| match requested.strip_suffix('*') {
+                _ if requested == "All" || requested == ".*" => true,
                 Some(prefix) if prefix.ends_with('.') => name.starts_with(prefix),
-                _ => wanted == name,
+                _ => requested == name,
             })
     }
 
-    fn message(&self, slot: Slot, queue: u64) -> ReceivedMessage {
-        let receipt = Receipt {
+    fn message(&self, queued: QueuedMessage, queue: u64) -> ReceivedMessage {
+        let receipt = ReceiptHandle {
             queue,
-            seq: slot.seq,
-            receive: slot.delivery.receives,
+            seq: queued.seq,
+            receive: queued.delivery.receives,
         };
-        let message = &slot.message;
+        let message = &queued.message;
         let wanted = message
             .attributes
             .iter()
@@ -186,15 +184,15 @@ impl Wanted {
             receipt_handle: receipt.encode(),
             md5_of_body: message.md5_of_body.clone(),
             body: message.body.clone(),
-            attributes: self.system_attributes(&slot),
-            // SQS digests what it returns, so that a receiver can check it.
+            attributes: self.system_attributes(&queued),
+            // The MD5 covers the returned attributes, so that a receiver can check it.
             md5_of_message_attributes: md5_of_attributes(&attributes),
             message_attributes: attributes,
         }
     }
 
-    fn system_attributes(&self, slot: &Slot) -> BTreeMap<&'static str, String> {
-        let (message, delivery) = (&slot.message, &slot.delivery);
+    fn system_attributes(&self, queued: &QueuedMessage) -> BTreeMap<&'static str, String> {
+        let (message, delivery) = (&queued.message, &queued.delivery);
         let deduplicated = message.deduplication_id.is_some();
         let all = [
             ("SenderId", Some(SENDER.to_owned())),
@@ -212,7 +210,7 @@ impl Wanted {
             ("MessageDeduplicationId", message.deduplication_id.clone()),
             (
                 "SequenceNumber",
-                deduplicated.then(|| sequence_number(slot.seq)),
+                deduplicated.then(|| sequence_number(queued.seq)),
             ),
             (
                 "DeadLetterQueueSourceArn",
@@ -231,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_attributes_are_asked_for_by_name_prefix_or_all() {
+    fn attributes_are_selected_by_name_or_prefix() {
         for (asked, name, expected) in [
             ("a.one", "a.one", true),
             ("a.one", "a.two", false),
@@ -241,15 +239,16 @@ mod tests {
             (".*", "b", true),
             ("All", "b", true),
         ] {
-            let wanted = Wanted::new([None, None], Some(vec![asked.to_owned()])).unwrap();
+            let wanted =
+                RequestedAttributes::new([None, None], Some(vec![asked.to_owned()])).unwrap();
             assert_eq!(wanted.has_message(name), expected, "{asked} {name}");
         }
     }
 
     #[test]
-    fn an_unknown_system_attribute_is_refused() {
+    fn unknown_system_attribute_is_refused() {
         let names = Some(vec!["SentTimestamp".to_owned(), "Colour".to_owned()]);
-        let refusal = Wanted::new([names, None], None).err().unwrap();
-        assert_eq!(refusal.kind, Kind::InvalidAttributeName);
+        let error = RequestedAttributes::new([names, None], None).err().unwrap();
+        assert_eq!(error.code, ErrorCode::InvalidAttributeName);
     }
 }

@@ -1,4 +1,4 @@
-//! Message move tasks: starting, listing, cancelling, and carrying them out.
+//! Message move tasks: start, list, cancel, and run.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::Endpoint;
 use crate::sqs::arn::{self, queue_arn};
-use crate::sqs::error::{Kind, Refusal, missing};
+use crate::sqs::error::{ErrorCode, SqsError, missing};
 use crate::sqs::limits::check_range;
-use crate::sqs::moves::{Status, Task};
+use crate::sqs::move_task::{MoveTask, TaskStatus};
 use crate::sqs::protocol::{
     CancelMessageMoveTask, ListMessageMoveTasks, StartMessageMoveTask, TaskCancelled, TaskHandle,
     TaskResult, Tasks,
 };
 use crate::sqs::queues::Queues;
 
-/// How many messages are moved at once when no rate is asked for.
-const STRIDE: u32 = 100;
+/// The number of messages that one step moves if the request sets no rate.
+const MAX_STEP: u32 = 100;
 
 impl Endpoint {
     pub(super) async fn start_message_move_task(
         &self,
         request: StartMessageMoveTask,
-    ) -> Result<TaskHandle, Refusal> {
+    ) -> Result<TaskHandle, SqsError> {
         let source = existing_queue("SourceArn", request.source_arn.as_deref())?;
         let destination = request.destination_arn.as_deref();
         let destination = destination
@@ -35,25 +35,25 @@ impl Endpoint {
         )?;
         let per_second = per_second.and_then(|rate| u32::try_from(rate).ok());
         let handle = uuid::Uuid::new_v4().simple().to_string();
-        let started = self.queues.apply(|state, now, journal| {
+        let started = self.queues.write(|account, now, changes| {
             let no_queue = |_| no_resource("SourceArn");
-            let queue = state.queue(source, now, journal).map_err(no_queue)?;
+            let queue = account.queue(source, now, changes).map_err(no_queue)?;
             let (to_move, fifo) = (queue.counts().visible, queue.settings.fifo);
             if let Some(destination) = destination {
                 let no_queue = |_| no_resource("DestinationArn");
-                let queue = state.queue(destination, now, journal).map_err(no_queue)?;
+                let queue = account.queue(destination, now, changes).map_err(no_queue)?;
                 if queue.settings.fifo != fifo || destination == source {
-                    return Err(Kind::InvalidParameterValue.because(
+                    return Err(ErrorCode::InvalidParameterValue.error(
                         "The destination must be another queue of the same type as the source.",
                     ));
                 }
             }
-            state.start_task(Task {
+            account.start_task(MoveTask {
                 handle: handle.clone(),
                 source: source.to_owned(),
                 destination: destination.map(str::to_owned),
                 per_second,
-                status: Status::Running,
+                status: TaskStatus::Running,
                 moved: 0,
                 to_move,
                 started_at: now,
@@ -62,7 +62,7 @@ impl Endpoint {
         });
         started.await?;
         let queues = self.queues.clone();
-        tokio::spawn(carry_out(
+        tokio::spawn(run_move_task(
             queues,
             handle.clone(),
             per_second,
@@ -76,23 +76,21 @@ impl Endpoint {
     pub(super) async fn list_message_move_tasks(
         &self,
         request: ListMessageMoveTasks,
-    ) -> Result<Tasks, Refusal> {
+    ) -> Result<Tasks, SqsError> {
         let source = existing_queue("SourceArn", request.source_arn.as_deref())?;
-        let most = check_range("MaxResults", request.max_results, 1..=10)?;
-        let most = most
-            .and_then(|most| usize::try_from(most).ok())
-            .unwrap_or(1);
-        self.queues.look(|state| {
-            state
+        let max = check_range("MaxResults", request.max_results, 1..=10)?;
+        let max = max.and_then(|max| usize::try_from(max).ok()).unwrap_or(1);
+        self.queues.read(|account| {
+            account
                 .settings(source)
                 .map_err(|_| no_resource("SourceArn"))?;
-            let tasks = state
+            let tasks = account
                 .tasks
                 .iter()
                 .rev()
                 .filter(|task| task.source == source);
             Ok(Tasks {
-                results: tasks.take(most).map(result).collect(),
+                results: tasks.take(max).map(result).collect(),
             })
         })
     }
@@ -100,18 +98,18 @@ impl Endpoint {
     pub(super) async fn cancel_message_move_task(
         &self,
         request: CancelMessageMoveTask,
-    ) -> Result<TaskCancelled, Refusal> {
+    ) -> Result<TaskCancelled, SqsError> {
         let handle = request.task_handle.ok_or_else(|| missing("TaskHandle"))?;
-        let cancelled = self.queues.apply(|state, _, _| {
-            let task = state.tasks.iter_mut().find(|task| task.handle == handle);
+        let cancelled = self.queues.write(|account, _, _| {
+            let task = account.tasks.iter_mut().find(|task| task.handle == handle);
             let task =
-                task.ok_or_else(|| Kind::ResourceNotFound.because("Task does not exist."))?;
-            if task.status != Status::Running {
+                task.ok_or_else(|| ErrorCode::ResourceNotFound.error("MoveTask does not exist."))?;
+            if task.status != TaskStatus::Running {
                 return Err(
-                    Kind::UnsupportedOperation.because("Only active tasks can be cancelled.")
+                    ErrorCode::UnsupportedOperation.error("Only active tasks can be cancelled.")
                 );
             }
-            task.status = Status::Cancelling;
+            task.status = TaskStatus::Cancelling;
             Ok(TaskCancelled {
                 approximate_number_of_messages_moved: task.moved,
             })
@@ -120,27 +118,27 @@ impl Endpoint {
     }
 }
 
-/// Moves messages until the task ends or the server does.
-async fn carry_out(
+/// Moves messages until the task or the server ends.
+async fn run_move_task(
     queues: Queues,
     handle: String,
     per_second: Option<u32>,
     stopping: CancellationToken,
 ) {
-    // A rate is kept in about ten steps a second, so that it is even.
-    let stride = per_second.map_or(STRIDE, |rate| rate.div_ceil(10));
+    // About ten steps a second, so that the rate is even.
+    let step_size = per_second.map_or(MAX_STEP, |rate| rate.div_ceil(10));
     let pause = per_second.map_or(Duration::ZERO, |rate| {
-        Duration::from_secs(1) * stride / rate
+        Duration::from_secs(1) * step_size / rate
     });
-    let most = usize::try_from(stride).unwrap_or(usize::MAX);
+    let max = usize::try_from(step_size).unwrap_or(usize::MAX);
     loop {
         let step =
-            queues.apply(|state, now, journal| Ok(state.move_some(&handle, most, now, journal)));
+            queues.write(|account, now, changes| Ok(account.move_some(&handle, max, now, changes)));
         match step.await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(refusal) => {
-                tracing::error!(%refusal, "a message move task ended early");
+            Err(error) => {
+                tracing::error!(%error, "a message move task ended early");
                 return;
             }
         }
@@ -151,10 +149,10 @@ async fn carry_out(
     }
 }
 
-fn result(task: &Task) -> TaskResult {
-    let running = task.status == Status::Running;
+fn result(task: &MoveTask) -> TaskResult {
+    let running = task.status == TaskStatus::Running;
     TaskResult {
-        // SQS tells the handle only while it can be used to cancel.
+        // SQS returns the handle only while the task can be cancelled.
         task_handle: running.then(|| task.handle.clone()),
         status: task.status.name(),
         source_arn: queue_arn(&task.source),
@@ -167,13 +165,13 @@ fn result(task: &Task) -> TaskResult {
     }
 }
 
-fn existing_queue<'a>(parameter: &str, arn: Option<&'a str>) -> Result<&'a str, Refusal> {
+fn existing_queue<'a>(parameter: &str, arn: Option<&'a str>) -> Result<&'a str, SqsError> {
     let arn = arn.ok_or_else(|| missing(parameter))?;
     arn::queue_name(arn).ok_or_else(|| no_resource(parameter))
 }
 
-fn no_resource(parameter: &str) -> Refusal {
-    Kind::ResourceNotFound.because(format!(
+fn no_resource(parameter: &str) -> SqsError {
+    ErrorCode::ResourceNotFound.error(format!(
         "The resource that you specified for the {parameter} parameter doesn't exist."
     ))
 }

@@ -3,24 +3,24 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Endpoint, queue_name};
+use crate::sqs::changes::ChangeSet;
 use crate::sqs::clock::Millis;
-use crate::sqs::error::{Refusal, missing};
-use crate::sqs::journal::Journal;
+use crate::sqs::error::{SqsError, missing};
 use crate::sqs::limits;
 use crate::sqs::message::{Message, hex, md5_of_attributes, md5_of_body};
 use crate::sqs::protocol::{Batch, BatchOutcome, Failed, SendEntry, SendMessage, Sent};
-use crate::sqs::queues::State;
-use crate::sqs::settings::Settings;
+use crate::sqs::queues::Account;
+use crate::sqs::settings::QueueSettings;
 
 impl Endpoint {
-    pub(super) async fn send_message(&self, request: SendMessage) -> Result<Sent, Refusal> {
+    pub(super) async fn send_message(&self, request: SendMessage) -> Result<Sent, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
-        // Checked and digested outside the lock that all queues share.
-        let settings = self.queues.look(|state| state.settings(name))?;
+        // Checks and checksums run outside the lock that all queues share.
+        let settings = self.queues.read(|account| account.settings(name))?;
         let draft = Draft::new(request.entry, &settings)?;
-        let sent = self.queues.apply(|state, now, journal| {
-            let sent = draft.send(state, name, now, journal)?;
-            state.wake(name);
+        let sent = self.queues.write(|account, now, changes| {
+            let sent = draft.send(account, name, now, changes)?;
+            account.wake(name);
             Ok(sent)
         });
         sent.await
@@ -29,9 +29,9 @@ impl Endpoint {
     pub(super) async fn send_message_batch(
         &self,
         request: Batch<SendEntry>,
-    ) -> Result<BatchOutcome<Sent>, Refusal> {
+    ) -> Result<BatchOutcome<Sent>, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
-        let settings = self.queues.look(|state| state.settings(name))?;
+        let settings = self.queues.read(|account| account.settings(name))?;
         let entries = request.entries.unwrap_or_default();
         limits::check_batch(
             "SendMessageBatch",
@@ -44,15 +44,15 @@ impl Endpoint {
             let id = entry.id.clone().unwrap_or_default();
             match Draft::new(entry, &settings) {
                 Ok(draft) => drafts.push(draft),
-                Err(refusal) => failed.push(Failed::new(id, refusal)),
+                Err(error) => failed.push(Failed::new(id, error)),
             }
         }
-        let sent = self.queues.apply(|state, now, journal| {
-            let sent: Result<Vec<Sent>, Refusal> = drafts
+        let sent = self.queues.write(|account, now, changes| {
+            let sent: Result<Vec<Sent>, SqsError> = drafts
                 .into_iter()
-                .map(|draft| draft.send(state, name, now, journal))
+                .map(|draft| draft.send(account, name, now, changes))
                 .collect();
-            state.wake(name);
+            account.wake(name);
             sent
         });
         Ok(BatchOutcome {
@@ -62,16 +62,16 @@ impl Endpoint {
     }
 }
 
-/// A message that may be sent.
-struct Draft {
+/// A validated message that has not been sent.
+pub(super) struct Draft {
     message: Message,
     delay: Option<Millis>,
-    answer: Sent,
+    response: Sent,
     fifo: bool,
 }
 
 impl Draft {
-    fn new(entry: SendEntry, settings: &Settings) -> Result<Self, Refusal> {
+    pub(super) fn new(entry: SendEntry, settings: &QueueSettings) -> Result<Self, SqsError> {
         limits::check_message(&entry, settings)?;
         let body = entry.message_body.ok_or_else(|| missing("MessageBody"))?;
         let attributes = entry.message_attributes.unwrap_or_default();
@@ -80,7 +80,7 @@ impl Draft {
             None if settings.fifo => Some(hex(&Sha256::digest(&body))),
             id => id,
         };
-        let answer = Sent {
+        let response = Sent {
             id: entry.id,
             message_id: String::new(),
             md5_of_message_body: md5_of_body(&body),
@@ -96,7 +96,7 @@ impl Draft {
         Ok(Self {
             message: Message {
                 id: uuid::Uuid::new_v4().to_string(),
-                md5_of_body: answer.md5_of_message_body.clone(),
+                md5_of_body: response.md5_of_message_body.clone(),
                 body,
                 attributes,
                 trace_header,
@@ -108,34 +108,39 @@ impl Draft {
             delay: delay
                 .and_then(|delay| u64::try_from(delay).ok())
                 .map(|delay| delay * 1_000),
-            answer,
+            response,
             fifo: settings.fifo,
         })
     }
 
-    fn send(
+    /// Gives the message the id of an earlier one.
+    pub(super) fn keep_message_id(&mut self, earlier: &Message) {
+        self.message.id.clone_from(&earlier.id);
+    }
+
+    pub(super) fn send(
         self,
-        state: &mut State,
+        account: &mut Account,
         name: &str,
         now: Millis,
-        journal: &mut Journal,
-    ) -> Result<Sent, Refusal> {
-        let seq = state.next_seq();
-        let queue = state.queue(name, now, journal)?;
+        changes: &mut ChangeSet,
+    ) -> Result<Sent, SqsError> {
+        let seq = account.next_seq();
+        let queue = account.queue(name, now, changes)?;
         let message = Message {
             sent_at: now,
             ..self.message
         };
-        let original = queue.send(now, seq, message, self.delay, journal);
+        let original = queue.send(now, seq, message, self.delay, changes);
         Ok(Sent {
             message_id: original.message_id,
             sequence_number: self.fifo.then(|| sequence_number(original.seq)),
-            ..self.answer
+            ..self.response
         })
     }
 }
 
-/// Twenty digits, so that sequence numbers also compare as texts.
+/// Twenty digits, so that sequence numbers sort correctly as text.
 pub(super) fn sequence_number(seq: u64) -> String {
     format!("{seq:020}")
 }

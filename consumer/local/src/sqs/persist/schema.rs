@@ -1,4 +1,4 @@
-//! The tables: what each change writes, and what is read at the start.
+//! The SQL tables: how changes are written, and how the queues are read at the start.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,16 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Loaded, OpenError};
+use crate::sqs::changes::{Change, ChangeSet, DeduplicationKey, Original};
 use crate::sqs::clock::Millis;
-use crate::sqs::journal::{Change, DeduplicationKey, Journal, Original};
-use crate::sqs::queue::{Delivery, Queue, Seq, Slot, State};
-use crate::sqs::settings::Settings;
+use crate::sqs::message::{Delivery, DeliveryState, QueuedMessage, Seq};
+use crate::sqs::queue::Queue;
+use crate::sqs::settings::QueueSettings;
 
 /// The format of the file, in SQLite's `user_version`.
 const FORMAT: i64 = 1;
 
-/// A message never changes and may be large, its delivery is small and changes
-/// often: in two tables, a receive does not write the body again.
+/// A message never changes and may be large; its delivery is small and changes often.
+/// They are in two tables, so that a receive does not write the body again.
 const TABLES: &str = "
     CREATE TABLE queues (
         id INTEGER PRIMARY KEY,
@@ -75,13 +76,13 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Writes changes, all or none.
-pub(super) fn apply(connection: &mut Connection, journal: &Journal) -> rusqlite::Result<()> {
-    if journal.is_empty() {
+/// Writes changes in one transaction.
+pub(super) fn apply(connection: &mut Connection, changes: &ChangeSet) -> rusqlite::Result<()> {
+    if changes.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction()?;
-    for change in journal {
+    for change in changes {
         apply_one(&transaction, change)?;
     }
     transaction.commit()
@@ -135,12 +136,12 @@ fn apply_one(to: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
             )?;
             save_delivery(to, *seq, delivery)
         }
-        Change::Delivered { seq, delivery } => save_delivery(to, *seq, delivery),
+        Change::DeliveryChanged { seq, delivery } => save_delivery(to, *seq, delivery),
         Change::Removed { seq } => {
             run("DELETE FROM deliveries WHERE seq = ?1", params![seq])?;
             run("DELETE FROM messages WHERE seq = ?1", params![seq])
         }
-        Change::Remembered {
+        Change::DeduplicationIdUsed {
             queue,
             key,
             original,
@@ -148,7 +149,7 @@ fn apply_one(to: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         } => run(
             "INSERT OR REPLACE INTO deduplication (queue, in_group, id, message_id, seq, at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            // No group has an empty name.
+            // The name of a group is never empty.
             params![
                 queue,
                 key.group.as_deref().unwrap_or_default(),
@@ -158,7 +159,7 @@ fn apply_one(to: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
                 at
             ],
         ),
-        Change::Forgotten { queue, until } => run(
+        Change::DeduplicationIdsExpired { queue, until } => run(
             "DELETE FROM deduplication WHERE queue = ?1 AND at <= ?2",
             params![queue, until],
         ),
@@ -167,9 +168,9 @@ fn apply_one(to: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
 
 fn save_delivery(to: &Transaction<'_>, seq: Seq, delivery: &Delivery) -> rusqlite::Result<()> {
     let (received_at, visible_at) = match delivery.state {
-        State::Ready { since } => (None, since),
-        State::Delayed { until } => (None, until),
-        State::InFlight { received_at, until } => (Some(received_at), until),
+        DeliveryState::Ready { since } => (None, since),
+        DeliveryState::Delayed { until } => (None, until),
+        DeliveryState::InFlight { received_at, until } => (Some(received_at), until),
     };
     to.prepare_cached(
         "INSERT OR REPLACE INTO deliveries
@@ -187,7 +188,7 @@ fn save_delivery(to: &Transaction<'_>, seq: Seq, delivery: &Delivery) -> rusqlit
     .map(|_| ())
 }
 
-/// Reads everything.
+/// Reads all queues and messages.
 pub(super) fn load(from: &Connection, now: Millis) -> Result<Loaded, OpenError> {
     let mut queues: HashMap<u64, Queue> = HashMap::new();
     let mut last_seq = 0;
@@ -197,8 +198,8 @@ pub(super) fn load(from: &Connection, now: Millis) -> Result<Loaded, OpenError> 
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         let attributes = read(&row.get::<_, String>(2)?)?;
-        let settings = Settings::new(&attributes)
-            .map_err(|refusal| OpenError::Damaged(refusal.to_string()))?;
+        let settings = QueueSettings::new(&attributes)
+            .map_err(|error| OpenError::Damaged(error.to_string()))?;
         let tags = read(&row.get::<_, String>(3)?)?;
         let mut queue = Queue::new(id, row.get(1)?, settings, tags, row.get(4)?);
         queue.modified_at = row.get(5)?;
@@ -215,20 +216,20 @@ pub(super) fn load(from: &Connection, now: Millis) -> Result<Loaded, OpenError> 
         last_seq = last_seq.max(seq);
         let Some(queue) = queues.get_mut(&row.get(1)?) else {
             return Err(OpenError::Damaged(
-                "a message belongs to no queue".to_owned(),
+                "a message belongs to a queue that does not exist".to_owned(),
             ));
         };
         let visible_at = row.get(7)?;
         let received_at: Option<Millis> = row.get(6)?;
         let state = match received_at {
-            Some(received_at) => State::InFlight {
+            Some(received_at) => DeliveryState::InFlight {
                 received_at,
                 until: visible_at,
             },
-            None if visible_at > now => State::Delayed { until: visible_at },
-            None => State::Ready { since: visible_at },
+            None if visible_at > now => DeliveryState::Delayed { until: visible_at },
+            None => DeliveryState::Ready { since: visible_at },
         };
-        queue.restore(Slot {
+        queue.restore(QueuedMessage {
             seq,
             message: Arc::new(read(&row.get::<_, String>(2)?)?),
             delivery: Delivery {

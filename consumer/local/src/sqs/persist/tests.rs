@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::sqs::message::{Attributes, Message, md5_of_body};
-use crate::sqs::queue::{Receive, Slot};
+use crate::sqs::message::{Attributes, Message, QueuedMessage, md5_of_body};
+use crate::sqs::queue::Receive;
 use crate::sqs::queues::Queues;
 
-/// A file of its own for one test, removed at the end.
+/// The file of one test, removed at the end.
 struct File(PathBuf);
 
 impl File {
@@ -14,8 +14,8 @@ impl File {
         Self(std::env::temp_dir().join(name))
     }
 
-    /// The file as a process would find it that starts after this one was
-    /// killed: nothing has been closed.
+    /// A copy of the file as a new process would find it if this one were killed now:
+    /// nothing has been closed.
     fn after_a_kill(&self) -> Self {
         let copy = Self::new();
         std::fs::copy(&self.0, &copy.0).unwrap();
@@ -47,35 +47,36 @@ async fn send(queues: &Queues, name: &str, body: &str, deduplication_id: Option<
         sent_at: 0,
         dead_letter_source: None,
     };
-    let sent = queues.apply(|state, now, journal| {
-        let seq = state.next_seq();
-        let queue = state.queue(name, now, journal)?;
-        Ok(queue.send(now, seq, message, None, journal).seq)
+    let sent = queues.write(|account, now, changes| {
+        let seq = account.next_seq();
+        let queue = account.queue(name, now, changes)?;
+        Ok(queue.send(now, seq, message, None, changes).seq)
     });
     sent.await.unwrap()
 }
 
-async fn receive(queues: &Queues, name: &str, visibility: Millis) -> Vec<Slot> {
+async fn receive(queues: &Queues, name: &str, visibility: Millis) -> Vec<QueuedMessage> {
     let request = Receive {
-        most: 10,
+        max: 10,
         visibility: Some(visibility),
         attempt: None,
     };
-    let received = queues.apply(|state, now, journal| state.receive(name, &request, now, journal));
+    let received =
+        queues.write(|account, now, changes| account.receive(name, &request, now, changes));
     received.await.unwrap()
 }
 
-fn bodies(slots: &[Slot]) -> Vec<&str> {
-    slots
+fn bodies(messages: &[QueuedMessage]) -> Vec<&str> {
+    messages
         .iter()
-        .map(|slot| slot.message.body.as_str())
+        .map(|message| message.message.body.as_str())
         .collect()
 }
 
 const NONE: [(&str, &str); 0] = [];
 
 #[tokio::test]
-async fn what_was_answered_survives_a_kill() {
+async fn confirmed_changes_survive_a_kill() {
     let file = File::new();
     let queues = Queues::open(&file.0).unwrap();
     queues
@@ -86,14 +87,14 @@ async fn what_was_answered_survives_a_kill() {
         send(&queues, "q", body, None).await;
     }
     let taken = receive(&queues, "q", 0).await;
-    let deleted = queues.apply(|state, now, journal| {
-        let queue = state.queue("q", now, journal)?;
-        let receipt = crate::sqs::receipt::Receipt {
+    let deleted = queues.write(|account, now, changes| {
+        let queue = account.queue("q", now, changes)?;
+        let receipt = crate::sqs::receipt_handle::ReceiptHandle {
             queue: queue.id,
             seq: taken[0].seq,
             receive: 1,
         };
-        queue.delete(now, receipt, journal)
+        queue.delete(now, receipt, changes)
     });
     deleted.await.unwrap();
 
@@ -106,7 +107,7 @@ async fn what_was_answered_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn messages_in_flight_stay_hidden_until_their_deadline() {
+async fn visibility_timeout_survives_a_restart() {
     let file = File::new();
     let queues = Queues::open(&file.0).unwrap();
     queues.create("q", NONE).await.unwrap();
@@ -121,7 +122,7 @@ async fn messages_in_flight_stay_hidden_until_their_deadline() {
 }
 
 #[tokio::test]
-async fn deduplication_ids_and_group_order_survive() {
+async fn deduplication_and_order_survive_a_restart() {
     let file = File::new();
     let queues = Queues::open(&file.0).unwrap();
     queues.create("q.fifo", NONE).await.unwrap();
@@ -140,7 +141,7 @@ async fn deduplication_ids_and_group_order_survive() {
 }
 
 #[tokio::test]
-async fn creating_the_same_queue_again_keeps_its_messages() {
+async fn recreating_a_queue_keeps_its_messages() {
     let file = File::new();
     for visibility in ["30", "60"] {
         let queues = Queues::open(&file.0).unwrap();
@@ -149,34 +150,34 @@ async fn creating_the_same_queue_again_keeps_its_messages() {
             .await
             .unwrap();
         send(&queues, "q", visibility, None).await;
-        let settings = queues.look(|state| state.settings("q")).unwrap();
-        assert_eq!(settings.texts()["VisibilityTimeout"], visibility);
+        let settings = queues.read(|account| account.settings("q")).unwrap();
+        assert_eq!(settings.attributes()["VisibilityTimeout"], visibility);
     }
     let queues = Queues::open(&file.0).unwrap();
     assert_eq!(bodies(&receive(&queues, "q", 0).await), ["30", "60"]);
 }
 
 #[tokio::test]
-async fn purged_and_deleted_queues_stay_so() {
+async fn purge_and_deletion_survive_a_restart() {
     let file = File::new();
     let queues = Queues::open(&file.0).unwrap();
     for name in ["purged", "deleted"] {
         queues.create(name, NONE).await.unwrap();
         send(&queues, name, "x", None).await;
     }
-    let emptied = queues.apply(|state, now, journal| {
-        state.queue("purged", now, journal)?.purge(now, journal);
-        state.delete("deleted", now, journal)
+    let emptied = queues.write(|account, now, changes| {
+        account.queue("purged", now, changes)?.purge(now, changes);
+        account.delete("deleted", now, changes)
     });
     emptied.await.unwrap();
     drop(queues);
     let queues = Queues::open(&file.0).unwrap();
     assert_eq!(receive(&queues, "purged", 0).await.len(), 0);
-    assert!(queues.look(|state| state.settings("deleted")).is_err());
+    assert!(queues.read(|account| account.settings("deleted")).is_err());
 }
 
 #[tokio::test]
-async fn a_file_that_is_open_is_not_opened_twice() {
+async fn open_file_is_not_opened_twice() {
     let file = File::new();
     let queues = Queues::open(&file.0).unwrap();
     assert!(matches!(Queues::open(&file.0), Err(OpenError::InUse)));
@@ -185,7 +186,7 @@ async fn a_file_that_is_open_is_not_opened_twice() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_version_is_refused() {
+async fn file_of_a_later_version_is_refused() {
     let file = File::new();
     let connection = Connection::open(&file.0).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
@@ -198,27 +199,27 @@ async fn a_file_of_a_later_version_is_refused() {
 }
 
 #[test]
-fn changes_that_could_not_be_written_go_first_next_time() {
-    use crate::sqs::journal::Change;
-    use crate::sqs::settings::Texts;
+fn unwritten_changes_are_written_first() {
+    use crate::sqs::changes::Change;
+    use crate::sqs::settings::AttributeMap;
 
     let saved = |id: u64| {
         vec![Change::QueueSaved {
             id,
             name: id.to_string(),
-            attributes: Texts::new(),
-            tags: Texts::new(),
+            attributes: AttributeMap::new(),
+            tags: AttributeMap::new(),
             created_at: 0,
             modified_at: 0,
         }]
     };
     let file = File::new();
-    let (store, _) = Store::open(&file.0, 0).unwrap();
-    // A number that SQLite cannot hold stands for a disk that is full.
+    let (store, _) = QueueFile::open(&file.0, 0).unwrap();
+    // A number that SQLite cannot store makes the write fail, like a full disk.
     assert_eq!(store.commit(saved(u64::MAX)).blocking_recv(), Ok(false));
     assert_eq!(store.commit(saved(1)).blocking_recv(), Ok(false));
-    assert_eq!(store.commit(Journal::new()).blocking_recv(), Ok(false));
+    assert_eq!(store.commit(ChangeSet::new()).blocking_recv(), Ok(false));
     drop(store);
-    let (_store, loaded) = Store::open(&file.0, 0).unwrap();
+    let (_store, loaded) = QueueFile::open(&file.0, 0).unwrap();
     assert!(loaded.queues.is_empty());
 }

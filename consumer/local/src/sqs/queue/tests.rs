@@ -1,8 +1,8 @@
-use super::receiving::{MOST_IN_FLIGHT, Taken};
+use super::receiving::{MAX_IN_FLIGHT, Taken};
 use super::*;
-use crate::sqs::error::{Kind, Refusal};
+use crate::sqs::dedup;
+use crate::sqs::error::{ErrorCode, SqsError};
 use crate::sqs::message::{Attributes, md5_of_body};
-use crate::sqs::window;
 
 mod model;
 
@@ -11,20 +11,20 @@ struct Bench {
     queue: Queue,
     now: Millis,
     seq: Seq,
-    journal: Journal,
+    changes: ChangeSet,
 }
 
 impl Bench {
     fn new(attributes: &[(&str, &str)]) -> Self {
-        let texts = attributes
+        let attributes = attributes
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()));
-        let settings = Settings::new(&texts.collect()).unwrap();
+        let settings = QueueSettings::new(&attributes.collect()).unwrap();
         Self {
-            queue: Queue::new(1, "q".into(), settings, Texts::new(), 0),
+            queue: Queue::new(1, "q".into(), settings, AttributeMap::new(), 0),
             now: 1_000,
             seq: 0,
-            journal: Journal::new(),
+            changes: ChangeSet::new(),
         }
     }
 
@@ -34,7 +34,7 @@ impl Bench {
 
     fn pass(&mut self, millis: Millis) {
         self.now += millis;
-        self.queue.advance(self.now, &mut self.journal);
+        self.queue.advance(self.now, &mut self.changes);
     }
 
     fn send_message(&mut self, body: &str, group: Option<&str>, id: Option<&str>) -> Original {
@@ -51,7 +51,7 @@ impl Bench {
             dead_letter_source: None,
         };
         self.queue
-            .send(self.now, self.seq, message, None, &mut self.journal)
+            .send(self.now, self.seq, message, None, &mut self.changes)
     }
 
     fn send(&mut self, body: &str) -> Original {
@@ -62,47 +62,47 @@ impl Bench {
         self.send_message(body, Some(group), Some(body))
     }
 
-    fn take(&mut self, most: usize, visibility: Option<Millis>) -> Taken {
+    fn take(&mut self, max: usize, visibility: Option<Millis>) -> Taken {
         let request = Receive {
-            most,
+            max,
             visibility,
             attempt: None,
         };
         self.pass(0);
         self.queue
-            .receive(self.now, &request, true, &mut self.journal)
+            .receive(self.now, &request, true, &mut self.changes)
             .unwrap()
     }
 
-    fn receive(&mut self, most: usize) -> Vec<Slot> {
-        self.take(most, None).delivered
+    fn receive(&mut self, max: usize) -> Vec<QueuedMessage> {
+        self.take(max, None).delivered
     }
 
-    fn delete(&mut self, slot: &Slot) -> Result<(), Refusal> {
+    fn delete(&mut self, queued: &QueuedMessage) -> Result<(), SqsError> {
         self.pass(0);
         self.queue
-            .delete(self.now, receipt(slot), &mut self.journal)
+            .delete(self.now, receipt(queued), &mut self.changes)
     }
 
-    fn hide(&mut self, slot: &Slot, timeout: Millis) -> Result<(), Refusal> {
+    fn hide(&mut self, queued: &QueuedMessage, timeout: Millis) -> Result<(), SqsError> {
         self.pass(0);
         self.queue
-            .change_visibility(self.now, receipt(slot), timeout, &mut self.journal)
+            .change_visibility(self.now, receipt(queued), timeout, &mut self.changes)
     }
 }
 
-fn receipt(slot: &Slot) -> crate::sqs::receipt::Receipt {
-    crate::sqs::receipt::Receipt {
+fn receipt(queued: &QueuedMessage) -> crate::sqs::receipt_handle::ReceiptHandle {
+    crate::sqs::receipt_handle::ReceiptHandle {
         queue: 1,
-        seq: slot.seq,
-        receive: slot.delivery.receives,
+        seq: queued.seq,
+        receive: queued.delivery.receives,
     }
 }
 
-fn bodies(slots: &[Slot]) -> Vec<&str> {
-    slots
+fn bodies(messages: &[QueuedMessage]) -> Vec<&str> {
+    messages
         .iter()
-        .map(|slot| slot.message.body.as_str())
+        .map(|queued| queued.message.body.as_str())
         .collect()
 }
 
@@ -112,7 +112,7 @@ const REDRIVE_AFTER_2: (&str, &str) = (
 );
 
 #[test]
-fn a_message_is_hidden_until_its_visibility_timeout_ends() {
+fn received_message_is_hidden_until_timeout() {
     let mut bench = Bench::new(&[("VisibilityTimeout", "5")]);
     bench.send("x");
     assert_eq!(bodies(&bench.receive(10)), ["x"]);
@@ -126,7 +126,7 @@ fn a_message_is_hidden_until_its_visibility_timeout_ends() {
 }
 
 #[test]
-fn a_message_that_comes_back_goes_behind_those_that_waited() {
+fn returned_message_goes_behind_waiting_ones() {
     let mut bench = Bench::new(&[]);
     bench.send("poison");
     bench.send("good");
@@ -136,7 +136,7 @@ fn a_message_that_comes_back_goes_behind_those_that_waited() {
 }
 
 #[test]
-fn a_visibility_timeout_of_zero_gives_back_at_once_but_not_twice_in_one_receive() {
+fn zero_timeout_returns_a_message_at_once() {
     let mut bench = Bench::new(&[]);
     bench.send("x");
     assert_eq!(bench.take(10, Some(0)).delivered.len(), 1);
@@ -144,7 +144,7 @@ fn a_visibility_timeout_of_zero_gives_back_at_once_but_not_twice_in_one_receive(
 }
 
 #[test]
-fn an_old_handle_does_not_delete_what_another_receiver_holds() {
+fn old_handle_does_not_delete_a_redelivery() {
     let mut bench = Bench::new(&[]);
     bench.send("x");
     let old = bench.take(1, Some(0)).delivered.remove(0);
@@ -164,40 +164,40 @@ fn an_old_handle_does_not_delete_what_another_receiver_holds() {
 }
 
 #[test]
-fn a_standard_message_can_be_deleted_after_its_timeout() {
+fn standard_message_is_deleted_after_timeout() {
     let mut bench = Bench::new(&[("VisibilityTimeout", "1")]);
     bench.send("x");
-    let slot = bench.receive(1).remove(0);
+    let queued = bench.receive(1).remove(0);
     bench.pass(5_000);
-    assert_eq!(bench.delete(&slot), Ok(()));
+    assert_eq!(bench.delete(&queued), Ok(()));
     assert_eq!(bench.receive(1).len(), 0);
 }
 
 #[test]
-fn visibility_can_be_changed_while_in_flight_up_to_twelve_hours() {
+fn visibility_changes_up_to_twelve_hours() {
     let mut bench = Bench::new(&[]);
     bench.send("x");
-    let slot = bench.receive(1).remove(0);
+    let queued = bench.receive(1).remove(0);
     bench.pass(10_000);
-    assert_eq!(bench.hide(&slot, 43_190_000), Ok(()));
+    assert_eq!(bench.hide(&queued, 43_190_000), Ok(()));
     assert_eq!(
-        bench.hide(&slot, 43_191_000).unwrap_err().kind,
-        Kind::InvalidParameterValue
+        bench.hide(&queued, 43_191_000).unwrap_err().code,
+        ErrorCode::InvalidParameterValue
     );
-    assert_eq!(bench.hide(&slot, 0), Ok(()));
+    assert_eq!(bench.hide(&queued, 0), Ok(()));
     assert_eq!(
-        bench.hide(&slot, 5_000).unwrap_err().kind,
-        Kind::MessageNotInflight
+        bench.hide(&queued, 5_000).unwrap_err().code,
+        ErrorCode::MessageNotInflight
     );
     assert_eq!(bench.receive(1).len(), 1);
     assert_eq!(
-        bench.hide(&slot, 5_000).unwrap_err().kind,
-        Kind::InvalidParameterValue
+        bench.hide(&queued, 5_000).unwrap_err().code,
+        ErrorCode::InvalidParameterValue
     );
 }
 
 #[test]
-fn a_delay_is_the_queues_unless_the_message_has_its_own() {
+fn message_delay_overrides_the_queue_delay() {
     let mut bench = Bench::new(&[("DelaySeconds", "2")]);
     bench.send("x");
     assert_eq!(bench.queue.counts().delayed, 1);
@@ -216,7 +216,7 @@ fn a_delay_is_the_queues_unless_the_message_has_its_own() {
 }
 
 #[test]
-fn messages_go_at_the_end_of_the_retention_period_in_flight_or_not() {
+fn messages_expire_after_the_retention_period() {
     let mut bench = Bench::new(&[
         ("MessageRetentionPeriod", "60"),
         ("VisibilityTimeout", "600"),
@@ -246,7 +246,7 @@ fn messages_go_at_the_end_of_the_retention_period_in_flight_or_not() {
 }
 
 #[test]
-fn a_message_received_too_often_is_given_up_with_its_history() {
+fn message_received_too_often_is_dead() {
     let mut bench = Bench::new(&[REDRIVE_AFTER_2]);
     bench.send("poison");
     bench.take(1, Some(0));
@@ -257,12 +257,16 @@ fn a_message_received_too_often_is_given_up_with_its_history() {
     assert_eq!(bodies(&taken.dead), ["poison"]);
 
     let mut dead_letters = Bench::new(&[("MessageRetentionPeriod", "60")]);
-    let slot = taken.dead[0].clone();
-    let sent_at = slot.message.sent_at;
+    let queued = taken.dead[0].clone();
+    let sent_at = queued.message.sent_at;
     dead_letters.now = sent_at + 59_000;
-    dead_letters
-        .queue
-        .bury(dead_letters.now, 9, slot, "arn:source", &mut Journal::new());
+    dead_letters.queue.accept_dead_letter(
+        dead_letters.now,
+        9,
+        queued,
+        "arn:source",
+        &mut ChangeSet::new(),
+    );
     let buried = dead_letters.take(1, Some(0)).delivered.remove(0);
     assert_eq!(buried.message.id, taken.dead[0].message.id);
     assert_eq!(buried.message.sent_at, sent_at);
@@ -271,17 +275,17 @@ fn a_message_received_too_often_is_given_up_with_its_history() {
         Some("arn:source")
     );
     assert_eq!(buried.delivery.receives, 3);
-    // On a standard queue the time in the source counts.
+    // On a standard queue, the time in the source queue counts.
     dead_letters.pass(1_000);
     assert_eq!(dead_letters.queue.counts().visible, 0);
 }
 
 #[test]
-fn without_a_dead_letter_queue_nothing_is_given_up() {
+fn no_message_is_dead_without_a_dlq() {
     let mut bench = Bench::new(&[REDRIVE_AFTER_2]);
     bench.send("x");
     let request = Receive {
-        most: 1,
+        max: 1,
         visibility: Some(0),
         attempt: None,
     };
@@ -289,14 +293,14 @@ fn without_a_dead_letter_queue_nothing_is_given_up() {
         bench.pass(0);
         let taken = bench
             .queue
-            .receive(bench.now, &request, false, &mut bench.journal)
+            .receive(bench.now, &request, false, &mut bench.changes)
             .unwrap();
         assert_eq!((taken.delivered.len(), taken.dead.len()), (1, 0));
     }
 }
 
 #[test]
-fn a_poisoned_fifo_message_lets_its_group_go_on() {
+fn dead_fifo_message_unblocks_its_group() {
     let mut bench = Bench::fifo(&[REDRIVE_AFTER_2]);
     bench.send_to("g", "poison");
     bench.send_to("g", "next");
@@ -310,36 +314,36 @@ fn a_poisoned_fifo_message_lets_its_group_go_on() {
 }
 
 #[test]
-fn too_many_messages_in_flight_are_refused_on_standard_and_held_back_on_fifo() {
+fn in_flight_limit_by_queue_type() {
     for (attributes, group) in [(&[][..], None), (&[("FifoQueue", "true")], Some("g"))] {
         let mut bench = Bench::new(attributes);
-        for n in 0..=MOST_IN_FLIGHT {
+        for n in 0..=MAX_IN_FLIGHT {
             bench.send_message("x", group, group.map(|_| n.to_string()).as_deref());
         }
-        assert_eq!(bench.receive(MOST_IN_FLIGHT + 1).len(), MOST_IN_FLIGHT);
+        assert_eq!(bench.receive(MAX_IN_FLIGHT + 1).len(), MAX_IN_FLIGHT);
         let request = Receive {
-            most: 1,
+            max: 1,
             visibility: None,
             attempt: None,
         };
         let outcome = bench
             .queue
-            .receive(bench.now, &request, true, &mut bench.journal);
+            .receive(bench.now, &request, true, &mut bench.changes);
         match group {
-            None => assert_eq!(outcome.unwrap_err().kind, Kind::OverLimit),
+            None => assert_eq!(outcome.unwrap_err().code, ErrorCode::OverLimit),
             Some(_) => assert_eq!(outcome.unwrap().delivered.len(), 0),
         }
     }
 }
 
 #[test]
-fn a_duplicate_within_five_minutes_gets_the_originals_answer() {
+fn duplicate_returns_the_original_message_id() {
     let mut bench = Bench::fifo(&[]);
     let original = bench.send_message("1", Some("a"), Some("d"));
     assert_eq!(bench.send_message("2", Some("b"), Some("d")), original);
-    let slot = bench.receive(10).remove(0);
-    bench.delete(&slot).unwrap();
-    bench.pass(window::LENGTH - 1);
+    let queued = bench.receive(10).remove(0);
+    bench.delete(&queued).unwrap();
+    bench.pass(dedup::DEDUPLICATION_INTERVAL - 1);
     assert_eq!(bench.send_message("3", Some("a"), Some("d")), original);
     assert_eq!(bench.receive(10).len(), 0);
     bench.pass(1);
@@ -348,7 +352,7 @@ fn a_duplicate_within_five_minutes_gets_the_originals_answer() {
 }
 
 #[test]
-fn ids_can_be_compared_within_a_group() {
+fn deduplication_scope_can_be_the_group() {
     let mut bench = Bench::fifo(&[("DeduplicationScope", "messageGroup")]);
     let a = bench.send_message("a", Some("a"), Some("d"));
     let b = bench.send_message("b", Some("b"), Some("d"));
@@ -357,7 +361,7 @@ fn ids_can_be_compared_within_a_group() {
 }
 
 #[test]
-fn a_fifo_group_redelivers_in_order_after_its_timeouts() {
+fn fifo_group_is_redelivered_in_order() {
     let mut bench = Bench::fifo(&[("VisibilityTimeout", "1")]);
     for body in ["1", "2", "3"] {
         bench.send_to("g", body);
@@ -370,26 +374,26 @@ fn a_fifo_group_redelivers_in_order_after_its_timeouts() {
 }
 
 #[test]
-fn an_expired_handle_does_not_delete_from_a_fifo_queue() {
+fn expired_handle_does_not_delete_on_fifo() {
     let mut bench = Bench::fifo(&[("VisibilityTimeout", "1")]);
     bench.send_to("g", "x");
-    let slot = bench.receive(1).remove(0);
+    let queued = bench.receive(1).remove(0);
     bench.pass(1_000);
     assert_eq!(
-        bench.delete(&slot).unwrap_err().kind,
-        Kind::InvalidParameterValue
+        bench.delete(&queued).unwrap_err().code,
+        ErrorCode::InvalidParameterValue
     );
     assert_eq!(bench.receive(1).len(), 1);
-    assert!(bench.delete(&slot).is_err());
+    assert!(bench.delete(&queued).is_err());
 }
 
 #[test]
-fn an_attempt_made_again_gets_the_same_messages_until_one_is_touched() {
+fn repeated_attempt_returns_same_messages() {
     let mut bench = Bench::fifo(&[("VisibilityTimeout", "10")]);
     bench.send_to("g", "1");
     bench.send_to("g", "2");
     let request = Receive {
-        most: 1,
+        max: 1,
         visibility: None,
         attempt: Some("try".into()),
     };
@@ -397,7 +401,7 @@ fn an_attempt_made_again_gets_the_same_messages_until_one_is_touched() {
         bench.pass(0);
         bench
             .queue
-            .receive(bench.now, &request, true, &mut bench.journal)
+            .receive(bench.now, &request, true, &mut bench.changes)
             .unwrap()
             .delivered
     };
@@ -412,27 +416,27 @@ fn an_attempt_made_again_gets_the_same_messages_until_one_is_touched() {
 }
 
 #[test]
-fn a_changed_delay_holds_for_delayed_fifo_messages() {
+fn new_delay_applies_to_delayed_fifo_messages() {
     let mut bench = Bench::fifo(&[("DelaySeconds", "100")]);
     bench.send_to("g", "x");
     let settings = bench
         .queue
         .settings
-        .with(&Texts::from([("DelaySeconds".into(), "1".into())]));
+        .with(&AttributeMap::from([("DelaySeconds".into(), "1".into())]));
     bench
         .queue
-        .set(bench.now, settings.unwrap(), &mut bench.journal);
+        .set(bench.now, settings.unwrap(), &mut bench.changes);
     bench.pass(1_000);
     assert_eq!(bodies(&bench.receive(1)), ["x"]);
 }
 
 #[test]
-fn a_purge_empties_the_queue_and_frees_its_groups() {
+fn purge_empties_queue_and_frees_groups() {
     let mut bench = Bench::fifo(&[]);
     bench.send_to("g", "1");
-    let slot = bench.receive(1).remove(0);
+    let queued = bench.receive(1).remove(0);
     bench.send_to("g", "2");
-    bench.queue.purge(bench.now, &mut bench.journal);
+    bench.queue.purge(bench.now, &mut bench.changes);
     assert_eq!(
         bench.queue.counts(),
         Counts {
@@ -441,13 +445,13 @@ fn a_purge_empties_the_queue_and_frees_its_groups() {
             delayed: 0
         }
     );
-    assert_eq!(bench.delete(&slot), Ok(()));
+    assert_eq!(bench.delete(&queued), Ok(()));
     bench.send_to("g", "3");
     assert_eq!(bodies(&bench.receive(10)), ["3"]);
 }
 
 #[test]
-fn a_long_queue_costs_no_more_for_each_message() {
+fn cost_per_message_ignores_queue_length() {
     let mut bench = Bench::new(&[]);
     let count = 100_000;
     for n in 0..count {

@@ -9,7 +9,7 @@ fn redrive_to(name: &str) -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn names_that_are_taken_and_refused() {
+async fn queue_name_rules_are_those_of_sqs() {
     let queues = Queues::memory();
     for (name, taken) in [
         ("a", true),
@@ -28,7 +28,7 @@ async fn names_that_are_taken_and_refused() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_queue_must_be_there_of_the_same_type_and_willing() {
+async fn dead_letter_queue_must_be_suitable() {
     let queues = Queues::memory();
     queues.create("open", NONE).await.unwrap();
     queues.create("line.fifo", NONE).await.unwrap();
@@ -47,34 +47,40 @@ async fn a_dead_letter_queue_must_be_there_of_the_same_type_and_willing() {
 }
 
 #[tokio::test]
-async fn a_deleted_queues_name_is_free_for_the_owner_and_later_for_clients() {
+async fn name_of_deleted_queue_is_blocked_for_a_minute() {
     let queues = Queues::memory();
     queues.create("q", NONE).await.unwrap();
-    let recreated = queues.apply(|state, now, journal| {
-        state.delete("q", now, journal)?;
-        let refusal = state
-            .create("q", &Texts::new(), Texts::new(), now, journal)
+    let recreated = queues.write(|account, now, changes| {
+        account.delete("q", now, changes)?;
+        let error = account
+            .create("q", &AttributeMap::new(), AttributeMap::new(), now, changes)
             .unwrap_err();
-        assert_eq!(refusal.kind, Kind::QueueDeletedRecently);
-        let later = now + NAME_TAKEN_FOR;
-        state.create("q", &Texts::new(), Texts::new(), later, journal)?;
-        state.delete("q", later, journal)
+        assert_eq!(error.code, ErrorCode::QueueDeletedRecently);
+        let later = now + NAME_REUSE_INTERVAL;
+        account.create(
+            "q",
+            &AttributeMap::new(),
+            AttributeMap::new(),
+            later,
+            changes,
+        )?;
+        account.delete("q", later, changes)
     });
     recreated.await.unwrap();
     queues.create("q", NONE).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_queue_is_found_again_only_with_the_same_attributes() {
+async fn existing_queue_needs_same_attributes() {
     let queues = Queues::memory();
-    let outcome = queues.apply(|state, now, journal| {
+    let outcome = queues.write(|account, now, changes| {
         let mut create = |delay: &str| {
-            let attributes = Texts::from([("DelaySeconds".to_owned(), delay.to_owned())]);
-            state.create("q", &attributes, Texts::new(), now, journal)
+            let attributes = AttributeMap::from([("DelaySeconds".to_owned(), delay.to_owned())]);
+            account.create("q", &attributes, AttributeMap::new(), now, changes)
         };
         create("1")?;
         create("1")?;
         create("2")
     });
-    assert_eq!(outcome.await.unwrap_err().kind, Kind::QueueNameExists);
+    assert_eq!(outcome.await.unwrap_err().code, ErrorCode::QueueNameExists);
 }

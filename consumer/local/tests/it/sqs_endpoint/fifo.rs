@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName as System, QueueAttributeNam
 use super::{Endpoint, bodies, code, system};
 
 #[tokio::test]
-async fn a_fifo_group_is_received_in_order_and_blocked_while_in_flight() {
+async fn fifo_group_in_flight_is_blocked() {
     let local = Endpoint::memory().await;
     let url = local.queue("q.fifo", &[]).await;
     let mut sequence = String::new();
@@ -34,7 +34,7 @@ async fn a_fifo_group_is_received_in_order_and_blocked_while_in_flight() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_accepted_and_dropped() {
+async fn duplicate_is_accepted_and_dropped() {
     let local = Endpoint::memory().await;
     let url = local.queue("q.fifo", &[]).await;
     let first = local.send_to(&url, "g", "x").await;
@@ -45,7 +45,7 @@ async fn a_duplicate_is_accepted_and_dropped() {
 }
 
 #[tokio::test]
-async fn content_stands_in_for_a_deduplication_id() {
+async fn content_based_deduplication_uses_the_body() {
     let local = Endpoint::memory().await;
     let url = local
         .queue("q.fifo", &[(Queue::ContentBasedDeduplication, "true")])
@@ -68,7 +68,7 @@ async fn content_stands_in_for_a_deduplication_id() {
 }
 
 #[tokio::test]
-async fn an_expired_handle_does_not_delete_from_a_fifo_queue() {
+async fn expired_handle_does_not_delete_on_fifo() {
     let local = Endpoint::memory().await;
     let url = local.queue("q.fifo", &[]).await;
     local.send_to(&url, "g", "x").await;

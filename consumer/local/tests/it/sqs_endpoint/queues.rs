@@ -1,4 +1,4 @@
-//! The queues themselves.
+//! Operations on queues.
 
 use aws_sdk_sqs::types::QueueAttributeName as Queue;
 use domain_events_local::sqs::{Queues, queue_arn, queue_url};
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::Endpoint;
 
 #[tokio::test]
-async fn a_queue_that_does_not_exist_has_a_modelled_error_everywhere() {
+async fn missing_queue_is_a_modelled_error_everywhere() {
     let local = Endpoint::memory().await;
     let url = queue_url(local.address, "none");
     let client = &local.client;
@@ -52,7 +52,7 @@ async fn a_queue_that_does_not_exist_has_a_modelled_error_everywhere() {
 }
 
 #[tokio::test]
-async fn queues_are_created_listed_set_tagged_purged_and_deleted() {
+async fn queue_life_cycle_works() {
     let local = Endpoint::memory().await;
     let url = local.queue("orders", &[(Queue::DelaySeconds, "0")]).await;
     assert_eq!(url, queue_url(local.address, "orders"));
@@ -137,7 +137,7 @@ async fn queues_are_created_listed_set_tagged_purged_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_queue_is_found_under_other_hosts_too() {
+async fn queue_url_host_is_ignored() {
     let local = Endpoint::memory().await;
     local.queue("q", &[]).await;
     for url in [
@@ -149,7 +149,7 @@ async fn a_queue_is_found_under_other_hosts_too() {
 }
 
 #[tokio::test]
-async fn a_queue_created_in_rust_is_there_for_clients() {
+async fn queue_created_in_rust_is_visible_to_clients() {
     let queues = Queues::memory();
     queues
         .create("orders.fifo", [("VisibilityTimeout", "5")])

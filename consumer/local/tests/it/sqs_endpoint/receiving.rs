@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Endpoint, code, entry, pause, system, text};
 
 #[tokio::test]
-async fn attributes_are_delivered_only_if_asked_for() {
+async fn attributes_are_returned_only_on_request() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let mut request = local
@@ -48,7 +48,7 @@ async fn attributes_are_delivered_only_if_asked_for() {
 }
 
 #[tokio::test]
-async fn a_long_poll_wakes_on_a_message() {
+async fn long_poll_returns_a_new_message() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let send = async {
@@ -66,7 +66,7 @@ async fn a_long_poll_wakes_on_a_message() {
 }
 
 #[tokio::test]
-async fn a_long_poll_wakes_when_a_visibility_timeout_ends() {
+async fn long_poll_returns_after_visibility_timeout() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     local.send(&url, "x").await;
@@ -78,7 +78,7 @@ async fn a_long_poll_wakes_when_a_visibility_timeout_ends() {
 }
 
 #[tokio::test]
-async fn a_long_poll_wakes_when_a_message_is_given_back() {
+async fn long_poll_returns_a_released_message() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     local.send(&url, "x").await;
@@ -95,7 +95,7 @@ async fn a_long_poll_wakes_when_a_message_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_long_poll_ends_without_messages_when_its_time_is_over() {
+async fn long_poll_without_messages_ends_in_time() {
     let local = Endpoint::memory().await;
     let url = local
         .queue("q", &[(Queue::ReceiveMessageWaitTimeSeconds, "1")])
@@ -113,7 +113,7 @@ async fn a_long_poll_ends_without_messages_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn receive_parameters_out_of_range_are_refused() {
+async fn out_of_range_receive_is_refused() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let receive = || local.client.receive_message().queue_url(&url);
@@ -128,7 +128,7 @@ async fn receive_parameters_out_of_range_are_refused() {
 }
 
 #[tokio::test]
-async fn settling_in_batches_reports_bad_handles_one_by_one() {
+async fn batch_delete_reports_each_bad_handle() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     local.send(&url, "x").await;
@@ -180,7 +180,7 @@ async fn settling_in_batches_reports_bad_handles_one_by_one() {
 }
 
 #[tokio::test]
-async fn handles_that_cannot_be_used_have_modelled_errors() {
+async fn unusable_handles_have_modelled_errors() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let other = local.queue("other", &[]).await;
@@ -205,7 +205,7 @@ async fn handles_that_cannot_be_used_have_modelled_errors() {
 }
 
 #[tokio::test]
-async fn counts_tell_visible_in_flight_and_delayed_messages_apart() {
+async fn counts_are_kept_by_message_state() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     local.send(&url, "taken").await;
@@ -228,7 +228,7 @@ async fn counts_tell_visible_in_flight_and_delayed_messages_apart() {
 }
 
 #[tokio::test]
-async fn eight_consumers_share_a_queue_without_duplicates() {
+async fn eight_consumers_receive_no_duplicates() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     for batch in 0..30 {

@@ -1,4 +1,4 @@
-//! Dead-letter queues, and the way back.
+//! Dead-letter queues and message move tasks.
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName as System, QueueAttributeName as Queue};
 use domain_events_local::sqs::queue_arn;
@@ -6,7 +6,7 @@ use domain_events_local::sqs::queue_arn;
 use super::{Endpoint, code, pause, redrive_to, system, text};
 
 #[tokio::test]
-async fn a_poison_message_reaches_the_dead_letter_queue_with_its_identity() {
+async fn dead_letter_keeps_its_message_id() {
     let local = Endpoint::memory().await;
     let dead = local.queue("dead", &[]).await;
     let policy = redrive_to("dead", 2);
@@ -44,7 +44,7 @@ async fn a_poison_message_reaches_the_dead_letter_queue_with_its_identity() {
 }
 
 #[tokio::test]
-async fn a_move_task_brings_dead_letters_back() {
+async fn move_task_returns_dead_letters() {
     let local = Endpoint::memory().await;
     let dead = local.queue("dead", &[]).await;
     let policy = redrive_to("dead", 1);

@@ -1,4 +1,4 @@
-//! What may be sent, and how it comes back.
+//! Sending messages: limits, batches and checksums.
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::{Endpoint, bodies, code, entry, system, text};
 
 #[tokio::test]
-async fn a_message_comes_back_as_it_was_sent() {
+async fn message_is_received_as_sent() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let body = "h\u{e9}llo <&> \u{1F980} \n\t\r \"end\"";
@@ -81,7 +81,7 @@ async fn checksums_are_those_of_sqs() {
 }
 
 #[tokio::test]
-async fn messages_that_sqs_refuses_are_refused() {
+async fn invalid_messages_are_refused() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let fifo = local.queue("q.fifo", &[]).await;
@@ -159,7 +159,7 @@ async fn messages_that_sqs_refuses_are_refused() {
 }
 
 #[tokio::test]
-async fn batches_that_sqs_refuses_are_refused_whole() {
+async fn invalid_batches_are_refused_as_a_whole() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let eleven = (0..11).map(|n| entry(&n.to_string(), "x")).collect();
@@ -197,7 +197,7 @@ async fn batches_that_sqs_refuses_are_refused_whole() {
 }
 
 #[tokio::test]
-async fn the_good_entries_of_a_batch_are_sent_though_others_fail() {
+async fn valid_entries_are_sent_if_others_fail() {
     let local = Endpoint::memory().await;
     let url = local
         .queue("q", &[(Queue::MaximumMessageSize, "1024")])
@@ -231,7 +231,7 @@ async fn the_good_entries_of_a_batch_are_sent_though_others_fail() {
 }
 
 #[tokio::test]
-async fn a_group_on_a_standard_queue_is_delivered_and_blocks_nobody() {
+async fn group_on_standard_queue_does_not_block() {
     let local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     for body in ["1", "2"] {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::{Endpoint, bodies, pause};
 
 #[tokio::test]
-async fn a_shutdown_answers_long_polls_at_once() {
+async fn shutdown_ends_long_polls_at_once() {
     let mut local = Endpoint::memory().await;
     let url = local.queue("q", &[]).await;
     let stop = local.stop.take().unwrap();
@@ -25,7 +25,7 @@ async fn a_shutdown_answers_long_polls_at_once() {
 }
 
 #[tokio::test]
-async fn a_stored_queue_goes_on_after_a_restart() {
+async fn stored_queue_survives_a_restart() {
     let path = std::env::temp_dir().join(format!("sqs-endpoint-{}.sqlite", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let handle = {
@@ -57,7 +57,7 @@ async fn a_stored_queue_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_requests_are_answered_in_the_protocol() {
+async fn malformed_requests_get_protocol_errors() {
     let local = Endpoint::memory().await;
     let huge = "x".repeat(9 * 1_024 * 1_024);
     for (target, body, status, error) in [
@@ -105,16 +105,16 @@ async fn requests_that_are_no_requests_are_answered_in_the_protocol() {
     }
 }
 
-/// Sends one request by hand; the answer as text.
+/// Sends one raw request and returns the response as text.
 async fn post(address: SocketAddr, target: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: local\r\nconnection: close\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n"
+        "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-amz-target: {target}\r\ncontent-length: {length}\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     let (mut reader, mut writer) = connection.into_split();
-    // The server may answer a body that is too long before it has all of it.
+    // The server may answer a body that is too long before it has read all of it.
     let writing = async {
         let _ = writer.write_all(body.as_bytes()).await;
     };

@@ -1,4 +1,4 @@
-//! Random histories of a queue, against what must always hold.
+//! Random sequences of operations on a queue, checked against its invariants.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::*;
 #[derive(Debug, Clone)]
 enum Step {
     Send { group: u8, delay: bool },
-    Receive { most: usize, visibility: Millis },
+    Receive { max: usize, visibility: Millis },
     Delete { which: usize },
     Hide { which: usize, timeout: Millis },
     Pass { millis: Millis },
@@ -19,7 +19,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..3_u8, any::<bool>()).prop_map(|(group, delay)| Step::Send { group, delay }),
         3 => (1..=10_usize, 0..3_000_u64)
-            .prop_map(|(most, visibility)| Step::Receive { most, visibility }),
+            .prop_map(|(max, visibility)| Step::Receive { max, visibility }),
         2 => any::<usize>().prop_map(|which| Step::Delete { which }),
         1 => (any::<usize>(), 0..3_000_u64).prop_map(|(which, timeout)| Step::Hide { which, timeout }),
         2 => (0..2_000_u64).prop_map(|millis| Step::Pass { millis }),
@@ -27,13 +27,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: no message is lost, none is held twice at a time, the
-    /// counts agree, and a FIFO group is never overtaken.
+    /// No message is lost, no message is in flight twice at a time, the counts agree, and
+    /// the messages of a FIFO group stay in order.
     #[test]
     fn nothing_is_lost_or_overtaken(fifo: bool, steps in prop::collection::vec(step(), 1..120)) {
         let mut bench = if fifo { Bench::fifo(&[]) } else { Bench::new(&[]) };
         let mut alive: HashSet<Seq> = HashSet::new();
-        let mut held: BTreeMap<Seq, Slot> = BTreeMap::new();
+        let mut held: BTreeMap<Seq, QueuedMessage> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Send { group, delay } => {
@@ -52,58 +52,58 @@ proptest! {
                         dead_letter_source: None,
                     };
                     let delay = (delay && !fifo).then_some(700);
-                    bench.queue.send(bench.now, seq, message, delay, &mut bench.journal);
+                    bench.queue.send(bench.now, seq, message, delay, &mut bench.changes);
                     alive.insert(seq);
                 }
-                Step::Receive { most, visibility } => {
-                    let slots = bench.take(most, Some(visibility)).delivered;
-                    prop_assert!(slots.len() <= most);
+                Step::Receive { max, visibility } => {
+                    let messages = bench.take(max, Some(visibility)).delivered;
+                    prop_assert!(messages.len() <= max);
                     let mut last: BTreeMap<String, Seq> = BTreeMap::new();
-                    for slot in slots {
-                        let group = slot.message.group.clone().unwrap_or_default();
-                        prop_assert!(alive.contains(&slot.seq));
+                    for queued in messages {
+                        let group = queued.message.group.clone().unwrap_or_default();
+                        prop_assert!(alive.contains(&queued.seq));
                         if fifo {
-                            let before = last.insert(group.clone(), slot.seq);
-                            prop_assert!(before < Some(slot.seq));
+                            let before = last.insert(group.clone(), queued.seq);
+                            prop_assert!(before < Some(queued.seq));
                             let older = alive.iter().any(|seq| {
                                 let message = &bench.queue.messages[seq];
-                                *seq < slot.seq
+                                *seq < queued.seq
                                     && message.message.group.as_ref() == Some(&group)
-                                    && !(matches!(message.delivery.state, State::InFlight { received_at, .. } if received_at == bench.now))
+                                    && !(matches!(message.delivery.state, DeliveryState::InFlight { received_at, .. } if received_at == bench.now))
                             });
                             prop_assert!(!older, "an older message of the group was overtaken");
                         }
-                        held.insert(slot.seq, slot);
+                        held.insert(queued.seq, queued);
                     }
                 }
                 Step::Delete { which } => {
                     let Some(seq) = held.keys().nth(which % held.len().max(1)).copied() else { continue };
-                    let slot = held[&seq].clone();
-                    if bench.delete(&slot).is_ok() && !bench.queue.messages.contains_key(&seq) {
+                    let queued = held[&seq].clone();
+                    if bench.delete(&queued).is_ok() && !bench.queue.messages.contains_key(&seq) {
                         alive.remove(&seq);
                         held.remove(&seq);
                     }
                 }
                 Step::Hide { which, timeout } => {
                     let Some(seq) = held.keys().nth(which % held.len().max(1)).copied() else { continue };
-                    let slot = held[&seq].clone();
+                    let queued = held[&seq].clone();
                     // A message that is visible again cannot be hidden.
-                    let _ = bench.hide(&slot, timeout);
+                    let _ = bench.hide(&queued, timeout);
                 }
                 Step::Pass { millis } => bench.pass(millis),
             }
             let counts = bench.queue.counts();
             prop_assert_eq!(counts.visible + counts.in_flight + counts.delayed, alive.len());
         }
-        // In the end everything comes out, each message once.
+        // At the end, every message is received exactly once.
         bench.pass(60_000);
         let mut out = HashSet::new();
         loop {
-            let slots = bench.take(10, Some(30_000)).delivered;
-            if slots.is_empty() { break; }
-            for slot in slots {
-                prop_assert!(out.insert(slot.seq));
-                if fifo { bench.delete(&slot).unwrap(); }
+            let messages = bench.take(10, Some(30_000)).delivered;
+            if messages.is_empty() { break; }
+            for queued in messages {
+                prop_assert!(out.insert(queued.seq));
+                if fifo { bench.delete(&queued).unwrap(); }
             }
         }
         prop_assert_eq!(out, alive);

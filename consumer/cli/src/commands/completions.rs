@@ -1,0 +1,22 @@
+use clap::CommandFactory;
+use clap_complete::Shell;
+use domain_events_cli::{Failure, Outcome};
+
+/// Print a script that completes commands and options in a shell.
+///
+/// For bash: `domain-events completions bash > ~/.local/share/bash-completion/completions/domain-events`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The shell.
+    shell: Shell,
+}
+
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Result<Outcome, Failure> {
+    clap_complete::generate(
+        arguments.shell,
+        &mut C::command(),
+        "domain-events",
+        &mut std::io::stdout(),
+    );
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,51 @@
+use domain_events_cli::doctor::{Setup, doctor, print};
+use domain_events_cli::{Failure, Outcome, connection};
+
+use super::Printing;
+
+/// Check a live set-up, and say what to change.
+///
+/// Checks the queue (redrive, retention, message size, clock), the dead-letter queue, the
+/// table (keys, index, expiry, recovery, deletion protection), the function (partial batch
+/// responses, timeouts) and what these credentials may do. Every check reads only. The
+/// permissions are those of the `operator` policy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// URL of the queue.
+    #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
+    queue_url: Option<String>,
+    /// URL of the dead-letter queue.
+    #[arg(long, env = "DEAD_LETTER_QUEUE_URL", value_name = "URL")]
+    dead_letter_queue_url: Option<String>,
+    /// Name of the table.
+    #[arg(long, env = "EVENT_TABLE", value_name = "NAME")]
+    table: Option<String>,
+    /// Name of the function; without it, the function is not checked.
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+    /// Shards of the index by event type.
+    #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
+    index_shards: Option<u16>,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let Arguments {
+        queue_url,
+        dead_letter_queue_url,
+        table,
+        function,
+        index_shards,
+        printing,
+    } = arguments;
+    let setup = Setup {
+        queue_url,
+        dead_letter_queue_url,
+        table,
+        function,
+        index_shards,
+    };
+    let findings = doctor(&connection::load().await?, &setup).await;
+    print(&findings, &mut std::io::stdout(), printing.format())
+}

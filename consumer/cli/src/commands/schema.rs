@@ -1,0 +1,84 @@
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use domain_events::__internals::with_causes;
+use domain_events::schema::{self, LockError};
+use domain_events_cli::{Failure, Outcome};
+
+/// Export and check the schemas of a program's events.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+}
+
+/// Compare a program's events with the committed lock file.
+///
+/// The program prints its events with `domain_events::schema::print_document`. Either the command
+/// runs the program, which then also reads the lock's stored examples:
+///
+///   domain-events schema check -- cargo run --example events
+///
+/// or its output is given as a file or on standard input.
+///
+/// The exit code is 1 if a change would make events unreadable.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The lock file.
+    #[arg(long, value_name = "FILE", default_value = "events.lock")]
+    lock: PathBuf,
+    /// Update the lock file, unless a change is breaking.
+    #[arg(long)]
+    update: bool,
+    /// Fail if the lock file does not contain every event in its present form. This is the
+    /// default where the variable CI is set.
+    #[arg(long, conflicts_with = "update")]
+    locked: bool,
+    /// The output of the program; standard input for `-` or without a file.
+    #[arg(value_name = "DOCUMENT", conflicts_with = "program")]
+    document: Option<PathBuf>,
+    /// The program that prints its events, with its arguments.
+    #[arg(last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
+    let Command::Check(Check {
+        lock,
+        update,
+        locked,
+        document,
+        program,
+    }) = command;
+    let document = match &program[..] {
+        [] => {
+            let mut text = String::new();
+            super::input(document.as_deref())?
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::environment("reading the document", &e))?;
+            text
+        }
+        program => schema::run_program(program, &lock).map_err(failure)?,
+    };
+    let mode = match (update, locked) {
+        (true, _) => schema::Mode::Update,
+        (false, true) => schema::Mode::Locked,
+        (false, false) => schema::Mode::from_env(),
+    };
+    match schema::check_document(&document, &lock, mode) {
+        Ok(report) => {
+            write!(std::io::stdout(), "{report}")
+                .map_err(|e| Failure::environment("writing to standard output", &e))?;
+            Ok(Outcome::Done)
+        }
+        Err(error @ (LockError::Incompatible { .. } | LockError::OutOfDate { .. })) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            Ok(Outcome::Found)
+        }
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn failure(error: LockError) -> Failure {
+    Failure::Environment(with_causes(&error))
+}

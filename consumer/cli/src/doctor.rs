@@ -1,0 +1,219 @@
+//! `doctor`: checks a live set-up, and says what to change.
+//!
+//! Every check reads. Permissions are checked with requests that change nothing: a request
+//! that the service refuses as invalid was permitted.
+
+mod function;
+mod permissions;
+mod queue;
+mod table;
+
+use std::io::Write;
+
+use aws_config::SdkConfig;
+use serde::Serialize;
+
+use crate::output::{json_line, line_of};
+use crate::{Failure, Format, Outcome};
+
+/// What is checked.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// URL of the queue.
+    pub queue_url: Option<String>,
+    /// URL of the dead-letter queue.
+    pub dead_letter_queue_url: Option<String>,
+    /// Name of the table.
+    pub table: Option<String>,
+    /// Name of the function, if there is one.
+    pub function: Option<String>,
+    /// The number of index shards that readers and consumers use.
+    pub index_shards: Option<u16>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// It works, with a risk.
+    Warning,
+    /// Events are lost, refused or not stored.
+    Error,
+    /// It could not be checked.
+    Unknown,
+}
+
+/// One result of a check.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The queue, table or function.
+    pub object: String,
+    /// What was found.
+    pub found: String,
+    /// What follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consequence: Option<String>,
+    /// The command or setting that changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// Collects findings about one object.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    object: String,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn about(object: impl Into<String>) -> Self {
+        Self {
+            object: object.into(),
+            all: Vec::new(),
+        }
+    }
+
+    fn ok(&mut self, found: impl Into<String>) {
+        self.push(Severity::Ok, found, None, None);
+    }
+
+    fn warning(&mut self, found: impl Into<String>, consequence: &str, remedy: impl Into<String>) {
+        self.push(
+            Severity::Warning,
+            found,
+            Some(consequence),
+            Some(remedy.into()),
+        );
+    }
+
+    fn error(&mut self, found: impl Into<String>, consequence: &str, remedy: impl Into<String>) {
+        self.push(
+            Severity::Error,
+            found,
+            Some(consequence),
+            Some(remedy.into()),
+        );
+    }
+
+    fn unknown(&mut self, found: impl Into<String>, remedy: impl Into<String>) {
+        self.push(Severity::Unknown, found, None, Some(remedy.into()));
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        found: impl Into<String>,
+        consequence: Option<&str>,
+        remedy: Option<String>,
+    ) {
+        self.all.push(Finding {
+            severity,
+            object: self.object.clone(),
+            found: found.into(),
+            consequence: consequence.map(str::to_owned),
+            remedy,
+        });
+    }
+}
+
+/// Checks everything that `setup` names.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind: every check reads.
+pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
+    let sqs = aws_sdk_sqs::Client::new(config);
+    let dynamodb = aws_sdk_dynamodb::Client::new(config);
+    let mut findings = Vec::new();
+    let mut visibility_timeout = None;
+    match &setup.queue_url {
+        Some(url) => {
+            let (found, timeout) =
+                queue::check(&sqs, url, setup.dead_letter_queue_url.as_deref()).await;
+            visibility_timeout = timeout;
+            findings.extend(found);
+            findings.extend(permissions::send(&sqs, url).await);
+        }
+        None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
+    }
+    match &setup.dead_letter_queue_url {
+        Some(url) => findings.extend(queue::check_dead_letters(&sqs, url).await),
+        None => findings.extend(missing(
+            "dead-letter queue",
+            "DEAD_LETTER_QUEUE_URL or --dead-letter-queue-url",
+        )),
+    }
+    match &setup.table {
+        Some(name) => {
+            findings.extend(table::check(&dynamodb, name, setup.index_shards).await);
+            findings.extend(permissions::read_and_insert(&dynamodb, name).await);
+        }
+        None => findings.extend(missing("table", "EVENT_TABLE or --table")),
+    }
+    if let Some(name) = &setup.function {
+        let lambda = aws_sdk_lambda::Client::new(config);
+        findings.extend(function::check(&lambda, name, visibility_timeout).await);
+    }
+    findings
+}
+
+fn missing(what: &str, how: &str) -> Vec<Finding> {
+    let mut findings = Findings::about(what);
+    findings.unknown(
+        format!("the {what} was not checked: none is given"),
+        format!("set {how}"),
+    );
+    findings.all
+}
+
+/// Prints the findings, the worst first, and says whether there is something to change.
+///
+/// # Errors
+///
+/// `out` cannot be written.
+pub fn print<W: Write>(
+    findings: &[Finding],
+    out: &mut W,
+    format: Format,
+) -> Result<Outcome, Failure> {
+    let rank = |finding: &&Finding| match finding.severity {
+        Severity::Error => 0,
+        Severity::Warning => 1,
+        Severity::Unknown => 2,
+        Severity::Ok => 3,
+    };
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(rank);
+    for finding in &sorted {
+        match format {
+            Format::Json => json_line(out, finding)?,
+            Format::Text => {
+                let mark = match finding.severity {
+                    Severity::Ok => "ok     ",
+                    Severity::Warning => "warning",
+                    Severity::Error => "ERROR  ",
+                    Severity::Unknown => "unknown",
+                };
+                line_of(
+                    out,
+                    &format!("{mark} {}: {}", finding.object, finding.found),
+                )?;
+                if let Some(consequence) = &finding.consequence {
+                    line_of(out, &format!("        consequence: {consequence}"))?;
+                }
+                if let Some(remedy) = &finding.remedy {
+                    line_of(out, &format!("        to do: {remedy}"))?;
+                }
+            }
+        }
+    }
+    let worst = sorted.first().map(|finding| finding.severity);
+    Ok(match worst {
+        Some(Severity::Error | Severity::Warning) => Outcome::Found,
+        _ => Outcome::Done,
+    })
+}

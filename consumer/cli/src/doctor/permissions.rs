@@ -1,0 +1,137 @@
+//! What the caller may do, found out with requests that change nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::DateTime;
+use domain_events::__internals::AwsFailure;
+use domain_events::store::table;
+
+use super::{Finding, Findings};
+use crate::connection::queue_name;
+
+/// The `Date` of the service's response.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ServerClock(Arc<Mutex<Option<SystemTime>>>);
+
+impl ServerClock {
+    pub(super) fn time(&self) -> Option<SystemTime> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for ServerClock {
+    fn name(&self) -> &'static str {
+        "ServerClock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context
+            .response()
+            .headers()
+            .get("date")
+            .and_then(|d| DateTime::parse_from_rfc2822(d).ok());
+        let seconds = date.and_then(|date| u64::try_from(date.timestamp()).ok());
+        let time = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
+        Ok(())
+    }
+}
+
+/// Whether this caller may send. SQS refuses the character U+FFFF after it has checked the
+/// permission, so nothing is sent.
+pub(super) async fn send(client: &aws_sdk_sqs::Client, url: &str) -> Vec<Finding> {
+    let mut findings = Findings::about(format!("queue {}", queue_name(url)));
+    let mut request = client
+        .send_message()
+        .queue_url(url)
+        .message_body("\u{ffff}");
+    if url.ends_with(".fifo") {
+        request = request
+            .message_group_id("doctor")
+            .message_deduplication_id("doctor");
+    }
+    let failure = request
+        .send()
+        .await
+        .err()
+        .map(|error| AwsFailure::new(&error));
+    match failure {
+        Some(failure) if denied(&failure) => findings.unknown(
+            "these credentials may not send to it",
+            "a producer needs the policy producer_policy_arn; ignore this if you are not one",
+        ),
+        Some(failure) if failure.is_transient() || failure.code().is_none() => {
+            findings.unknown(
+                format!("the permission to send could not be checked: {failure}"),
+                "try again",
+            );
+        }
+        _ => findings.ok("these credentials may send to it"),
+    }
+    findings.all
+}
+
+/// Whether this caller may read, and insert. The insert has no sort key, so DynamoDB
+/// refuses it after it has checked the permission.
+pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &str) -> Vec<Finding> {
+    let mut findings = Findings::about(format!("table {name}"));
+    let query = client
+        .query()
+        .table_name(name)
+        .key_condition_expression(format!("{} = :id", table::HASH_KEY))
+        .expression_attribute_values(":id", AttributeValue::S("domain-events-doctor".to_owned()))
+        .limit(1);
+    match query
+        .send()
+        .await
+        .err()
+        .map(|error| AwsFailure::new(&error))
+    {
+        None => findings.ok("these credentials may read from it"),
+        Some(failure) if denied(&failure) => findings.unknown(
+            "these credentials may not read from it",
+            "a reader needs the policy reader_policy_arn; ignore this if you are not one",
+        ),
+        Some(failure) => findings.unknown(
+            format!("the permission to read could not be checked: {failure}"),
+            "try again",
+        ),
+    }
+    let statement = format!("INSERT INTO \"{name}\" VALUE {{'{}': ?}}", table::HASH_KEY);
+    let insert = client
+        .execute_statement()
+        .statement(statement)
+        .parameters(AttributeValue::S("domain-events-doctor".to_owned()));
+    match insert.send().await.err().map(|error| AwsFailure::new(&error)) {
+        Some(failure) if denied(&failure) => findings.unknown(
+            "these credentials may not insert into it",
+            "only the consumer needs dynamodb:PartiQLInsert; ignore this if you are not the consumer",
+        ),
+        Some(failure) if failure.code().is_some_and(|code| code.contains("Validation")) => {
+            findings.ok("these credentials may insert into it");
+        }
+        Some(failure) => findings.unknown(format!("the permission to insert could not be checked: {failure}"), "try again"),
+        None => findings.error(
+            "it accepted an item without a Timestamp",
+            "it is not a table of events",
+            "give the name of the event table",
+        ),
+    }
+    findings.all
+}
+
+fn denied(failure: &AwsFailure) -> bool {
+    failure
+        .code()
+        .is_some_and(|code| code.contains("AccessDenied") || code.contains("NotAuthorized"))
+}

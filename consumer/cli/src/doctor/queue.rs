@@ -1,0 +1,208 @@
+//! The queue and its dead-letter queue.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName as Queue;
+use domain_events::__internals::AwsFailure;
+use domain_events::wire::MAX_MESSAGE_BYTES;
+
+use super::{Finding, Findings};
+use crate::connection::queue_name;
+
+/// The least number of receives before SQS moves a message (Lambda developer guide, "Using
+/// Lambda with Amazon SQS").
+const MIN_RECEIVES: u32 = 5;
+/// A message that is stored takes at most this long in an outage that is repaired at night.
+const MIN_RETENTION: u64 = 4 * 24 * 60 * 60;
+/// The longest retention of SQS.
+const MAX_RETENTION: u64 = 14 * 24 * 60 * 60;
+/// A clock that is wrong by more than this puts events into the wrong order.
+const MAX_SKEW: Duration = Duration::from_secs(5);
+
+/// Checks the queue; also returns its visibility timeout in seconds.
+pub(super) async fn check(
+    client: &Client,
+    url: &str,
+    dead_letter_queue_url: Option<&str>,
+) -> (Vec<Finding>, Option<u64>) {
+    let mut findings = Findings::about(format!("queue {}", queue_name(url)));
+    let Some(attributes) = attributes(client, url, &mut findings).await else {
+        return (findings.all, None);
+    };
+    let number = |name: &Queue| {
+        attributes
+            .get(name)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let region = attributes
+        .get(&Queue::QueueArn)
+        .and_then(|arn| arn.split(':').nth(3));
+    findings.ok(format!(
+        "it exists, in the region {}",
+        region.unwrap_or("that the endpoint has")
+    ));
+
+    redrive(&attributes, dead_letter_queue_url, &mut findings);
+    match number(&Queue::MessageRetentionPeriod) {
+        Some(seconds) if seconds < MIN_RETENTION => findings.warning(
+            format!("it keeps messages for {} hours", seconds / 3600),
+            "messages that wait longer than that during an outage are deleted by SQS, and their events are lost",
+            "set MessageRetentionPeriod to 1209600 (14 days)",
+        ),
+        Some(seconds) => findings.ok(format!("it keeps messages for {} days", seconds / 86400)),
+        None => {}
+    }
+    match number(&Queue::MaximumMessageSize) {
+        Some(bytes) if (bytes as usize) < MAX_MESSAGE_BYTES => findings.warning(
+            format!("it accepts messages of at most {bytes} bytes; SQS's limit is {MAX_MESSAGE_BYTES}"),
+            "`emit` returns TooLargeForQueue for larger events, although the table could store them",
+            format!("set MaximumMessageSize to {MAX_MESSAGE_BYTES}"),
+        ),
+        Some(bytes) => findings.ok(format!("it accepts messages of up to {bytes} bytes")),
+        None => {}
+    }
+    if let Some(delay) = number(&Queue::DelaySeconds).filter(|delay| *delay > 0) {
+        findings.warning(
+            format!("it delays each message by {delay} seconds"),
+            "events are stored that much later",
+            "set DelaySeconds to 0",
+        );
+    }
+    (findings.all, number(&Queue::VisibilityTimeout))
+}
+
+/// Checks the dead-letter queue.
+pub(super) async fn check_dead_letters(client: &Client, url: &str) -> Vec<Finding> {
+    let mut findings = Findings::about(format!("dead-letter queue {}", queue_name(url)));
+    let Some(attributes) = attributes(client, url, &mut findings).await else {
+        return findings.all;
+    };
+    let number = |name: &Queue| {
+        attributes
+            .get(name)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    match number(&Queue::MessageRetentionPeriod) {
+        Some(seconds) if seconds < MAX_RETENTION => findings.warning(
+            format!("it keeps messages for {} days", seconds / 86400),
+            "a rejected message that nobody looks at until then is deleted",
+            "set MessageRetentionPeriod to 1209600 (14 days)",
+        ),
+        Some(_) => findings.ok("it keeps messages for 14 days"),
+        None => {}
+    }
+    match number(&Queue::ApproximateNumberOfMessages) {
+        Some(0) | None => findings.ok("it is empty"),
+        Some(messages) => findings.warning(
+            format!("it contains {messages} messages"),
+            "their events are not stored",
+            "run `domain-events rejected pull --to DIR`, then `rejected list DIR`",
+        ),
+    }
+    findings.all
+}
+
+async fn attributes(
+    client: &Client,
+    url: &str,
+    findings: &mut Findings,
+) -> Option<HashMap<Queue, String>> {
+    let before = SystemTime::now();
+    let sent = client
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(Queue::All);
+    let clock = super::permissions::ServerClock::default();
+    match sent.customize().interceptor(clock.clone()).send().await {
+        Ok(output) => {
+            skew(&clock, before, findings);
+            Some(output.attributes.unwrap_or_default())
+        }
+        Err(error) => {
+            let failure = AwsFailure::new(&error);
+            let missing = failure.code().is_some_and(|code| {
+                code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")
+            });
+            if missing {
+                findings.error(
+                    "it does not exist in this account and region",
+                    "every `emit` fails, and nothing is received",
+                    format!("check the URL {url}, AWS_REGION and the account of the credentials"),
+                );
+            } else {
+                findings.unknown(
+                    format!("its attributes cannot be read: {failure}"),
+                    "the permission is sqs:GetQueueAttributes, in the `operator` policy",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn skew(clock: &super::permissions::ServerClock, before: SystemTime, findings: &mut Findings) {
+    let Some(server) = clock.time() else { return };
+    let ahead = before.duration_since(server).unwrap_or_default();
+    let behind = server.duration_since(before).unwrap_or_default();
+    // The service's time has whole seconds.
+    let skew = ahead.max(behind).saturating_sub(Duration::from_secs(1));
+    if skew > MAX_SKEW {
+        findings.error(
+            format!(
+                "this machine's clock is {} seconds {} AWS",
+                skew.as_secs(),
+                if ahead > behind { "ahead of" } else { "behind" }
+            ),
+            "events get wrong timestamps, and requests fail if the difference exceeds five minutes",
+            "synchronise the clock, for example with chrony",
+        );
+    } else {
+        findings.ok("this machine's clock agrees with AWS");
+    }
+}
+
+fn redrive(
+    attributes: &HashMap<Queue, String>,
+    dead_letter_queue_url: Option<&str>,
+    findings: &mut Findings,
+) {
+    let policy = attributes.get(&Queue::RedrivePolicy);
+    let policy: Option<serde_json::Value> = policy.and_then(|text| serde_json::from_str(text).ok());
+    let Some(policy) = policy else {
+        findings.error(
+            "it has no redrive policy",
+            "a message that can never be stored is received again until its retention ends, and is then lost",
+            "set a redrive policy with maxReceiveCount 20 and the dead-letter queue as its target",
+        );
+        return;
+    };
+    // SQS returns the number as a number or as a string.
+    let receives = policy["maxReceiveCount"]
+        .as_u64()
+        .or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
+    match receives {
+        Some(receives) if receives < u64::from(MIN_RECEIVES) => findings.warning(
+            format!("SQS moves a message to the dead-letter queue after {receives} receives"),
+            "a short outage of DynamoDB moves valid events to the dead-letter queue",
+            "set maxReceiveCount to 20",
+        ),
+        Some(receives) => findings.ok(format!("SQS moves a message after {receives} receives")),
+        None => {}
+    }
+    let target = policy["deadLetterTargetArn"].as_str().unwrap_or_default();
+    let target = target.rsplit(':').next().unwrap_or_default();
+    if let Some(url) = dead_letter_queue_url
+        && queue_name(url) != target
+    {
+        findings.warning(
+            format!(
+                "its redrive policy names the queue {target}, and the consumer sends to {}",
+                queue_name(url)
+            ),
+            "rejected messages are in two places",
+            "give both the same dead-letter queue",
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! The functions behind the command `domain-events`. The binary parses arguments and
+//! calls them.
+//!
+//! Data goes to standard output, logs and progress to standard error. A function that
+//! prints data takes a [`Format`].
+
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod connection;
+pub mod doctor;
+pub mod emit;
+mod failure;
+pub mod output;
+pub mod progress;
+pub mod rejected;
+
+pub use failure::{Failure, Outcome, exit_code};
+pub use output::Format;

@@ -1,0 +1,42 @@
+//! Progress of a long operation, on standard error.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A progress bar on a terminal, and nothing otherwise.
+#[derive(Debug)]
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Progress of `what`, of a number that may be known.
+    pub fn new(what: &'static str, of: Option<u64>) -> Self {
+        let bar = match of {
+            Some(of) => ProgressBar::new(of),
+            None => ProgressBar::no_length(),
+        };
+        // A pipe or a file gets no bar.
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let template = match of {
+            Some(_) => "{wide_bar} {pos}/{len} {msg} ({per_sec}, {eta})",
+            None => "{spinner} {pos} {msg} ({per_sec})",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    /// So much is done.
+    pub fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,134 @@
+//! From the dead-letter queue into a folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
+use domain_events::__internals::AwsFailure;
+
+use super::folder::{Folder, Letter};
+use crate::Failure;
+use crate::connection::queue_name;
+
+/// How long a received letter is hidden from others, in seconds. Writing one takes
+/// milliseconds; the rest is for a slow disk.
+const VISIBILITY_TIMEOUT: i32 = 120;
+/// How many empty receives in a row mean that the queue is empty: SQS samples its servers.
+const EMPTY_RECEIVES: u32 = 2;
+/// How long a receive waits for a message, in seconds. A long poll asks all servers.
+const WAIT: i32 = 2;
+
+/// Moves every letter of the queue into `to`. Each letter is written and synced, and only
+/// then deleted from the queue. If the process is killed in between, the letter is in both
+/// places, and the next pull writes the same files again.
+///
+/// Returns the number of letters, and the number of messages that stay in the queue
+/// because another consumer has received them.
+///
+/// # Errors
+///
+/// SQS or the disk fails; the letters that were counted until then are in the folder.
+///
+/// # Cancel safety
+///
+/// Dropping the future loses nothing: a letter that was not deleted is visible again after
+/// the visibility timeout.
+pub async fn pull(
+    client: &Client,
+    queue_url: &str,
+    to: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<(u64, u64), Failure> {
+    let folder = Folder::create(to)?;
+    let (mut pulled, mut empty) = (0, 0);
+    while empty < EMPTY_RECEIVES {
+        let received = client
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .wait_time_seconds(WAIT)
+            .visibility_timeout(VISIBILITY_TIMEOUT)
+            .message_attribute_names("All")
+            .message_system_attribute_names(System::All)
+            .send()
+            .await
+            .map_err(|e| failed("receiving from", queue_url, &AwsFailure::new(&e)))?;
+        let messages = received.messages.unwrap_or_default();
+        empty = if messages.is_empty() { empty + 1 } else { 0 };
+        for message in messages {
+            write(&folder, queue_url, &message)?;
+            let Some(handle) = message.receipt_handle() else {
+                continue;
+            };
+            client
+                .delete_message()
+                .queue_url(queue_url)
+                .receipt_handle(handle)
+                .send()
+                .await
+                .map_err(|e| failed("deleting from", queue_url, &AwsFailure::new(&e)))?;
+            pulled += 1;
+            progress(pulled);
+        }
+    }
+    Ok((pulled, hidden(client, queue_url).await?))
+}
+
+fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Failure> {
+    let system = |name: System| message.attributes()?.get(&name).cloned();
+    // SQS documents the id as always there. An empty one would name a hidden file.
+    let id = message.message_id().unwrap_or("without-id").to_owned();
+    let attributes: BTreeMap<String, String> = message
+        .message_attributes()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| {
+            let text = value.string_value().map(str::to_owned);
+            // Binary attributes are kept as text only if they are text.
+            let binary = || {
+                value
+                    .binary_value()
+                    .map(|b| String::from_utf8_lossy(b.as_ref()).into_owned())
+            };
+            (name.clone(), text.or_else(binary).unwrap_or_default())
+        })
+        .collect();
+    let letter = Letter {
+        identity: id.clone(),
+        message_id: id,
+        queue_url: queue_url.to_owned(),
+        attributes,
+        group: system(System::MessageGroupId),
+        sent_at: system(System::SentTimestamp),
+    };
+    folder.write(&letter, message.body().unwrap_or_default())
+}
+
+/// Messages that another consumer has received and not deleted.
+async fn hidden(client: &Client, queue_url: &str) -> Result<u64, Failure> {
+    use aws_sdk_sqs::types::QueueAttributeName as Queue;
+    let attributes = client
+        .get_queue_attributes()
+        .queue_url(queue_url)
+        .attribute_names(Queue::ApproximateNumberOfMessagesNotVisible)
+        .attribute_names(Queue::ApproximateNumberOfMessages)
+        .send()
+        .await
+        .map_err(|e| failed("reading the attributes of", queue_url, &AwsFailure::new(&e)))?;
+    let count = |name: &Queue| attributes.attributes()?.get(name)?.parse::<u64>().ok();
+    Ok([
+        Queue::ApproximateNumberOfMessagesNotVisible,
+        Queue::ApproximateNumberOfMessages,
+    ]
+    .iter()
+    .filter_map(count)
+    .sum::<u64>())
+}
+
+pub(super) fn failed(doing: &str, queue_url: &str, error: &AwsFailure) -> Failure {
+    Failure::Environment(format!(
+        "{doing} the queue {} failed: {error}",
+        queue_name(queue_url)
+    ))
+}

@@ -1,0 +1,216 @@
+//! Rejected messages are pulled, corrected and stored, with the command as a user runs it.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows the tests, but not what they share"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use domain_events_local::{Options, Stack};
+use serde_json::Value;
+
+const VALID: &str = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"whole","EmitterId":"x","EmitterType":"USER"}"#;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+async fn run(stack: &Stack, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_domain-events"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(stack.environment());
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+async fn succeeds(stack: &Stack, arguments: &[&str]) -> String {
+    let output = run(stack, arguments).await;
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    out
+}
+
+async fn send(stack: &Stack, body: &str) {
+    let send = stack.sqs_client().send_message();
+    let send = send.queue_url(stack.queue_url()).message_body(body);
+    send.send().await.unwrap();
+}
+
+/// A value that the field at `pointer` accepts.
+fn correction(pointer: &str) -> &'static str {
+    match pointer {
+        "/Timestamp" => "1596719980.5",
+        "/EventType" => "EVENT_TEST",
+        "/Version" => "2",
+        "/Data" => "{}",
+        _ => "corrected",
+    }
+}
+
+/// One message for each code of the contract's vectors.
+fn samples() -> BTreeMap<String, (String, String)> {
+    let vectors =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/tests/fixtures/reject.jsonl");
+    let mut samples = BTreeMap::new();
+    for line in fs::read_to_string(vectors).unwrap().lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| vector[name].as_str().unwrap().to_owned();
+        // SQS accepts no empty body.
+        if !text("body").is_empty() {
+            samples
+                .entry(text("code"))
+                .or_insert((text("body"), text("at")));
+        }
+    }
+    samples
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_message_of_each_code_is_corrected() {
+    for fifo in [false, true] {
+        let options = Options {
+            fifo,
+            ..Options::default()
+        };
+        let stack = Stack::start(options).await.unwrap();
+        let folder = folder(if fifo { "rejected-fifo" } else { "rejected" });
+        let path = folder.to_str().unwrap();
+        let samples = samples();
+        assert_eq!(samples.len(), 10, "every code of the contract has a sample");
+        for (index, (body, _)) in samples.values().enumerate() {
+            let send = stack.sqs_client().send_message();
+            let send = send.queue_url(stack.queue_url()).message_body(body);
+            let send = match fifo {
+                true => send
+                    .message_group_id("g")
+                    .message_deduplication_id(index.to_string()),
+                false => send,
+            };
+            send.send().await.unwrap();
+        }
+        stack.wait_until_drained().await;
+        assert_eq!(stack.dead_letters(), samples.len());
+
+        let pulled = succeeds(&stack, &["rejected", "pull", "--to", path]).await;
+        assert_eq!(pulled, format!("10 messages in {path}\n"));
+        assert_eq!(stack.dead_letters(), 0);
+
+        let mut corrected = 0;
+        let list = succeeds(&stack, &["rejected", "list", path, "--json"]).await;
+        for line in list.lines() {
+            let letter: Value = serde_json::from_str(line).unwrap();
+            let id = letter["message_id"].as_str().unwrap();
+            let code = letter["attributes"]["RejectionCode"].as_str().unwrap();
+            let pointer = letter["attributes"]["RejectionPointer"]
+                .as_str()
+                .unwrap_or_default();
+            assert_eq!(letter["body"].as_str().unwrap(), samples[code].0, "{code}");
+            let shown = succeeds(&stack, &["rejected", "show", path, id]).await;
+            assert!(shown.contains(code), "{shown}");
+            match code {
+                // The pointer has no meaning in a text that is not JSON.
+                "NOT_JSON" => fs::write(folder.join(format!("{id}.body")), VALID).unwrap(),
+                "MISSING_FIELD" | "WRONG_TYPE" | "INVALID_VALUE" => {
+                    succeeds(
+                        &stack,
+                        &["rejected", "set", path, id, pointer, correction(pointer)],
+                    )
+                    .await;
+                }
+                _ => {
+                    let whole = VALID.replace("whole", code);
+                    succeeds(&stack, &["rejected", "set", path, id, "", &whole]).await;
+                }
+            }
+            corrected += 1;
+        }
+        assert_eq!(corrected, 10);
+        let pushed = succeeds(&stack, &["rejected", "push", path]).await;
+        assert_eq!(pushed, "10 sent, 0 still invalid\n");
+        stack.wait_until_drained().await;
+        assert_eq!(stack.dead_letters(), 0, "every corrected message is stored");
+        stack.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushing_a_letter_twice_stores_it_once() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let (folder, copy) = (folder("twice"), folder("twice-copy"));
+    let path = folder.to_str().unwrap();
+    // Without an EventId, and with two events in one message.
+    let invalid = VALID.replace("EVENT_TEST", "event test");
+    send(
+        &stack,
+        &format!("[{invalid},{}]", invalid.replace("whole", "other")),
+    )
+    .await;
+    stack.wait_until_drained().await;
+    succeeds(&stack, &["rejected", "pull", "--to", path]).await;
+    let id = fs::read_dir(&folder).unwrap().find_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".json").map(str::to_owned)
+    });
+    let id = id.unwrap();
+    for pointer in ["/0/EventType", "/1/EventType"] {
+        succeeds(
+            &stack,
+            &["rejected", "set", path, &id, pointer, "EVENT_TEST"],
+        )
+        .await;
+    }
+
+    // The process is killed after SQS accepted the message and before the letter is moved.
+    fs::create_dir_all(&copy).unwrap();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    for folder in [&folder, &copy] {
+        let pushed = succeeds(&stack, &["rejected", "push", folder.to_str().unwrap()]).await;
+        assert_eq!(pushed, "1 sent, 0 still invalid\n");
+    }
+    stack.wait_until_drained().await;
+    for id in ["whole", "other"] {
+        use futures::TryStreamExt as _;
+        let events: Vec<_> = stack
+            .store()
+            .history(&id.parse().unwrap())
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(events.len(), 1, "{id}");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_letter_stays_in_the_folder() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let folder = folder("stays");
+    let path = folder.to_str().unwrap();
+    send(&stack, r#"{"EventType":"no"}"#).await;
+    stack.wait_until_drained().await;
+    succeeds(&stack, &["rejected", "pull", "--to", path]).await;
+    let pushed = run(&stack, &["rejected", "push", path]).await;
+    assert_eq!(pushed.status.code(), Some(1));
+    let out = String::from_utf8(pushed.stdout).unwrap();
+    assert!(out.contains("INVALID_VALUE at /EventType"), "{out}");
+    assert!(out.ends_with("0 sent, 1 still invalid\n"), "{out}");
+    let unknown = run(&stack, &["rejected", "show", path, "zz"]).await;
+    assert_eq!(unknown.status.code(), Some(2));
+    stack.stop().await;
+}

@@ -1,0 +1,42 @@
+//! AWS clients for the endpoints of the stack.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector};
+
+/// The endpoints accept any region and credentials.
+pub(super) const REGION: &str = "us-east-1";
+pub(super) const ACCESS_KEY: &str = "local";
+
+/// The configuration of all clients. It reads neither the environment nor profiles, and
+/// uses no proxy: the endpoints are on this machine.
+pub(super) fn config() -> SdkConfig {
+    let http_client = Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector
+            .set_connector_settings(settings.cloned())
+            .set_sleep_impl(components.and_then(|components| components.sleep_impl()))
+            .set_proxy_config(Some(ProxyConfig::disabled()))
+            .set_enable_tcp_nodelay(true);
+        connector.build_http()
+    });
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            ACCESS_KEY, ACCESS_KEY, None, None, "embedded",
+        )))
+        .http_client(http_client)
+        .build()
+}
+
+pub(super) fn sqs(config: &SdkConfig, endpoint: &str) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::config::Builder::from(config).endpoint_url(endpoint);
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+pub(super) fn dynamodb(config: &SdkConfig, endpoint: &str) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config).endpoint_url(endpoint);
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}

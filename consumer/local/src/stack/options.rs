@@ -1,0 +1,105 @@
+//! How the embedded stack is started, and why it cannot be.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use domain_events::store::Retention;
+
+/// How the embedded stack is started.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_local::Options;
+///
+/// let options = Options {
+///     fifo: true,
+///     ..Options::default()
+/// };
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that keeps the queues and the table. Without a folder, they are in
+    /// memory. On Unix, only the owner can read a folder and files that the stack creates.
+    pub data: Option<PathBuf>,
+    /// The port of the SQS endpoint; 0 means any free port.
+    pub sqs_port: u16,
+    /// The port of the DynamoDB endpoint; 0 means any free port.
+    pub dynamodb_port: u16,
+    /// The port of the web page; 0 means any free port. Without a port, there is no web
+    /// page. The page always listens on 127.0.0.1.
+    pub page_port: Option<u16>,
+    /// The address that the SQS and DynamoDB endpoints listen on.
+    ///
+    /// On a loopback address, the endpoints refuse requests whose `Host` header does not
+    /// name this machine, because a web page could send them. On other addresses, they
+    /// accept any `Host` header. **The endpoints do not authenticate clients**: everyone
+    /// who can connect can read and change everything.
+    pub host: IpAddr,
+    /// Accept any `Host` header on a loopback address, too.
+    pub any_host_header: bool,
+    /// The host name or address in the URLs that the stack hands out, for clients that
+    /// reach it under another name. Without it, the URLs contain the listening address.
+    pub advertise: Option<String>,
+    /// Whether the queues are FIFO queues.
+    pub fifo: bool,
+    /// The number of pollers of the worker. With 0 pollers, there is no worker.
+    pub pollers: usize,
+    /// The number of shards of the index by event type; `None` means no index.
+    pub index_shards: Option<NonZeroU16>,
+    /// How long the worker lets events be kept, like `EVENT_RETENTION`.
+    pub retention: Retention,
+}
+
+impl Default for Options {
+    /// Everything in memory on free loopback ports, with two pollers, an index by event
+    /// type with one shard, and no web page.
+    fn default() -> Self {
+        Self {
+            data: None,
+            sqs_port: 0,
+            dynamodb_port: 0,
+            page_port: None,
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            any_host_header: false,
+            advertise: None,
+            fifo: false,
+            pollers: 2,
+            index_shards: Some(NonZeroU16::MIN),
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// Why the embedded stack cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port cannot be listened on.
+    #[error("cannot listen on {address} for {endpoint}; choose another port, or 0 for a free one")]
+    Port {
+        /// The endpoint: SQS, DynamoDB or the web page.
+        endpoint: &'static str,
+        /// The address and port.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// The folder for the data cannot be used.
+    #[error("cannot use the data folder {}", folder.display())]
+    Data {
+        /// The folder.
+        folder: PathBuf,
+        /// What failed in the folder.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The queues, the database or the table cannot be created.
+    #[error("cannot create {object}")]
+    Create {
+        /// The object that cannot be created.
+        object: &'static str,
+        /// Why it cannot be created.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,84 @@
+//! The AWS clients of the hosts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use domain_events::__internals::{behavior_version, timeouts};
+
+/// Reads region, credentials and endpoints from the environment and the profile.
+///
+/// # Cancel safety
+///
+/// Dropping the future has no effect.
+pub async fn load() -> SdkConfig {
+    aws_config::defaults(behavior_version())
+        .timeout_config(timeouts())
+        .load()
+        .await
+}
+
+/// A DynamoDB client, and a counter of its requests.
+pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter) {
+    let counter = RequestCounter::default();
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .interceptor(counter.clone())
+        .build();
+    (aws_sdk_dynamodb::Client::from_conf(config), counter)
+}
+
+/// An SQS client.
+pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(config)
+}
+
+/// Counts the operations of a client, and the requests that these operations took.
+#[derive(Debug, Clone, Default)]
+pub struct RequestCounter(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    operations: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl RequestCounter {
+    /// The number of requests since the last call, and how many of them were retries.
+    pub fn take(&self) -> (u64, u64) {
+        // Relaxed: the two counters only feed a graph, so they need not agree.
+        let operations = self.0.operations.swap(0, Ordering::Relaxed);
+        let requests = self.0.requests.swap(0, Ordering::Relaxed);
+        (requests, requests.saturating_sub(operations))
+    }
+}
+
+impl Intercept for RequestCounter {
+    fn name(&self) -> &'static str {
+        "RequestCounter"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.operations.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

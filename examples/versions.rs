@@ -1,0 +1,83 @@
+//! An event type whose fields change. `cargo run --bin versions`
+//!
+//! Stored events are never rewritten: a new version of the program upcasts them when it
+//! reads them. `examples/tests/compatibility.rs` contains the test that keeps a change from
+//! making stored events unreadable.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+
+use domain_events::{DomainEvent, Emitter, Sdk};
+use domain_events_local::{Options, Stack};
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+
+/// As the program emitted it last year: the total was a decimal number.
+#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+#[event(type = "ORDER_PLACED")]
+struct OrderPlacedV1 {
+    #[event(id)]
+    order: String,
+    total: f64,
+}
+
+/// As the program emits it today: the total is in cents, with a currency.
+#[derive(Debug, Serialize, Deserialize, DomainEvent)]
+#[event(version = 2, upcast_from = OrderPlacedV1)]
+struct OrderPlaced {
+    #[event(id)]
+    order: String,
+    total_cents: u64,
+    currency: String,
+}
+
+impl From<OrderPlacedV1> for OrderPlaced {
+    fn from(old: OrderPlacedV1) -> Self {
+        Self {
+            order: old.order,
+            total_cents: (old.total * 100.0).round() as u64,
+            // There was only one currency then.
+            currency: "EUR".to_owned(),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let stack = Stack::start(Options::default()).await?;
+    let sdk = Sdk::builder(stack.queue_url(), Emitter::system("shop")?);
+    let sdk = sdk.sqs_client(stack.sqs_client()).build().await?;
+
+    let order = || "order-7".to_owned();
+    let old = OrderPlacedV1 {
+        order: order(),
+        total: 49.90,
+    };
+    sdk.emit(old).await?;
+    let new = OrderPlaced {
+        order: order(),
+        total_cents: 1250,
+        currency: "USD".to_owned(),
+    };
+    sdk.emit(new).await?;
+    stack.wait_until_drained().await;
+
+    let mut history = stack
+        .store()
+        .history(&order().parse()?)
+        .decode::<OrderPlaced>();
+    while let Some(event) = history.try_next().await? {
+        let version = event.stored().version();
+        if let Some(OrderPlaced {
+            order,
+            total_cents,
+            currency,
+        }) = event.known()
+        {
+            println!("stored as version {version}: {order}, {total_cents} cents, {currency}");
+        }
+    }
+    stack.stop().await;
+    Ok(())
+}

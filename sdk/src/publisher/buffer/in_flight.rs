@@ -1,0 +1,144 @@
+//! The accounting of the events that have no outcome yet.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::publisher::buffer::capacity::{Capacity, CapacityError};
+use crate::publisher::buffer::flush::FlushTracker;
+use crate::publisher::buffer::outcome::MessageOutcome;
+use crate::publisher::buffer::queue::MessageEvents;
+use crate::publisher::metrics;
+
+/// Admits events, and completes each of them exactly once.
+///
+/// Capacity, flush generations and counters change here and nowhere else. The
+/// sender, the shutdown and the spool all end an event with
+/// [`complete`](Self::complete). Its lock is the innermost one of the publisher:
+/// it may be taken while another lock is held, and nothing is locked under it.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    capacity: Capacity,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Debug)]
+struct Ledger {
+    flush: FlushTracker,
+    totals: Totals,
+}
+
+/// Counts over the publisher's whole life.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Totals {
+    pub(crate) accepted: u64,
+    pub(crate) failed: u64,
+}
+
+impl InFlight {
+    pub(crate) fn new(max_events: usize, max_bytes: usize) -> Self {
+        Self {
+            capacity: Capacity::new(max_events, max_bytes),
+            ledger: Mutex::new(Ledger {
+                flush: FlushTracker::new(),
+                totals: Totals::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn try_acquire(&self, bytes: usize) -> Result<(), CapacityError> {
+        self.capacity.try_acquire(bytes)
+    }
+
+    /// Waits for capacity.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future releases what it had acquired.
+    pub(crate) async fn acquire(&self, bytes: usize) -> Result<(), CapacityError> {
+        self.capacity.acquire(bytes).await
+    }
+
+    /// Releases the capacity of an event that was not taken after all.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.capacity.release([bytes]);
+    }
+
+    /// Counts an event in, and returns its flush generation.
+    pub(crate) fn begin(&self) -> u64 {
+        self.ledger().flush.begin()
+    }
+
+    /// Counts out an event that was not taken after all.
+    pub(crate) fn cancel(&self, generation: u64) {
+        self.ledger().flush.finish(generation);
+    }
+
+    /// Gives each event the outcome of its message, and then counts it out: when
+    /// a flush returns, every outcome is there.
+    ///
+    /// An event that was read from the spool holds no capacity and belongs to no
+    /// flush. If it was not accepted, it is still in the spool and has not failed.
+    pub(crate) fn complete(
+        &self,
+        messages: impl IntoIterator<Item = (MessageEvents, MessageOutcome)>,
+    ) {
+        let mut totals = Totals::default();
+        let mut done: Vec<(usize, u64)> = Vec::new();
+        for (events, outcome) in messages {
+            done.reserve(events.len());
+            for event in events {
+                match outcome {
+                    MessageOutcome::Accepted { .. } => totals.accepted += 1,
+                    #[cfg(feature = "spool")]
+                    MessageOutcome::Spooled => {}
+                    _ => totals.failed += u64::from(!event.from_spool),
+                }
+                if !event.from_spool {
+                    done.push((event.bytes(), event.generation));
+                }
+                outcome.resolve(event);
+            }
+        }
+        metrics::completed(totals.accepted, totals.failed);
+        {
+            let mut ledger = self.ledger();
+            ledger.totals.accepted += totals.accepted;
+            ledger.totals.failed += totals.failed;
+            for (_, generation) in &done {
+                ledger.flush.finish(*generation);
+            }
+        }
+        self.capacity
+            .release(done.into_iter().map(|(bytes, _)| bytes));
+    }
+
+    /// Resolves when every event that was counted in before this call has its
+    /// outcome. `None` if there is none.
+    pub(crate) fn flush(&self) -> Option<oneshot::Receiver<()>> {
+        self.ledger().flush.flush()
+    }
+
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.ledger().flush.is_flushing()
+    }
+
+    /// Events that have no outcome yet, including those that wait for capacity.
+    pub(crate) fn pending(&self) -> usize {
+        self.ledger().flush.count()
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.ledger().totals
+    }
+
+    /// Admits no further event.
+    pub(crate) fn close(&self) {
+        self.capacity.close();
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Nothing but additions happens under this lock.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,112 @@
+//! The outcome of a message, which all of its events share.
+
+use crate::publisher::buffer::pending::Pending;
+use crate::publisher::error::EmitError;
+#[cfg(feature = "spool")]
+use crate::publisher::spool::error::SpoolError;
+use crate::publisher::transport::{RequestError, RequestErrorKind};
+
+/// What became of a message.
+#[derive(Debug, Clone)]
+pub(crate) enum MessageOutcome {
+    Accepted {
+        message_id: String,
+        sequence_number: Option<String>,
+    },
+    Refused {
+        code: String,
+        reason: String,
+    },
+    RetriesExhausted {
+        code: String,
+        reason: String,
+    },
+    RequestFailed(RequestError),
+    /// The event is on disk.
+    #[cfg(feature = "spool")]
+    Spooled,
+    #[cfg(feature = "spool")]
+    SpoolFailed(SpoolError),
+    /// The publisher was shut down before it sent the message.
+    ShutDown,
+    /// The publisher was shut down while the message was on its way.
+    Interrupted,
+}
+
+impl MessageOutcome {
+    /// Whether the same event may be accepted later, with nothing changed.
+    #[cfg(feature = "spool")]
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::RetriesExhausted { .. } => true,
+            Self::RequestFailed(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the failure says nothing about the event.
+    #[cfg(feature = "spool")]
+    pub(crate) fn is_transport_failure(&self) -> bool {
+        match self {
+            Self::RetriesExhausted { .. } => true,
+            Self::RequestFailed(error) => error.kind() != RequestErrorKind::TooLong,
+            _ => false,
+        }
+    }
+
+    /// Sends the outcome to the caller that emitted `event`.
+    pub(super) fn resolve(&self, event: Pending) {
+        let (message_bytes, attempts) = (event.bytes(), event.attempts);
+        match self {
+            Self::Accepted {
+                message_id,
+                sequence_number,
+            } => event.accepted(message_id, sequence_number.as_deref()),
+            Self::Refused { reason, .. } if is_size(reason) => {
+                event.failed(|envelope| EmitError::TooLargeForQueue {
+                    envelope,
+                    message_bytes,
+                    reason: reason.clone(),
+                })
+            }
+            Self::Refused { code, reason } => event.failed(|envelope| EmitError::Refused {
+                envelope,
+                code: code.clone(),
+                reason: reason.clone(),
+            }),
+            Self::RetriesExhausted { code, reason } => {
+                event.failed(|envelope| EmitError::RetriesExhausted {
+                    envelope,
+                    attempts,
+                    code: code.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Self::RequestFailed(source) if source.kind() == RequestErrorKind::TooLong => event
+                .failed(|envelope| EmitError::TooLargeForQueue {
+                    envelope,
+                    message_bytes,
+                    reason: source.to_string(),
+                }),
+            Self::RequestFailed(source) => event.failed(|envelope| EmitError::Request {
+                envelope,
+                source: source.clone(),
+            }),
+            #[cfg(feature = "spool")]
+            Self::Spooled => event.spooled(),
+            #[cfg(feature = "spool")]
+            Self::SpoolFailed(source) => event.failed(|envelope| EmitError::Spool {
+                envelope,
+                source: source.clone(),
+            }),
+            Self::ShutDown => event.failed(|envelope| EmitError::ShutDown { envelope }),
+            Self::Interrupted => event.failed(|envelope| EmitError::Interrupted { envelope }),
+        }
+    }
+}
+
+/// SQS has no error code for a message over the queue's `MaximumMessageSize`: it
+/// answers `InvalidParameterValue` with "Message must be shorter than 1024 bytes".
+fn is_size(reason: &str) -> bool {
+    reason.contains("must be shorter than")
+}

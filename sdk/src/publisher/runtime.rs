@@ -1,0 +1,122 @@
+//! Where the publisher's tasks run.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a request may wait for the task that submits events to yield.
+const BURST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// A thread with a Tokio runtime, owned by one publisher.
+///
+/// It sleeps while there is nothing to do, and ends when the value is dropped, which
+/// happens after the last task.
+///
+/// It runs everything except requests that are started from a multi-threaded
+/// runtime: these run on that runtime, because each hand-over of events and outcomes
+/// between threads costs system calls. A single-threaded runtime never gets a
+/// request: once its `block_on` returns, the request would stall, with the events of
+/// other callers in it.
+#[derive(Debug)]
+pub(crate) struct PublisherThread {
+    handle: Handle,
+    /// Dropping it ends the thread.
+    _alive: Option<oneshot::Sender<()>>,
+}
+
+impl PublisherThread {
+    pub(crate) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (alive, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("domain-events".to_owned())
+            .spawn(move || {
+                let _ = runtime.block_on(ended);
+            })?;
+        Ok(Self {
+            handle,
+            _alive: Some(alive),
+        })
+    }
+
+    /// The runtime of the caller, whose clock a test can pause.
+    #[cfg(test)]
+    pub(crate) fn of_caller() -> Self {
+        Self {
+            handle: Handle::current(),
+            _alive: None,
+        }
+    }
+
+    /// Runs `task` on the thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+
+    /// Runs `task`, which sends requests, on the runtime of the caller if that is
+    /// multi-threaded, otherwise on the thread.
+    ///
+    /// Either way it starts when the calling task yields, so that the events which a
+    /// task submits at once are sent in one request.
+    pub(crate) fn spawn_worker(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match Handle::try_current() {
+            Ok(caller) if caller.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                caller.spawn(task);
+            }
+            Ok(caller) if caller.id() != self.handle.id() => {
+                let (yielded, burst) = oneshot::channel::<()>();
+                caller.spawn(async move { drop(yielded) });
+                self.handle.spawn(async move {
+                    // The runtime of the caller may never get to its task.
+                    let _ = timeout(BURST_TIMEOUT, burst).await;
+                    task.await;
+                });
+            }
+            _ => self.spawn(task),
+        }
+    }
+
+    /// Runs `future` on the executor of the caller, with the timers of this runtime.
+    pub(crate) async fn with_timers<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| {
+            let _entered = self.handle.enter();
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Runs `future` on the thread. `None` if it panics.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the returned future aborts the task.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        AbortOnDrop(self.handle.spawn(future)).await
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    }
+}
