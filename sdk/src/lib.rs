@@ -78,6 +78,8 @@ pub mod __internals {
     pub use crate::error::with_causes;
     #[cfg(feature = "sqs")]
     pub use crate::publisher::buffer::pending::group_name;
+    #[cfg(feature = "__internals")]
+    pub use crate::store::internals::{attributes_of, item_of, read_item};
 }
 
 #[cfg(feature = "derive")]

@@ -33,7 +33,8 @@ const VERSION: &str = concat!(
 #[derive(Debug, Parser)]
 #[command(name = "domain-events", version = VERSION, max_term_width = 100)]
 struct Arguments {
-    /// Read environment variables from this file first, one NAME=value per line.
+    /// Read environment variables from this file first, one NAME=value per line. The command
+    /// `local` writes the file instead.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -59,7 +60,7 @@ async fn main() -> ExitCode {
     // Before the arguments are parsed: their defaults come from the environment.
     let result = match env_file() {
         Some(file) => Err(restart_with(&file)),
-        None => run(Arguments::parse().command).await,
+        None => run(Arguments::parse()).await,
     };
     if let Err(error) = &result {
         let _ = writeln!(std::io::stderr(), "domain-events: {error}");
@@ -67,9 +68,13 @@ async fn main() -> ExitCode {
     exit_code(&result)
 }
 
-/// The value of `--env-file`.
+/// The value of `--env-file`, if the command reads the file.
 fn env_file() -> Option<PathBuf> {
-    let mut arguments = std::env::args_os().skip(1).take_while(|a| a != "--");
+    let arguments = || std::env::args_os().skip(1).take_while(|a| a != "--");
+    if is_local(arguments()) {
+        return None;
+    }
+    let mut arguments = arguments();
     while let Some(argument) = arguments.next() {
         if argument == "--env-file" {
             return arguments.next().map(PathBuf::from);
@@ -84,9 +89,21 @@ fn env_file() -> Option<PathBuf> {
     None
 }
 
-async fn run(command: Command) -> Result<Outcome, Failure> {
-    match command {
-        Command::Local(arguments) => local::run(arguments).await,
+/// Whether the command, the first argument that is not an option, is `local`.
+fn is_local(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    while let Some(argument) = arguments.next() {
+        if argument == "--env-file" {
+            arguments.next();
+        } else if !argument.as_encoded_bytes().starts_with(b"-") {
+            return argument == "local";
+        }
+    }
+    false
+}
+
+async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    match arguments.command {
+        Command::Local(local) => local::run(local, arguments.env_file).await,
         Command::Worker(arguments) => worker::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),

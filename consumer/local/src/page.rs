@@ -65,6 +65,7 @@ impl Page {
             .route("/", file("text/html; charset=utf-8", html))
             .route("/page.css", file("text/css; charset=utf-8", css))
             .route("/page.js", file("text/javascript; charset=utf-8", script))
+            .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
             .route("/api/live", get(live))
             .route("/api/history", get(history))
             .route("/api/type", get(by_type))

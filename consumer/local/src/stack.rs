@@ -38,6 +38,9 @@ const TABLE: &str = "events";
 /// How often [`Stack::wait_until_drained`] checks the queue.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How long [`Stack::stop`] waits for requests in progress.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the stored events cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -124,6 +127,13 @@ impl Stack {
     ///
     /// Dropping the future stops everything that was started.
     pub async fn start(options: Options) -> Result<Self, StartError> {
+        if !options.host.is_loopback() {
+            tracing::warn!(
+                host = %options.host,
+                "the endpoints do not authenticate clients: everyone who can connect to this \
+                 address can read and change all queues and tables"
+            );
+        }
         let sqs_listener = listen("SQS", options.host, options.sqs_port).await?;
         let dynamodb_listener = listen("DynamoDB", options.host, options.dynamodb_port).await?;
         let page_listener = match options.page_port {
@@ -244,7 +254,8 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Finishes the batches in progress, then stops the endpoints.
+    /// Finishes the batches in progress, then stops the endpoints. Requests of clients that
+    /// take longer than five seconds are aborted.
     ///
     /// # Cancel safety
     ///
@@ -253,7 +264,10 @@ impl Stack {
         self.stop_worker.cancel();
         while self.worker.join_next().await.is_some() {}
         self.stop_endpoints.cancel();
-        while self.endpoints.join_next().await.is_some() {}
+        let ended = async { while self.endpoints.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("closed connections whose requests did not end");
+        }
     }
 
     /// Waits until the queue contains no messages: every message that was sent before
