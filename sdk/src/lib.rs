@@ -61,6 +61,8 @@ mod event;
 mod json;
 #[cfg(feature = "sqs")]
 mod publisher;
+#[cfg(feature = "__aws")]
+mod queue_url;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(feature = "store")]
@@ -78,6 +80,8 @@ pub mod __internals {
     pub use crate::error::with_causes;
     #[cfg(feature = "sqs")]
     pub use crate::publisher::buffer::pending::group_name;
+    #[cfg(feature = "__aws")]
+    pub use crate::queue_url::{InvalidQueueUrl, QueueUrl, check_endpoint, quoted};
 }
 
 #[cfg(feature = "derive")]
@@ -93,8 +97,8 @@ pub use event::{
 pub use publisher::SpoolError;
 #[cfg(feature = "sqs")]
 pub use publisher::{
-    BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
-    ShutdownReport, TryEmitError,
+    BuildError, Durability, EmitError, EmitFuture, Prepared, Receipt, RequestError, Sdk,
+    SdkBuilder, ShutdownReport, TryEmitError,
 };
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]

@@ -10,17 +10,17 @@
 mod compatibility;
 mod data;
 mod derive;
-#[cfg(feature = "sqs")]
-mod emitter;
-#[cfg(feature = "spool")]
-mod emitter_spool;
 mod evolution;
 mod hostile;
 mod pii;
+#[cfg(feature = "sqs")]
+mod publisher;
+#[cfg(feature = "spool")]
+mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]
-mod scripted;
+mod scripted_endpoint;
 mod wire;

@@ -20,9 +20,9 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::emitter::builder;
-use crate::emitter_spool::{Folder, sdk, until};
-use crate::scripted::{Endpoint, client};
+use crate::publisher::builder;
+use crate::publisher_spool::{Folder, sdk, until};
+use crate::scripted_endpoint::{Endpoint, client};
 
 type Events = TableDefinition<'static, u64, (&'static str, &'static str)>;
 const WAITING: Events = TableDefinition::new("waiting");

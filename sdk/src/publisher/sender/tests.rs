@@ -154,11 +154,15 @@ fn refused(sender_fault: bool) -> EntryResult {
 }
 
 fn unavailable() -> RequestError {
-    RequestError::new(RequestErrorKind::Unavailable, "told to")
+    RequestError::new(RequestErrorKind::Unavailable, "orders", "told to")
 }
 
 fn builder(fifo: bool) -> SdkBuilder {
-    let url = if fifo { "http://q.fifo" } else { "http://q" };
+    let url = if fifo {
+        "http://localhost/1/q.fifo"
+    } else {
+        "http://localhost/1/q"
+    };
     Sdk::builder(url, Emitter::system("test").unwrap())
 }
 

@@ -150,7 +150,13 @@ impl Worker {
         let mut request = pin!(sender.transport.send(messages).instrument(span));
         let mut request = pin!(poll_fn(|cx| {
             let poll = || request.as_mut().poll(cx);
-            let panicked = || RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            let panicked = || {
+                RequestError::new(
+                    RequestErrorKind::Denied,
+                    sender.in_flight.queue(),
+                    "the request panicked",
+                )
+            };
             catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
         }));
         let started = Instant::now();

@@ -8,7 +8,7 @@ use domain_events::{
 };
 use serde::Serialize;
 
-use crate::scripted::{Act, Endpoint};
+use crate::scripted_endpoint::{Act, Endpoint};
 
 #[derive(Serialize, Debug, Clone, PartialEq)]
 pub(crate) struct OrderPlaced {

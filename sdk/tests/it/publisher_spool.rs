@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use domain_events::{BuildError, Durability, EmitError, Emitter, Sdk};
 
-use crate::emitter::{OrderPlaced, order};
-use crate::scripted::{Act, Endpoint, client};
+use crate::publisher::{OrderPlaced, order};
+use crate::scripted_endpoint::{Act, Endpoint, client};
 
 /// A folder that is removed with the value.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -174,7 +174,7 @@ fn child(dir: &Path, shell: Option<&str>) -> Child {
     command
         .args([
             "--exact",
-            "emitter_spool::the_child",
+            "publisher_spool::the_child",
             "--ignored",
             "--nocapture",
         ])
