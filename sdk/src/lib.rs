@@ -43,10 +43,11 @@
 //! | feature | what it adds | on by default |
 //! |---|---|---|
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
-//! | `sqs` | [`Sdk`], the emitter | yes |
+//! | `sqs` | [`Sdk`], the publisher | yes |
+//! | `profiles` | AWS profiles with `sso`, `credential_process` or `aws login` for [`Sdk`] | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
 //! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
-//! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
+//! | `metrics` | the publisher's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
 

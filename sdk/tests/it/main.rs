@@ -15,6 +15,8 @@ mod hostile;
 mod pii;
 #[cfg(feature = "sqs")]
 mod publisher;
+#[cfg(feature = "sqs")]
+mod publisher_env;
 #[cfg(feature = "spool")]
 mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]

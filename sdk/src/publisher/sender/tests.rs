@@ -22,6 +22,8 @@ mod failures;
 mod observed;
 mod order;
 mod packing;
+mod payload;
+mod prepared;
 mod room;
 #[cfg(feature = "spool")]
 mod spooling;
