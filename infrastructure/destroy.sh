@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Destroys a deployment. Refuses while the table is protected, and with another
-# region or account than that of the deployment, before anything is changed.
+# region or account than the deployment has, before anything is changed.
 # Running it again after it succeeded changes nothing.
 
 set -euo pipefail

@@ -65,7 +65,7 @@ resource "aws_iam_policy" "operator" {
         Sid      = "ReadTheLog"
         Effect   = "Allow"
         Action   = "logs:FilterLogEvents"
-        Resource = ["${module.consumer.log_group_arn}:*"]
+        Resource = [module.consumer.log_group_arn, "${module.consumer.log_group_arn}:*"]
       },
       {
         Sid      = "ReadTheAlarms"
@@ -115,6 +115,8 @@ resource "aws_iam_policy" "operator" {
   tags = var.tags
 
   lifecycle {
+    # As for the policies of producers and readers.
     create_before_destroy = true
+    ignore_changes        = [description]
   }
 }

@@ -160,7 +160,7 @@ machine_of() { od -An -tx1 -j18 -N1 "$1" | tr -d ' \n'; }
 check_binary() {
   local found newest
   found=$(machine_of "$1")
-  [[ $found == "$machine" ]] || fail "$2 is not a Linux executable for $architecture (machine type $found, expected $machine). Build one with: infrastructure/run.sh package --arch $architecture. Or set the variable architecture to that of the package"
+  [[ $found == "$machine" ]] || fail "$2 is not a Linux executable for $architecture (machine type $found, expected $machine). Build one with: infrastructure/run.sh package --arch $architecture. Or set the variable architecture to match the package"
 
   # Amazon Linux 2023 has glibc 2.34. A binary that needs a later version does
   # not start, and every invocation fails.

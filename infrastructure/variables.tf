@@ -12,7 +12,7 @@ variable "name" {
     error_message = "name must be 3 to 40 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen."
   }
 
-  # The longest name is that of the role: NAME-consumer-REGION.
+  # The role has the longest name: NAME-consumer-REGION.
   validation {
     condition     = length("${var.name}-consumer-${var.region}") <= 64
     error_message = "name is too long for this region: IAM limits the role's name \"${var.name}-consumer-${var.region}\" to 64 characters. Use a shorter name."

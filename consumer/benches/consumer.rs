@@ -23,8 +23,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain_events::{EntityId, EventId, EventStore, wire};
-use domain_events_consumer::record::Record;
-use domain_events_consumer::{DeadLetterQueue, Handler};
+use domain_events_consumer::{__internals, DeadLetterQueue, Handler, Record};
 use domain_events_local::{Options, Stack};
 use futures::StreamExt;
 
@@ -83,7 +82,7 @@ async fn serve() {
 struct Endpoints {
     process: Child,
     dynamodb: aws_sdk_dynamodb::Client,
-    requests: domain_events_consumer::clients::RequestCounter,
+    requests: __internals::RequestCounter,
     handler: Handler,
 }
 
@@ -118,7 +117,7 @@ fn endpoints(delay: u64) -> Endpoints {
         ))
         .endpoint_url(dynamodb)
         .build();
-    let (dynamodb, requests) = domain_events_consumer::clients::dynamodb(&config);
+    let (dynamodb, requests) = __internals::dynamodb(&config);
     let sqs = aws_sdk_sqs::Client::from_conf(
         aws_sdk_sqs::config::Builder::from(&config)
             .endpoint_url(sqs)
@@ -142,10 +141,9 @@ fn body(id: &str, timestamp: usize) -> String {
 }
 
 fn records(run: &str) -> Vec<Record> {
-    let record = |n: usize| Record {
-        message_id: EventId::random().into_string(),
-        body: body(&format!("{run}-{n}"), 1_596_719_980),
-        group: None,
+    let record = |n: usize| {
+        let body = body(&format!("{run}-{n}"), 1_596_719_980);
+        Record::new(EventId::random().into_string(), body)
     };
     (0..BATCH).map(record).collect()
 }
@@ -215,7 +213,7 @@ async fn append(name: &str, delay: u64, rounds: usize) {
 /// What is usually written: a generic value, a generic item, a put.
 async fn one_by_one(client: &aws_sdk_dynamodb::Client, records: &[Record]) {
     for record in records {
-        let item = generic_item(&record.body);
+        let item = generic_item(record.body());
         client
             .put_item()
             .table_name("events")

@@ -1,4 +1,4 @@
-//! Every environment variable of the hosts, read once, at start.
+//! The environment variables of the hosts, read once at start.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -6,39 +6,40 @@ use std::num::NonZeroU16;
 use domain_events::store::Retention;
 use tracing::Level;
 
-/// What a host is told by its environment.
+/// The settings of every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `EVENT_TABLE`: name of the table.
+    /// `EVENT_TABLE`: the name of the DynamoDB table.
     pub table: String,
-    /// `DEAD_LETTER_QUEUE_URL`: where rejected messages go.
+    /// `DEAD_LETTER_QUEUE_URL`: the queue for rejected messages.
     pub dead_letter_queue_url: String,
-    /// `EVENT_RETENTION`: how long events are kept; for ever if not set.
+    /// `EVENT_RETENTION`: how long events are kept; forever if not set.
     pub retention: Retention,
-    /// `EVENT_INDEX_SHARDS`: shards of the index by event type; none if not set.
+    /// `EVENT_INDEX_SHARDS`: the shards of the index by event type; no index if not set.
     pub index_shards: Option<NonZeroU16>,
-    /// `EVENT_LOG`: from which level on is logged; `info` if not set.
+    /// `EVENT_LOG`: the lowest level that is logged; `info` if not set.
     pub log: Level,
 }
 
-/// What the worker is told besides.
+/// The settings of the worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerConfig {
-    /// What every host is told.
+    /// The settings of every host.
     pub config: Config,
-    /// `EVENT_QUEUE_URL`: the queue that is polled.
+    /// `EVENT_QUEUE_URL`: the queue to receive events from.
     pub queue_url: String,
-    /// `EVENT_WORKER_POLLERS`: how many receive at the same time; 1 to 64.
+    /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, 1 to 64; 2 if not
+    /// set.
     pub pollers: usize,
 }
 
-/// The environment cannot be used. All that is wrong, in one message.
+/// The environment variables that are missing or invalid, all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConfig(Vec<String>);
 
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the environment is not complete:")?;
+        write!(f, "invalid configuration:")?;
         self.0
             .iter()
             .try_for_each(|problem| write!(f, "\n  - {problem}"))
@@ -48,36 +49,36 @@ impl fmt::Display for InvalidConfig {
 impl std::error::Error for InvalidConfig {}
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
     ///
-    /// [`InvalidConfig`] with everything that is missing or malformed.
+    /// [`InvalidConfig`] with everything that is missing or invalid.
     pub fn from_env() -> Result<Self, InvalidConfig> {
-        let mut reader = Reader::new(&process_environment);
-        let config = reader.config();
-        reader.finish(config)
+        let mut variables = Variables::new(&process_environment);
+        let config = variables.config();
+        variables.finish(config)
     }
 }
 
 impl WorkerConfig {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
     ///
-    /// [`InvalidConfig`] with everything that is missing or malformed.
+    /// [`InvalidConfig`] with everything that is missing or invalid.
     pub fn from_env() -> Result<Self, InvalidConfig> {
         Self::read(&process_environment)
     }
 
     fn read(lookup: &Lookup<'_>) -> Result<Self, InvalidConfig> {
-        let mut reader = Reader::new(lookup);
-        let config = reader.config();
-        let queue_url = reader.url(
+        let mut variables = Variables::new(lookup);
+        let config = variables.config();
+        let queue_url = variables.url(
             "EVENT_QUEUE_URL",
-            "the URL of the queue to take events from",
+            "the URL of the queue to receive events from",
         );
-        let pollers = reader.optional(
+        let pollers = variables.optional(
             "EVENT_WORKER_POLLERS",
             "a whole number from 1 to 64",
             |text| text.parse().ok().filter(|n| (1..=64).contains(n)),
@@ -85,8 +86,8 @@ impl WorkerConfig {
         if let (Some(config), Some(queue_url)) = (&config, &queue_url)
             && config.dead_letter_queue_url == *queue_url
         {
-            reader.problems.push(
-                "DEAD_LETTER_QUEUE_URL is EVENT_QUEUE_URL: a rejected message would come back for ever; give the URL of another queue"
+            variables.problems.push(
+                "DEAD_LETTER_QUEUE_URL is the same as EVENT_QUEUE_URL, so a rejected message would be received again and again; set it to the URL of another queue"
                     .to_owned(),
             );
         }
@@ -95,8 +96,30 @@ impl WorkerConfig {
             queue_url,
             pollers: pollers.unwrap_or(2),
         });
-        reader.finish(worker)
+        variables.finish(worker)
     }
+}
+
+/// Whether a text is the URL of an SQS queue: a URL whose last part is a queue name (SQS
+/// API reference, "CreateQueue").
+fn is_queue_url(text: &str) -> bool {
+    let Some((_, path)) = authority(text) else {
+        return false;
+    };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let base = name.strip_suffix(".fifo").unwrap_or(name);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !base.is_empty() && name.len() <= 80 && base.chars().all(allowed)
+}
+
+/// The authority of an HTTP URL, and what follows it.
+fn authority(text: &str) -> Option<(&str, &str)> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let valid = !authority.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
+    valid.then_some((authority, path))
 }
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -105,13 +128,13 @@ fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Looks variables up and collects what is wrong with them.
-struct Reader<'a> {
+/// Reads variables and collects the invalid ones.
+struct Variables<'a> {
     lookup: &'a Lookup<'a>,
     problems: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Variables<'a> {
     fn new(lookup: &'a Lookup<'a>) -> Self {
         Self {
             lookup,
@@ -125,7 +148,7 @@ impl<'a> Reader<'a> {
         });
         let url = self.url(
             "DEAD_LETTER_QUEUE_URL",
-            "the URL of the queue that rejected messages go to",
+            "the URL of the queue for rejected messages",
         );
         let retention = self.retention();
         let index_shards = self.optional(
@@ -133,6 +156,7 @@ impl<'a> Reader<'a> {
             "a whole number from 1 to 65,535",
             |text| text.parse().ok(),
         );
+        self.check_endpoints();
         let log = self.optional("EVENT_LOG", "error, warn, info, debug or trace", |text| {
             text.parse().ok()
         });
@@ -154,9 +178,25 @@ impl<'a> Reader<'a> {
     }
 
     fn url(&mut self, name: &str, what: &str) -> Option<String> {
-        self.required(name, what, |text| {
-            (text.starts_with("https://") || text.starts_with("http://")).then(|| text.to_owned())
+        let what = format!(
+            "{what}, for example https://sqs.eu-central-1.amazonaws.com/123456789012/events"
+        );
+        self.required(name, &what, |text| {
+            is_queue_url(text).then(|| text.to_owned())
         })
+    }
+
+    /// The endpoints that the AWS clients read themselves. An endpoint without a scheme
+    /// would only fail with the first request.
+    fn check_endpoints(&mut self) {
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_SQS",
+            "AWS_ENDPOINT_URL_DYNAMODB",
+        ] {
+            let what = "a URL that begins with https:// or http://";
+            self.optional(name, what, |text| authority(text).map(drop));
+        }
     }
 
     fn required<T>(
@@ -187,7 +227,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A variable set to nothing counts as not set: that is what templates leave.
+    /// An empty variable counts as not set, because templates leave empty ones.
     fn lookup(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
             .map(|text| text.trim().to_owned())
@@ -222,24 +262,46 @@ mod tests {
     ];
 
     #[test]
-    fn three_variables_are_enough() {
+    fn three_variables_suffice() {
         let config = read(&COMPLETE).unwrap();
         assert_eq!((config.pollers, config.config.index_shards), (2, None));
     }
 
     #[test]
-    fn a_queue_is_not_its_own_dead_letter_queue() {
+    fn queue_url_ends_with_a_queue_name() {
+        for url in [
+            "https://sqs.example/1/events",
+            "http://localhost:9324/000000000000/events.fifo",
+        ] {
+            assert!(is_queue_url(url), "{url}");
+        }
+        for url in [
+            "events",
+            "arn:aws:sqs:eu-central-1:123456789012:events",
+            "https://",
+            "https://sqs.example",
+            "https://sqs.example/1/events/",
+            "https://sqs.example/1/eve nts",
+            "https://sqs.example/1/events\n",
+            "https:///1/events",
+        ] {
+            assert!(!is_queue_url(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn queue_is_not_its_own_dead_letter_queue() {
         let mut variables = COMPLETE;
         variables[1].1 = variables[2].1;
         let error = read(&variables).unwrap_err().to_string();
         assert!(
-            error.contains("DEAD_LETTER_QUEUE_URL is EVENT_QUEUE_URL"),
+            error.contains("DEAD_LETTER_QUEUE_URL is the same as EVENT_QUEUE_URL"),
             "{error}"
         );
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_at_once() {
+    fn all_invalid_variables_are_reported_at_once() {
         let error = read(&[
             ("EVENT_QUEUE_URL", "events"),
             ("EVENT_TABLE", " "),
@@ -247,6 +309,8 @@ mod tests {
             ("EVENT_INDEX_SHARDS", "0"),
             ("EVENT_WORKER_POLLERS", "65"),
             ("EVENT_LOG", "loud"),
+            ("AWS_ENDPOINT_URL_SQS", "127.0.0.1:9324"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http:// local"),
         ])
         .unwrap_err()
         .to_string();
@@ -258,6 +322,8 @@ mod tests {
             "EVENT_INDEX_SHARDS is \"0\"",
             "EVENT_WORKER_POLLERS is \"65\"",
             "EVENT_LOG is \"loud\"",
+            "AWS_ENDPOINT_URL_SQS is \"127.0.0.1:9324\"",
+            "AWS_ENDPOINT_URL_DYNAMODB is \"http:// local\"",
         ] {
             assert!(error.contains(name), "{error}");
         }

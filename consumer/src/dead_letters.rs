@@ -1,27 +1,79 @@
-//! Rejected messages → the dead-letter queue, with the reason.
+//! Moves rejected messages to the dead-letter queue, with the reason.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends,
+    MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+};
+use domain_events::__internals::AwsFailure;
+use domain_events::wire::MAX_MESSAGE_BYTES;
+use tokio::time::Instant;
 
-use crate::failure;
-use crate::record::Rejection;
+use crate::record::Record;
+use crate::rejection::Rejection;
 
-/// Entries and bytes of one `SendMessageBatch` (SQS developer guide, "Message
-/// quotas"); attributes count.
+/// The most entries of a `SendMessageBatch` request, and the most attributes of a
+/// message (SQS developer guide, "Message quotas").
 const MAX_ENTRIES: usize = 10;
-const MAX_BYTES: usize = 1_048_576;
-/// What is kept of a place or a reason. A pointer may hold keys of any length.
-const MAX_ATTRIBUTE_BYTES: usize = 1024;
+const MAX_ATTRIBUTES: usize = 10;
+/// The longest reason or pointer in an attribute.
+const MAX_TEXT_BYTES: usize = 1024;
+/// The same, once the dead-letter queue has refused the message with all its attributes.
+const MAX_SHORT_TEXT_BYTES: usize = 128;
+/// The message group of a message that has none, if the dead-letter queue is FIFO.
+const DEFAULT_GROUP: &str = "rejected";
 
-/// A rejected text, and where it came from.
+const REJECTION_CODE: &str = "RejectionCode";
+const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
+const REJECTION_REASON: &str = "RejectionReason";
+const REJECTION_POINTER: &str = "RejectionPointer";
+
+/// A rejected message.
 #[derive(Debug)]
 pub(crate) struct DeadLetter<'a> {
-    pub(crate) body: std::borrow::Cow<'a, str>,
-    pub(crate) rejection: std::borrow::Cow<'a, Rejection>,
-    pub(crate) message_id: &'a str,
-    pub(crate) group: Option<&'a str>,
+    pub(crate) record: &'a Record,
+    /// What is sent: the body of the message, or the rejected events in it.
+    pub(crate) body: Cow<'a, str>,
+    pub(crate) rejection: Rejection,
+}
+
+/// Why a message could not be moved to the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MoveError {
+    #[error(
+        "the dead-letter queue refuses the message of {bytes} bytes even without attributes: {code}; raise MaximumMessageSize of the dead-letter queue to that of the queue"
+    )]
+    Refused { code: String, bytes: usize },
+    #[error("the dead-letter queue failed to accept the message: {code}")]
+    Failed { code: String },
+    #[error("the response of the dead-letter queue does not mention the message")]
+    NoResult,
+    #[error("could not send to the dead-letter queue {queue}: {failure}")]
+    Request { queue: String, failure: AwsFailure },
+    #[error("deadline exceeded before the dead-letter queue accepted the message")]
+    DeadlineExceeded,
+    #[error("could not build the request to the dead-letter queue")]
+    Build,
+}
+
+/// How much a dead letter says about its origin. A queue may accept smaller messages
+/// than SQS itself does, and attributes count: each level is smaller than the one
+/// before, and a letter with less explanation is better than none. The log always has
+/// the complete reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// The reason, and the message's own attributes.
+    Full,
+    /// A shortened reason.
+    Short,
+    /// The rejection code.
+    Code,
+    /// The body only.
+    None,
 }
 
 /// The dead-letter queue.
@@ -32,7 +84,7 @@ pub struct DeadLetterQueue {
 }
 
 impl DeadLetterQueue {
-    /// The queue behind this URL.
+    /// The queue with this URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self {
             client,
@@ -40,128 +92,240 @@ impl DeadLetterQueue {
         }
     }
 
-    /// Sends the letters; tells for each whether the queue has it, or why not.
-    pub(crate) async fn send(&self, letters: &[DeadLetter<'_>]) -> Vec<Result<(), String>> {
-        let mut outcomes: Vec<Result<(), String>> = Vec::with_capacity(letters.len());
-        let mut rest = letters;
-        while !rest.is_empty() {
-            let fitting = fitting(rest);
-            let (batch, later) = rest.split_at(fitting);
-            outcomes.extend(self.send_batch(batch).await);
-            rest = later;
+    /// Sends the letters and returns an outcome for each, in order. A letter that has no
+    /// outcome at `deadline` gets [`MoveError::DeadlineExceeded`].
+    pub(crate) async fn send(
+        &self,
+        letters: &[DeadLetter<'_>],
+        deadline: Option<Instant>,
+    ) -> Vec<Result<(), MoveError>> {
+        let mut outcomes = vec![Err(MoveError::DeadlineExceeded); letters.len()];
+        let send = self.send_into(letters, &mut outcomes);
+        match deadline {
+            // What was sent before the deadline stays sent.
+            Some(deadline) => drop(tokio::time::timeout_at(deadline, send).await),
+            None => send.await,
         }
         outcomes
     }
 
-    async fn send_batch(&self, batch: &[DeadLetter<'_>]) -> Vec<Result<(), String>> {
-        let entries: Result<Vec<_>, _> = batch
+    async fn send_into(&self, letters: &[DeadLetter<'_>], outcomes: &mut [Result<(), MoveError>]) {
+        let mut start = 0;
+        while start < letters.len() {
+            let end = start + batch_len(&letters[start..]);
+            let sent = self.send_batch(&letters[start..end], Detail::Full).await;
+            outcomes[start..end].clone_from_slice(&sent);
+            start = end;
+        }
+        for (letter, outcome) in letters.iter().zip(outcomes) {
+            // Without other entries, a batch that was refused as a whole may succeed.
+            for detail in [Detail::Full, Detail::Short, Detail::Code, Detail::None] {
+                if !is_refusal(outcome) {
+                    break;
+                }
+                let sent = self.send_batch(std::slice::from_ref(letter), detail).await;
+                *outcome = sent.into_iter().next().unwrap_or(Err(MoveError::NoResult));
+            }
+        }
+    }
+
+    async fn send_batch(
+        &self,
+        batch: &[DeadLetter<'_>],
+        detail: Detail,
+    ) -> Vec<Result<(), MoveError>> {
+        let entries: Result<Vec<_>, BuildError> = batch
             .iter()
             .enumerate()
-            .map(|(i, letter)| self.entry(i, letter))
+            .map(|(index, letter)| self.entry(index, letter, detail))
             .collect();
+        let Ok(entries) = entries else {
+            return vec![Err(MoveError::Build); batch.len()];
+        };
         let request = self.client.send_message_batch().queue_url(&self.url);
-        let sent = match entries {
-            Ok(entries) => request
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(|e| format!("sending to the dead-letter queue: {}", failure::text(&e))),
-            Err(error) => Err(error.to_string()),
-        };
-        let output = match sent {
+        let output = match request.set_entries(Some(entries)).send().await {
             Ok(output) => output,
-            Err(error) => return vec![Err(error); batch.len()],
+            Err(error) => {
+                let failure = AwsFailure::new(&error);
+                let refused = |letter: &DeadLetter<'_>| match failure.code() {
+                    Some(code) if is_about_the_message(code) => Err(MoveError::Refused {
+                        code: code.to_owned(),
+                        bytes: letter.body.len(),
+                    }),
+                    _ => Err(MoveError::Request {
+                        queue: self.url.clone(),
+                        failure: failure.clone(),
+                    }),
+                };
+                return batch.iter().map(refused).collect();
+            }
         };
-        // 200 is not success: each entry has its own outcome.
-        let accepted: HashSet<&str> = output.successful().iter().map(|entry| entry.id()).collect();
-        (0..batch.len())
-            .map(|i| {
-                let id = i.to_string();
-                if accepted.contains(&*id) {
-                    return Ok(());
-                }
-                let failure = output.failed().iter().find(|entry| entry.id() == id);
-                Err(failure.map_or(
-                    "the dead-letter queue told nothing of the message".to_owned(),
-                    |entry| {
-                        format!(
-                            "the dead-letter queue refuses the message: {}",
-                            entry.code()
-                        )
-                    },
-                ))
-            })
-            .collect()
+        // HTTP 200 does not mean success: each entry has its own outcome.
+        let failed: HashMap<&str, &BatchResultErrorEntry> =
+            output.failed().iter().map(|e| (e.id(), e)).collect();
+        let outcome = |(index, letter): (usize, &DeadLetter<'_>)| {
+            let id = index.to_string();
+            match failed.get(&*id) {
+                Some(entry) if is_refused(entry) => Err(MoveError::Refused {
+                    code: entry.code().to_owned(),
+                    bytes: letter.body.len(),
+                }),
+                Some(entry) => Err(MoveError::Failed {
+                    code: entry.code().to_owned(),
+                }),
+                None if output.successful().iter().any(|entry| entry.id() == id) => Ok(()),
+                None => Err(MoveError::NoResult),
+            }
+        };
+        batch.iter().enumerate().map(outcome).collect()
     }
 
     fn entry(
         &self,
         index: usize,
         letter: &DeadLetter<'_>,
-    ) -> Result<SendMessageBatchRequestEntry, aws_sdk_sqs::error::BuildError> {
+        detail: Detail,
+    ) -> Result<SendMessageBatchRequestEntry, BuildError> {
         let mut entry = SendMessageBatchRequestEntry::builder()
             .id(index.to_string())
             .message_body(letter.body.as_ref());
-        for (name, value) in attributes(letter) {
-            let value = MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build()?;
+        for (name, value) in attributes(letter, detail) {
             entry = entry.message_attributes(name, value);
         }
+        // A system attribute does not count towards the size.
+        if let Some(header) = &letter.record.trace_header {
+            let value = MessageSystemAttributeValue::builder()
+                .data_type("String")
+                .string_value(header)
+                .build()?;
+            entry = entry.message_system_attributes(
+                MessageSystemAttributeNameForSends::AwsTraceHeader,
+                value,
+            );
+        }
         if self.url.ends_with(".fifo") {
+            let group = letter.record.group.as_deref().unwrap_or(DEFAULT_GROUP);
             entry = entry
-                .message_group_id(letter.group.unwrap_or("rejected"))
-                .message_deduplication_id(letter.message_id);
+                .message_group_id(group)
+                .message_deduplication_id(&letter.record.message_id);
         }
         entry.build()
     }
 }
 
-/// What a letter says of itself, the most needed first; less where its body leaves
-/// no room for it. Better an unexplained letter than none: the log has the reason.
-fn attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, String)> {
-    let mut attributes = vec![
-        ("RejectionCode", letter.rejection.code.as_str().to_owned()),
-        ("OriginalMessageId", letter.message_id.to_owned()),
-        ("RejectionReason", acceptable(&letter.rejection.reason)),
+/// Whether fewer attributes may help.
+fn is_refusal(outcome: &Result<(), MoveError>) -> bool {
+    matches!(outcome, Err(MoveError::Refused { .. }))
+}
+
+/// Whether the queue refuses this entry as it is. SQS also blames the sender for keys
+/// and permissions, which a smaller message does not change.
+fn is_refused(entry: &BatchResultErrorEntry) -> bool {
+    let about_access = ["Kms", "KMS", "AccessDenied", "Throttl"]
+        .iter()
+        .any(|word| entry.code().contains(word));
+    entry.sender_fault() && !about_access
+}
+
+/// Whether an error code of a whole request is about the messages in it: their size,
+/// their attributes or their characters.
+fn is_about_the_message(code: &str) -> bool {
+    [
+        "BatchRequestTooLong",
+        "InvalidParameterValue",
+        "InvalidMessageContents",
+        "RequestEntityTooLarge",
+    ]
+    .iter()
+    .any(|word| code.contains(word))
+}
+
+/// The attributes of a letter, the most important ones first. Attributes beyond the
+/// limits of SQS are left out.
+fn attributes<'a>(
+    letter: &'a DeadLetter<'_>,
+    detail: Detail,
+) -> Vec<(&'a str, MessageAttributeValue)> {
+    let Rejection {
+        code,
+        pointer,
+        reason,
+    } = &letter.rejection;
+    let max = match detail {
+        Detail::Full => MAX_TEXT_BYTES,
+        _ => MAX_SHORT_TEXT_BYTES,
+    };
+    let mut own = vec![
+        (REJECTION_CODE, code.as_str().to_owned()),
+        (ORIGINAL_MESSAGE_ID, letter.record.message_id.clone()),
+        (REJECTION_REASON, sanitize_attribute(reason, max)),
     ];
-    if !letter.rejection.pointer.is_empty() {
-        attributes.push(("RejectionPointer", acceptable(&letter.rejection.pointer)));
+    if !pointer.is_empty() {
+        own.push((REJECTION_POINTER, sanitize_attribute(pointer, max)));
     }
-    let mut bytes = letter.body.len();
-    let fits = attributes.iter().take_while(|(name, value)| {
-        bytes += attribute_bytes(name, value);
-        bytes <= MAX_BYTES
+    own.truncate(match detail {
+        Detail::Full | Detail::Short => own.len(),
+        Detail::Code => 1,
+        Detail::None => 0,
     });
-    let fitting = fits.count();
-    attributes.truncate(fitting);
-    attributes
+    let own = own.into_iter().filter_map(|(name, value)| {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value);
+        Some((name, value.build().ok()?))
+    });
+    let mut original: Vec<_> = match detail {
+        Detail::Full => letter.record.attributes.iter().collect(),
+        _ => Vec::new(),
+    };
+    // A message that was rejected before and sent again has our attributes already.
+    let ours = [
+        REJECTION_CODE,
+        ORIGINAL_MESSAGE_ID,
+        REJECTION_REASON,
+        REJECTION_POINTER,
+    ];
+    original.retain(|(name, _)| !ours.contains(&name.as_str()));
+    original.sort_by_key(|(name, _)| *name);
+    let original = original
+        .into_iter()
+        .map(|(name, value)| (name.as_str(), value.clone()));
+
+    let mut bytes = letter.body.len();
+    own.chain(original)
+        .take(MAX_ATTRIBUTES)
+        .take_while(|(name, value)| {
+            bytes += attribute_bytes(name, value);
+            bytes <= MAX_MESSAGE_BYTES
+        })
+        .collect()
 }
 
-/// An attribute counts with its name, its type and its value.
-fn attribute_bytes(name: &str, value: &str) -> usize {
-    name.len() + "String".len() + value.len()
+/// What an attribute contributes to the size of its message: name, type and value.
+fn attribute_bytes(name: &str, value: &MessageAttributeValue) -> usize {
+    let text = value.string_value().map_or(0, str::len);
+    let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
+    name.len() + value.data_type().len() + text + binary
 }
 
-/// The beginning of a text, without the characters that SQS refuses.
-fn acceptable(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_ATTRIBUTE_BYTES);
+/// The first `max` bytes of a text, without the characters that SQS refuses.
+fn sanitize_attribute(text: &str, max: usize) -> String {
+    let end = text.floor_char_boundary(max);
     let refused = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
     text[..end].replace(refused, "\u{fffd}")
 }
 
-/// How many of the letters go into one request; at least one, which is refused
-/// by itself if it is too large.
-fn fitting(letters: &[DeadLetter<'_>]) -> usize {
+/// How many of the letters fit into one request. At least one: if it is too large, SQS
+/// refuses it alone.
+fn batch_len(letters: &[DeadLetter<'_>]) -> usize {
     let mut bytes = 0;
     let fits = letters.iter().take(MAX_ENTRIES).take_while(|letter| {
-        let attributes = attributes(letter)
+        let attributes: usize = attributes(letter, Detail::Full)
             .iter()
             .map(|(name, value)| attribute_bytes(name, value))
-            .sum::<usize>();
+            .sum();
         bytes += letter.body.len() + attributes;
-        bytes <= MAX_BYTES
+        bytes <= MAX_MESSAGE_BYTES
     });
     fits.count().max(1)
 }
@@ -171,44 +335,83 @@ mod tests {
     use super::*;
     use domain_events::RejectionCode;
 
-    #[test]
-    fn what_sqs_refuses_does_not_reach_an_attribute() {
-        assert_eq!(acceptable("/a\0b\u{ffff}\n"), "/a\u{fffd}b\u{fffd}\n");
-        assert_eq!(acceptable(&"é".repeat(600)).len(), 1024);
+    fn letters(record: &Record, count: usize, size: usize) -> Vec<DeadLetter<'_>> {
+        let letter = || DeadLetter {
+            record,
+            body: "x".repeat(size).into(),
+            rejection: Rejection {
+                code: RejectionCode::NotJson,
+                pointer: String::new(),
+                reason: "r".to_owned(),
+            },
+        };
+        (0..count).map(|_| letter()).collect()
+    }
+
+    fn names(letter: &DeadLetter<'_>, detail: Detail) -> Vec<String> {
+        let attributes = attributes(letter, detail);
+        attributes.iter().map(|(n, _)| (*n).to_owned()).collect()
     }
 
     #[test]
-    fn batches_respect_entries_and_bytes() {
-        let rejection = Rejection {
-            code: RejectionCode::NotJson,
-            pointer: String::new(),
-            reason: "r".to_owned(),
-        };
-        let letters = |count: usize, size: usize| -> Vec<DeadLetter<'_>> {
-            let letter = || DeadLetter {
-                body: "x".repeat(size).into(),
-                rejection: std::borrow::Cow::Borrowed(&rejection),
-                message_id: "m",
-                group: None,
-            };
-            (0..count).map(|_| letter()).collect()
-        };
-        assert_eq!(fitting(&letters(25, 10)), 10);
-        assert_eq!(fitting(&letters(10, 400_000)), 2);
-        assert_eq!(fitting(&letters(3, 1_048_576)), 1);
-        // As much of the explanation as there is room for.
-        let names = |size: usize| -> Vec<&str> {
-            let letters = letters(1, MAX_BYTES - size);
-            attributes(&letters[0])
-                .iter()
-                .map(|(name, _)| *name)
-                .collect()
+    fn attribute_has_no_character_that_sqs_refuses() {
+        assert_eq!(
+            sanitize_attribute("/a\0b\u{ffff}\n", 1024),
+            "/a\u{fffd}b\u{fffd}\n"
+        );
+        assert_eq!(sanitize_attribute(&"é".repeat(600), 1023).len(), 1022);
+    }
+
+    #[test]
+    fn batch_respects_entries_and_bytes() {
+        let record = Record::new("m", "");
+        assert_eq!(batch_len(&letters(&record, 25, 10)), 10);
+        assert_eq!(batch_len(&letters(&record, 10, 400_000)), 2);
+        assert_eq!(batch_len(&letters(&record, 3, MAX_MESSAGE_BYTES)), 1);
+    }
+
+    #[test]
+    fn attributes_are_dropped_where_they_do_not_fit() {
+        let record = Record::new("m", "");
+        let names = |room: usize| {
+            let letters = letters(&record, 1, MAX_MESSAGE_BYTES - room);
+            names(&letters[0], Detail::Full)
         };
         let all = ["RejectionCode", "OriginalMessageId", "RejectionReason"];
-        assert_eq!(names(0), [""; 0]);
-        assert_eq!(names(27), all[..1]);
+        assert_eq!(names(0), all[..0]);
         assert_eq!(names(26), all[..0]);
+        assert_eq!(names(27), all[..1]);
         assert_eq!(names(27 + 24), all[..2]);
         assert_eq!(names(27 + 24 + 22), all);
+    }
+
+    #[test]
+    fn original_attributes_follow_ours_up_to_ten() {
+        let value = |text: &str| {
+            let value = MessageAttributeValue::builder().data_type("String");
+            value.string_value(text).build().unwrap()
+        };
+        let mut record = Record::new("m", "").with_attribute("RejectionPointer", value("/old"));
+        for n in 0..9 {
+            record = record.with_attribute(&format!("a{n}"), value("v"));
+        }
+        let letter = &letters(&record, 1, 1)[0];
+        assert_eq!(
+            names(letter, Detail::Full),
+            [
+                "RejectionCode",
+                "OriginalMessageId",
+                "RejectionReason",
+                "a0",
+                "a1",
+                "a2",
+                "a3",
+                "a4",
+                "a5",
+                "a6"
+            ]
+        );
+        assert_eq!(names(letter, Detail::Code), ["RejectionCode"]);
+        assert_eq!(names(letter, Detail::None), [""; 0]);
     }
 }

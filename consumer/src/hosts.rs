@@ -6,19 +6,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::{DeadLetterQueue, Handler, clients};
+use crate::{DeadLetterQueue, Handler, aws};
 
 pub mod lambda;
+mod startup;
 pub mod worker;
 
+pub use startup::StartError;
+
 /// The handler that `config` describes.
-pub fn handler(aws: &SdkConfig, config: Config) -> Handler {
-    let (dynamodb, requests) = clients::dynamodb(aws);
+fn handler(aws: &SdkConfig, config: Config) -> Handler {
+    let (dynamodb, requests) = aws::dynamodb(aws);
     let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);
     if let Some(shards) = config.index_shards {
         store = store.with_index_shards(shards);
     }
-    let dead_letters = DeadLetterQueue::new(clients::sqs(aws), config.dead_letter_queue_url);
+    let dead_letters = DeadLetterQueue::new(aws::sqs(aws), config.dead_letter_queue_url);
     Handler::new(store, dead_letters).with_request_counter(requests)
 }
 

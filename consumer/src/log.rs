@@ -1,20 +1,30 @@
-//! JSON lines on standard output: ids and verdicts, never payloads.
+//! Log lines and metrics on standard output, as JSON. They contain ids and verdicts,
+//! never payloads.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging from `level` on. That is of our own crates: of the others
-/// only warnings are logged, since the AWS SDK's finer levels print whole
-/// requests, and with them payloads.
+/// Starts logging to standard output.
+///
+/// `level` applies to the crates of this project. Other crates log warnings and errors
+/// only: at finer levels, the AWS SDK prints whole requests, and payloads with them.
+///
+/// A panic is logged with its location and without its message, because a message may
+/// quote the value that caused the panic.
 pub fn init(level: Level) {
-    subscriber(level, std::io::stdout).init();
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
+    subscriber(level, io::stdout).init();
 }
 
-/// What [`init`] starts, with another place for the lines.
+/// The subscriber that [`init`] installs, with another destination.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -28,12 +38,92 @@ where
         .with_current_span(false)
         .with_span_list(false)
         .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(Escaped(writer))
         .finish()
 }
 
-/// Prints a line of the embedded metric format; CloudWatch reads it from there.
+/// Prints a line of CloudWatch's embedded metric format.
 pub(crate) fn metric(line: &str) {
-    // A log that nobody takes is no reason to fail events.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    // An event must not fail because its log line could not be written.
+    let _ = writeln!(io::stdout().lock(), "{}", escaped(line));
+}
+
+/// Makes writers that escape what a terminal or a log viewer would interpret.
+struct Escaped<W>(W);
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaped<W> {
+    type Writer = EscapedWriter<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        EscapedWriter(self.0.make_writer())
+    }
+}
+
+struct EscapedWriter<W>(W);
+
+impl<W: Write> Write for EscapedWriter<W> {
+    // The formatter writes each line in one call.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .write_all(escaped(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Escapes characters in JSON text as JSON does. They can only stand in strings, so the
+/// meaning stays the same.
+fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
+    if !json.contains(is_unsafe) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for character in json.chars() {
+        if is_unsafe(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out.into()
+}
+
+/// Control characters, which a terminal executes; line and paragraph separators, which
+/// some viewers take for the end of a line; and invisible formatting characters, such
+/// as those that reverse the direction of text.
+fn is_unsafe(character: char) -> bool {
+    (character.is_control() && character != '\n')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_and_bidi_characters_are_escaped() {
+        let text = "é漢🦀 \u{7f}\u{85}\u{9b}\u{2028}\u{2029}\u{202e}\u{2066}\u{e0041}";
+        let json = serde_json::to_string(text).unwrap();
+        let line = escaped(&json);
+        assert_eq!(
+            line,
+            r#""é漢🦀 \u007f\u0085\u009b\u2028\u2029\u202e\u2066\udb40\udc41""#
+        );
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        assert_eq!(escaped("{\"a\":1}\n"), "{\"a\":1}\n");
+    }
 }

@@ -1,20 +1,17 @@
-//! What is measured of a batch, in CloudWatch's embedded metric format.
+//! The metrics of a batch, in CloudWatch's embedded metric format.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use domain_events::{Envelope, RejectionCode};
+use domain_events::{Envelope, RejectionCode, Timestamp};
 use serde_json::{Value, json};
 
-use crate::handler::age_millis;
-use crate::record::Verdict;
-
-/// Values of one metric in one log line (CloudWatch user guide, "Embedded metric
-/// format specification").
+/// The most values of one metric in one log line (CloudWatch user guide, "Embedded
+/// metric format specification").
 const MAX_VALUES: usize = 100;
 const NAMESPACE: &str = "DomainEvents";
 
-/// The figures of one batch.
+/// The counts of one batch, and the ages of its stored events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
     stored: u64,
@@ -28,21 +25,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn count(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Stored => self.stored += 1,
-            Verdict::Duplicate => self.duplicate += 1,
-            Verdict::Failed => self.failed += 1,
-            Verdict::Rejected => {}
-        }
+    /// Counts a stored event that is `age` milliseconds old.
+    pub(crate) fn stored(&mut self, age: u64, tie: bool) {
+        self.stored += 1;
+        self.tied += u64::from(tie);
+        self.ages.push(age);
     }
 
-    pub(crate) fn appended(&mut self, envelope: &Envelope, verdict: Verdict, tied: bool) {
-        self.count(verdict);
-        self.tied += u64::from(tied);
-        if verdict == Verdict::Stored {
-            self.ages.push(age_millis(envelope));
-        }
+    pub(crate) fn duplicate(&mut self) {
+        self.duplicate += 1;
+    }
+
+    pub(crate) fn failed(&mut self) {
+        self.failed += 1;
     }
 
     pub(crate) fn rejected(&mut self, code: RejectionCode) {
@@ -54,8 +49,8 @@ impl Metrics {
         self.retries = retries;
     }
 
-    /// How many events had each verdict, in the order stored, duplicate,
-    /// rejected, failed.
+    /// The number of events per verdict: stored, duplicate, rejected, failed. A
+    /// message that could not be decoded counts as one failed event.
     pub fn verdicts(&self) -> [u64; 4] {
         [
             self.stored,
@@ -65,8 +60,8 @@ impl Metrics {
         ]
     }
 
-    /// The log lines that CloudWatch turns into metrics, for the function or
-    /// service of this name.
+    /// The log lines from which CloudWatch takes the metrics of the function or
+    /// service with this name.
     pub fn lines(&self, function: &str) -> Vec<String> {
         let millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -125,6 +120,14 @@ impl Metrics {
         }
         lines
     }
+}
+
+/// The age of an event in milliseconds; 0 if the clock of its producer is ahead.
+pub(crate) fn age_millis(envelope: &Envelope) -> u64 {
+    Timestamp::now()
+        .as_nanos()
+        .saturating_sub(envelope.timestamp().as_nanos())
+        / 1_000_000
 }
 
 #[cfg(test)]

@@ -1,172 +1,195 @@
-//! One message → its events, and what each may become.
+//! A message from the queue, and the events in its body.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use domain_events::{Envelope, EventId, InvalidEvent, RejectionCode, wire};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use domain_events::{Envelope, EventId, wire};
 
-/// A message as it is delivered to us: by Lambda, or by `ReceiveMessage`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::rejection::Rejection;
+
+/// A message as Lambda or `ReceiveMessage` delivers it.
+#[derive(Clone, PartialEq)]
 pub struct Record {
-    /// SQS's id of the message; it identifies events that have no `EventId`.
-    pub message_id: String,
-    /// The message's text.
-    pub body: String,
-    /// On a FIFO queue, the group whose order is to be kept.
-    pub group: Option<String>,
+    pub(crate) message_id: String,
+    pub(crate) body: String,
+    pub(crate) group: Option<String>,
+    pub(crate) attributes: HashMap<String, MessageAttributeValue>,
+    pub(crate) trace_header: Option<String>,
 }
 
-/// What becomes of one event, in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// New, and stored.
-    Stored,
-    /// The same event was stored before.
-    Duplicate,
-    /// It can never be stored; it goes to the dead-letter queue.
-    Rejected,
-    /// It may be stored later; SQS delivers it again.
-    Failed,
-}
-
-impl Verdict {
-    /// The word that stands in the logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Rejected => "rejected",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// What is kept of a place, for logs and for the dead-letter queue.
-const MAX_PLACE_BYTES: usize = 1024;
-
-/// Why an event can never be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// The kind of breach.
-    pub code: RejectionCode,
-    /// JSON pointer into the rejected text, or its beginning; empty for the whole.
-    pub pointer: String,
-    /// A sentence for people, without payload.
-    pub reason: String,
-}
-
-impl From<InvalidEvent> for Rejection {
-    fn from(error: InvalidEvent) -> Self {
-        let pointer = error.pointer();
+impl Record {
+    /// A message without attributes, on a standard queue.
+    pub fn new(message_id: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
-            code: error.code(),
-            // Of keys that a producer chose, and as long as they like.
-            pointer: pointer[..pointer.floor_char_boundary(MAX_PLACE_BYTES)].to_owned(),
-            reason: error.reason().to_owned(),
+            message_id: message_id.into(),
+            body: body.into(),
+            group: None,
+            attributes: HashMap::new(),
+            trace_header: None,
         }
+    }
+
+    /// A message from `queue`, which is the ARN or the URL of its queue.
+    /// `system_attribute` looks up a system attribute of the message by its name.
+    ///
+    /// A message without an id or a body gets an empty one: the handler reports
+    /// such a message as failed.
+    pub(crate) fn received(
+        queue: &str,
+        message_id: Option<String>,
+        body: Option<String>,
+        attributes: HashMap<String, MessageAttributeValue>,
+        system_attribute: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let fifo = queue.ends_with(".fifo");
+        Self {
+            attributes,
+            trace_header: system_attribute("AWSTraceHeader"),
+            // On a standard queue, a message group id means fairness and not order.
+            group: system_attribute("MessageGroupId").filter(|_| fifo),
+            ..Self::new(message_id.unwrap_or_default(), body.unwrap_or_default())
+        }
+    }
+
+    /// The same message in a message group of a FIFO queue.
+    #[must_use]
+    pub fn in_group(self, group: impl Into<String>) -> Self {
+        let group = Some(group.into());
+        Self { group, ..self }
+    }
+
+    /// The same message with one more message attribute.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: MessageAttributeValue) -> Self {
+        self.attributes.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The id that SQS gave the message. It identifies an event without an `EventId`.
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
+    /// The body of the message.
+    pub fn body(&self) -> &str {
+        &self.body
     }
 }
 
-/// One event of a message before the store is asked.
-#[derive(Debug)]
-pub enum DecodedRecord<'a> {
-    /// It keeps the contract.
-    Valid(Envelope),
-    /// It does not. With its own text, as it came.
-    Rejected(&'a str, Rejection),
+// The body and the attributes are payload, so they are not printed.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("message_id", &self.message_id)
+            .field("group", &self.group)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
-/// The message could not be judged: the fault is ours.
+/// One event of a message.
+#[derive(Debug)]
+pub struct RecordEvent<'a> {
+    /// The event's part of the body, unchanged.
+    pub text: &'a str,
+    /// The event, or the reason why it violates the wire format.
+    pub outcome: Result<Envelope, Rejection>,
+}
+
+/// Why the consumer could not decode a message. The message itself may be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeFailure {
-    /// A panic while it was decoded.
-    #[error("decoding the message panicked")]
+    /// The decoder panicked.
+    #[error("the decoder panicked")]
     Panicked,
-    /// The message's id is none.
+    /// The message has no id, or its id is too long for an `EventId`.
     #[error("the message has no usable id")]
     NoMessageId,
 }
 
-/// Judges the events of a message, each by itself.
+/// Decodes the events of a message, each of them independently.
 ///
 /// # Errors
 ///
-/// [`DecodeFailure`] means that this consumer failed, not the message, so that it
-/// has to be delivered again.
-pub fn decode_record(record: &Record) -> Result<Vec<DecodedRecord<'_>>, DecodeFailure> {
+/// [`DecodeFailure`] if the consumer failed. The message has to be delivered again.
+pub fn decode_record(record: &Record) -> Result<Vec<RecordEvent<'_>>, DecodeFailure> {
     let message_id =
         EventId::new(record.message_id.clone()).map_err(|_| DecodeFailure::NoMessageId)?;
-    // Nothing in there should panic; if something does, nine other messages
-    // must not pay for it.
+    // The decoder should never panic. If it does, the other messages of the batch must
+    // not be affected.
     let decoded = catch_unwind(AssertUnwindSafe(|| wire::decode(&record.body, &message_id)))
         .map_err(|_| DecodeFailure::Panicked)?;
     Ok(match decoded {
         Ok(events) => events
             .into_iter()
-            .map(|event| match event.outcome {
-                Ok(envelope) => DecodedRecord::Valid(envelope),
-                Err(error) => DecodedRecord::Rejected(event.text, error.into()),
+            .map(|event| RecordEvent {
+                text: event.text,
+                outcome: event.outcome.map_err(Rejection::from),
             })
             .collect(),
-        Err(error) => vec![DecodedRecord::Rejected(&record.body, error.into())],
+        Err(error) => vec![RecordEvent {
+            text: &record.body,
+            outcome: Err(error.into()),
+        }],
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(body: &str) -> Record {
-        Record {
-            message_id: "m-1".to_owned(),
-            body: body.to_owned(),
-            group: None,
-        }
-    }
+    use domain_events::RejectionCode;
 
     const GOOD: &str = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"e","EmitterId":"u","EmitterType":"USER"}"#;
 
     #[test]
-    fn a_good_event_is_valid_and_has_the_messages_identity() {
-        let record = record(GOOD);
-        match &decode_record(&record).unwrap()[..] {
-            [DecodedRecord::Valid(envelope)] => assert_eq!(*envelope.event_id(), "m-1"),
-            other => panic!("{other:?}"),
-        }
+    fn event_without_id_gets_the_message_id() {
+        let record = Record::new("m-1", GOOD);
+        let events = decode_record(&record).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(*events[0].outcome.as_ref().unwrap().event_id(), "m-1");
     }
 
     #[test]
-    fn a_text_that_is_no_json_is_rejected_whole() {
-        let record = record("hello");
-        match &decode_record(&record).unwrap()[..] {
-            [DecodedRecord::Rejected("hello", rejection)] => {
-                assert_eq!(rejection.code, RejectionCode::NotJson)
-            }
-            other => panic!("{other:?}"),
-        }
+    fn body_that_is_not_json_is_rejected_whole() {
+        let record = Record::new("m-1", "hello");
+        let events = decode_record(&record).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].text, "hello");
+        let rejection = events[0].outcome.as_ref().unwrap_err();
+        assert_eq!(rejection.code, RejectionCode::NotJson);
     }
 
     #[test]
-    fn a_packed_message_has_a_judgement_for_each_event() {
-        let record = record(&format!("[{GOOD},7,{GOOD}]"));
-        match &decode_record(&record).unwrap()[..] {
-            [
-                DecodedRecord::Valid(_),
-                DecodedRecord::Rejected("7", _),
-                DecodedRecord::Valid(last),
-            ] => assert_eq!(*last.event_id(), "m-1-2"),
-            other => panic!("{other:?}"),
-        }
+    fn packed_events_are_decoded_one_by_one() {
+        let record = Record::new("m-1", format!("[{GOOD}, 7 ,{GOOD}]"));
+        let events = decode_record(&record).unwrap();
+        let texts: Vec<&str> = events.iter().map(|event| event.text).collect();
+        assert_eq!(texts, [GOOD, "7", GOOD]);
+        assert!(events[0].outcome.is_ok() && events[1].outcome.is_err());
+        assert_eq!(*events[2].outcome.as_ref().unwrap().event_id(), "m-1-2");
     }
 
     #[test]
-    fn a_message_without_an_id_is_ours_to_fail() {
-        let record = Record {
-            message_id: String::new(),
-            ..record(GOOD)
+    fn message_without_id_is_not_decoded() {
+        let failure = decode_record(&Record::new("", GOOD)).unwrap_err();
+        assert_eq!(failure, DecodeFailure::NoMessageId);
+    }
+
+    #[test]
+    fn group_id_of_a_standard_queue_is_ignored() {
+        let group = |queue: &str| {
+            let attribute = |name: &str| (name == "MessageGroupId").then(|| "g".to_owned());
+            Record::received(queue, None, None, HashMap::new(), attribute).group
         };
-        assert_eq!(
-            decode_record(&record).unwrap_err(),
-            DecodeFailure::NoMessageId
-        );
+        assert_eq!(group("arn:aws:sqs:us-east-1:1:events"), None);
+        assert_eq!(group("https://sqs/1/events.fifo").as_deref(), Some("g"));
+    }
+
+    #[test]
+    fn debug_output_has_no_payload() {
+        let text = format!("{:?}", Record::new("m-1", "secret"));
+        assert!(text.contains("m-1") && !text.contains("secret"), "{text}");
     }
 }

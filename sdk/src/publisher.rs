@@ -31,7 +31,7 @@ pub use error::{BuildError, EmitError, TryEmitError};
 pub use prepared::Prepared;
 pub use receipt::{Durability, Receipt, ShutdownReport};
 #[cfg(feature = "spool")]
-pub use spool::error::SpoolError;
+pub use spool::error::{SpoolDamage, SpoolError};
 pub use transport::RequestError;
 
 use buffer::capacity::CapacityError;

@@ -1,7 +1,7 @@
 //! The AWS clients of the commands, from the same environment as every AWS SDK.
 
 use aws_config::SdkConfig;
-use domain_events_consumer::clients;
+use domain_events_consumer::__internals;
 
 use crate::Failure;
 
@@ -15,7 +15,7 @@ use crate::Failure;
 ///
 /// Dropping the future leaves nothing behind.
 pub async fn load() -> Result<SdkConfig, Failure> {
-    let config = clients::load().await;
+    let config = __internals::load().await;
     if config.region().is_none() {
         return Err(Failure::Usage(
             "no AWS region is set; set AWS_REGION, choose a profile with one (AWS_PROFILE), or give --env-file"

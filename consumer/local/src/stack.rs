@@ -235,7 +235,9 @@ impl Stack {
         };
         if options.pollers > 0 {
             let handler = stack.handler_with(worker_sqs.clone());
-            let worker = Worker::new(worker_sqs, stack.queue_url(), handler);
+            // Stopping the worker waits for its receive, and requests cost nothing here.
+            let worker = Worker::new(worker_sqs, stack.queue_url(), handler)
+                .with_long_poll(Duration::from_secs(1));
             let stop = stack.stop_worker.clone();
             stack.worker.spawn(worker.run(options.pollers, stop));
         }

@@ -1,27 +1,66 @@
-//! The Lambda host: an SQS event → the handler → a partial batch response.
+//! The Lambda host: reads the SQS event of an invocation, runs the handler, and returns a
+//! partial batch response.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::clients;
+use crate::aws;
 use crate::config::Config;
 use crate::handler::Handler;
 use crate::record::Record;
 
-/// Kept back of the invocation's time for moving rejected messages and for
-/// answering. What is not done by then is reported as failed, while an
-/// invocation that runs into its timeout is failed as a whole.
-const RESERVE: Duration = Duration::from_millis(500);
+/// The part of the invocation's time that is kept for the response. An invocation that
+/// runs into its timeout fails as a whole, while a message that is not done earlier is
+/// reported as failed alone.
+const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
 
-/// A message that failed has no id to report it by, so that the whole batch has
-/// to be delivered again: an empty id in the response would mean the same.
-#[derive(Debug, thiserror::Error)]
-#[error("a failed message has no id, so the whole batch has to be delivered again")]
-pub struct NoMessageId;
+/// Base64 with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Why an invocation failed as a whole. Lambda delivers the batch again.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvocationError {
+    /// The payload is not an SQS event.
+    #[error(
+        "the payload of the invocation is {found}; expected an object with an array `Records`: invoke the function only through an event source mapping of an SQS queue"
+    )]
+    NotAnSqsEvent {
+        /// The JSON type of the payload.
+        found: &'static str,
+    },
+    /// A message failed that has no id to report it with. Lambda would treat an empty
+    /// id in the response the same way.
+    #[error("a message without an id failed, so the whole batch has to be delivered again")]
+    NoMessageId,
+}
+
+/// The response of an invocation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchResponse {
+    batch_item_failures: Vec<BatchItemFailure>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchItemFailure {
+    item_identifier: String,
+}
 
 /// Handles the invocations of this function until Lambda ends the process.
 ///
@@ -31,35 +70,27 @@ pub struct NoMessageId;
 ///
 /// # Cancel safety
 ///
-/// Dropping the future answers nothing; Lambda delivers the batch again.
+/// Dropping the future sends no response; Lambda delivers the batch again.
 pub async fn run(config: Config) -> Result<(), Error> {
-    let aws = clients::load().await;
+    let aws = aws::load().await;
     let handler = Arc::new(super::handler(&aws, config));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
-        // Boxed: the compiler would otherwise compute the layout of the whole runtime's
-        // future, with the store's in it, and exceed its limit of nested queries.
+        // Boxed: otherwise the compiler computes the layout of the runtime's future with
+        // the store's future in it, and exceeds its limit of nested queries.
         Box::pin(async move { invoke(&handler, event).await.map_err(Error::from) })
     }))
     .await
 }
 
-/// Handles one invocation.
-///
-/// # Errors
-///
-/// [`NoMessageId`]; Lambda then treats the whole batch as failed.
-///
-/// # Cancel safety
-///
-/// Dropping the future answers nothing, so that the whole batch is delivered
-/// again; what was stored until then is found to be a duplicate.
-pub async fn invoke(
+async fn invoke(
     handler: &Handler,
-    event: LambdaEvent<SqsEvent>,
-) -> Result<SqsBatchResponse, NoMessageId> {
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<BatchResponse, InvocationError> {
     let deadline = deadline(event.context.deadline(), SystemTime::now());
-    let records = records(event.payload);
+    let records = read_payload(event.payload.get())?;
+    // It may have 6 MB, and all that is needed has been copied.
+    drop(event.payload);
     let report = handler.handle(&records, Some(deadline)).await;
     for line in report
         .metrics
@@ -67,45 +98,126 @@ pub async fn invoke(
     {
         crate::log::metric(&line);
     }
-    let mut response = SqsBatchResponse::default();
-    for id in report.failed {
-        if id.is_empty() {
-            return Err(NoMessageId);
-        }
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = id;
-        response.batch_item_failures.push(failure);
+    if report.failed.iter().any(String::is_empty) {
+        return Err(InvocationError::NoMessageId);
     }
-    Ok(response)
+    let failure = |item_identifier| BatchItemFailure { item_identifier };
+    Ok(BatchResponse {
+        batch_item_failures: report.failed.into_iter().map(failure).collect(),
+    })
 }
 
 fn deadline(ends: SystemTime, now: SystemTime) -> Instant {
     let left = ends.duration_since(now).unwrap_or_default();
-    // Of a very short timeout, half.
-    Instant::now() + left.saturating_sub(RESERVE.min(left / 2))
+    // If the timeout is very short, half of it.
+    Instant::now() + left.saturating_sub(RESPONSE_RESERVE.min(left / 2))
 }
 
-/// The records of an invocation's payload, in their order.
-pub fn records(event: SqsEvent) -> Vec<Record> {
-    event.records.into_iter().map(record).collect()
+#[derive(Deserialize)]
+struct SqsEvent<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
 }
 
-// A record of which something is missing is judged like any other: a body that
-// is not there is an empty one.
-fn record(message: SqsMessage) -> Record {
-    let fifo = message
-        .event_source_arn
-        .is_some_and(|arn| arn.ends_with(".fifo"));
-    // On a standard queue a group id asks for fairness, not for order.
-    let group = message
-        .attributes
-        .get("MessageGroupId")
-        .filter(|_| fifo)
-        .cloned();
-    Record {
-        message_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
-        group,
+/// The fields of a record that are used. They stay JSON at first, so that a value of
+/// another type affects its own field only.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SqsRecord<'a> {
+    #[serde(borrow)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventSourceARN")]
+    event_source_arn: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attributes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_attributes: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SqsMessageAttribute<'a> {
+    #[serde(borrow)]
+    data_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    string_value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    binary_value: Option<&'a RawValue>,
+}
+
+/// Reads the records of an SQS event, in order.
+///
+/// The payload is read here and not by `lambda_runtime`, whose errors quote a payload
+/// that they cannot read. A record that is not readable becomes a record without an id,
+/// which the handler reports as failed.
+///
+/// # Errors
+///
+/// [`InvocationError::NotAnSqsEvent`] if there is no array of records.
+pub fn read_payload(payload: &str) -> Result<Vec<Record>, InvocationError> {
+    let event: SqsEvent<'_> =
+        serde_json::from_str(payload).map_err(|_| InvocationError::NotAnSqsEvent {
+            found: json_type(payload),
+        })?;
+    Ok(event.records.into_iter().map(read_record).collect())
+}
+
+fn read_record(json: &RawValue) -> Record {
+    let record: SqsRecord<'_> = serde_json::from_str(json.get()).unwrap_or_default();
+    let system_attributes = members(record.attributes);
+    let attributes = members(record.message_attributes)
+        .into_iter()
+        .filter_map(|(name, json)| Some((name, read_attribute(json)?)));
+    Record::received(
+        &text(record.event_source_arn).unwrap_or_default(),
+        text(record.message_id),
+        text(record.body),
+        attributes.collect(),
+        |name| text(system_attributes.get(name).copied()),
+    )
+}
+
+/// A message attribute; `None` if it is not readable. It is only needed if the message
+/// is rejected, so it must not affect the event.
+fn read_attribute(json: &RawValue) -> Option<MessageAttributeValue> {
+    let attribute: SqsMessageAttribute<'_> = serde_json::from_str(json.get()).ok()?;
+    let data_type = text(attribute.data_type)?;
+    let value = MessageAttributeValue::builder();
+    let value = if data_type.starts_with("Binary") {
+        let bytes = BASE64.decode(text(attribute.binary_value)?).ok()?;
+        value.binary_value(Blob::new(bytes))
+    } else {
+        value.string_value(text(attribute.string_value)?)
+    };
+    value.data_type(data_type).build().ok()
+}
+
+/// The members of a JSON object; none if it is something else.
+fn members(json: Option<&RawValue>) -> HashMap<String, &RawValue> {
+    json.and_then(|json| serde_json::from_str(json.get()).ok())
+        .unwrap_or_default()
+}
+
+/// The text of a JSON string, or a number as it is written.
+fn text(json: Option<&RawValue>) -> Option<String> {
+    let json = json?.get();
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json).ok(),
+        b'-' | b'0'..=b'9' => Some(json.to_owned()),
+        _ => None,
+    }
+}
+
+fn json_type(json: &str) -> &'static str {
+    match json.trim_start().as_bytes().first() {
+        Some(b'{') => "an object without an array `Records`",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
     }
 }
 
@@ -114,7 +226,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn time_is_kept_back_for_the_answer() {
+    async fn deadline_leaves_time_for_the_response() {
         let now = SystemTime::now();
         let left = |millis: u64| {
             let start = Instant::now();
@@ -124,5 +236,47 @@ mod tests {
         assert!((29_400..=29_600).contains(&left(30_000)));
         assert!((190..=300).contains(&left(400)));
         assert!(left(0) <= 50);
+    }
+
+    #[test]
+    fn unused_and_odd_fields_do_not_affect_a_record() {
+        let payload = r#"{"Records":[{
+            "messageId":"m","body":"b","awsRegion":7,"eventSourceARN":"arn:x:events.fifo",
+            "attributes":{"MessageGroupId":"g","ApproximateReceiveCount":1,"AWSTraceHeader":"Root=1"},
+            "messageAttributes":{
+                "text":{"stringValue":"t","stringListValues":null,"dataType":"String"},
+                "number":{"stringValue":7,"binaryListValues":[],"dataType":"Number.int"},
+                "binary":{"binaryValue":"/w","dataType":"Binary"},
+                "broken":{"binaryValue":"?","dataType":"Binary"},
+                "empty":null,"list":[1]
+            }
+        },7,{"messageId":["m"],"attributes":[]}],"More":1}"#;
+        let records = read_payload(payload).unwrap();
+        assert_eq!(records.len(), 3);
+        let record = &records[0];
+        assert_eq!((&*record.message_id, &*record.body), ("m", "b"));
+        assert_eq!(record.group.as_deref(), Some("g"));
+        assert_eq!(record.trace_header.as_deref(), Some("Root=1"));
+        let mut names: Vec<&String> = record.attributes.keys().collect();
+        names.sort();
+        assert_eq!(names, ["binary", "number", "text"]);
+        assert_eq!(record.attributes["number"].string_value(), Some("7"));
+        let binary = record.attributes["binary"].binary_value().unwrap();
+        assert_eq!(binary.as_ref(), [255]);
+        assert_eq!((&*records[1].message_id, &*records[2].body), ("", ""));
+    }
+
+    #[test]
+    fn payload_that_is_no_sqs_event_is_not_quoted() {
+        for (payload, found) in [
+            (r#""{\"Records\":[]}""#, "a string"),
+            ("[1]", "an array"),
+            (r#"{"Records":"secret"}"#, "an object"),
+            ("null", "null"),
+        ] {
+            let error = read_payload(payload).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(found) && !text.contains("secret"), "{text}");
+        }
     }
 }

@@ -5,50 +5,59 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
-    MessageSystemAttributeName,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
 };
+use domain_events::__internals::{AwsFailure, Backoff};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::aws;
 use crate::config::WorkerConfig;
 use crate::handler::Handler;
+use crate::hosts::StartError;
 use crate::record::Record;
-use crate::{clients, failure};
 
-/// How long received messages are hidden from others, unless told otherwise.
-const VISIBILITY: Duration = Duration::from_secs(60);
-/// The longest long poll there is (SQS API reference, "ReceiveMessage").
-const WAIT: Duration = Duration::from_secs(20);
-/// How much longer than a long poll its answer may take, connecting included.
-const GRACE: Duration = Duration::from_secs(5);
-/// The most attempts of one request to receive, if each of them hangs.
+/// The visibility timeout of received messages, unless set.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a receive waits for messages, unless set. A worker that stops waits for its
+/// receive, and containers usually have 30 seconds to stop.
+const LONG_POLL: Duration = Duration::from_secs(10);
+/// The longest long poll (SQS API reference, "ReceiveMessage").
+const MAX_LONG_POLL: Duration = Duration::from_secs(20);
+/// How much longer than its long poll a receive may take, including the connection.
+const RECEIVE_GRACE: Duration = Duration::from_secs(5);
+/// The most attempts of a receive, if each of them times out.
 const RECEIVE_ATTEMPTS: u32 = 3;
-/// Messages that failed come again after 2, 4, 8 … seconds, up to 2 to this power:
-/// 256, so that 20 receives, as many as the Terraform module gives them, are an
-/// hour.
-const MAX_BACKOFF: u32 = 8;
-/// Between two polls when nothing works, at first and at the most.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// After this a batch is given up, and SQS delivers it again.
-const BATCH_TIME: Duration = Duration::from_secs(300);
-/// The most messages of one receive, and entries of one batch request.
+/// Failed messages become visible again after 2, 4, 8, … seconds, at most 256: 20
+/// receives, which is what the Terraform module allows, then take about an hour.
+const REDELIVERY: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(256));
+/// The pause between two receives while nothing succeeds.
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+/// How long the handler may take for a batch. SQS then delivers the rest again.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(300);
+/// The most messages of a receive, and the most entries of a batch request.
 const MAX_MESSAGES: i32 = 10;
 
-/// Runs the worker that `config` describes until `stop`, then finishes the batches
-/// that it has received.
+/// Runs the worker that `config` describes until `stop` is cancelled.
+///
+/// # Errors
+///
+/// [`StartError`] if a queue or the table does not exist, the table has other keys, or
+/// the credentials or the endpoint cannot be used.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future stops at once; unfinished messages are delivered again.
-pub async fn run(config: WorkerConfig, stop: CancellationToken) {
-    let aws = clients::load().await;
+/// Dropping the future stops the worker at once. SQS delivers unfinished messages again.
+pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), StartError> {
+    let aws = aws::load().await;
+    super::startup::check(&aws, &config).await?;
     let handler = super::handler(&aws, config.config);
-    let worker = Worker::new(clients::sqs(&aws), config.queue_url, handler);
+    let worker = Worker::new(aws::sqs(&aws), config.queue_url, handler);
     let worker = worker.with_metrics("domain-events-worker");
     worker.run(config.pollers, stop).await;
+    Ok(())
 }
 
 /// Receives messages from a queue and handles them.
@@ -57,58 +66,64 @@ pub struct Worker {
     client: Client,
     queue_url: String,
     handler: Handler,
-    metrics_for: Option<String>,
-    visibility: Duration,
-    wait: Duration,
+    service: Option<String>,
+    visibility_timeout: Duration,
+    long_poll: Duration,
 }
 
 impl Worker {
-    /// A worker on this queue. Give the client timeouts, as
-    /// [`clients::load`](crate::clients::load) does: a request that is never answered
-    /// holds up its poller until then. Only polls have one of their own.
+    /// A worker on the queue with this URL.
+    ///
+    /// The client needs timeouts: a request without a response blocks its poller. Only
+    /// receives have a timeout of their own.
     pub fn new(client: Client, queue_url: impl Into<String>, handler: Handler) -> Self {
         Self {
             client,
             queue_url: queue_url.into(),
             handler,
-            metrics_for: None,
-            visibility: VISIBILITY,
-            wait: WAIT,
+            service: None,
+            visibility_timeout: VISIBILITY_TIMEOUT,
+            long_poll: LONG_POLL,
         }
     }
 
-    /// Prints metrics for a service of this name.
+    /// Prints metrics for a service with this name.
     #[must_use]
     pub fn with_metrics(self, service: impl Into<String>) -> Self {
+        let service = Some(service.into());
+        Self { service, ..self }
+    }
+
+    /// The visibility timeout of received messages, in whole seconds; 60 seconds unless
+    /// set. The worker renews it while it handles a batch, so it only decides how soon
+    /// another worker takes over if this process dies.
+    #[must_use]
+    pub fn with_visibility_timeout(self, timeout: Duration) -> Self {
         Self {
-            metrics_for: Some(service.into()),
+            visibility_timeout: timeout.max(Duration::from_secs(1)),
             ..self
         }
     }
 
-    /// Hides received messages from others for this long, in whole seconds; 60
-    /// unless set. It is renewed while a batch takes longer, so it only says how
-    /// soon others take over when this process dies.
+    /// How long a receive waits for messages, in whole seconds from 1 to 20; 10 seconds
+    /// unless set. Stopping an idle worker takes as long.
     #[must_use]
-    pub fn with_visibility_timeout(self, visibility: Duration) -> Self {
-        let visibility = visibility.max(Duration::from_secs(1));
-        Self { visibility, ..self }
+    pub fn with_long_poll(self, long_poll: Duration) -> Self {
+        Self {
+            long_poll: long_poll.clamp(Duration::from_secs(1), MAX_LONG_POLL),
+            ..self
+        }
     }
 
-    /// Waits for messages for this long in one request, in whole seconds from 1 to
-    /// 20; 20 unless set.
-    #[must_use]
-    pub fn with_long_poll(self, wait: Duration) -> Self {
-        let wait = wait.clamp(Duration::from_secs(1), WAIT);
-        Self { wait, ..self }
-    }
-
-    /// Works with this many pollers until `stop`, then finishes the batches that
-    /// were received.
+    /// Runs `pollers` pollers until `stop` is cancelled.
+    ///
+    /// Each poller then finishes the receive in progress, because SQS may already have
+    /// hidden messages for it, and the batch that it received.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops at once; unfinished messages are delivered again.
+    /// Dropping the future stops the pollers at once. SQS delivers unfinished messages
+    /// again after their visibility timeout.
     pub async fn run(self, pollers: usize, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         for _ in 0..pollers {
@@ -116,44 +131,60 @@ impl Worker {
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a poller ended early");
+                let panicked = error.is_panic();
+                tracing::error!(panicked, "a poller ended early");
             }
         }
     }
 
     async fn poll(self, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0;
         while !stop.is_cancelled() {
-            let received = tokio::select! {
-                received = self.receive() => received,
-                () = stop.cancelled() => return,
-            };
-            let works = match received {
+            let succeeds = match self.receive_until(&stop).await {
                 Ok(messages) if messages.is_empty() => true,
-                // Where everything fails, the next ones would fail as well, and
-                // use up the times that they may be received.
+                // If all messages failed, the next ones would probably fail too, and
+                // each receive is one of the few that a message has.
                 Ok(messages) => self.work(messages).await,
-                Err(error) => {
-                    tracing::error!(reason = %error, "cannot receive messages");
+                Err(failure) => {
+                    tracing::error!(
+                        queue = self.queue_url,
+                        reason = %failure,
+                        "could not receive messages"
+                    );
                     false
                 }
             };
-            if works {
-                pause = FIRST_PAUSE;
+            if succeeds {
+                failures = 0;
                 continue;
             }
+            failures += 1;
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(PAUSE.delay(failures)) => {}
                 () = stop.cancelled() => return,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn receive(&self) -> Result<Vec<Message>, String> {
-        // A long poll takes longer than the client gives other requests, and must
-        // not wait for ever on a connection that is gone.
-        let attempt = self.wait + GRACE;
+    /// Receives messages. After `stop`, a receive that is in progress is given the time
+    /// that SQS needs to respond to it.
+    async fn receive_until(&self, stop: &CancellationToken) -> Result<Vec<Message>, AwsFailure> {
+        let receive = self.receive();
+        tokio::pin!(receive);
+        tokio::select! {
+            received = &mut receive => received,
+            () = stop.cancelled() => {
+                let limit = self.long_poll + RECEIVE_GRACE;
+                let received = tokio::time::timeout(limit, receive).await;
+                received.unwrap_or(Err(AwsFailure::Timeout))
+            }
+        }
+    }
+
+    async fn receive(&self) -> Result<Vec<Message>, AwsFailure> {
+        // A long poll takes longer than other requests may, but must not wait forever
+        // on a broken connection.
+        let attempt = self.long_poll + RECEIVE_GRACE;
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(attempt)
             .operation_timeout(attempt * RECEIVE_ATTEMPTS);
@@ -163,65 +194,74 @@ impl Worker {
             .receive_message()
             .queue_url(&self.queue_url)
             .max_number_of_messages(MAX_MESSAGES)
-            .wait_time_seconds(self.wait.as_secs() as i32)
-            .visibility_timeout(self.visibility.as_secs() as i32)
+            .wait_time_seconds(self.long_poll.as_secs() as i32)
+            .visibility_timeout(self.visibility_timeout.as_secs() as i32)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
+            .message_attribute_names("All")
             .customize()
             .config_override(config)
             .send()
             .await
-            .map_err(|error| failure::text(&error))?;
+            .map_err(|error| AwsFailure::new(&error))?;
         Ok(output.messages.unwrap_or_default())
     }
 
-    /// Handles a batch, while the messages are kept from others. False if none of
-    /// them could be done.
-    async fn work(&self, messages: Vec<Message>) -> bool {
-        let fifo = self.queue_url.ends_with(".fifo");
+    /// Handles a batch, and hides its messages from other workers meanwhile. Returns
+    /// false if every message failed.
+    async fn work(&self, mut messages: Vec<Message>) -> bool {
         let records: Vec<Record> = messages
-            .iter()
-            .map(|message| record(message, fifo))
+            .iter_mut()
+            .map(|message| take_record(message, &self.queue_url))
             .collect();
-        let handling = self
-            .handler
-            .handle(&records, Some(Instant::now() + BATCH_TIME));
+        let deadline = Instant::now() + BATCH_TIMEOUT;
+        let handling = self.handler.handle(&records, Some(deadline));
         let report = tokio::select! {
             report = handling => report,
             never = self.keep_hidden(&messages) => match never {},
         };
-        if let Some(service) = &self.metrics_for {
+        if let Some(service) = &self.service {
             for line in report.metrics.lines(service) {
                 crate::log::metric(&line);
             }
         }
+        // A message that came without an id is reported with an empty one.
+        let id = |message: &Message| message.message_id.clone().unwrap_or_default();
         let (failed, done): (Vec<&Message>, Vec<&Message>) = messages
             .iter()
-            .partition(|message| report.failed.iter().any(|id| id == id_of(message)));
+            .partition(|message| report.failed.contains(&id(message)));
         self.delete(&done).await;
-        // Sooner than they would be seen again by themselves; later each time.
-        self.hide(&failed, |message| backoff(receive_count(message)))
-            .await;
+        // Sooner than their visibility timeout, and later with each receive.
+        self.change_visibility(&failed, |message| {
+            REDELIVERY.without_jitter(receive_count(message))
+        })
+        .await;
         !done.is_empty()
     }
 
     async fn keep_hidden(&self, messages: &[Message]) -> std::convert::Infallible {
         let all: Vec<&Message> = messages.iter().collect();
         loop {
-            tokio::time::sleep(self.visibility / 3).await;
-            self.hide(&all, |_| self.visibility).await;
+            tokio::time::sleep(self.visibility_timeout / 3).await;
+            self.change_visibility(&all, |_| self.visibility_timeout)
+                .await;
         }
     }
 
-    async fn hide(&self, messages: &[&Message], time: impl Fn(&Message) -> Duration) {
+    async fn change_visibility(
+        &self,
+        messages: &[&Message],
+        timeout: impl Fn(&Message) -> Duration,
+    ) {
         let entries: Vec<_> = messages
             .iter()
             .enumerate()
-            .filter_map(|(i, message)| {
+            .filter_map(|(index, message)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(i.to_string())
+                    .id(index.to_string())
                     .receipt_handle(message.receipt_handle()?)
-                    .visibility_timeout(time(message).as_secs() as i32)
+                    .visibility_timeout(timeout(message).as_secs() as i32)
                     .build()
                     .ok()
             })
@@ -233,12 +273,13 @@ impl Worker {
             .client
             .change_message_visibility_batch()
             .queue_url(&self.queue_url);
-        // Not hidden any longer, they may be handled twice, which changes nothing.
-        if let Err(error) = request.set_entries(Some(entries)).send().await {
-            tracing::warn!(
-                reason = failure::text(&error),
-                "cannot change the visibility of messages"
-            );
+        // A message that is visible too early is handled twice, which has no effect.
+        match request.set_entries(Some(entries)).send().await {
+            Ok(output) => log_failed_entries(output.failed(), "could not change the visibility"),
+            Err(error) => {
+                let reason = AwsFailure::new(&error);
+                tracing::warn!(%reason, "could not change the visibility of messages");
+            }
         }
     }
 
@@ -246,11 +287,10 @@ impl Worker {
         let entries: Vec<_> = messages
             .iter()
             .enumerate()
-            .filter_map(|(i, message)| {
-                let handle = message.receipt_handle()?;
+            .filter_map(|(index, message)| {
                 DeleteMessageBatchRequestEntry::builder()
-                    .id(i.to_string())
-                    .receipt_handle(handle)
+                    .id(index.to_string())
+                    .receipt_handle(message.receipt_handle()?)
                     .build()
                     .ok()
             })
@@ -262,41 +302,35 @@ impl Worker {
             .client
             .delete_message_batch()
             .queue_url(&self.queue_url);
-        // What is not deleted comes again, and is then found to be a duplicate.
+        // A message that is not deleted is delivered again, and is then a duplicate.
         match request.set_entries(Some(entries)).send().await {
-            Ok(output) => {
-                for entry in output.failed() {
-                    tracing::warn!(reason = entry.code(), "cannot delete a message");
-                }
-            }
+            Ok(output) => log_failed_entries(output.failed(), "could not delete a message"),
             Err(error) => {
-                tracing::warn!(reason = failure::text(&error), "cannot delete messages")
+                let reason = AwsFailure::new(&error);
+                tracing::warn!(%reason, "could not delete messages");
             }
         }
     }
 }
 
-fn record(message: &Message, fifo: bool) -> Record {
-    let group = message
-        .attributes()
-        .and_then(|a| a.get(&MessageSystemAttributeName::MessageGroupId));
-    Record {
-        message_id: id_of(message).to_owned(),
-        body: message.body().unwrap_or_default().to_owned(),
-        // On a standard queue a group id asks for fairness, not for order.
-        group: group.filter(|_| fifo).cloned(),
+fn log_failed_entries(failed: &[BatchResultErrorEntry], what: &str) {
+    for entry in failed {
+        tracing::warn!(reason = entry.code(), "{what}");
     }
 }
 
-/// Its id, as its record has it: one without an id has failed, and must not be
-/// taken for done.
-fn id_of(message: &Message) -> &str {
-    message.message_id().unwrap_or_default()
-}
-
-/// How long a message that failed is hidden, after so many receives.
-fn backoff(receives: u32) -> Duration {
-    Duration::from_secs(1 << receives.min(MAX_BACKOFF))
+/// The record of a message. The body moves; the message keeps what SQS asks for.
+fn take_record(message: &mut Message, queue_url: &str) -> Record {
+    let body = message.body.take();
+    let attributes = message.message_attributes.take().unwrap_or_default();
+    let system_attributes = message.attributes.as_ref();
+    Record::received(
+        queue_url,
+        message.message_id.clone(),
+        body,
+        attributes,
+        |name| system_attributes?.get(&name.into()).cloned(),
+    )
 }
 
 fn receive_count(message: &Message) -> u32 {
@@ -311,8 +345,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twenty_receives_take_most_of_an_hour() {
-        let all: Duration = (1..=20).map(backoff).sum();
+    fn twenty_receives_take_about_an_hour() {
+        let all: Duration = (1..=20)
+            .map(|receives| REDELIVERY.without_jitter(receives))
+            .sum();
         assert!((3_000..4_200).contains(&all.as_secs()), "{all:?}");
     }
 }

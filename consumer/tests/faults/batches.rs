@@ -1,13 +1,13 @@
-//! Changes to batch requests and their answers, as their services could make
-//! them.
+//! Changes to batch requests and their responses that the services could make
+//! themselves.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::proxy::{Change, Request};
 
-/// Fails some entries of a batch request. Where they are `denied` they are
-/// carried out all the same. `None` if the request is no batch of several.
+/// Fails some entries of a batch request. With `denied`, they are carried out and only
+/// reported as failed. `None` if the request is not a batch of several entries.
 pub(crate) fn fail_some(request: &mut Request, denied: bool, random: &mut Rng) -> Option<Change> {
     let list = match &*request.operation {
         "BatchExecuteStatement" => "Statements",
@@ -17,7 +17,7 @@ pub(crate) fn fail_some(request: &mut Request, denied: bool, random: &mut Rng) -
     let mut body: Value = serde_json::from_slice(&request.body).ok()?;
     let entries = body.get_mut(list)?.as_array_mut()?;
     let fails: Vec<bool> = entries.iter().map(|_| random.u8(0..3) == 0).collect();
-    // A batch of which nothing is left is no request.
+    // A batch without entries is not a valid request.
     if !fails.contains(&true) || !(denied || fails.contains(&false)) {
         return None;
     }
@@ -28,14 +28,14 @@ pub(crate) fn fail_some(request: &mut Request, denied: bool, random: &mut Rng) -
         request.body = body.to_string().into_bytes();
     }
     Some(match list {
-        "Statements" => Box::new(move |answer| fail_statements(&answer, &fails, denied)),
-        _ => Box::new(move |answer| fail_entries(&answer, &ids, &fails)),
+        "Statements" => Box::new(move |response| fail_statements(&response, &fails, denied)),
+        _ => Box::new(move |response| fail_entries(&response, &ids, &fails)),
     })
 }
 
-fn fail_statements(answer: &[u8], fails: &[bool], denied: bool) -> Vec<u8> {
-    changed(answer, |answer| {
-        let Some(responses) = answer.get_mut("Responses").and_then(Value::as_array_mut) else {
+fn fail_statements(response: &[u8], fails: &[bool], denied: bool) -> Vec<u8> {
+    changed(response, |response| {
+        let Some(responses) = response.get_mut("Responses").and_then(Value::as_array_mut) else {
             return;
         };
         let mut carried_out = std::mem::take(responses).into_iter();
@@ -53,43 +53,42 @@ fn fail_statements(answer: &[u8], fails: &[bool], denied: bool) -> Vec<u8> {
     })
 }
 
-fn fail_entries(answer: &[u8], ids: &[Value], fails: &[bool]) -> Vec<u8> {
-    changed(answer, |answer| {
+fn fail_entries(response: &[u8], ids: &[Value], fails: &[bool]) -> Vec<u8> {
+    changed(response, |response| {
         let failing: Vec<&Value> = ids
             .iter()
             .zip(fails)
             .filter(|(_, f)| **f)
             .map(|(id, _)| id)
             .collect();
-        if let Some(successful) = answer.get_mut("Successful").and_then(Value::as_array_mut) {
+        if let Some(successful) = response.get_mut("Successful").and_then(Value::as_array_mut) {
             successful.retain(|entry| !failing.contains(&&entry["Id"]));
         }
         let failed = failing.iter().map(|id| {
             json!({"Id": id, "SenderFault": false, "Code": "InternalError", "Message": "by plan"})
         });
-        match answer.get_mut("Failed").and_then(Value::as_array_mut) {
+        match response.get_mut("Failed").and_then(Value::as_array_mut) {
             Some(already) => already.extend(failed),
-            None => answer["Failed"] = failed.collect(),
+            None => response["Failed"] = failed.collect(),
         }
     })
 }
 
-/// Changes the messages of an answer to `ReceiveMessage`.
-pub(crate) fn change_messages(answer: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
-    changed(answer, |answer| {
-        let mut messages = match answer.get_mut("Messages").map(Value::take) {
+/// Changes the messages of a response to `ReceiveMessage`.
+pub(crate) fn change_messages(response: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
+    changed(response, |response| {
+        let mut messages = match response.get_mut("Messages").map(Value::take) {
             Some(Value::Array(messages)) => messages,
             _ => Vec::new(),
         };
         change(&mut messages);
-        answer["Messages"] = messages.into();
+        response["Messages"] = messages.into();
     })
 }
 
-/// Lets messages be seen again after some seconds, whatever the request says:
-/// what a consumer that stopped had taken is then soon another's, and what one
-/// still works at as well.
-pub(crate) fn show_early(request: &mut Request, seconds: u64) -> bool {
+/// Shortens the visibility timeouts in a request. Another consumer then receives the
+/// messages of a stopped consumer soon, and also messages that are still being handled.
+pub(crate) fn shorten_visibility(request: &mut Request, seconds: u64) -> bool {
     if !["ReceiveMessage", "ChangeMessageVisibilityBatch"].contains(&&*request.operation) {
         return false;
     }
@@ -111,7 +110,7 @@ pub(crate) fn show_early(request: &mut Request, seconds: u64) -> bool {
     early
 }
 
-/// The JSON with a change; as it is if it is none.
+/// JSON with a change. Anything else stays as it is.
 fn changed(json: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     match serde_json::from_slice(json) {
         Ok(mut value) => {

@@ -1,5 +1,5 @@
-//! What the producers emit: always the same for the same seed, producer and
-//! number, so that whoever checks needs no copy of it.
+//! The events of the producers. The seed, the producer and the number determine an event,
+//! so the check can compute it again.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::plan::random;
 use crate::producer::conversation;
 
-/// What happens to an account.
+/// An event of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[event(prefix = "ACCOUNT")]
-pub(crate) enum Happened {
+pub(crate) enum AccountEvent {
     Opened {
         #[event(id)]
         account: String,
@@ -38,18 +38,18 @@ pub(crate) enum Happened {
     },
 }
 
-/// Which event it is.
+/// Identifies an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) producer: String,
     pub(crate) number: u64,
 }
 
-impl Happened {
-    /// The event of this number.
+impl AccountEvent {
+    /// The event with this origin.
     pub(crate) fn of(seed: u64, origin: Origin) -> Self {
         let mut random = random((seed, &origin.producer, origin.number));
-        // Few accounts, so that many producers meet at one.
+        // Few accounts, so that each has events of many producers.
         let account = format!("account-{}", random.u8(0..40));
         let text = |random: &mut fastrand::Rng| -> String {
             let alphabet = [
@@ -97,7 +97,8 @@ impl Happened {
         account
     }
 
-    /// What another language would send: whole seconds, and a field of its own.
+    /// The event as a producer in another language sends it: a timestamp in whole seconds,
+    /// and an additional field.
     pub(crate) fn foreign(&self, timestamp: u64, event_id: Option<&str>) -> Value {
         let Ok(Value::Object(variant)) = serde_json::to_value(self) else {
             unreachable!("an enum's struct variant is an object");
@@ -128,10 +129,12 @@ impl Happened {
     }
 }
 
-/// How a foreign producer's event of this number breaks the contract, if it
-/// does, and what it is rejected for.
-pub(crate) fn breach(number: u64, packed: bool) -> Option<(&'static str, &'static str)> {
-    let breaches = [
+/// The defect of a foreign producer's event, if it has one, and its rejection code.
+///
+/// Invalid messages come in pairs, so that a batch often contains several of them. A packed
+/// message has at most one invalid event.
+pub(crate) fn defect(number: u64, packed: bool) -> Option<(&'static str, &'static str)> {
+    let defects = [
         ("no id", "MISSING_FIELD"),
         ("milliseconds", "INVALID_VALUE"),
         ("reserved", "RESERVED_FIELD"),
@@ -139,20 +142,21 @@ pub(crate) fn breach(number: u64, packed: bool) -> Option<(&'static str, &'stati
         ("twice", "DUPLICATE_KEY"),
         ("cut", "NOT_JSON"),
     ];
-    // One that is cut would be the end of its neighbours.
-    let kinds = breaches.len() - usize::from(packed);
-    (number % 12 == 5).then(|| breaches[(number / 12) as usize % kinds])
+    // An event that is cut off would also invalidate the others of its message.
+    let kinds = defects.len() - usize::from(packed);
+    let invalid = number % 24 == 5 || number % 24 == 6 && !packed;
+    invalid.then(|| defects[(number / 12 + number) as usize % kinds])
 }
 
-/// The text of an event. SQS refuses a few characters where they are not
-/// escaped, so that other languages have to do what our SDK does.
+/// The text of an event. SQS refuses some characters unless they are escaped, so
+/// producers in other languages have to escape them as the SDK does.
 pub(crate) fn text(event: &Value) -> String {
     event.to_string().replace('\u{fffe}', r"\ufffe")
 }
 
-/// Breaks an event's text so.
-pub(crate) fn broken(mut event: Value, breach: &str) -> String {
-    match breach {
+/// The text of an event with a defect.
+pub(crate) fn with_defect(mut event: Value, defect: &str) -> String {
+    match defect {
         "no id" => {
             event.as_object_mut().unwrap().remove("ID");
         }
@@ -161,7 +165,7 @@ pub(crate) fn broken(mut event: Value, breach: &str) -> String {
         _ => {}
     }
     let text = text(&event);
-    match breach {
+    match defect {
         "digits" => text.replacen('{', &format!(r#"{{"Sum":1{},"#, "2".repeat(38)), 1),
         "twice" => text.replacen('{', r#"{"Region":"us","#, 1),
         "cut" => text[..text.len() - 1].to_owned(),

@@ -1,4 +1,4 @@
-//! What a producer has done, in a file that outlives it.
+//! What a producer has done, in a file that survives its process.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -7,26 +7,26 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-/// One line.
+/// A line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Entry {
-    /// The event is about to be given away.
+    /// The event is about to be emitted.
     Begin {
         number: u64,
-        /// What a foreign producer has made up itself.
+        /// The facts that only a foreign producer knows.
         #[serde(skip_serializing_if = "Option::is_none")]
         foreign: Option<Foreign>,
     },
     /// `emit` returned `Ok`.
     Accepted {
         number: u64,
-        /// Identity and timestamp, as the receipt has them.
+        /// The identity and the timestamp of the receipt.
         #[serde(skip_serializing_if = "Option::is_none")]
         receipt: Option<(String, String)>,
-        /// It was the disk that took it first.
+        /// Whether the spool accepted it.
         spooled: bool,
     },
-    /// `emit` returned an error, after this many tries.
+    /// `emit` returned an error after this many tries.
     Failed { number: u64, tries: u32 },
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Entry {
 pub(crate) struct Foreign {
     pub(crate) timestamp: u64,
     pub(crate) event_id: String,
-    /// The text, where it breaks the contract, and the code of its rejection.
+    /// The text of an invalid event, and its rejection code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) broken: Option<(String, String)>,
 }
@@ -47,7 +47,7 @@ impl Journal {
         Self(Mutex::new(file.unwrap()))
     }
 
-    /// Writes a line in one call: once it is made, SIGKILL cannot take it back.
+    /// Writes a line in one call. SIGKILL cannot undo it.
     pub(crate) fn write(&self, entry: &Entry) {
         let line = serde_json::to_string(entry).unwrap() + "\n";
         self.0.lock().unwrap().write_all(line.as_bytes()).unwrap();
@@ -55,7 +55,7 @@ impl Journal {
 
     pub(crate) fn read(path: &Path) -> Vec<Entry> {
         let bytes = std::fs::read(path).unwrap();
-        // A line without an end was being written when its writer was killed.
+        // A line without an end belongs to a killed process.
         let end = bytes.iter().rposition(|b| *b == b'\n').unwrap_or(0);
         std::str::from_utf8(&bytes[..end])
             .unwrap()

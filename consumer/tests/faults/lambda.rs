@@ -1,5 +1,5 @@
-//! Lambda's event source mapping, as far as the function sees it: it polls the
-//! queue, invokes the function, and deletes what that does not report as failed.
+//! The part of Lambda's event source mapping that a function depends on: it polls the
+//! queue, invokes the function, and deletes the messages that are not reported as failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,9 +15,14 @@ use crate::runtime_api::{Answer, RuntimeApi};
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Polls for ever, through a client that meets faults like any other. `answers`
-/// counts what the function answered as it should.
-pub(crate) async fn poll(api: &RuntimeApi, client: &Client, queue_url: &str, answers: &AtomicU64) {
+/// Polls forever, through a client that also meets faults. `responses` counts the valid
+/// responses of the function.
+pub(crate) async fn poll(
+    api: &RuntimeApi,
+    client: &Client,
+    queue_url: &str,
+    responses: &AtomicU64,
+) {
     loop {
         let received = client
             .receive_message()
@@ -38,11 +43,11 @@ pub(crate) async fn poll(api: &RuntimeApi, client: &Client, queue_url: &str, ans
         if messages.is_empty() {
             continue;
         }
-        // Without an answer, or with an error, all of them come again.
+        // Without a response, or after an error, all messages are delivered again.
         let event = event(&messages, queue_url);
         let answer = api.invoke(&event, TIMEOUT, Duration::ZERO).await;
         if let Some(Answer::Response(response)) = answer {
-            answers.fetch_add(1, Ordering::Relaxed);
+            responses.fetch_add(1, Ordering::Relaxed);
             delete(client, queue_url, &messages, &response).await;
         }
     }
@@ -85,7 +90,7 @@ async fn delete(client: &Client, queue_url: &str, messages: &[Message], response
         .collect();
     if !entries.is_empty() {
         let request = client.delete_message_batch().queue_url(queue_url);
-        // What is not deleted comes again.
+        // A message that is not deleted is delivered again.
         let _ = request.set_entries(Some(entries)).send().await;
     }
 }

@@ -1,19 +1,22 @@
-//! Nothing lost, nothing twice, nothing rewritten: the whole road, with
-//! producers and consumers in processes of their own (workers, and the Lambda
-//! function under a Runtime API), behind proxies that spoil requests and deliveries, while processes are killed and frozen.
+//! No event is lost, duplicated or changed under faults.
 //!
-//! `cargo test -p domain-events-consumer --test faults -- run --seconds 600`
-//! prints the figures, and fails if anything is not as it must be. A seed fixes
-//! the events, the faults by number of request, and the kills by time; which
-//! request comes first is the machine's.
+//! Producers and consumers (workers, and the Lambda function under a Runtime API) run as
+//! separate processes behind proxies. The proxies inject faults from a seeded schedule,
+//! while processes are killed and paused.
+//!
+//! `cargo test -p domain-events-consumer --test faults -- run --seconds 600` prints a table
+//! of what happened, and fails if an invariant is violated. A seed determines the events,
+//! the fault of each request by its number, and the time of each kill. The order of
+//! concurrent requests depends on the machine.
 
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that tells by printing, and fails by a panic"
+    reason = "a test program prints its results and fails by a panic"
 )]
 
+use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,7 +27,6 @@ use domain_events_consumer::log;
 
 mod batches;
 mod events;
-mod figures;
 mod journal;
 mod lambda;
 mod model;
@@ -36,45 +38,46 @@ mod proxy;
 mod run;
 #[path = "../it/support/runtime_api.rs"]
 mod runtime_api;
+mod stats;
 mod table;
 
-use figures::Figures;
-use model::Breach;
+use model::Violation;
 use run::Setting;
+use stats::Stats;
 
 #[derive(Debug, Parser)]
 enum Arguments {
-    /// Runs the road, once for each seed and kind of queue.
+    /// Runs the harness, once for each seed and type of queue.
     Run(Run),
-    /// A producer; the harness starts these itself.
+    /// A producer. The harness starts these processes.
     #[command(hide = true)]
     Producer(producer::Options),
-    /// A worker, as the command `domain-events worker` runs it; the harness starts these.
+    /// A worker like that of the command `domain-events worker`. The harness starts these
+    /// processes.
     #[command(hide = true)]
     Worker,
 }
 
 #[derive(Debug, clap::Args)]
 struct Run {
-    /// How long each run emits, and is disturbed.
+    /// How long each run emits events and injects faults.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// Seeds; may be given several times. 1 if there is none at all.
+    /// A seed; may be given several times. The default is 1.
     #[arg(long)]
     seed: Vec<u64>,
-    /// So many seeds more, of which nobody knows.
+    /// The number of additional random seeds.
     #[arg(long, default_value_t = 0)]
     fresh: usize,
-    /// Only this kind of queue.
+    /// Only this type of queue.
     #[arg(long)]
     queue: Option<Queue>,
-    /// Events a second that each of the six producers emits.
+    /// Events per second of each of the six producers.
     #[arg(long, default_value_t = 100)]
     rate: u64,
-    /// Succeeds only if one of these goes wrong, whatever else does: for builds
-    /// that are broken on purpose.
+    /// Succeeds only if one of these violations is found, for mutants of the code.
     #[arg(long, value_delimiter = ',')]
-    expect: Vec<Breach>,
+    expect: Vec<Violation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,7 +88,7 @@ enum Queue {
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    // As one of all tests it comes with the arguments of their harness.
+    // `cargo test` passes the arguments of the test harness.
     let ours = matches!(
         given.first().map(String::as_str),
         Some("run" | "producer" | "worker" | "--help")
@@ -95,6 +98,9 @@ fn main() -> ExitCode {
         false if given.iter().any(|argument| argument == "--list") => return ExitCode::SUCCESS,
         false => Arguments::parse_from(["faults", "run", "--seconds", "6"]),
     };
+    if matches!(arguments, Arguments::Producer(_) | Arguments::Worker) {
+        exit_with_the_harness();
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         match arguments {
@@ -105,12 +111,24 @@ fn main() -> ExitCode {
             Arguments::Worker => {
                 let config = WorkerConfig::from_env().unwrap();
                 log::init(config.config.log);
-                worker::run(config, stop_signal().unwrap()).await;
+                worker::run(config, stop_signal().unwrap()).await.unwrap();
                 ExitCode::SUCCESS
             }
             Arguments::Run(run) => run_all(run).await,
         }
     })
+}
+
+/// Ends this process when the harness ends, even if the harness was killed: the process then
+/// has another parent.
+fn exit_with_the_harness() {
+    let harness = parent_id();
+    std::thread::spawn(move || {
+        while parent_id() == harness {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        std::process::exit(1);
+    });
 }
 
 async fn run_all(options: Run) -> ExitCode {
@@ -120,8 +138,8 @@ async fn run_all(options: Run) -> ExitCode {
         seeds.push(1);
     }
     let queues = [(false, Queue::Standard), (true, Queue::Fifo)];
-    let mut figures = Figures::default();
-    let mut told = Vec::new();
+    let mut stats = Stats::default();
+    let mut violations = Vec::new();
     for seed in seeds {
         for (fifo, _) in queues
             .iter()
@@ -135,16 +153,18 @@ async fn run_all(options: Run) -> ExitCode {
             };
             println!("{setting:?}");
             let outcome = run::run(setting).await;
-            told.extend(figures.add(setting, &outcome));
+            violations.extend(stats.add(setting, &outcome));
         }
     }
-    println!("\n{}", figures.table());
-    told.iter().for_each(|line| println!("{line}"));
+    println!("\n{}", stats.table());
+    violations.iter().for_each(|line| println!("{line}"));
     let as_expected = match &options.expect[..] {
-        [] => figures.breaches().next().is_none(),
-        expected => figures.breaches().any(|breach| expected.contains(&breach)),
+        [] => stats.violations().next().is_none(),
+        expected => stats
+            .violations()
+            .any(|violation| expected.contains(&violation)),
     };
-    // The closing line that runners of tests know.
+    // The summary line that test runners recognise.
     println!(
         "{} passed, {} failed",
         u8::from(as_expected),

@@ -1,4 +1,4 @@
-//! What must be true in the end, whatever happened.
+//! The invariants that must hold at the end of a run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -8,50 +8,50 @@ use domain_events::{Decoded, EntityId, EventStore, Timestamp};
 use futures::TryStreamExt as _;
 use serde_json::Value;
 
-use crate::events::{Happened, Origin};
+use crate::events::{AccountEvent, Origin};
 use crate::journal::{Entry, Foreign, Journal};
 use crate::producer::conversation;
 
-/// What the producers said, and what became of it.
+/// The events of the producers by outcome, and the violated invariants.
 #[derive(Debug, Default)]
-pub(crate) struct Judgement {
+pub(crate) struct Findings {
     pub(crate) accepted: u64,
     pub(crate) spooled: u64,
     pub(crate) failed: u64,
-    /// Failed for the caller, and in the table all the same: a request was carried
-    /// out whose answer was lost.
+    /// Events that failed for the caller and are in the table: the response of an
+    /// executed request was lost.
     pub(crate) failed_but_stored: u64,
-    /// Given away by a producer that was killed before it had an outcome.
+    /// Events whose producer was killed before it knew the outcome.
     pub(crate) unknown: u64,
     pub(crate) invalid: u64,
     pub(crate) rejected: u64,
-    /// Breaches by kind, with an example of each.
-    pub(crate) breaches: BTreeMap<Breach, (u64, String)>,
+    /// Violations by kind: their number and an example.
+    pub(crate) violations: BTreeMap<Violation, (u64, String)>,
 }
 
-/// What must never be.
+/// A violated invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Breach {
+pub(crate) enum Violation {
     Lost,
     Doubled,
     Altered,
-    /// An item was changed after it had been written, or removed.
+    /// An item was changed or removed after it was written.
     Rewritten,
-    /// A history is not in the order in which a producer emitted.
+    /// A history is not in the order in which a producer emitted its events.
     Disordered,
-    /// An item that nobody emitted.
+    /// No producer emitted the item.
     Invented,
-    /// What breaks the contract is in the table, or not in the dead-letter
-    /// queue with its reason.
+    /// An invalid event is in the table, or it is not in the dead-letter queue with its
+    /// reason.
     NotRejected,
-    /// What keeps the contract is in the dead-letter queue.
+    /// A valid event is in the dead-letter queue.
     WronglyRejected,
-    /// A process ended by itself, took too much memory, or the queue was not
-    /// empty in the end.
+    /// A process ended without an order or used too much memory, or the queue was not
+    /// empty at the end.
     Broken,
 }
 
-impl Breach {
+impl Violation {
     pub(crate) const ALL: [Self; 9] = [
         Self::Lost,
         Self::Doubled,
@@ -79,15 +79,18 @@ impl Breach {
     }
 }
 
-impl Judgement {
-    pub(crate) fn breach(&mut self, breach: Breach, what: impl FnOnce() -> String) {
-        self.breaches.entry(breach).or_insert_with(|| (0, what())).0 += 1;
+impl Findings {
+    pub(crate) fn violation(&mut self, violation: Violation, example: impl FnOnce() -> String) {
+        self.violations
+            .entry(violation)
+            .or_insert_with(|| (0, example()))
+            .0 += 1;
     }
 }
 
-/// An event as its producer's journal has it.
+/// An event according to the journal of its producer.
 #[derive(Debug, Default)]
-struct Told {
+struct Claim {
     foreign: Option<Foreign>,
     receipt: Option<(String, String)>,
     accepted: bool,
@@ -95,109 +98,114 @@ struct Told {
     found: u64,
 }
 
-/// A dead letter: its body and the code of its rejection.
+/// A dead letter: its body and its rejection code.
 pub(crate) type DeadLetter = (String, String);
 
-/// Compares the journals in `folder` with the histories of `entities`, and with
-/// the dead letters.
-pub(crate) async fn judge(
+/// Compares the journals in `folder` with the histories of `entities` and with the dead
+/// letters.
+pub(crate) async fn check(
     seed: u64,
     folder: &Path,
     store: &EventStore,
     entities: impl IntoIterator<Item = &str>,
     dead_letters: &[DeadLetter],
-) -> Judgement {
-    let mut judgement = Judgement::default();
-    let mut told = read(folder, &mut judgement);
+) -> Findings {
+    let mut findings = Findings::default();
+    let mut claims = read(folder, &mut findings);
     for entity in entities {
         let id: EntityId = entity.parse().unwrap();
-        let events: Vec<Decoded<Happened>> = match store.history(&id).decode().try_collect().await {
-            Ok(events) => events,
-            Err(error) => {
-                judgement.breach(Breach::Altered, || format!("{entity}: {error}"));
-                continue;
-            }
-        };
+        let events: Vec<Decoded<AccountEvent>> =
+            match store.history(&id).decode().try_collect().await {
+                Ok(events) => events,
+                Err(error) => {
+                    findings.violation(Violation::Altered, || format!("{entity}: {error}"));
+                    continue;
+                }
+            };
         let mut last: HashMap<String, (Timestamp, u64)> = HashMap::new();
         for decoded in events {
             let stored = decoded.stored().envelope().clone();
             let Some(event) = decoded.known() else {
-                judgement.breach(Breach::Invented, || format!("{stored:?}"));
+                findings.violation(Violation::Invented, || format!("{stored:?}"));
                 continue;
             };
             let origin = event.origin().clone();
-            let Some(said) = told.get_mut(&origin) else {
-                judgement.breach(Breach::Invented, || format!("{origin:?}"));
+            let Some(claim) = claims.get_mut(&origin) else {
+                findings.violation(Violation::Invented, || format!("{origin:?}"));
                 continue;
             };
-            said.found += 1;
-            if let Some(difference) = difference(seed, said, &event, &stored) {
-                judgement.breach(Breach::Altered, || format!("{origin:?}: {difference}"));
+            claim.found += 1;
+            if let Some(difference) = difference(seed, claim, &event, &stored) {
+                findings.violation(Violation::Altered, || format!("{origin:?}: {difference}"));
             }
             let now = (stored.timestamp(), origin.number);
             let before = last.insert(origin.producer.clone(), now);
-            // A foreign producer's whole seconds say nothing within a second.
+            // The timestamps of foreign producers are whole seconds, without an order
+            // within a second.
             if before.is_some_and(|before| now.0 < before.0 || now.0 > before.0 && now.1 < before.1)
             {
-                judgement.breach(Breach::Disordered, || {
-                    format!("{origin:?} is behind {before:?}")
+                findings.violation(Violation::Disordered, || {
+                    format!("{origin:?} is after {before:?}")
                 });
             }
         }
     }
     let letters: HashSet<&DeadLetter> = dead_letters.iter().collect();
     let mut expected: HashSet<&DeadLetter> = HashSet::new();
-    for (origin, told) in &told {
-        judgement.account(origin, told, &letters);
+    for (origin, claim) in &claims {
+        findings.account(origin, claim, &letters);
         expected.extend(
-            told.foreign
+            claim
+                .foreign
                 .iter()
                 .filter_map(|foreign| foreign.broken.as_ref()),
         );
     }
-    judgement.rejected = dead_letters.len() as u64;
+    findings.rejected = dead_letters.len() as u64;
     for letter in letters.difference(&expected) {
-        judgement.breach(Breach::WronglyRejected, || format!("{letter:?}"));
+        findings.violation(Violation::WronglyRejected, || format!("{letter:?}"));
     }
-    judgement
+    findings
 }
 
-impl Judgement {
-    /// One event, when all of the table has been read.
-    fn account(&mut self, origin: &Origin, told: &Told, letters: &HashSet<&DeadLetter>) {
-        if let Some(broken) = told
+impl Findings {
+    /// Accounts for one event after the whole table has been read.
+    fn account(&mut self, origin: &Origin, claim: &Claim, letters: &HashSet<&DeadLetter>) {
+        if let Some(broken) = claim
             .foreign
             .as_ref()
             .and_then(|foreign| foreign.broken.as_ref())
         {
             self.invalid += 1;
-            if told.found > 0 || told.accepted && !letters.contains(broken) {
-                self.breach(Breach::NotRejected, || format!("{origin:?}: {broken:?}"));
+            if claim.found > 0 || claim.accepted && !letters.contains(broken) {
+                self.violation(Violation::NotRejected, || format!("{origin:?}: {broken:?}"));
             }
             return;
         }
-        match (told.accepted, told.failed) {
+        match (claim.accepted, claim.failed) {
             (true, _) => self.accepted += 1,
             (false, true) => {
                 self.failed += 1;
-                self.failed_but_stored += told.found.min(1);
+                self.failed_but_stored += claim.found.min(1);
             }
             (false, false) => self.unknown += 1,
         }
-        if told.accepted && told.found == 0 {
-            self.breach(Breach::Lost, || format!("{origin:?} {:?}", told.receipt));
+        if claim.accepted && claim.found == 0 {
+            self.violation(Violation::Lost, || {
+                format!("{origin:?} {:?}", claim.receipt)
+            });
         }
-        if told.found > 1 {
-            self.breach(Breach::Doubled, || {
-                format!("{origin:?} is there {} times", told.found)
+        if claim.found > 1 {
+            self.violation(Violation::Doubled, || {
+                format!("{origin:?} is stored {} times", claim.found)
             });
         }
     }
 }
 
-/// Every event that a journal speaks of.
-fn read(folder: &Path, judgement: &mut Judgement) -> HashMap<Origin, Told> {
-    let mut told: HashMap<Origin, Told> = HashMap::new();
+/// Every event in the journals.
+fn read(folder: &Path, findings: &mut Findings) -> HashMap<Origin, Claim> {
+    let mut claims: HashMap<Origin, Claim> = HashMap::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         if path
@@ -211,54 +219,54 @@ fn read(folder: &Path, judgement: &mut Judgement) -> HashMap<Origin, Told> {
             let (Entry::Begin { number, .. }
             | Entry::Accepted { number, .. }
             | Entry::Failed { number, .. }) = entry;
-            let told = told
+            let claim = claims
                 .entry(Origin {
                     producer: producer.clone(),
                     number,
                 })
                 .or_default();
             match entry {
-                Entry::Begin { foreign, .. } => told.foreign = foreign,
+                Entry::Begin { foreign, .. } => claim.foreign = foreign,
                 Entry::Accepted {
                     receipt, spooled, ..
                 } => {
-                    told.receipt = receipt;
-                    told.accepted = true;
-                    judgement.spooled += u64::from(spooled);
+                    claim.receipt = receipt;
+                    claim.accepted = true;
+                    findings.spooled += u64::from(spooled);
                 }
-                Entry::Failed { .. } => told.failed = true,
+                Entry::Failed { .. } => claim.failed = true,
             }
         }
     }
-    told
+    claims
 }
 
 /// How a stored event differs from what was emitted.
 fn difference(
     seed: u64,
-    told: &Told,
-    event: &Happened,
+    claim: &Claim,
+    event: &AccountEvent,
     stored: &domain_events::Envelope,
 ) -> Option<String> {
     let origin = event.origin();
-    let emitted = Happened::of(seed, origin.clone());
+    let emitted = AccountEvent::of(seed, origin.clone());
     if *event != emitted {
         return Some(format!("{event:?} is not {emitted:?}"));
     }
     let extra: Vec<_> = stored.extra_fields().collect();
-    let talk = conversation(&origin.producer, origin.number);
-    let talk = talk
+    let context = conversation(&origin.producer, origin.number);
+    let context = context
         .as_ref()
         .map(|(correlation, causation)| (&**correlation, &**causation));
-    let stored_talk = stored.correlation_id().map(|id| id.as_str());
-    let stored_talk = stored_talk.zip(stored.causation_id().map(|id| id.as_str()));
-    let version = if matches!(emitted, Happened::Closed { .. }) {
+    let stored_context = stored.correlation_id().map(|id| id.as_str());
+    let stored_context = stored_context.zip(stored.causation_id().map(|id| id.as_str()));
+    let version = if matches!(emitted, AccountEvent::Closed { .. }) {
         2
     } else {
         1
     };
     let data: Value = serde_json::from_str(stored.data().unwrap_or("null")).unwrap();
-    let (identity, timestamp, extras) = match (&told.foreign, &told.receipt) {
+    let (identity, timestamp, extras) = match (&claim.foreign, &claim.receipt) {
         (Some(foreign), _) => (
             Some(&foreign.event_id),
             Some(foreign.timestamp.to_string()),
@@ -267,7 +275,7 @@ fn difference(
         (None, Some((id, timestamp))) => (Some(id), Some(timestamp.clone()), Vec::new()),
         (None, None) => (None, None, Vec::new()),
     };
-    let kept = [
+    let equal = [
         (stored.entity_id().as_str() == emitted.account(), "ID"),
         (
             stored.emitter().id().as_str() == origin.producer,
@@ -282,12 +290,14 @@ fn difference(
             timestamp.is_none_or(|at| stored.timestamp().to_string() == at),
             "Timestamp",
         ),
-        (extra == extras, "a field of its own"),
-        (stored_talk == talk, "CorrelationId or CausationId"),
+        (extra == extras, "an additional field"),
+        (stored_context == context, "CorrelationId or CausationId"),
         (stored.version() == version, "Version"),
         (stored.trace_parent().is_none(), "TraceParent"),
         (data == emitted.foreign(0, None)["Data"], "Data"),
     ];
-    let wrong = kept.into_iter().find(|(kept, _)| !kept);
-    wrong.map(|(_, name)| format!("{name} is not what was emitted: {stored:?}, told {told:?}"))
+    let wrong = equal.into_iter().find(|(equal, _)| !equal);
+    wrong.map(|(_, name)| {
+        format!("{name} differs from the emitted event: {stored:?}, journal {claim:?}")
+    })
 }

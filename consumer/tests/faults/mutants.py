@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Breaks the code on purpose, in a copy, and sees that the harness notices.
+"""Tests the harness with mutants of the code.
 
     consumer/tests/faults/mutants.py [seconds]
 
-Five mistakes that lose, double or rewrite events are put into a copy of the
-sources under the target folder, behind a variable of the environment. With none
-of them set the harness has to pass there; with each it has to fail, and for the
-right reason. Ends with 1 if one goes unnoticed, or can no longer be put in.
+A copy of the sources under the target folder gets mistakes that lose, duplicate or change
+events. An environment variable selects one of them. Without a mistake the harness must
+pass; with each mistake it must fail and find the expected violation. The exit code is 1 if
+the harness misses a mutant, or if a mutant no longer fits the sources.
 """
 
 import os
@@ -17,25 +17,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-COPY = TARGET / "sabotage"
+COPY = TARGET / "mutants"
 
 SWITCH = """
 #[doc(hidden)]
-pub fn sabotaged(how: &str) -> bool {
-    std::env::var("DOMAIN_EVENTS_SABOTAGE").is_ok_and(|name| name == how)
+pub fn mutated(mutant: &str) -> bool {
+    std::env::var("DOMAIN_EVENTS_MUTANT").is_ok_and(|name| name == mutant)
 }
 """
 
-# name, what it is, file, what stands there, what stands there then, and what
-# the harness must find.
-SABOTAGES = [
+# Name, description, file, original text, mutated text, and the violations of which the
+# harness must find one.
+MUTANTS = [
     (
         "unconditional",
-        "conditional insert off: whatever has the key is overwritten",
+        "the insert is not conditional: it overwrites the item under its key",
         "sdk/src/store/dynamodb.rs",
         "        let count = inserts.len();\n",
         """        let count = inserts.len();
-        if crate::sabotaged("unconditional") {
+        if crate::mutated("unconditional") {
             let mut outcomes = Vec::new();
             for insert in inserts {
                 let item = insert.attributes.into_iter().map(|(n, v)| (n.into_owned(), v));
@@ -52,33 +52,43 @@ SABOTAGES = [
     ),
     (
         "partial",
-        "partial failures ignored: HTTP 200 is taken for success",
+        "partial failures are ignored: HTTP 200 counts as success",
         "sdk/src/store/dynamodb.rs",
         ".map(|r| r.error().map_or(Inserted::New, outcome))",
         """.map(|r| match r.error() {
-                        Some(error) if !crate::sabotaged("partial") => outcome(error),
+                        Some(error) if !crate::mutated("partial") => outcome(error),
                         _ => Inserted::New,
                     })""",
         "lost",
     ),
     (
         "early",
-        "acknowledging before storing",
+        "messages are acknowledged before their events are stored",
         "consumer/src/hosts/worker.rs",
-        "        let handling = self\n",
-        """        if domain_events::sabotaged("early") {
+        "        let handling = self.handler.handle(&records, Some(deadline));\n",
+        """        if domain_events::mutated("early") {
             self.delete(&messages.iter().collect::<Vec<_>>()).await;
         }
-        let handling = self
+        let handling = self.handler.handle(&records, Some(deadline));
 """,
         "lost,not-rejected",
     ),
     (
+        "letters",
+        "partial failures of the dead-letter queue are ignored",
+        "consumer/src/dead_letters.rs",
+        "            match failed.get(&*id) {\n",
+        """            match failed.get(&*id) {
+                _ if domain_events::mutated("letters") => Ok(()),
+""",
+        "not-rejected",
+    ),
+    (
         "tie",
-        "tie-break off: a key that is taken is taken for a duplicate",
+        "there is no tie-break: an event whose key exists counts as a duplicate",
         "sdk/src/store/append.rs",
         "        if event.attempt == MAX_TIES {\n",
-        """        if crate::sabotaged("tie") {
+        """        if crate::mutated("tie") {
             event.outcome = Some(Ok(AppendOutcome::Duplicate));
         } else if event.attempt == MAX_TIES {
 """,
@@ -86,11 +96,11 @@ SABOTAGES = [
     ),
     (
         "identity",
-        "retry without identity: each attempt is another event",
+        "a retry has another identity: each attempt is another event",
         "sdk/src/publisher/buffer/pending.rs",
         "        if self.body.is_empty() {\n",
         """        if self.body.is_empty() {
-            if crate::sabotaged("identity") {
+            if crate::mutated("identity") {
                 let envelope = self.envelope.clone();
                 let timestamp = envelope.timestamp();
                 self.envelope = envelope.stamped(timestamp, crate::EventId::random());
@@ -102,7 +112,7 @@ SABOTAGES = [
 
 
 def copy_sources():
-    """The sources as they stand here, committed or not."""
+    """Copies the sources, committed or not."""
     shutil.rmtree(COPY / "source", ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -115,7 +125,7 @@ def copy_sources():
 
 
 def link_dependencies():
-    """What is built already of other people's crates; of ours, nothing."""
+    """Shares the built crates of other projects with the copy, but none of this project."""
     for folder, copy in (("deps", os.link), ("build", os.link), (".fingerprint", shutil.copy2)):
         source, copied = TARGET / "debug" / folder, COPY / "target" / "debug" / folder
         if copied.exists() or not source.exists():
@@ -125,19 +135,19 @@ def link_dependencies():
         shutil.copytree(source, copied, copy_function=copy, ignore=ours)
 
 
-def break_it():
+def mutate():
     files = {}
-    for name, _, file, before, after, _ in SABOTAGES:
+    for name, _, file, before, after, _ in MUTANTS:
         text = files.get(file) or (ROOT / file).read_text()
         if text.count(before) != 1:
-            sys.exit(f"{name}: {file} has changed: {before.strip()!r} stands there {text.count(before)} times, not once")
+            sys.exit(f"{name}: {file} contains {before.strip()!r} {text.count(before)} times, expected once")
         files[file] = text.replace(before, after)
     files["sdk/src/lib.rs"] = (ROOT / "sdk/src/lib.rs").read_text() + SWITCH
     for file, text in files.items():
         (COPY / "source" / file).write_text(text)
 
 
-def harness(sabotage, expect, seconds):
+def harness(mutant, expect, seconds):
     command = [
         "cargo", "test", "--quiet", "--workspace", "--all-features",
         "--manifest-path", str(COPY / "source" / "Cargo.toml"), "--target-dir", str(COPY / "target"),
@@ -145,7 +155,7 @@ def harness(sabotage, expect, seconds):
     ]
     if expect:
         command += ["--expect", expect]
-    environment = {**os.environ, "DOMAIN_EVENTS_SABOTAGE": sabotage}
+    environment = {**os.environ, "DOMAIN_EVENTS_MUTANT": mutant}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = [line for line in done.stdout.splitlines() if line.startswith("| **") and not line.endswith("| 0 |")]
     return done.returncode == 0, "; ".join(line.strip("| ").replace("**", "") for line in found[1:]), done
@@ -155,15 +165,15 @@ def main():
     seconds = sys.argv[1] if len(sys.argv) > 1 else "12"
     copy_sources()
     link_dependencies()
-    break_it()
+    mutate()
     failed = 0
-    for name, what, _, _, _, expect in [("", "not broken", "", "", "", ""), *SABOTAGES]:
+    for name, what, _, _, _, expect in [("", "without a mutant", "", "", "", ""), *MUTANTS]:
         ok, found, done = harness(name, expect, seconds)
         failed += not ok
-        print(f"{'as expected' if ok else 'NOT NOTICED'}: {what}: {found or 'nothing wrong'}", flush=True)
+        print(f"{'as expected' if ok else 'MISSED'}: {what}: {found or 'no violation'}", flush=True)
         if not ok:
             print(done.stdout[-4000:], done.stderr[-4000:], sep="\n")
-    print(f"{len(SABOTAGES) + 1 - failed} passed, {failed} failed")
+    print(f"{len(MUTANTS) + 1 - failed} passed, {failed} failed")
     return bool(failed)
 
 

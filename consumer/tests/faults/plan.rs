@@ -1,8 +1,7 @@
-//! Which fault each request meets.
+//! The fault of each request.
 //!
-//! The seed decides, by the request's number among those of its operation: the
-//! same seed gives the same faults to the same requests, however many
-//! connections they come on.
+//! The seed and the number of the request among those of its operation determine the
+//! fault, so the same seed gives the same faults on any number of connections.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,7 +15,7 @@ use serde_json::Value;
 use crate::batches;
 use crate::proxy::{Fault, Request};
 
-/// What can happen to a request, as the figures name it.
+/// The faults, as the statistics name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Delayed,
@@ -24,17 +23,17 @@ pub(crate) enum Kind {
     CutAfter,
     Truncated,
     SentTwice,
-    Answered500,
-    Answered503,
+    Status500,
+    Status503,
     Throttled,
-    /// Some entries or statements are refused, and not carried out.
+    /// Some entries or statements are refused.
     PartlyRefused,
-    /// Some are carried out, and said to have failed.
+    /// Some entries or statements are carried out and reported as failed.
     PartlyDenied,
     DeliveredAgain,
     Reordered,
     HeldBack,
-    ShownEarly,
+    VisibleEarly,
     Stopped,
 }
 
@@ -42,36 +41,38 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delayed => "delayed",
-            Self::CutBefore => "cut before it was carried out",
-            Self::CutAfter => "cut after it was carried out",
-            Self::Truncated => "answer truncated",
-            Self::SentTwice => "carried out twice",
-            Self::Answered500 => "answered with 500",
-            Self::Answered503 => "answered with 503",
+            Self::CutBefore => "cut before execution",
+            Self::CutAfter => "cut after execution",
+            Self::Truncated => "response truncated",
+            Self::SentTwice => "executed twice",
+            Self::Status500 => "status 500",
+            Self::Status503 => "status 503",
             Self::Throttled => "throttled",
-            Self::PartlyRefused => "refused in part",
-            Self::PartlyDenied => "carried out, said to have failed in part",
+            Self::PartlyRefused => "some entries refused",
+            Self::PartlyDenied => "some entries executed and reported as failed",
             Self::DeliveredAgain => "delivery repeated",
             Self::Reordered => "delivery reordered",
-            Self::HeldBack => "delivery held back",
-            Self::ShownEarly => "visibility timeout cut short",
-            Self::Stopped => "stopped for seconds",
+            Self::HeldBack => "delivery delayed",
+            Self::VisibleEarly => "visibility timeout shortened",
+            Self::Stopped => "endpoint stopped",
         }
     }
 }
 
-/// What the proxies have done and seen.
+/// What the proxies have counted.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) faults: BTreeMap<Kind, u64>,
     pub(crate) requests: u64,
-    /// Messages that were delivered, each time counted.
+    /// Requests that move two or more messages to the dead-letter queue.
+    pub(crate) letter_batches: u64,
+    /// Deliveries of messages.
     pub(crate) deliveries: u64,
     delivered: HashSet<String>,
 }
 
 impl Tally {
-    /// Deliveries of messages that had been delivered before.
+    /// Deliveries of messages that were delivered before.
     pub(crate) fn duplicates(&self) -> u64 {
         self.deliveries - self.delivered.len() as u64
     }
@@ -88,27 +89,27 @@ pub(crate) struct Plan {
     kept: Arc<Mutex<Vec<Value>>>,
 }
 
-/// What the plans of a run share.
+/// What the plans of a run have in common.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) tally: Mutex<Tally>,
-    /// No faults any more.
+    /// Whether the faults have ended.
     pub(crate) calm: AtomicBool,
 }
 
-/// The endpoint does nothing from here to there.
+/// The time in which an endpoint does not respond.
 #[derive(Debug, Clone, Copy)]
 struct Stop {
     from: Duration,
     to: Duration,
-    /// It cuts connections, instead of keeping them waiting.
+    /// Whether connections are cut; otherwise requests wait.
     cuts: bool,
 }
 
-/// Random numbers that depend on all of this, and on nothing else.
-pub(crate) fn random(of: impl Hash) -> Rng {
+/// Random numbers that `key` determines.
+pub(crate) fn random(key: impl Hash) -> Rng {
     let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
+    key.hash(&mut hasher);
     Rng::with_seed(hasher.finish())
 }
 
@@ -136,18 +137,18 @@ impl Plan {
         }
     }
 
-    /// Decides, and counts what was decided.
+    /// Chooses the fault of a request, and counts it.
     pub(crate) fn fault(&mut self, request: &mut Request) -> Fault {
-        self.shared.tally.lock().unwrap().requests += 1;
+        self.shared.count_request(request);
         let number = self.numbers.entry(request.operation.clone()).or_default();
         let mut random = random((self.seed, &request.operation, *number));
         *number += 1;
         let calm = self.shared.calm.load(Ordering::Relaxed);
-        if batches::show_early(request, random.u64(1..4)) && !calm {
-            self.count(Kind::ShownEarly);
+        if batches::shorten_visibility(request, random.u64(1..4)) && !calm {
+            self.count(Kind::VisibleEarly);
         }
         if calm {
-            return self.watched(request, Fault::None);
+            return self.observed(request, Fault::None);
         }
         let now = self.started.elapsed();
         let stop = self.stops.iter().find(|s| (s.from..s.to).contains(&now));
@@ -164,8 +165,8 @@ impl Plan {
             (4, Kind::CutAfter),
             (2, Kind::Truncated),
             (3, Kind::SentTwice),
-            (1, Kind::Answered500),
-            (1, Kind::Answered503),
+            (1, Kind::Status500),
+            (1, Kind::Status503),
             (2, Kind::Throttled),
             (4, Kind::PartlyRefused),
             (4, Kind::PartlyDenied),
@@ -180,7 +181,7 @@ impl Plan {
             None if request.operation == "ReceiveMessage" && !self.fifo => {
                 self.delivery(&mut random)
             }
-            None => self.watched(request, Fault::None),
+            None => self.observed(request, Fault::None),
             Some((_, kind)) => self.carry_out(kind, request, &mut random),
         }
     }
@@ -193,19 +194,19 @@ impl Plan {
             Kind::CutAfter => Fault::CutAfter,
             Kind::Truncated => Fault::Truncate,
             Kind::SentTwice => Fault::Twice,
-            Kind::Answered500 if dynamodb => Fault::Answer(
+            Kind::Status500 if dynamodb => Fault::Respond(
                 500,
                 r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"by plan"}"#,
             ),
-            Kind::Answered500 => {
-                Fault::Answer(500, r#"{"__type":"InternalFailure","message":"by plan"}"#)
+            Kind::Status500 => {
+                Fault::Respond(500, r#"{"__type":"InternalFailure","message":"by plan"}"#)
             }
-            Kind::Answered503 => Fault::Answer(
+            Kind::Status503 => Fault::Respond(
                 503,
                 r#"{"__type":"ServiceUnavailable","message":"by plan"}"#,
             ),
             Kind::Throttled if dynamodb => crate::proxy::THROTTLED,
-            Kind::Throttled => Fault::Answer(
+            Kind::Throttled => Fault::Respond(
                 400,
                 r#"{"__type":"com.amazonaws.sqs#RequestThrottled","message":"by plan"}"#,
             ),
@@ -213,7 +214,7 @@ impl Plan {
                 let denied = kind == Kind::PartlyDenied;
                 match batches::fail_some(request, denied, random) {
                     Some(change) => Fault::Change(change),
-                    None => return self.watched(request, Fault::None),
+                    None => return self.observed(request, Fault::None),
                 }
             }
             _ => Fault::None,
@@ -222,8 +223,7 @@ impl Plan {
         fault
     }
 
-    /// A delivery that a standard queue may make: repeated, in another order,
-    /// or late.
+    /// A delivery as a standard queue may make it: repeated, in another order, or late.
     fn delivery(&self, random: &mut Rng) -> Fault {
         let (mut random, kept) = (random.fork(), Arc::clone(&self.kept));
         let shared = Arc::clone(&self.shared);
@@ -256,8 +256,8 @@ impl Plan {
         }))
     }
 
-    /// Counts deliveries that are let through.
-    fn watched(&self, request: &Request, fault: Fault) -> Fault {
+    /// Counts a delivery without a fault.
+    fn observed(&self, request: &Request, fault: Fault) -> Fault {
         if request.operation != "ReceiveMessage" {
             return fault;
         }
@@ -275,6 +275,17 @@ impl Plan {
 impl Shared {
     fn count(&self, kind: Kind) {
         *self.tally.lock().unwrap().faults.entry(kind).or_default() += 1;
+    }
+
+    fn count_request(&self, request: &Request) {
+        let mut tally = self.tally.lock().unwrap();
+        tally.requests += 1;
+        if request.operation == "SendMessageBatch" {
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let url = body["QueueUrl"].as_str().unwrap_or_default();
+            let letters = body["Entries"].as_array().map_or(0, Vec::len);
+            tally.letter_batches += u64::from(url.contains("dead-letter") && letters >= 2);
+        }
     }
 
     fn see(&self, messages: &[Value]) {

@@ -1,4 +1,4 @@
-//! The processes of a run: started, killed, frozen, started again.
+//! The processes of a run. They are started, killed, paused and started again.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,54 +10,53 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// What is done to a process.
+/// What happens to a process.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// SIGKILL, and a new one in its place.
+    /// SIGKILL, and a new process in the same slot.
     Kill,
-    /// SIGSTOP, and SIGCONT after this time: it goes on in another world, and
-    /// does not know.
-    Freeze(Duration),
-    /// Standard input ends and SIGTERM comes: the process finishes.
+    /// SIGSTOP, and SIGCONT after this time. The process does not notice.
+    Pause(Duration),
+    /// The end of standard input, or SIGTERM. The process finishes its work.
     Finish,
 }
 
-/// What a process is.
+/// The role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Producer,
     Worker,
-    /// Lambda does not ask a function to finish.
+    /// Lambda ends a function without a signal.
     Function,
 }
 
-/// What was done to all processes.
+/// What happened to all processes.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     pub(crate) producers_killed: u64,
     pub(crate) consumers_killed: u64,
-    pub(crate) frozen: u64,
-    /// The most memory that one had, in KiB.
+    pub(crate) paused: u64,
+    /// The peak memory of any process, in KiB.
     pub(crate) producer_memory: u64,
     pub(crate) consumer_memory: u64,
-    /// Processes that ended by themselves, and how.
+    /// Processes that ended without an order, and how.
     pub(crate) ended: Vec<String>,
 }
 
-/// How a process is started, as the n-th in its place.
+/// How to start the n-th process of a slot.
 pub(crate) type Start = Box<dyn FnMut(u32) -> Command + Send>;
 
-/// A place for one process at a time.
-pub(crate) struct Place {
+/// A slot for one process at a time.
+pub(crate) struct Slot {
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
 }
 
-impl Place {
-    /// Starts the first process. What they print goes to `log`.
+impl Slot {
+    /// Starts the first process. The processes print to files next to `log`.
     pub(crate) fn start(role: Role, log: PathBuf, start: Start, count: &Arc<Mutex<Count>>) -> Self {
         let (orders, inbox) = mpsc::channel(1);
-        let keeper = Keeper {
+        let supervisor = Supervisor {
             role,
             log,
             start,
@@ -66,13 +65,13 @@ impl Place {
         };
         Self {
             orders,
-            task: tokio::spawn(keeper.run()),
+            task: tokio::spawn(supervisor.run()),
         }
     }
 
-    /// Gives an order. It waits for the one before.
+    /// Gives an order after the one before is carried out.
     pub(crate) async fn order(&self, order: Order) {
-        // A place whose process has finished takes none.
+        // A slot whose process has finished accepts no order.
         let _ = self.orders.send(order).await;
     }
 
@@ -83,7 +82,7 @@ impl Place {
     }
 }
 
-struct Keeper {
+struct Supervisor {
     role: Role,
     log: PathBuf,
     start: Start,
@@ -91,11 +90,11 @@ struct Keeper {
     count: Arc<Mutex<Count>>,
 }
 
-impl Keeper {
+impl Supervisor {
     async fn run(mut self) {
         for incarnation in 0.. {
             let mut child = self.spawn(incarnation);
-            if self.keep(&mut child).await {
+            if self.supervise(&mut child).await {
                 return;
             }
         }
@@ -115,9 +114,9 @@ impl Keeper {
             .unwrap()
     }
 
-    /// Looks after a process; true if it was the last one.
-    async fn keep(&mut self, child: &mut Child) -> bool {
-        // Waiting for a child would close it.
+    /// Carries out orders until the process ends. Returns true if it was the last one.
+    async fn supervise(&mut self, child: &mut Child) -> bool {
+        // Waiting for a child closes its standard input.
         let mut input = child.stdin.take();
         loop {
             self.measure(child);
@@ -139,16 +138,13 @@ impl Keeper {
                     }
                     return false;
                 }
-                Some(Order::Freeze(time)) => {
-                    signal(child, "STOP").await;
-                    tokio::time::sleep(time).await;
-                    signal(child, "CONT").await;
-                    self.count.lock().unwrap().frozen += 1;
+                Some(Order::Pause(time)) => {
+                    pause(child, time).await;
+                    self.count.lock().unwrap().paused += 1;
                 }
                 Some(Order::Finish) | None => {
-                    drop(input.take());
                     match self.role {
-                        Role::Producer => {}
+                        Role::Producer => drop(input.take()),
                         Role::Worker => signal(child, "TERM").await,
                         Role::Function => {
                             child.kill().await.unwrap();
@@ -164,7 +160,7 @@ impl Keeper {
                             .lock()
                             .unwrap()
                             .ended
-                            .push(format!("{}: would not end", self.log.display())),
+                            .push(format!("{}: did not end", self.log.display())),
                     }
                     return true;
                 }
@@ -173,7 +169,7 @@ impl Keeper {
     }
 
     fn ended(&self, status: ExitStatus) {
-        let what = format!("{}: ended by itself: {status}", self.log.display());
+        let what = format!("{}: ended without an order: {status}", self.log.display());
         self.count.lock().unwrap().ended.push(what);
     }
 
@@ -190,7 +186,20 @@ impl Keeper {
     }
 }
 
-/// The shell's `kill` sends what the standard library cannot.
+/// Stops a process and continues it. A shell does both, so that the process continues even
+/// if the harness is killed meanwhile.
+async fn pause(child: &Child, time: Duration) {
+    if let Some(id) = child.id() {
+        let script = r#"kill -STOP "$1"; sleep "$2"; kill -CONT "$1""#;
+        let _ = Command::new("sh")
+            .args(["-c", script, "sh", &id.to_string()])
+            .arg(time.as_secs_f64().to_string())
+            .status()
+            .await;
+    }
+}
+
+/// The standard library cannot send these signals.
 async fn signal(child: &Child, signal: &str) {
     if let Some(id) = child.id() {
         let _ = Command::new("kill")
@@ -200,7 +209,7 @@ async fn signal(child: &Child, signal: &str) {
     }
 }
 
-/// `VmHWM` in KiB, where the system tells it.
+/// `VmHWM` in KiB, where the system has it.
 fn peak_memory(process: u32) -> Option<u64> {
     let status =
         std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))

@@ -1,4 +1,4 @@
-//! A process that emits events until its standard input ends.
+//! A producer: a process that emits events until its standard input ends.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
 use domain_events::{CausationId, CorrelationId, Durability, EmitError, EmitFuture, Receipt, Sdk};
-use domain_events_consumer::clients;
+use domain_events_consumer::__internals::{load, sqs};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::events::{Happened, Origin, breach, broken, text};
+use crate::events::{AccountEvent, Origin, defect, text, with_defect};
 use crate::journal::{Entry, Foreign, Journal};
 use crate::plan::random;
 
-/// How a producer works.
+/// How a producer emits events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Style {
-    /// `emit`, one event after the other, many at a time.
+    /// `emit`, with many events in flight.
     Plain,
     /// `emit_all`, with packing.
     Packed,
     /// `emit`, with a spool.
     Spooled,
-    /// `emit`, with one short try and none after it: many an event fails, and
-    /// may be in the queue all the same.
+    /// `emit` with a short timeout and without retries: many events fail, and may be in
+    /// the queue nevertheless.
     Impatient,
-    /// No SDK at all: another language, whole seconds, and now and then an
-    /// event that breaks the contract.
+    /// Without the SDK, like a producer in another language: timestamps in whole seconds,
+    /// and sometimes an invalid event.
     Foreign,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Style {
 pub(crate) struct Options {
     #[arg(long)]
     pub(crate) style: Style,
-    /// Its name; another one after each start.
+    /// The name of the producer, which differs after each start.
     #[arg(long)]
     pub(crate) name: String,
     #[arg(long)]
@@ -48,15 +48,15 @@ pub(crate) struct Options {
     pub(crate) journal: PathBuf,
     #[arg(long)]
     pub(crate) spool: PathBuf,
-    /// Events a second, some.
+    /// Events per second, approximately.
     #[arg(long)]
     pub(crate) rate: u64,
 }
 
-/// How often a producer gives an event to the SDK, if the error may pass.
-const TRIES: u32 = 3;
-/// How long the impatient one waits for SQS.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How often a producer emits an event whose error is retryable.
+const MAX_TRIES: u32 = 3;
+/// How long the impatient producer waits for SQS.
+const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(options: Options) {
     let journal = Arc::new(Journal::create(&options.journal));
@@ -67,9 +67,9 @@ pub(crate) async fn run(options: Options) {
         return foreign(options, journal, &end).await;
     }
     let sdk = sdk(&options).await;
-    let most = match options.style {
+    let max_tries = match options.style {
         Style::Impatient => 1,
-        _ => TRIES,
+        _ => MAX_TRIES,
     };
     let in_flight = Arc::new(Semaphore::new(256));
     let mut outcomes = JoinSet::new();
@@ -83,7 +83,7 @@ pub(crate) async fn run(options: Options) {
             number,
             foreign: None,
         });
-        Happened::of(options.seed, origin)
+        AccountEvent::of(options.seed, origin)
     };
     while !end.is_finished() {
         if options.style == Style::Packed {
@@ -91,16 +91,16 @@ pub(crate) async fn run(options: Options) {
             number += options.rate / 4;
             let receipts = sdk.emit_all((first..number).map(event)).await;
             for (number, receipt) in (first..).zip(receipts) {
-                let outcome = again(&sdk, receipt, most).await;
-                tell(&journal, number, outcome);
+                let outcome = again(&sdk, receipt, max_tries).await;
+                record(&journal, number, outcome);
             }
         } else {
             let permit = Arc::clone(&in_flight).acquire_owned().await.unwrap();
             let emission: EmitFuture = in_context(&sdk, &options.name, number).emit(event(number));
             let (sdk, journal) = (sdk.clone(), Arc::clone(&journal));
             outcomes.spawn(async move {
-                let outcome = again(&sdk, emission.await, most).await;
-                tell(&journal, number, outcome);
+                let outcome = again(&sdk, emission.await, max_tries).await;
+                record(&journal, number, outcome);
                 drop(permit);
             });
             number += 1;
@@ -118,7 +118,7 @@ pub(crate) async fn run(options: Options) {
     assert!(report.is_complete() && report.in_spool == 0, "{report:?}");
 }
 
-/// The handle for an event: every third is part of a conversation, and caused.
+/// The handle for an event. Every third event has a correlation and a causation.
 fn in_context(sdk: &Sdk, producer: &str, number: u64) -> Sdk {
     match conversation(producer, number) {
         None => sdk.clone(),
@@ -128,9 +128,9 @@ fn in_context(sdk: &Sdk, producer: &str, number: u64) -> Sdk {
     }
 }
 
-/// Correlation and causation of a producer's event, if it has any.
+/// The correlation and the causation of an event, if it has them.
 pub(crate) fn conversation(producer: &str, number: u64) -> Option<(String, String)> {
-    // `emit_all` has one context for all of them.
+    // `emit_all` uses one context for all events.
     let has = number.is_multiple_of(3) && !producer.starts_with("packed");
     has.then(|| {
         (
@@ -154,23 +154,26 @@ async fn sdk(options: &Options) -> Sdk {
 }
 
 async fn impatient() -> aws_sdk_sqs::Client {
-    let config = aws_sdk_sqs::config::Builder::from(&clients::load().await)
+    let config = aws_sdk_sqs::config::Builder::from(&load().await)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build());
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(IMPATIENT_TIMEOUT)
+                .build(),
+        );
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-/// What a careful service does after an error: it emits the envelope that it
-/// was handed back.
+/// Retries like a careful service: emits the envelope that the error contains.
 async fn again(
     sdk: &Sdk,
     mut outcome: Result<Receipt, EmitError>,
-    most: u32,
+    max_tries: u32,
 ) -> Result<Receipt, u32> {
     for tries in 1.. {
         match outcome {
             Ok(receipt) => return Ok(receipt),
-            Err(error) if tries < most && error.is_retryable() => {
+            Err(error) if tries < max_tries && error.is_retryable() => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 outcome = sdk.emit_envelope(error.into_envelope().unwrap()).await;
             }
@@ -180,7 +183,7 @@ async fn again(
     unreachable!("the last try returns")
 }
 
-fn tell(journal: &Journal, number: u64, outcome: Result<Receipt, u32>) {
+fn record(journal: &Journal, number: u64, outcome: Result<Receipt, u32>) {
     journal.write(&match outcome {
         Ok(receipt) => Entry::Accepted {
             number,
@@ -191,20 +194,20 @@ fn tell(journal: &Journal, number: u64, outcome: Result<Receipt, u32>) {
     });
 }
 
-/// A message, and the numbers of its events.
-type Letter = (SendMessageBatchRequestEntry, std::ops::Range<u64>);
+/// A message and the numbers of its events.
+type Message = (SendMessageBatchRequestEntry, std::ops::Range<u64>);
 
 async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::JoinHandle<()>) {
-    let client = clients::sqs(&clients::load().await);
+    let client = sqs(&load().await);
     let url = std::env::var("EVENT_QUEUE_URL").unwrap();
     let mut number = 0;
     while !end.is_finished() {
-        let mut letters: Vec<Letter> = Vec::new();
-        while letters.len() < 10 {
-            letters.push(letter(&options, &journal, &mut number, letters.len()));
+        let mut messages: Vec<Message> = Vec::new();
+        while messages.len() < 10 {
+            messages.push(message(&options, &journal, &mut number, messages.len()));
         }
         for tries in 1..=8 {
-            let entries = letters.iter().map(|(entry, _)| entry.clone()).collect();
+            let entries = messages.iter().map(|(entry, _)| entry.clone()).collect();
             let request = client
                 .send_message_batch()
                 .queue_url(&url)
@@ -217,7 +220,7 @@ async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::Joi
                     .collect(),
                 Err(_) => Vec::new(),
             };
-            letters.retain(|(entry, numbers)| {
+            messages.retain(|(entry, numbers)| {
                 let sent = sent.iter().any(|id| id == entry.id());
                 for number in numbers.clone().filter(|_| sent) {
                     journal.write(&Entry::Accepted {
@@ -231,7 +234,7 @@ async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::Joi
                 }
                 !sent
             });
-            if letters.is_empty() {
+            if messages.is_empty() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50 << tries)).await;
@@ -240,8 +243,8 @@ async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::Joi
     }
 }
 
-/// The next message: mostly one event, every tenth time an array of three.
-fn letter(options: &Options, journal: &Journal, number: &mut u64, place: usize) -> Letter {
+/// The next message: one event, or every tenth time an array of three events.
+fn message(options: &Options, journal: &Journal, number: &mut u64, index: usize) -> Message {
     let packed = number.is_multiple_of(10);
     let numbers = *number..*number + if packed { 3 } else { 1 };
     *number = numbers.end;
@@ -252,7 +255,7 @@ fn letter(options: &Options, journal: &Journal, number: &mut u64, place: usize) 
     let texts: Vec<String> = numbers
         .clone()
         .map(|number| {
-            let event = Happened::of(
+            let event = AccountEvent::of(
                 options.seed,
                 Origin {
                     producer: options.name.clone(),
@@ -266,15 +269,15 @@ fn letter(options: &Options, journal: &Journal, number: &mut u64, place: usize) 
                 random((options.seed, number)).u32(..)
             );
             let event = event.foreign(now.as_secs(), Some(&event_id));
-            let breach = breach(number, packed)
-                .map(|(how, code)| (broken(event.clone(), how), code.to_owned()));
-            let text = breach
+            let broken = defect(number, packed)
+                .map(|(defect, code)| (with_defect(event.clone(), defect), code.to_owned()));
+            let text = broken
                 .as_ref()
                 .map_or_else(|| text(&event), |(text, _)| text.clone());
             let foreign = Foreign {
                 timestamp: now.as_secs(),
                 event_id,
-                broken: breach,
+                broken,
             };
             journal.write(&Entry::Begin {
                 number,
@@ -290,7 +293,7 @@ fn letter(options: &Options, journal: &Journal, number: &mut u64, place: usize) 
     let fifo = std::env::var("EVENT_QUEUE_URL").unwrap().ends_with(".fifo");
     let deduplication = format!("{}-{}", options.name, numbers.start);
     let entry = SendMessageBatchRequestEntry::builder()
-        .id(place.to_string())
+        .id(index.to_string())
         .message_body(body)
         .set_message_group_id(fifo.then_some(account))
         .set_message_deduplication_id(fifo.then_some(deduplication))

@@ -1,4 +1,4 @@
-//! One run: the whole road under faults, then calm, then the judgement.
+//! One run: first with faults, then without them, then the check of the result.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,33 +14,33 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::lambda;
-use crate::model::{self, Breach, DeadLetter, Judgement};
+use crate::model::{self, DeadLetter, Findings, Violation};
 use crate::plan::{Plan, Shared, random};
-use crate::processes::{Count, Order, Place, Role};
+use crate::processes::{Count, Order, Role, Slot};
 use crate::producer::Style;
 use crate::proxy::Proxy;
 use crate::runtime_api::RuntimeApi;
 use crate::table::Watch;
 
-/// What one run is to be.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) fifo: bool,
-    /// How long events are emitted, and faults and kills happen.
+    /// How long producers emit events, and faults and kills happen.
     pub(crate) time: Duration,
-    /// Events a second of each producer.
+    /// Events per second of each producer.
     pub(crate) rate: u64,
 }
 
-/// What one run was.
+/// The result of a run.
 pub(crate) struct Outcome {
-    pub(crate) judgement: Judgement,
+    pub(crate) findings: Findings,
     pub(crate) shared: Arc<Shared>,
     pub(crate) count: Count,
     pub(crate) watch: Watch,
     pub(crate) took: Duration,
-    /// Journals and logs.
+    /// The folder of the journals and logs.
     pub(crate) folder: PathBuf,
 }
 
@@ -53,14 +53,14 @@ const PRODUCERS: [Style; 6] = [
     Style::Foreign,
 ];
 const WORKERS: usize = 2;
-/// Concurrent instances of the function.
+/// The number of concurrent instances of the function.
 const FUNCTIONS: usize = 2;
-/// The most memory that a process may take, in KiB.
+/// The most memory that a process may use, in KiB.
 const MAX_MEMORY: u64 = 256 * 1024;
-/// How long the queue may take to become empty once there are no faults, at least,
-/// and as a multiple of the time in which it was filled.
-const MAX_DRAIN: Duration = Duration::from_secs(180);
-const MAX_DRAIN_TIMES: u32 = 3;
+/// How long the queue may take to become empty after the last fault: this time, or this
+/// multiple of the time in which it was filled, whichever is longer.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(180);
+const DRAIN_TIMEOUT_FACTOR: u32 = 3;
 
 pub(crate) async fn run(setting: Setting) -> Outcome {
     let started = Instant::now();
@@ -82,20 +82,20 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         }
     }
     let count: Arc<Mutex<Count>> = Arc::default();
-    let producers: Vec<Place> = (0..PRODUCERS.len())
+    let producers: Vec<Slot> = (0..PRODUCERS.len())
         .map(|index| producer(setting, index, &folder, &environment, &count))
         .collect();
-    let mut consumers: Vec<Place> = (0..WORKERS)
+    let mut consumers: Vec<Slot> = (0..WORKERS)
         .map(|index| worker(index, &folder, &environment, &count))
         .collect();
     let mut mappings = JoinSet::new();
-    let answers: Arc<AtomicU64> = Arc::default();
+    let responses: Arc<AtomicU64> = Arc::default();
     for index in 0..FUNCTIONS {
         let api = Arc::new(RuntimeApi::start().await);
         consumers.push(function(index, &api, &folder, &environment, &count));
         let client = client_at(&stack, &sqs.url());
-        let (queue_url, answers) = (stack.queue_url(), Arc::clone(&answers));
-        mappings.spawn(async move { lambda::poll(&api, &client, &queue_url, &answers).await });
+        let (queue_url, responses) = (stack.queue_url(), Arc::clone(&responses));
+        mappings.spawn(async move { lambda::poll(&api, &client, &queue_url, &responses).await });
     }
     let (stop_watch, stop) = oneshot::channel();
     let client = stack.dynamodb_client();
@@ -107,8 +107,12 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
     for producer in producers {
         producer.finish().await;
     }
-    let drained = drained(&stack, MAX_DRAIN.max(setting.time * MAX_DRAIN_TIMES)).await;
-    // They poll for ever, unless the function answers what it never should.
+    let drained = drained(
+        &stack,
+        DRAIN_TIMEOUT.max(setting.time * DRAIN_TIMEOUT_FACTOR),
+    )
+    .await;
+    // A mapping only ends if the function sends an invalid response.
     let ended = mappings.try_join_next();
     mappings.shutdown().await;
     for consumer in consumers {
@@ -119,51 +123,53 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
 
     let letters = dead_letters(&stack).await;
     let store = stack.store();
-    let mut judgement =
-        model::judge(setting.seed, &folder, &store, watch.entities(), &letters).await;
+    let mut findings =
+        model::check(setting.seed, &folder, &store, watch.entities(), &letters).await;
     for change in &watch.changes {
-        judgement.breach(Breach::Rewritten, || change.clone());
+        findings.violation(Violation::Rewritten, || change.clone());
     }
     if !drained {
-        // What still waits is not lost.
-        judgement.breaches.remove(&Breach::Lost);
-        judgement.breaches.remove(&Breach::NotRejected);
-        judgement.breach(Breach::Broken, || {
-            "the queue does not become empty".to_owned()
+        // Messages that are still in the queue are not lost.
+        findings.violations.remove(&Violation::Lost);
+        findings.violations.remove(&Violation::NotRejected);
+        findings.violation(Violation::Broken, || {
+            "the queue did not become empty".to_owned()
         });
     }
     if let Some(ended) = ended {
-        judgement.breach(Breach::Broken, || format!("a mapping ended: {ended:?}"));
+        findings.violation(Violation::Broken, || format!("a mapping ended: {ended:?}"));
     }
+    let (faults, letter_batches) = {
+        let tally = shared.tally.lock().unwrap();
+        (tally.faults.len() as u64, tally.letter_batches)
+    };
     let happened = [
-        (judgement.accepted, "no event was accepted"),
-        (judgement.failed, "no emit failed"),
-        (judgement.invalid, "no event breaks the contract"),
+        (findings.accepted, "no event was accepted"),
+        (findings.failed, "no emit failed"),
+        (findings.invalid, "no event was invalid"),
         (watch.items() as u64, "the table is empty"),
         (watch.scans, "the table was not scanned"),
+        (faults, "there were no faults"),
+        (letter_batches, "no batch had two rejected messages"),
         (
-            shared.tally.lock().unwrap().faults.len() as u64,
-            "there were no faults",
-        ),
-        (
-            answers.load(Ordering::Relaxed),
-            "the function answered nothing",
+            responses.load(Ordering::Relaxed),
+            "the function sent no response",
         ),
     ];
     for (_, what) in happened.iter().filter(|(count, _)| *count == 0) {
-        judgement.breach(Breach::Broken, || (*what).to_owned());
+        findings.violation(Violation::Broken, || (*what).to_owned());
     }
     let count = std::mem::take(&mut *count.lock().unwrap());
     for ended in &count.ended {
-        judgement.breach(Breach::Broken, || ended.clone());
+        findings.violation(Violation::Broken, || ended.clone());
     }
     let memory = count.producer_memory.max(count.consumer_memory);
     if memory > MAX_MEMORY {
-        judgement.breach(Breach::Broken, || format!("a process took {memory} KiB"));
+        findings.violation(Violation::Broken, || format!("a process used {memory} KiB"));
     }
     stack.stop().await;
     Outcome {
-        judgement,
+        findings,
         shared,
         count,
         watch,
@@ -172,18 +178,20 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
     }
 }
 
-/// An empty folder for this run, under the target folder.
+/// A new folder for this run, under the target folder. Runs of other processes have other
+/// folders, even with the same seed.
 fn folder(setting: Setting) -> PathBuf {
     let kind = if setting.fifo { "fifo" } else { "standard" };
-    let name = format!("faults-{}-{kind}", setting.seed);
+    let name = format!("faults-{}-{kind}-{}", setting.seed, std::process::id());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // A process of an earlier run may have had the same id.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Endpoints, with a queue whose messages come again however often they were
-/// delivered: only what breaks the contract may end as a dead letter.
+/// Endpoints with a queue that delivers a failed message almost without limit, so that
+/// only invalid messages may end in the dead-letter queue.
 async fn stack(fifo: bool) -> Stack {
     let options = Options {
         fifo,
@@ -220,7 +228,7 @@ fn producer(
     folder: &Path,
     environment: &Environment,
     count: &Arc<Mutex<Count>>,
-) -> Place {
+) -> Slot {
     let style = PRODUCERS[index];
     let style_name = style.to_possible_value().unwrap().get_name().to_owned();
     let (folder, environment) = (folder.to_owned(), environment.clone());
@@ -240,7 +248,7 @@ fn producer(
             .envs(environment.clone());
         command
     });
-    Place::start(Role::Producer, log, start, count)
+    Slot::start(Role::Producer, log, start, count)
 }
 
 fn worker(
@@ -248,7 +256,7 @@ fn worker(
     folder: &Path,
     environment: &Environment,
     count: &Arc<Mutex<Count>>,
-) -> Place {
+) -> Slot {
     let environment = environment.clone();
     let start = Box::new(move |_| {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -256,7 +264,7 @@ fn worker(
         command.env("EVENT_WORKER_POLLERS", "4");
         command
     });
-    Place::start(
+    Slot::start(
         Role::Worker,
         folder.join(format!("worker-{index}")),
         start,
@@ -270,19 +278,19 @@ fn function(
     folder: &Path,
     environment: &Environment,
     count: &Arc<Mutex<Count>>,
-) -> Place {
+) -> Slot {
     let (api, environment) = (Arc::clone(api), environment.clone());
     let start = Box::new(move |_| {
         let mut command = api.function();
         command.envs(environment.clone());
-        // A build that is broken on purpose is broken here as well.
+        // A mutant of the code is selected by this variable.
         command.envs(
-            std::env::var_os("DOMAIN_EVENTS_SABOTAGE").map(|how| ("DOMAIN_EVENTS_SABOTAGE", how)),
+            std::env::var_os("DOMAIN_EVENTS_MUTANT").map(|name| ("DOMAIN_EVENTS_MUTANT", name)),
         );
         command
     });
     let log = folder.join(format!("function-{index}"));
-    Place::start(Role::Function, log, start, count)
+    Slot::start(Role::Function, log, start, count)
 }
 
 /// A client of the queue behind the proxy.
@@ -291,8 +299,8 @@ fn client_at(stack: &Stack, url: &str) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-/// Kills and freezes processes for as long as the run lasts.
-async fn disturb(setting: Setting, producers: &[Place], consumers: &[Place]) {
+/// Kills and pauses processes until the end of the run.
+async fn disturb(setting: Setting, producers: &[Slot], consumers: &[Slot]) {
     let end = Instant::now() + setting.time;
     let mut random = random((setting.seed, "kills"));
     loop {
@@ -301,35 +309,34 @@ async fn disturb(setting: Setting, producers: &[Place], consumers: &[Place]) {
             return tokio::time::sleep_until(end).await;
         }
         tokio::time::sleep(pause).await;
-        let place = match random.bool() {
+        let slot = match random.bool() {
             true => &producers[random.usize(..producers.len())],
             false => &consumers[random.usize(..consumers.len())],
         };
-        place
-            .order(match random.u8(0..4) {
-                0 => Order::Freeze(Duration::from_millis(random.u64(500..5_000))),
-                _ => Order::Kill,
-            })
-            .await;
+        slot.order(match random.u8(0..4) {
+            0 => Order::Pause(Duration::from_millis(random.u64(500..5_000))),
+            _ => Order::Kill,
+        })
+        .await;
     }
 }
 
-/// Waits until the queue is empty, and tells how far it is.
-async fn drained(stack: &Stack, most: Duration) -> bool {
-    let tell = async {
+/// Waits until the queue is empty, and prints the progress.
+async fn drained(stack: &Stack, timeout: Duration) -> bool {
+    let progress = async {
         loop {
             tokio::time::sleep(Duration::from_secs(30)).await;
-            println!("the queue drains: {} messages left", stack.messages());
+            println!("{} messages left in the queue", stack.messages());
         }
     };
     tokio::select! {
         () = stack.wait_until_drained() => true,
-        () = tokio::time::sleep(most) => false,
-        () = tell => false,
+        () = tokio::time::sleep(timeout) => false,
+        () = progress => false,
     }
 }
 
-/// Takes all dead letters.
+/// Receives and deletes all dead letters.
 async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
     let client = stack.sqs_client();
     let url = stack.dead_letter_queue_url();
@@ -346,8 +353,8 @@ async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
         for message in received.messages() {
             let attributes = message.message_attributes();
             let text = |name| attributes?.get(name)?.string_value();
-            let told = ["RejectionReason", "OriginalMessageId"].map(text);
-            let code = text("RejectionCode").filter(|_| told.iter().all(Option::is_some));
+            let others = ["RejectionReason", "OriginalMessageId"].map(text);
+            let code = text("RejectionCode").filter(|_| others.iter().all(Option::is_some));
             letters.push((
                 message.body().unwrap().to_owned(),
                 code.unwrap_or("none").to_owned(),

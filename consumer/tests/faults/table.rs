@@ -1,5 +1,4 @@
-//! The table while it is written to: scanned again and again, to see that no
-//! item is ever changed or removed.
+//! Scans the table repeatedly during a run, and finds items that were changed or removed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,19 +8,19 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tokio::time::Instant;
 
-/// An item's key.
+/// The key of an item.
 type Key = (String, String);
 
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     seen: HashMap<Key, u64>,
     pub(crate) scans: u64,
-    /// What should not have happened.
+    /// Changed and removed items.
     pub(crate) changes: Vec<String>,
 }
 
 impl Watch {
-    /// Scans until it is told to stop, and once more then.
+    /// Scans until `stop`, and then once more.
     pub(crate) async fn run(
         mut self,
         client: Client,
@@ -31,7 +30,7 @@ impl Watch {
         loop {
             let started = Instant::now();
             self.scan(&client, table).await;
-            // No more than a tenth of the endpoint's time.
+            // At most a tenth of the time of the endpoint.
             let pause = (started.elapsed() * 9).max(Duration::from_secs(1));
             if tokio::time::timeout(pause, &mut stop).await.is_ok() {
                 self.scan(&client, table).await;
@@ -52,7 +51,7 @@ impl Watch {
             let output = request.send().await.unwrap();
             for item in output.items() {
                 let (Ok(id), Ok(timestamp)) = (item["ID"].as_s(), item["Timestamp"].as_n()) else {
-                    panic!("an item without a key");
+                    panic!("an item has no key");
                 };
                 let key = (id.clone(), timestamp.clone());
                 let mut hasher = DefaultHasher::new();
@@ -72,7 +71,7 @@ impl Watch {
         }
         for key in gone {
             self.changes
-                .push(format!("the item {} {} is gone", key.0, key.1));
+                .push(format!("the item {} {} was removed", key.0, key.1));
             self.seen.remove(&key);
         }
         self.scans += 1;
@@ -95,7 +94,7 @@ impl Watch {
     }
 }
 
-/// The same for equal values: a map has no order.
+/// Equal values have equal hashes, regardless of the order of a map.
 fn hash(value: &AttributeValue, hasher: &mut DefaultHasher) {
     match value {
         AttributeValue::M(members) => {

@@ -1,4 +1,4 @@
-//! The Lambda binary itself, driven through the Runtime API.
+//! The Lambda binary, driven through the Runtime API.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn event_of(queue: &str, bodies: &[(&str, &str)], attributes: impl Fn(usize) -> 
     json!({ "Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
-/// The ids that the function reports, having checked the shape of its answer.
+/// The ids that the function reports. Also checks the form of the response.
 pub(crate) fn failures(answer: Answer) -> Vec<String> {
     let Answer::Response(response) = answer else {
         panic!("{answer:?}");
@@ -60,7 +60,7 @@ pub(crate) fn failures(answer: Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn good_and_bad_messages_of_one_batch_go_their_ways() {
+async fn batch_of_good_and_bad_messages_is_split() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     let good: Vec<String> = (0..8).map(|i| body("order", &format!("{i}"))).collect();
@@ -91,7 +91,7 @@ async fn good_and_bad_messages_of_one_batch_go_their_ways() {
         Some("/EventType")
     );
 
-    // The same batch again is the same: nothing twice, nothing failed.
+    // The same batch again stores nothing and fails nothing.
     assert_eq!(
         failures(function.invoke(&event(&batch[..9]), TIMEOUT).await),
         [""; 0]
@@ -100,7 +100,7 @@ async fn good_and_bad_messages_of_one_batch_go_their_ways() {
 }
 
 #[tokio::test]
-async fn a_packed_message_is_judged_event_by_event() {
+async fn packed_events_get_one_verdict_each() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     let packed = format!("[{},7,{},{{}}]", body("packed", "1"), body("packed", "2"));
@@ -113,15 +113,18 @@ async fn a_packed_message_is_judged_event_by_event() {
     assert_eq!(letters.len(), 1);
     assert_eq!(
         letters[0].0, "[7,{}]",
-        "only what was rejected, packed as it came"
+        "only the rejected events are moved, unchanged"
     );
     assert_eq!(attribute(&letters[0], "RejectionPointer"), Some("/0"));
     let reason = attribute(&letters[0], "RejectionReason").unwrap();
-    assert!(reason.starts_with("the first of 2 events"), "{reason}");
+    assert!(
+        reason.starts_with("the first of 2 rejected events"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
-async fn with_dynamodb_down_every_good_message_is_reported_and_bad_ones_still_move() {
+async fn without_dynamodb_only_rejections_are_done() {
     let stack = endpoints().await;
     let mut proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::None).await;
     proxy.stop().await;
@@ -136,7 +139,7 @@ async fn with_dynamodb_down_every_good_message_is_reported_and_bad_ones_still_mo
 }
 
 #[tokio::test]
-async fn throttled_requests_are_tried_again_within_the_time() {
+async fn throttled_request_is_retried() {
     let stack = endpoints().await;
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| {
         if request.number < 2 {
@@ -157,13 +160,13 @@ async fn throttled_requests_are_tried_again_within_the_time() {
 }
 
 #[tokio::test]
-async fn a_throttled_statement_is_tried_again_by_itself() {
+async fn throttled_statement_is_retried() {
     const ONE_OF_ONE: &str =
         r#"{"Responses":[{"Error":{"Code":"ThrottlingError","Message":"slow down"}}]}"#;
     let stack = endpoints().await;
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| {
         if request.number == 0 {
-            Fault::Answer(200, ONE_OF_ONE)
+            Fault::Respond(200, ONE_OF_ONE)
         } else {
             Fault::None
         }
@@ -179,7 +182,7 @@ async fn a_throttled_statement_is_tried_again_by_itself() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_around_the_write_stores_the_event_once() {
+async fn write_with_cut_connection_is_stored_once() {
     let stack = endpoints().await;
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), |request| match request.number {
         0 => Fault::CutBefore,
@@ -197,7 +200,7 @@ async fn a_connection_that_is_cut_around_the_write_stores_the_event_once() {
 }
 
 #[tokio::test]
-async fn a_slow_table_ends_in_a_report_before_the_deadline() {
+async fn slow_table_is_reported_before_the_deadline() {
     let stack = endpoints().await;
     let slow = |_: &mut Request| Fault::Delay(Duration::from_secs(30));
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), slow).await;
@@ -220,11 +223,11 @@ async fn a_slow_table_ends_in_a_report_before_the_deadline() {
 }
 
 #[tokio::test]
-async fn on_fifo_a_failure_holds_back_its_group_and_no_other() {
+async fn fifo_failure_holds_back_its_group_only() {
     let stack = endpoints().await;
-    // Of the first group's two events the first is refused for now.
+    // The first event fails, and the others are stored.
     const FIRST: &str = r#"{"Responses":[{"Error":{"Code":"AccessDenied","Message":"no"}},{"TableName":"events"},{"TableName":"events"}]}"#;
-    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::Answer(200, FIRST)).await;
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::Respond(200, FIRST)).await;
     let function = Function::start(environment(&stack, Some(&proxy.url()))).await;
     let bodies = [body("a", "1"), body("a", "2"), body("b", "1")];
     let batch = [
@@ -241,20 +244,21 @@ async fn on_fifo_a_failure_holds_back_its_group_and_no_other() {
     );
     assert_eq!(
         failures(function.invoke(&event, TIMEOUT).await),
-        ["a1", "a2", "a3"]
+        ["a1", "a3"],
+        "a2 is stored, so delivering it again gains nothing"
     );
     assert_eq!(
         dead_letters(&stack).await,
         [],
-        "a rejected message stays behind a failed one of its group"
+        "a rejected message stays behind a failed message of its group"
     );
-    // On a standard queue the group means nothing for the order.
+    // On a standard queue, a message group has no order.
     let event = event_of("events", &batch, |i| json!({ "MessageGroupId": groups[i] }));
     assert_eq!(failures(function.invoke(&event, TIMEOUT).await), ["a1"]);
 }
 
 #[tokio::test]
-async fn a_message_too_large_for_the_attributes_is_moved_without_them() {
+async fn message_of_maximum_size_is_moved() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     let huge = "x".repeat(1_048_576);
@@ -270,10 +274,10 @@ async fn a_message_too_large_for_the_attributes_is_moved_without_them() {
 }
 
 #[tokio::test]
-async fn records_without_id_or_body_neither_crash_nor_pass() {
+async fn records_without_id_or_body_are_failed() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
-    // SQS has no empty messages, so the dead-letter queue takes none either.
+    // SQS accepts no empty message, so the dead-letter queue does not either.
     let answer = function
         .invoke(&json!({ "Records": [{ "messageId": "empty" }] }), TIMEOUT)
         .await;
@@ -283,16 +287,19 @@ async fn records_without_id_or_body_neither_crash_nor_pass() {
         .invoke(&json!({ "Records": [{ "body": good }] }), TIMEOUT)
         .await;
     let Answer::Error(error) = answer else {
-        panic!("the whole batch has to come again")
+        panic!("the whole batch has to fail")
     };
     assert!(
-        error["errorMessage"].as_str().unwrap().contains("no id"),
+        error["errorMessage"]
+            .as_str()
+            .unwrap()
+            .contains("without an id"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_missing_variable_is_told_at_start() {
+async fn missing_variables_are_reported_at_start() {
     let function = Function::start(Vec::new()).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let output = function.output().await;
@@ -304,7 +311,7 @@ async fn a_missing_variable_is_told_at_start() {
 }
 
 #[tokio::test]
-async fn no_payload_is_ever_told() {
+async fn payload_is_never_logged() {
     let stack = endpoints().await;
     let mut environment = environment(&stack, None);
     environment.push(("EVENT_LOG", "trace".to_owned()));
@@ -339,8 +346,8 @@ async fn no_payload_is_ever_told() {
         [""; 0]
     );
     for letter in dead_letters(&stack).await {
-        let told = attribute(&letter, "RejectionReason").unwrap();
-        assert!(!told.contains(secret), "{told}");
+        let reason = attribute(&letter, "RejectionReason").unwrap();
+        assert!(!reason.contains(secret), "{reason}");
     }
     let output = function.output().await;
     assert!(
@@ -348,7 +355,7 @@ async fn no_payload_is_ever_told() {
         "{output}"
     );
     assert!(output.contains("\"Stored\":"), "{output}");
-    // The place of a breach is a pointer, and may name a key.
+    // A pointer may contain a key.
     let lines = output
         .lines()
         .filter(|line| !line.contains("DUPLICATE_KEY"));

@@ -1,12 +1,21 @@
-//! The handler, called in this process, on real endpoints.
+//! The handler on real endpoints, called in this process.
+
+use std::time::Duration;
 
 use domain_events::EventStore;
 use domain_events_consumer::{DeadLetterQueue, Handler};
+use domain_events_local::Stack;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::support::{body, dead_letters, endpoints, history, record};
+use crate::support::proxy::{Fault, Proxy, Request};
+use crate::support::{
+    body, dead_letters, endpoints, fifo_endpoints, handler_with, history, record, sqs_behind,
+    store_behind,
+};
 
 #[tokio::test]
-async fn two_events_of_one_entity_at_one_moment_are_both_kept() {
+async fn events_with_one_timestamp_are_both_stored() {
     let stack = endpoints().await;
     let batch = [
         record("m1", body("tied", "1596719980")),
@@ -26,7 +35,7 @@ async fn two_events_of_one_entity_at_one_moment_are_both_kept() {
 }
 
 #[tokio::test]
-async fn one_message_twice_in_a_batch_is_stored_once() {
+async fn message_twice_in_a_batch_is_stored_once() {
     let stack = endpoints().await;
     let message = record("m1", body("twice", "1"));
     let report = stack
@@ -38,7 +47,7 @@ async fn one_message_twice_in_a_batch_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_rejected_message_is_failed_while_the_dead_letter_queue_is_missing() {
+async fn rejected_message_without_dlq_is_failed() {
     let stack = endpoints().await;
     let nowhere = format!("{}-missing", stack.dead_letter_queue_url());
     let handler = Handler::new(
@@ -56,36 +65,20 @@ async fn a_rejected_message_is_failed_while_the_dead_letter_queue_is_missing() {
 }
 
 #[tokio::test]
-async fn with_the_table_missing_everything_is_failed_and_nothing_rejected() {
+async fn missing_table_fails_and_rejects_nothing() {
     let stack = endpoints().await;
     let store = EventStore::new(stack.dynamodb_client(), "no-such-table");
-    let handler = Handler::new(
-        store,
-        DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url()),
-    );
+    let handler = handler_with(store, &stack);
     let report = handler.handle(&[record("m", body("g", "1"))], None).await;
     assert_eq!(report.failed, ["m"]);
     assert_eq!(dead_letters(&stack).await, []);
 }
 
 #[tokio::test]
-async fn a_thousand_events_take_forty_requests() {
+async fn thousand_events_take_forty_requests() {
     let stack = endpoints().await;
-    let proxy = crate::support::proxy::Proxy::start(&stack.dynamodb_endpoint(), |_| {
-        crate::support::proxy::Fault::None
-    })
-    .await;
-    let config = stack
-        .dynamodb_client()
-        .config()
-        .to_builder()
-        .endpoint_url(proxy.url())
-        .build();
-    let store = EventStore::new(aws_sdk_dynamodb::Client::from_conf(config), stack.table());
-    let handler = Handler::new(
-        store,
-        DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url()),
-    );
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::None).await;
+    let handler = handler_with(store_behind(&proxy, &stack), &stack);
     let batch: Vec<_> = (0..1000)
         .map(|i| record(&format!("m{i}"), body(&format!("e{i}"), "1")))
         .collect();
@@ -95,9 +88,9 @@ async fn a_thousand_events_take_forty_requests() {
 }
 
 #[tokio::test]
-async fn a_rejected_message_that_leaves_no_room_for_the_reason_is_moved_without_it() {
+async fn full_message_is_moved_without_attributes() {
     let stack = endpoints().await;
-    for (size, told) in [(1_048_576, 0), (1_048_576 - 80, 2), (1_048_576 - 1024, 3)] {
+    for (size, attributes_left) in [(1_048_576, 0), (1_048_576 - 80, 2), (1_048_576 - 1024, 3)] {
         let huge = "x".repeat(size);
         let record = record("m", huge.clone());
         let report = stack.handler().handle(&[record], None).await;
@@ -106,6 +99,106 @@ async fn a_rejected_message_that_leaves_no_room_for_the_reason_is_moved_without_
         let [(body, attributes)] = &letters[..] else {
             panic!("{} letters", letters.len());
         };
-        assert_eq!((body.len(), attributes.len()), (size, told));
+        assert_eq!((body.len(), attributes.len()), (size, attributes_left));
     }
+}
+
+#[tokio::test]
+async fn packed_message_with_failed_event_is_failed() {
+    let stack = endpoints().await;
+    const FIRST_FAILS: &str = r#"{"Responses":[{"Error":{"Code":"AccessDenied","Message":"no"}},{"TableName":"events"}]}"#;
+    let proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| {
+        Fault::Respond(200, FIRST_FAILS)
+    })
+    .await;
+    let handler = handler_with(store_behind(&proxy, &stack), &stack);
+    let packed = format!("[{},{},7]", body("packed", "1"), body("packed", "2"));
+    let message = record("m", packed);
+    let report = handler.handle(std::slice::from_ref(&message), None).await;
+    assert_eq!(report.failed, ["m"]);
+    assert_eq!(report.metrics.verdicts(), [1, 0, 0, 1]);
+    assert_eq!(
+        dead_letters(&stack).await,
+        [],
+        "the message is not done yet"
+    );
+    // When it is delivered again, the rest is done.
+    let report = stack.handler().handle(&[message], None).await;
+    assert_eq!(report.failed, [""; 0]);
+    assert_eq!(history(&stack, "packed").await, ["1", "2"]);
+    assert_eq!(dead_letters(&stack).await[0].0, "7");
+}
+
+/// Lets the dead-letter queue fail the entries of the first request that `fails` selects.
+async fn with_failing_letters(stack: &Stack, fails: fn(usize) -> bool) -> (Handler, Proxy) {
+    let script = move |request: &mut Request| {
+        if request.number > 0 {
+            return Fault::None;
+        }
+        let mut batch: Value = serde_json::from_slice(&request.body).unwrap();
+        let entries = batch["Entries"].as_array_mut().unwrap();
+        let mut failed = Vec::new();
+        for index in (0..entries.len()).rev().filter(|index| fails(*index)) {
+            let id = entries.remove(index)["Id"].take();
+            failed.push(json!({"Id": id, "SenderFault": false, "Code": "InternalError"}));
+        }
+        request.body = batch.to_string().into_bytes();
+        Fault::Change(Box::new(move |body| {
+            let mut batch: Value = serde_json::from_slice(&body).unwrap();
+            batch["Failed"] = failed.into();
+            batch.to_string().into_bytes()
+        }))
+    };
+    let proxy = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let letters = DeadLetterQueue::new(sqs_behind(&proxy, stack), stack.dead_letter_queue_url());
+    (Handler::new(stack.store(), letters), proxy)
+}
+
+#[tokio::test]
+async fn letter_that_is_not_accepted_fails_alone() {
+    let stack = endpoints().await;
+    let (handler, _proxy) = with_failing_letters(&stack, |index| index == 1).await;
+    let batch = ["a", "b", "c"].map(|id| record(id, format!("no json {id}")));
+    let report = handler.handle(&batch, None).await;
+    assert_eq!(report.failed, ["b"]);
+    assert_eq!(report.metrics.verdicts(), [0, 0, 2, 1]);
+    let letters = dead_letters(&stack).await;
+    let bodies: Vec<&str> = letters.iter().map(|(body, _)| &**body).collect();
+    assert_eq!(bodies, ["no json a", "no json c"]);
+}
+
+#[tokio::test]
+async fn fifo_letter_that_fails_holds_back_later_ones() {
+    let stack = fifo_endpoints().await;
+    let (handler, _proxy) = with_failing_letters(&stack, |index| index == 0).await;
+    let batch = [
+        record("a1", "hello").in_group("a"),
+        record("b1", "hello").in_group("b"),
+        record("a2", "hello").in_group("a"),
+        record("a3", body("fifo", "1")).in_group("a"),
+    ];
+    let report = handler.handle(&batch, None).await;
+    assert_eq!(report.failed, ["a1", "a2"]);
+    assert_eq!(history(&stack, "fifo").await, ["1"]);
+}
+
+#[tokio::test]
+async fn hanging_dlq_fails_the_letters_at_the_deadline() {
+    let stack = endpoints().await;
+    // The first request succeeds, and the second one never gets a response.
+    let script = |request: &mut Request| match request.number {
+        0 => Fault::None,
+        _ => Fault::Delay(Duration::from_secs(3600)),
+    };
+    let proxy = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let letters = DeadLetterQueue::new(sqs_behind(&proxy, &stack), stack.dead_letter_queue_url());
+    let handler = Handler::new(stack.store(), letters);
+    let mut batch: Vec<_> = (0..11).map(|n| record(&format!("m{n}"), "hello")).collect();
+    batch.push(record("good", body("hang", "1")));
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let report = handler.handle(&batch, Some(deadline)).await;
+    assert_eq!(report.failed, ["m10"]);
+    assert_eq!(report.metrics.verdicts(), [1, 0, 10, 1]);
+    assert_eq!(history(&stack, "hang").await, ["1"]);
+    assert_eq!(dead_letters(&stack).await.len(), 10);
 }

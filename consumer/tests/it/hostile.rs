@@ -1,4 +1,6 @@
-//! Events that somebody made to do harm. SECURITY.md names these tests.
+//! Events that are meant to do harm. SECURITY.md refers to these tests.
+
+mod messages;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -14,14 +16,14 @@ use crate::bootstrap::{environment, event, failures};
 use crate::support::runtime_api::Function;
 use crate::support::{attribute, body, dead_letters, endpoints, history, record};
 
-/// All items of the table, whoever put them there.
+/// The number of items in the table.
 async fn items(stack: &Stack) -> usize {
     let scan = stack.dynamodb_client().scan().table_name(stack.table());
     scan.send().await.unwrap().items().len()
 }
 
 #[tokio::test]
-async fn names_that_could_be_read_as_partiql_never_reach_a_statement() {
+async fn field_names_with_partiql_syntax_are_rejected() {
     let stack = endpoints().await;
     let others = (' '..='~').chain("\0\n\u{7f}\u{a0}é’＇\u{2028}".chars());
     let mut records = Vec::new();
@@ -46,7 +48,7 @@ async fn names_that_could_be_read_as_partiql_never_reach_a_statement() {
 }
 
 #[tokio::test]
-async fn values_are_parameters_whatever_stands_in_them() {
+async fn values_with_partiql_syntax_stay_values() {
     let stack = endpoints().await;
     let evil = r#"'}"; DELETE FROM "events" WHERE 'a'='a' -- ? {'ID':?}"#;
     let text = serde_json::to_string(evil).unwrap();
@@ -78,10 +80,10 @@ async fn values_are_parameters_whatever_stands_in_them() {
     assert_eq!(items(&stack).await, 2);
 }
 
-/// Half a million values that are no events, in each of six messages: as much
-/// as Lambda hands to one invocation.
+/// Six messages of half a million values each, which is as much as Lambda passes to one
+/// invocation.
 #[tokio::test]
-async fn a_message_of_countless_values_is_one_refusal_and_little_memory() {
+async fn message_of_many_values_is_one_rejection() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     let flood = format!("[{}0]", "0,".repeat(499_999));
@@ -111,13 +113,15 @@ async fn a_message_of_countless_values_is_one_refusal_and_little_memory() {
 }
 
 #[tokio::test]
-async fn nothing_in_an_event_forges_a_line_or_a_metric_of_the_log() {
+async fn events_cannot_forge_log_lines_or_metrics() {
     let stack = endpoints().await;
     let mut environment = environment(&stack, None);
     environment.push(("EVENT_LOG", "trace".to_owned()));
     let function = Function::start(environment).await;
     let forged = r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"DomainEvents","Dimensions":[["Function"]],"Metrics":[{"Name":"Stored"}]}]},"Function":"consumer","Stored":99999}"#;
-    let evil = format!("x\r\n{forged}\n\u{2028}\u{1b}[2J\u{9b}2J");
+    let evil = format!(
+        "x\r\n{forged}\n\u{2028}\u{2029}\u{85}\u{7f}\u{1b}[2J\u{9b}2J\u{202e}\u{2066}\u{200f}"
+    );
     let text = serde_json::to_string(&evil).unwrap();
     let long = format!("{{\"{}\":1e999}}", "k".repeat(300_000));
     let bodies = [
@@ -136,7 +140,7 @@ async fn nothing_in_an_event_forges_a_line_or_a_metric_of_the_log() {
         .map(String::as_str)
         .zip(bodies.iter().map(String::as_str))
         .collect();
-    // Who may invoke the function chooses the messages' ids too.
+    // A caller that may invoke the function also chooses the ids of the messages.
     batch.push((&evil, &bodies[0]));
     function
         .invoke(&event(&batch), Duration::from_secs(10))
@@ -145,7 +149,11 @@ async fn nothing_in_an_event_forges_a_line_or_a_metric_of_the_log() {
     let mut metrics = 0;
     for line in output.lines() {
         assert!(line.len() < 8_000, "{} bytes in one line", line.len());
-        assert!(!line.contains(['\u{1b}', '\r']), "{line}");
+        let unsafe_in_terminals = [
+            '\u{1b}', '\r', '\u{7f}', '\u{85}', '\u{9b}', '\u{2028}', '\u{2029}', '\u{202e}',
+            '\u{2066}', '\u{200f}',
+        ];
+        assert!(!line.contains(unsafe_in_terminals), "{line}");
         let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         if line.get("_aws").is_some() {
             metrics += 1;
@@ -164,10 +172,10 @@ async fn nothing_in_an_event_forges_a_line_or_a_metric_of_the_log() {
     );
 }
 
-/// Shapes of a mebibyte each that would take hours, or gigabytes, if anything
-/// in their judging were not linear.
+/// Messages of a mebibyte each that would take hours, or gigabytes, if any part of the
+/// decoder were not linear.
 #[tokio::test]
-async fn a_mebibyte_of_any_shape_is_judged_in_time() {
+async fn mebibyte_of_any_shape_is_handled_in_time() {
     let stack = endpoints().await;
     let around = |data: &str| body("shape", "1").replace("{\"foo\":\"bar\"}", data);
     let times = |text: &str| text.repeat(1_000_000 / text.len());
@@ -203,14 +211,14 @@ async fn a_mebibyte_of_any_shape_is_judged_in_time() {
         .await
         .unwrap();
     assert_eq!(report.failed, [""; 0]);
-    // A text of NULs is short once it is unescaped: the one good event.
+    // The text of NULs is short once it is unescaped, so this event is valid.
     assert_eq!(report.metrics.verdicts(), [1, 0, count - 1, 0]);
 }
 
-/// Who knows an event's identity can send another under it. What is stored
-/// first stays; the table holds it under its key for good.
+/// A producer that knows the identity of an event can send another event with it. The
+/// stored event does not change.
 #[tokio::test]
-async fn an_event_that_claims_anothers_identity_changes_nothing_that_is_stored() {
+async fn reused_identity_changes_no_stored_event() {
     let stack = endpoints().await;
     let with_id = |body: String| body.replacen('{', "{\"EventId\":\"own\",", 1);
     let genuine = record("m1", with_id(body("claimed", "5")));
@@ -228,7 +236,7 @@ async fn an_event_that_claims_anothers_identity_changes_nothing_that_is_stored()
     let stored: Vec<_> = stack.store().history(&id).try_collect().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].data(), Some(r#"{"foo":"bar"}"#));
-    // At another moment it is another item, whose `StoredAt` tells when it came.
+    // With another timestamp it is another item, and `StoredAt` is the time of arrival.
     let moved = record("m3", with_id(body("claimed", "4")).replace("bar", "forged"));
     assert_eq!(
         handler.handle(&[moved], None).await.metrics.verdicts(),
@@ -242,10 +250,10 @@ async fn an_event_that_claims_anothers_identity_changes_nothing_that_is_stored()
     assert!(at[0] > at[1], "the back-dated event was stored later");
 }
 
-/// No attribute of the store's own can come from a producer, so none of them
-/// can decide when an event expires or claim when it was stored.
+/// A producer can set no attribute of the store, so it cannot decide when an event
+/// expires or claim when it was stored.
 #[tokio::test]
-async fn a_producer_cannot_set_what_belongs_to_the_store() {
+async fn producer_cannot_set_store_attributes() {
     let stack = endpoints().await;
     let records: Vec<_> = ["StoredAt", "ExpiresAt", "IndexKey", r"\u0045xpiresAt"]
         .into_iter()
@@ -259,7 +267,7 @@ async fn a_producer_cannot_set_what_belongs_to_the_store() {
     for letter in dead_letters(&stack).await {
         assert_eq!(attribute(&letter, "RejectionCode"), Some("RESERVED_FIELD"));
     }
-    // Inside of Data the names mean nothing.
+    // Inside `Data` the names have no meaning.
     let data = r#"{"ExpiresAt":1,"IndexKey":"x","ID":"other","Timestamp":2}"#;
     let body = body("own", "1").replace("{\"foo\":\"bar\"}", data);
     let report = stack.handler().handle(&[record("m", body)], None).await;
@@ -280,14 +288,14 @@ fn addresses(stack: &Stack) -> [SocketAddr; 2] {
 }
 
 #[tokio::test]
-async fn the_embedded_stack_listens_on_loopback_only() {
+async fn stack_listens_on_loopback_only() {
     let stack = endpoints().await;
     for address in addresses(&stack) {
         assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
         TcpStream::connect(address).await.unwrap();
-        // A listener on all addresses would take these too.
+        // A listener on all addresses would accept these connections too.
         let mut others = vec![SocketAddr::from(([127, 0, 0, 2], address.port()))];
-        // Connecting a UDP socket sends nothing: it only asks for the route.
+        // Connecting a UDP socket sends nothing. It only selects the route.
         let outward = UdpSocket::bind("0.0.0.0:0").unwrap();
         if outward.connect("192.0.2.1:9").is_ok() {
             others.push(SocketAddr::new(
@@ -304,10 +312,10 @@ async fn the_embedded_stack_listens_on_loopback_only() {
     }
 }
 
-/// A page of another site makes the browser ask first. Without leave it neither
-/// sends the request nor shows an answer.
+/// A browser asks before it sends a request of a page on another site. Without
+/// permission, it neither sends the request nor shows the response.
 #[tokio::test]
-async fn no_web_page_gets_leave_to_use_the_local_queue() {
+async fn web_page_may_not_use_the_local_queue() {
     let stack = endpoints().await;
     for request in [
         "OPTIONS / HTTP/1.1\r\naccess-control-request-method: POST\r\naccess-control-request-headers: x-amz-target\r\n",

@@ -1,15 +1,16 @@
-//! The consumer against real endpoints. One binary, so that it links once.
+//! The consumer against real endpoints. One binary, because linking takes long.
 
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy exempts test functions, but not the functions that tests share"
 )]
 
 mod bootstrap;
+mod canary;
+mod dead_letters;
 mod handler;
 mod hostile;
-mod hostile_list;
 mod recorded;
 mod store;
 mod support;

@@ -1,6 +1,6 @@
-//! The messages and items of every version so far, on the real road: SQS
-//! endpoint → worker → DynamoDB endpoint → history. What they are and how they
-//! are recorded stands in the SDK's `tests/it/recorded.rs`.
+//! The recorded messages and items of every version, from the SQS endpoint through the
+//! worker and the DynamoDB endpoint to the history. `tests/it/recorded.rs` of the SDK
+//! describes the recordings.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -47,14 +47,14 @@ fn lines(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The messages of a version: its emitter's, and those of other producers.
+/// The messages of a version: those of the SDK, and those of other producers.
 fn messages(version: &Path) -> Vec<Value> {
     let mut messages = lines(&version.join("messages.jsonl"));
     messages.extend(lines(&version.join("foreign.jsonl")));
     messages
 }
 
-/// What a message is expected to become, with the identities that it gets.
+/// The events that are expected of a message, with the identities that they get.
 fn expected(message: &Value, message_id: &str) -> Vec<Value> {
     let packed = message["body"].as_str().unwrap().starts_with('[');
     let events = message["events"].as_array().unwrap().iter().enumerate();
@@ -74,8 +74,8 @@ fn expected(message: &Value, message_id: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A stored event as the fixtures tell it.
-fn told(envelope: &Envelope) -> Value {
+/// A stored event in the form of the fixtures.
+fn fixture_of(envelope: &Envelope) -> Value {
     json!({
         "Timestamp": envelope.timestamp().to_string(),
         "EventType": envelope.event_type().as_str(),
@@ -92,7 +92,7 @@ fn told(envelope: &Envelope) -> Value {
     })
 }
 
-/// The histories of all entities that are expected, by identity.
+/// The events in the histories of all expected entities, by identity.
 async fn stored(store: &EventStore, expected: &[Value]) -> HashMap<String, StoredEvent> {
     let ids: HashSet<&str> = expected
         .iter()
@@ -126,12 +126,12 @@ async fn send(stack: &Stack, body: &str, attributes: &[(&str, &str)]) -> String 
     request.send().await.unwrap().message_id.unwrap()
 }
 
-/// Waits until the worker has stored as many events as are expected.
 async fn put(stack: &Stack, item: Item) {
     let put = stack.dynamodb_client().put_item().table_name(stack.table());
     put.set_item(Some(item)).send().await.unwrap();
 }
 
+/// Waits until the worker has stored the expected number of events.
 async fn all_stored(store: &EventStore, expected: &[Value]) -> HashMap<String, StoredEvent> {
     for _ in 0..200 {
         let found = stored(store, expected).await;
@@ -144,7 +144,7 @@ async fn all_stored(store: &EventStore, expected: &[Value]) -> HashMap<String, S
 }
 
 #[tokio::test]
-async fn every_recorded_message_is_stored_and_read_back() {
+async fn recorded_messages_are_stored_and_read_back() {
     for version in versions() {
         let stack = Stack::start(Options::default()).await.unwrap();
         let mut all = Vec::new();
@@ -155,7 +155,7 @@ async fn every_recorded_message_is_stored_and_read_back() {
         let found = all_stored(&stack.store(), &all).await;
         for event in &all {
             let stored = &found[event["EventId"].as_str().unwrap()];
-            assert_eq!(told(stored), *event);
+            assert_eq!(fixture_of(stored), *event);
             assert!(stored.stored_at().is_some());
         }
         assert_eq!(found.len(), all.len());

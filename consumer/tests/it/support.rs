@@ -1,10 +1,16 @@
 //! What the tests share.
 
-use domain_events::{EmitterId, EmitterType, EntityId, Envelope, EventId, EventType, Timestamp};
-use domain_events_consumer::record::Record;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use domain_events::{
+    EmitterId, EmitterType, EntityId, Envelope, EventId, EventStore, EventType, Timestamp,
+};
+use domain_events_consumer::{DeadLetterQueue, Handler, Record};
 use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
 
+use self::proxy::Proxy;
+
+pub(crate) mod lines;
 pub(crate) mod proxy;
 pub(crate) mod runtime_api;
 
@@ -18,7 +24,47 @@ pub(crate) async fn endpoints() -> Stack {
     .unwrap()
 }
 
-/// A valid event as another language may send it.
+/// The same with FIFO queues.
+pub(crate) async fn fifo_endpoints() -> Stack {
+    let options = Options {
+        fifo: true,
+        pollers: 0,
+        ..Options::default()
+    };
+    Stack::start(options).await.unwrap()
+}
+
+/// The SQS client of a stack, through a proxy.
+pub(crate) fn sqs_behind(proxy: &Proxy, stack: &Stack) -> aws_sdk_sqs::Client {
+    let client = stack.sqs_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+/// The store of a stack, through a proxy.
+pub(crate) fn store_behind(proxy: &Proxy, stack: &Stack) -> EventStore {
+    let client = stack.dynamodb_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    EventStore::new(
+        aws_sdk_dynamodb::Client::from_conf(config.build()),
+        stack.table(),
+    )
+}
+
+/// A handler that writes to `store`, and to the dead-letter queue of the stack.
+pub(crate) fn handler_with(store: EventStore, stack: &Stack) -> Handler {
+    let dead_letters = DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url());
+    Handler::new(store, dead_letters)
+}
+
+/// Sets an attribute of the dead-letter queue.
+pub(crate) async fn set_dead_letter_queue(stack: &Stack, name: QueueAttributeName, value: &str) {
+    let request = stack.sqs_client().set_queue_attributes();
+    let request = request.queue_url(stack.dead_letter_queue_url());
+    request.attributes(name, value).send().await.unwrap();
+}
+
+/// A valid event as a producer in another language may send it.
 pub(crate) fn body(id: &str, timestamp: &str) -> String {
     format!(
         r#"{{"Timestamp":{timestamp},"EventType":"EVENT_TEST","ID":"{id}","EmitterId":"u-1","EmitterType":"USER","Data":{{"foo":"bar"}}}}"#
@@ -26,11 +72,7 @@ pub(crate) fn body(id: &str, timestamp: &str) -> String {
 }
 
 pub(crate) fn record(message_id: &str, body: impl Into<String>) -> Record {
-    Record {
-        message_id: message_id.to_owned(),
-        body: body.into(),
-        group: None,
-    }
+    Record::new(message_id, body)
 }
 
 pub(crate) fn envelope(id: &str, timestamp: &str) -> Envelope {
@@ -49,7 +91,7 @@ pub(crate) fn envelope(id: &str, timestamp: &str) -> Envelope {
     .unwrap()
 }
 
-/// Timestamps of an entity's history, exactly.
+/// The exact timestamps of the history of an entity.
 pub(crate) async fn history(stack: &Stack, id: &str) -> Vec<String> {
     let id: EntityId = id.parse().unwrap();
     let events: Vec<_> = stack.store().history(&id).try_collect().await.unwrap();
@@ -59,10 +101,11 @@ pub(crate) async fn history(stack: &Stack, id: &str) -> Vec<String> {
         .collect()
 }
 
-/// A dead letter: its body, and its attributes by name.
+/// A dead letter: its body, and its attributes by name. A binary value is printed as its
+/// bytes, and the trace header has the name `AWSTraceHeader`.
 pub(crate) type DeadLetter = (String, Vec<(String, String)>);
 
-/// Takes what is in the dead-letter queue, in the order of the bodies.
+/// Receives and deletes all messages of the dead-letter queue, ordered by their bodies.
 pub(crate) async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
     let client = stack.sqs_client();
     let mut letters = Vec::new();
@@ -72,6 +115,7 @@ pub(crate) async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
             .queue_url(stack.dead_letter_queue_url())
             .max_number_of_messages(10)
             .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
             .send()
             .await
             .unwrap();
@@ -84,20 +128,28 @@ pub(crate) async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
                 .message_attributes()
                 .into_iter()
                 .flatten()
-                .map(|(name, value)| (name.clone(), value.string_value().unwrap().to_owned()))
+                .map(|(name, value)| {
+                    let text = value.string_value().map(str::to_owned);
+                    let binary = || format!("{:?}", value.binary_value().unwrap().as_ref());
+                    (name.clone(), text.unwrap_or_else(binary))
+                })
                 .collect();
+            let trace_header = message
+                .attributes()
+                .and_then(|a| a.get(&MessageSystemAttributeName::AwsTraceHeader));
+            attributes.extend(trace_header.map(|h| ("AWSTraceHeader".to_owned(), h.clone())));
             attributes.sort();
             letters.push((message.body().unwrap().to_owned(), attributes));
             let delete = client
                 .delete_message()
                 .queue_url(stack.dead_letter_queue_url());
-            let taken = delete.receipt_handle(message.receipt_handle().unwrap());
-            taken.send().await.unwrap();
+            let delete = delete.receipt_handle(message.receipt_handle().unwrap());
+            delete.send().await.unwrap();
         }
     }
 }
 
-/// The value of a dead letter's attribute.
+/// The value of an attribute of a dead letter.
 pub(crate) fn attribute<'a>(letter: &'a DeadLetter, name: &str) -> Option<&'a str> {
     letter
         .1

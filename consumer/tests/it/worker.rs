@@ -1,27 +1,44 @@
-//! The worker, and the command that runs it.
+//! The worker on real endpoints.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain_events::EventStore;
+use domain_events_consumer::Handler;
 use domain_events_consumer::hosts::worker::Worker;
-use domain_events_consumer::{DeadLetterQueue, Handler};
 use domain_events_local::{Options, Stack};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::proxy::{Fault, Proxy, Request};
-use crate::support::{body, dead_letters, endpoints, history};
+use crate::support::{
+    body, dead_letters, endpoints, fifo_endpoints, handler_with, history, sqs_behind, store_behind,
+};
+
+/// Every statement of the request fails for a reason that a retry does not change.
+const DENIED: Fault = Fault::Respond(
+    400,
+    r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}"#,
+);
 
 async fn send(stack: &Stack, body: &str) {
+    send_to_group(stack, body, None).await;
+}
+
+async fn send_to_group(stack: &Stack, body: &str, group: Option<&str>) {
+    let deduplication_id = group.map(|_| domain_events::EventId::random().into_string());
     stack
         .sqs_client()
         .send_message()
         .queue_url(stack.queue_url())
         .message_body(body)
+        .set_message_group_id(group.map(str::to_owned))
+        .set_message_deduplication_id(deduplication_id)
         .send()
         .await
         .unwrap();
 }
 
+/// Waits until `look` returns the expected value.
 async fn until<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
     expected: T,
     mut look: impl FnMut() -> F,
@@ -49,22 +66,14 @@ async fn messages_are_stored_or_moved_and_then_deleted() {
 }
 
 #[tokio::test]
-async fn a_slow_batch_stays_hidden_from_other_pollers() {
+async fn slow_batch_stays_hidden_from_other_pollers() {
     let stack = endpoints().await;
     let slow = |_: &mut Request| Fault::Delay(Duration::from_secs(3));
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), slow).await;
-    let client = stack.dynamodb_client();
-    let config = client.config().to_builder().endpoint_url(proxy.url());
-    let store = EventStore::new(
-        aws_sdk_dynamodb::Client::from_conf(config.build()),
-        stack.table(),
-    );
-    let dead_letters = DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url());
-    let worker = Worker::new(
-        stack.sqs_client(),
-        stack.queue_url(),
-        Handler::new(store, dead_letters),
-    );
+    let store = store_behind(&proxy, &stack);
+    let handler = handler_with(store, &stack);
+    let worker = Worker::new(stack.sqs_client(), stack.queue_url(), handler)
+        .with_long_poll(Duration::from_secs(1));
     let worker = worker.with_visibility_timeout(Duration::from_secs(1));
     let stop = CancellationToken::new();
     send(&stack, &body("slow", "1")).await;
@@ -75,23 +84,19 @@ async fn a_slow_batch_stays_hidden_from_other_pollers() {
     assert_eq!(
         proxy.requests(),
         1,
-        "another poller took the message as well"
+        "another poller received the message as well"
     );
 }
 
-/// A worker on a stack's queue, whose requests to SQS go through a proxy.
-fn worker_behind(proxy: &Proxy, stack: &Stack) -> Worker {
-    let client = stack.sqs_client();
-    let config = client.config().to_builder().endpoint_url(proxy.url());
-    let client = aws_sdk_sqs::Client::from_conf(config.build());
-    let worker = Worker::new(client, stack.queue_url(), stack.handler());
-    worker
+/// A worker on the queue of a stack, whose requests to SQS pass through a proxy.
+fn worker_behind(proxy: &Proxy, stack: &Stack, handler: Handler) -> Worker {
+    Worker::new(sqs_behind(proxy, stack), stack.queue_url(), handler)
         .with_long_poll(Duration::from_secs(1))
         .with_visibility_timeout(Duration::from_secs(2))
 }
 
 #[tokio::test]
-async fn a_poll_whose_connection_is_gone_does_not_wait_for_ever() {
+async fn hanging_receive_is_retried() {
     let stack = endpoints().await;
     let hang_once = |request: &mut Request| match request.number {
         0 => Fault::Delay(Duration::from_secs(3600)),
@@ -99,16 +104,16 @@ async fn a_poll_whose_connection_is_gone_does_not_wait_for_ever() {
     };
     let proxy = Proxy::start(&stack.sqs_endpoint(), hang_once).await;
     let stop = CancellationToken::new();
-    let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
+    let running = tokio::spawn(worker_behind(&proxy, &stack, stack.handler()).run(1, stop.clone()));
     send(&stack, &body("hang", "1")).await;
     let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
-    drained.await.expect("the poller goes on");
+    drained.await.expect("the poller continues");
     stop.cancel();
     running.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_message_that_was_received_without_its_id_is_not_taken_for_done() {
+async fn message_without_id_is_not_deleted() {
     let stack = endpoints().await;
     let without_id = |body: Vec<u8>| {
         let body = String::from_utf8(body).unwrap();
@@ -125,16 +130,16 @@ async fn a_message_that_was_received_without_its_id_is_not_taken_for_done() {
     let proxy = Proxy::start(&stack.sqs_endpoint(), script).await;
     send(&stack, &body("no-id", "1")).await;
     let stop = CancellationToken::new();
-    let running = tokio::spawn(worker_behind(&proxy, &stack).run(1, stop.clone()));
+    let running = tokio::spawn(worker_behind(&proxy, &stack, stack.handler()).run(1, stop.clone()));
     let drained = tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained());
-    drained.await.expect("it comes again");
+    drained.await.expect("the message is delivered again");
     assert_eq!(history(&stack, "no-id").await, ["1"]);
     stop.cancel();
     running.await.unwrap();
 }
 
 #[tokio::test]
-async fn data_in_a_folder_survives_a_restart() {
+async fn stack_data_survives_a_restart() {
     let folder = std::env::temp_dir().join(format!("domain-events-test-{}", std::process::id()));
     let start = |pollers| {
         let options = Options {
@@ -154,4 +159,120 @@ async fn data_in_a_folder_survives_a_restart() {
     assert_eq!(history(&stack, "kept").await, ["1"]);
     stack.stop().await;
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn stopped_worker_finishes_its_receive() {
+    let stack = endpoints().await;
+    send(&stack, &body("stop", "1")).await;
+    // SQS hides the message for this receive after the worker was told to stop.
+    let late = |request: &mut Request| match &*request.operation {
+        "ReceiveMessage" => Fault::Delay(Duration::from_millis(1_500)),
+        _ => Fault::None,
+    };
+    let proxy = Proxy::start(&stack.sqs_endpoint(), late).await;
+    let stop = CancellationToken::new();
+    let worker = worker_behind(&proxy, &stack, stack.handler());
+    let running = tokio::spawn(worker.run(1, stop.clone()));
+    until(1, || async { proxy.requests() }).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(history(&stack, "stop").await, ["1"]);
+    assert_eq!(stack.messages(), 0, "the message is deleted");
+    assert_eq!(proxy.requests(), 2, "no receive starts after the stop");
+}
+
+/// Records the bodies of the requests of an operation.
+fn recorder(
+    operation: &'static str,
+) -> (Arc<Mutex<Vec<Value>>>, impl FnMut(&mut Request) -> Fault) {
+    let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let recorded = Arc::clone(&bodies);
+    let script = move |request: &mut Request| {
+        if request.operation == operation {
+            let body = serde_json::from_slice(&request.body).unwrap();
+            recorded.lock().unwrap().push(body);
+        }
+        Fault::None
+    };
+    (bodies, script)
+}
+
+#[tokio::test]
+async fn failed_message_returns_later_each_time() {
+    let stack = endpoints().await;
+    let (changes, script) = recorder("ChangeMessageVisibilityBatch");
+    let sqs = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let dynamodb = Proxy::start(&stack.dynamodb_endpoint(), |_| DENIED).await;
+    let handler = handler_with(store_behind(&dynamodb, &stack), &stack);
+    let worker =
+        worker_behind(&sqs, &stack, handler).with_visibility_timeout(Duration::from_secs(60));
+    send(&stack, &body("again", "1")).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker.run(1, stop.clone()));
+    until(2, || async { changes.lock().unwrap().len() }).await;
+    stop.cancel();
+    running.await.unwrap();
+    let changes = changes.lock().unwrap();
+    let timeouts: Vec<&Value> = changes
+        .iter()
+        .map(|change| &change["Entries"][0]["VisibilityTimeout"])
+        .collect();
+    assert_eq!(timeouts[..2], [2, 4]);
+}
+
+#[tokio::test]
+async fn worker_pauses_while_every_message_fails() {
+    let stack = endpoints().await;
+    let (receives, script) = recorder("ReceiveMessage");
+    let sqs = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let dynamodb = Proxy::start(&stack.dynamodb_endpoint(), |_| DENIED).await;
+    let handler = handler_with(store_behind(&dynamodb, &stack), &stack);
+    for n in 0..100 {
+        send(&stack, &body("pause", &n.to_string())).await;
+    }
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker_behind(&sqs, &stack, handler).run(1, stop.clone()));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stop.cancel();
+    running.await.unwrap();
+    // Without pauses, ten receives would take all messages at once.
+    let receives = receives.lock().unwrap().len();
+    assert!((2..=5).contains(&receives), "{receives} receives");
+}
+
+#[tokio::test]
+async fn fifo_worker_deletes_stored_followers() {
+    let stack = fifo_endpoints().await;
+    let first = body("fifo", "1");
+    let good = body("fifo", "2");
+    // The first event of the group fails, and the second one is stored.
+    let script = |request: &mut Request| match request.number {
+        0 => {
+            let mut batch: Value = serde_json::from_slice(&request.body).unwrap();
+            batch["Statements"].as_array_mut().unwrap().remove(0);
+            request.body = batch.to_string().into_bytes();
+            Fault::Change(Box::new(|body| {
+                let mut batch: Value = serde_json::from_slice(&body).unwrap();
+                let denied =
+                    serde_json::json!({"Error": {"Code": "AccessDenied", "Message": "no"}});
+                batch["Responses"].as_array_mut().unwrap().insert(0, denied);
+                batch.to_string().into_bytes()
+            }))
+        }
+        _ => DENIED,
+    };
+    let dynamodb = Proxy::start(&stack.dynamodb_endpoint(), script).await;
+    let handler = handler_with(store_behind(&dynamodb, &stack), &stack);
+    send_to_group(&stack, &first, Some("g")).await;
+    send_to_group(&stack, &good, Some("g")).await;
+    let (deletes, script) = recorder("DeleteMessageBatch");
+    let sqs = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker_behind(&sqs, &stack, handler).run(1, stop.clone()));
+    until(1, || async { deletes.lock().unwrap().len() }).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(history(&stack, "fifo").await, ["2"]);
+    assert_eq!(stack.messages(), 1, "the failed message stays in the queue");
 }

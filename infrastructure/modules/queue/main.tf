@@ -199,7 +199,7 @@ resource "terraform_data" "max_message_size" {
 resource "aws_iam_policy" "producer" {
   name        = "${var.name}-producer-${var.region}"
   path        = var.iam_path
-  description = "Send domain events to ${local.queue_name} in ${var.region}, and nothing else."
+  description = "Send events to ${var.name} in ${var.region}, and nothing else."
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -225,7 +225,9 @@ resource "aws_iam_policy" "producer" {
 
   lifecycle {
     # A renamed policy exists before the former one is deleted, so that an apply
-    # never leaves a producer without permission.
+    # never leaves a producer without permission. IAM cannot change a description, so
+    # a new one would replace the policy by one of the same name, which IAM refuses.
     create_before_destroy = true
+    ignore_changes        = [description]
   }
 }

@@ -108,21 +108,54 @@ resource "aws_dynamodb_table" "events" {
   }
 
   tags = var.tags
+
+  lifecycle {
+    # terraform_data.maximum changes it.
+    ignore_changes = [on_demand_throughput]
+  }
 }
 
-# The provider sends nothing when the block on_demand_throughput is removed, so
-# the maximum would stay, and every plan would show the same change. This
-# resource exists while there is a maximum; its destruction removes the maximum.
+# When the block on_demand_throughput is removed, the provider sends an update
+# without any setting, which DynamoDB refuses, and the maximum would stay. So the
+# provider sets the maximum only when it creates the table, and the AWS CLI changes
+# and removes it. This resource exists while there is a maximum.
 resource "terraform_data" "maximum" {
   count = length(local.maximum)
+
+  triggers_replace = [local.maximum[count.index], local.indexed]
 
   input = {
     table  = aws_dynamodb_table.events.name
     region = var.region
+    wanted = jsonencode({ MaxReadRequestUnits = local.maximum[count.index].read, MaxWriteRequestUnits = local.maximum[count.index].write })
     none   = jsonencode({ MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 })
     index_updates = jsonencode([for index in local.indexed ? [local.index_name] : [] : {
       Update = { IndexName = index, OnDemandThroughput = { MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 } }
     }])
+  }
+
+  # The provider sets the maximum of the index.
+  provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-euc"]
+    command     = <<-EOT
+      command -v aws >/dev/null || {
+        echo "The AWS CLI (command: aws) is missing. It sets the maximum of read and write request units. Install it and apply again." >&2
+        exit 1
+      }
+      # On a table that was just created, there is nothing to change.
+      present=$(aws dynamodb describe-table --region "$TABLE_REGION" --table-name "$TABLE" --output text \
+        --query 'Table.OnDemandThroughput.[to_string(MaxReadRequestUnits || `-1`), to_string(MaxWriteRequestUnits || `-1`)]' | tr '\t' ' ')
+      [ "$present" != "$READ $WRITE" ] || exit 0
+      aws dynamodb update-table --region "$TABLE_REGION" --table-name "$TABLE" --on-demand-throughput "$WANTED" >/dev/null
+      aws dynamodb wait table-exists --region "$TABLE_REGION" --table-name "$TABLE"
+    EOT
+    environment = {
+      TABLE        = self.input.table
+      TABLE_REGION = self.input.region
+      WANTED       = self.input.wanted
+      READ         = jsondecode(self.input.wanted).MaxReadRequestUnits
+      WRITE        = jsondecode(self.input.wanted).MaxWriteRequestUnits
+    }
   }
 
   provisioner "local-exec" {
@@ -130,7 +163,7 @@ resource "terraform_data" "maximum" {
     interpreter = ["/bin/sh", "-euc"]
     command     = <<-EOT
       command -v aws >/dev/null || {
-        echo "The AWS CLI (command: aws) is missing. It removes the maximum of read and write request units from the table. Install it and apply again." >&2
+        echo "The AWS CLI (command: aws) is missing. It removes the maximum of read and write request units. Install it and apply again." >&2
         exit 1
       }
       set -- --table-name "$TABLE" --on-demand-throughput "$NONE"
@@ -170,7 +203,7 @@ resource "aws_dynamodb_resource_policy" "readers" {
 resource "aws_iam_policy" "reader" {
   name        = "${coalesce(var.policy_name, var.name)}-reader-${var.region}"
   path        = var.iam_path
-  description = "Read the events in ${var.name} in ${var.region}, and nothing else."
+  description = "Read the events of ${coalesce(var.policy_name, var.name)} in ${var.region}, and nothing else."
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -201,7 +234,9 @@ resource "aws_iam_policy" "reader" {
 
   lifecycle {
     # A renamed policy exists before the former one is deleted, so that an apply
-    # never leaves a reader without permission.
+    # never leaves a reader without permission. IAM cannot change a description, so
+    # a new one would replace the policy by one of the same name, which IAM refuses.
     create_before_destroy = true
+    ignore_changes        = [description]
   }
 }

@@ -2,7 +2,8 @@
 //! over. What the road costs has to grow as they do.
 
 use domain_events::EventStore;
-use domain_events_consumer::record::{DecodedRecord, Record, decode_record};
+use domain_events_consumer::__internals::decode_record;
+use domain_events_consumer::Record;
 
 type Family = (&'static str, fn(usize) -> String);
 
@@ -76,13 +77,9 @@ pub fn body(family: &str, n: usize) -> Option<String> {
 /// Takes a message over the whole road: judged, encoded, made an item, read
 /// back, and encoded again.
 pub fn road(body: &str) {
-    let record = Record {
-        message_id: "message-id".to_owned(),
-        body: body.to_owned(),
-        group: None,
-    };
+    let record = Record::new("message-id", body);
     for event in decode_record(&record).into_iter().flatten() {
-        if let DecodedRecord::Valid(envelope) = event {
+        if let Ok(envelope) = event.outcome {
             let message = domain_events::wire::encode(&envelope);
             let item = EventStore::item_for_proof(&envelope, 1);
             let read = EventStore::read_for_proof(item);

@@ -16,7 +16,7 @@ use crate::publisher::retry::RetryPolicy;
 use crate::publisher::runtime::PublisherThread;
 use crate::publisher::sender::{Sender, SenderSettings};
 #[cfg(feature = "spool")]
-use crate::publisher::spool::Spool;
+use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
 use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
 use crate::queue_url::{QueueUrl, quoted};
@@ -60,6 +60,8 @@ pub struct SdkBuilder {
     stamps: Stamps,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
+    #[cfg(feature = "spool")]
+    spool_damage: SpoolDamage,
 }
 
 /// Where the timestamps and identities of new events come from, if not from this
@@ -96,6 +98,8 @@ impl SdkBuilder {
             stamps: Stamps::default(),
             #[cfg(feature = "spool")]
             spool: None,
+            #[cfg(feature = "spool")]
+            spool_damage: SpoolDamage::default(),
         }
     }
 
@@ -202,20 +206,41 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent while SQS is unavailable. The folder is
-    /// created if it is missing, readable for this user only, and belongs to one process
-    /// at a time. It contains whole events, unencrypted.
+    /// A folder for events that cannot be sent because SQS is unavailable. One
+    /// publisher uses it at a time.
     ///
-    /// While the spool holds events, `emit` returns once an event is on disk
-    /// ([`Durability::Spool`](crate::Durability::Spool)). The events are sent when SQS
-    /// is available again, also by the next process. Missing credentials and
-    /// permissions are errors of `emit`, and not an outage.
+    /// While the spool holds events, new events go behind them, and `emit` returns
+    /// once the disk has confirmed the event
+    /// ([`Durability::Spool`](crate::Durability::Spool)). They are sent as soon as SQS
+    /// is available again, also by the next process. A killed process or a power
+    /// failure loses no confirmed event, and may send events twice.
     ///
-    /// Events are sent after `emit` has returned, so the spool does not suit Lambda
-    /// functions, whose process is frozen then.
+    /// An event that the disk cannot take is sent to SQS directly, on a FIFO queue
+    /// after the events of its entity that are on disk. `emit` returns
+    /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept it either.
+    /// Missing credentials and permissions are errors of `emit`, and not an outage.
+    /// Events that SQS refuses for good stay on disk, in files whose names contain
+    /// `set-aside`, and are logged.
+    ///
+    /// The folder is created if it does not exist, with mode 700. The files have mode
+    /// 600 and hold whole events, unencrypted. Sending continues after `emit` has
+    /// returned, so a spool does not suit Lambda functions, which are frozen then.
+    ///
+    /// `build` fails if another publisher uses the folder, if it cannot be created or
+    /// locked, or if a later version has written to it. It does not need disk space
+    /// in a folder that a publisher has used before.
     #[cfg(feature = "spool")]
     pub fn spool(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
         self.spool = Some(dir.into());
+        self
+    }
+
+    /// What `build` does when it finds damaged records in the spool's folder;
+    /// by default
+    /// [`SpoolDamage::SetAside`].
+    #[cfg(feature = "spool")]
+    pub fn spool_damage(mut self, damage: SpoolDamage) -> Self {
+        self.spool_damage = damage;
         self
     }
 
@@ -293,11 +318,18 @@ impl SdkBuilder {
         let queue = url.to_string().into();
         let in_flight = Arc::new(InFlight::new(queue, self.max_events, self.max_bytes));
         #[cfg(feature = "spool")]
-        let spool = match self.spool.as_deref() {
-            Some(dir) => match Spool::open(dir, in_flight.clone()) {
+        let spool = match self.spool {
+            Some(folder) => match Spool::open(
+                &SpoolSettings {
+                    folder,
+                    damage: self.spool_damage,
+                },
+                settings.fifo,
+                in_flight.clone(),
+            ) {
                 Ok(spool) => Some(Arc::new(spool)),
                 Err(error) => {
-                    let problem = format!("the spool cannot be opened: {}", error.explain());
+                    let problem = format!("spool: {}", error.explain());
                     return Err(BuildError::new(vec![problem]));
                 }
             },

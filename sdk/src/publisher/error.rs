@@ -89,9 +89,13 @@ pub enum EmitError {
         /// The event.
         envelope: Envelope,
     },
-    /// The spool could not take the event: its disk is full or broken.
+    /// The spool could not write the event, because its disk is full or broken, and
+    /// SQS did not accept the event either.
     #[cfg(feature = "spool")]
-    #[error("the event was not written to the spool: {error}")]
+    #[error(
+        "SQS is unavailable, and the event was not written to the spool: {}",
+        error.explain()
+    )]
     Spool {
         /// The event.
         envelope: Envelope,

@@ -68,3 +68,12 @@ pub(crate) fn retried(events: u64) {
     #[cfg(not(feature = "metrics"))]
     let _ = events;
 }
+
+/// Damaged records that were found in the spool.
+#[cfg(feature = "spool")]
+pub(crate) fn spool_damaged(records: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("domain_events_spool_damaged_total").increment(records);
+    #[cfg(not(feature = "metrics"))]
+    let _ = records;
+}

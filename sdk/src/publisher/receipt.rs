@@ -81,6 +81,10 @@ pub struct ShutdownReport {
     pub dropped: u64,
     /// Events on disk, which the next start sends.
     pub in_spool: u64,
+    /// Damaged records that were found in the spool. They were not sent, and lie in
+    /// the spool's folder, in files whose names contain `set-aside`. Records whose
+    /// boundaries are destroyed count as one, and so does the header of a file.
+    pub damaged_in_spool: u64,
     /// Events that were not sent before the deadline.
     pub unsent: Vec<Envelope>,
     /// Events that were on their way at the deadline. SQS may have accepted them, or a

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! adds the folder of a version. A folder that is there is never edited. Its
-//! `messages.jsonl` and `events.redb` are what this SDK sent and spooled;
+//! `messages.jsonl` and `spool.events` are what this SDK sent and spooled, and
+//! `spool.jsonl` has the spooled events;
 //! `foreign.jsonl` is written by hand, after the contract, as a producer in
 //! another language may send it.
 
@@ -16,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain_events::{CorrelationId, DomainEvent, Emitter, Envelope, EventId, Sdk, wire};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -24,10 +24,8 @@ use crate::publisher::builder;
 use crate::publisher_spool::{Folder, sdk, until};
 use crate::scripted_endpoint::{Endpoint, client};
 
-type Events = TableDefinition<'static, u64, (&'static str, &'static str)>;
-const WAITING: Events = TableDefinition::new("waiting");
-const REFUSED: Events = TableDefinition::new("refused");
-const ABOUT: TableDefinition<'static, &str, u64> = TableDefinition::new("about");
+/// The name that a spool gives to its first file.
+const SEGMENT: &str = "000000000001.events";
 
 fn recorded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded")
@@ -135,11 +133,11 @@ fn every_recorded_message_is_read_as_it_was_meant() {
 }
 
 #[tokio::test]
-async fn every_recorded_spool_is_sent_in_its_order() {
+async fn recorded_spool_is_sent_in_order() {
     for version in versions() {
         let folder = Folder::new("spool-recorded");
         fs::create_dir_all(&folder.0).unwrap();
-        fs::copy(version.join("events.redb"), folder.0.join("events.redb")).unwrap();
+        fs::copy(version.join("spool.events"), folder.0.join(SEGMENT)).unwrap();
         let expected = lines(&version.join("spool.jsonl"));
         let endpoint = Endpoint::good().await;
         let sdk = sdk("events.fifo", endpoint.client(), &folder.0)
@@ -149,7 +147,8 @@ async fn every_recorded_spool_is_sent_in_its_order() {
             endpoint.accepted().len() >= expected.len()
         })
         .await;
-        assert!(sdk.shutdown(Duration::from_secs(5)).await.is_complete());
+        let report = sdk.shutdown(Duration::from_secs(5)).await;
+        assert_eq!((report.in_spool, report.damaged_in_spool), (0, 0));
         let of_group = |group: &Value| -> (Vec<String>, Vec<String>) {
             let sent = endpoint.accepted().into_iter();
             let sent = sent.filter(|entry| entry.group.as_deref() == group.as_str());
@@ -166,103 +165,6 @@ async fn every_recorded_spool_is_sent_in_its_order() {
             assert_eq!(sent, recorded);
         }
     }
-}
-
-/// A journal with one event, and this format.
-fn journal(folder: &Path, format: Option<u64>, body: &str) {
-    fs::create_dir_all(folder).unwrap();
-    let database = Database::create(folder.join("events.redb")).unwrap();
-    let write = database.begin_write().unwrap();
-    if let Some(format) = format {
-        write
-            .open_table(ABOUT)
-            .unwrap()
-            .insert("format", format)
-            .unwrap();
-    }
-    write
-        .open_table(WAITING)
-        .unwrap()
-        .insert(7, ("", body))
-        .unwrap();
-    write.open_table(REFUSED).unwrap();
-    write.commit().unwrap();
-}
-
-fn waiting(file: &Path) -> Vec<(String, String)> {
-    let database = Database::open(file).unwrap();
-    let table = database.begin_read().unwrap().open_table(WAITING).unwrap();
-    let entries = table.iter().unwrap().map(|entry| {
-        let (_, value) = entry.unwrap();
-        let (group, body) = value.value();
-        (group.to_owned(), body.to_owned())
-    });
-    entries.collect()
-}
-
-#[tokio::test]
-async fn a_spool_of_a_later_format_is_told_and_left_as_it_is() {
-    let folder = Folder::new("spool-later");
-    journal(&folder.0, Some(2), "whatever a later version writes");
-    let endpoint = Endpoint::good().await;
-    let error = sdk("events", endpoint.client(), &folder.0)
-        .await
-        .unwrap_err()
-        .to_string();
-    for part in [
-        "events.redb has format 2",
-        "knows format 1",
-        "nothing was changed",
-    ] {
-        assert!(error.contains(part), "{error}");
-    }
-    let left = waiting(&folder.0.join("events.redb"));
-    assert_eq!(
-        left,
-        [(String::new(), "whatever a later version writes".to_owned())]
-    );
-    assert!(endpoint.accepted().is_empty());
-}
-
-#[tokio::test]
-async fn a_spool_that_is_no_journal_is_told_and_left_as_it_is() {
-    let folder = Folder::new("spool-foreign");
-    fs::create_dir_all(&folder.0).unwrap();
-    let file = folder.0.join("events.redb");
-    let foreign = b"not a journal of ours, ".repeat(1_000);
-    fs::write(&file, &foreign).unwrap();
-    let error = sdk("events", client("http://127.0.0.1:9"), &folder.0)
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("the spool cannot be opened"),
-        "{error}"
-    );
-    assert!(fs::read(&file).unwrap() == foreign);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_new_spool_belongs_to_its_user_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = Folder::new("spool-rights");
-    let inner = folder.0.join("of/a/service");
-    let endpoint = Endpoint::good().await;
-    let _sdk = sdk("events", endpoint.client(), &inner).await.unwrap();
-    let mode = fs::metadata(&inner).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "{mode:o}");
-}
-
-#[tokio::test]
-async fn a_spool_that_says_no_format_has_the_first() {
-    let folder = Folder::new("spool-unmarked");
-    let body = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"x","EmitterType":"SYSTEM","EventId":"own"}"#;
-    journal(&folder.0, None, body);
-    let endpoint = Endpoint::good().await;
-    let sdk = sdk("events", endpoint.client(), &folder.0).await.unwrap();
-    until("the event is sent", || !endpoint.accepted().is_empty()).await;
-    assert!(sdk.shutdown(Duration::from_secs(5)).await.is_complete());
-    assert_eq!(endpoint.accepted()[0].text, body);
 }
 
 #[derive(Serialize, DomainEvent)]
@@ -394,14 +296,23 @@ async fn record_what_this_version_sends() {
         assert_eq!(receipt.durability, domain_events::Durability::Spool);
     }
     let _ = spooling.shutdown(Duration::from_secs(1)).await;
+    let file = folder.0.join(SEGMENT);
+    fs::copy(&file, this_version().join("spool.events")).unwrap();
     drop(spooling);
-    let file = folder.0.join("events.redb");
-    until("the journal is closed", || Database::open(&file).is_ok()).await;
-    let events: Vec<Value> = waiting(&file)
+    // What the file holds is what a publisher sends from it.
+    let folder = Folder::new("spool-recorded-again");
+    fs::create_dir_all(&folder.0).unwrap();
+    fs::copy(this_version().join("spool.events"), folder.0.join(SEGMENT)).unwrap();
+    let endpoint = Endpoint::good().await;
+    let sending = sdk("events.fifo", endpoint.client(), &folder.0)
+        .await
+        .unwrap();
+    assert_eq!(sending.shutdown(Duration::from_secs(5)).await.in_spool, 0);
+    let events: Vec<Value> = endpoint
+        .accepted()
         .into_iter()
-        .map(|(group, body)| json!({"group": group, "body": body}))
+        .map(|entry| json!({"group": entry.group, "body": entry.text}))
         .collect();
     assert_eq!(events.len(), 4);
     write_lines(&this_version().join("spool.jsonl"), &events);
-    fs::copy(&file, this_version().join("events.redb")).unwrap();
 }

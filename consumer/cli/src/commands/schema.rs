@@ -2,7 +2,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use domain_events::schema;
+use domain_events::__internals::with_causes;
+use domain_events::schema::{self, LockError};
 use domain_events_cli::{Failure, Outcome};
 
 /// Export and check the schemas of a program's events.
@@ -13,7 +14,7 @@ pub(crate) enum Command {
 
 /// Compare a program's events with the committed lock file.
 ///
-/// The program prints its events with `domain_events::schema::print`. Either the command
+/// The program prints its events with `domain_events::schema::print_document`. Either the command
 /// runs the program, which then also reads the lock's stored examples:
 ///
 ///   domain-events schema check -- cargo run --example events
@@ -29,6 +30,10 @@ pub(crate) struct Check {
     /// Update the lock file, unless a change is breaking.
     #[arg(long)]
     update: bool,
+    /// Fail if the lock file does not contain every event in its present form. This is the
+    /// default where the variable CI is set.
+    #[arg(long, conflicts_with = "update")]
+    locked: bool,
     /// The output of the program; standard input for `-` or without a file.
     #[arg(value_name = "DOCUMENT", conflicts_with = "program")]
     document: Option<PathBuf>,
@@ -41,6 +46,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
     let Command::Check(Check {
         lock,
         update,
+        locked,
         document,
         program,
     }) = command;
@@ -52,13 +58,12 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
                 .map_err(|e| Failure::environment("reading the document", &e))?;
             text
         }
-        program => schema::document_of(program, &lock)
-            .map_err(|e| Failure::environment("running the program", &e))?,
+        program => schema::run_program(program, &lock).map_err(failure)?,
     };
-    let mode = if update {
-        schema::Mode::Update
-    } else {
-        schema::Mode::Check
+    let mode = match (update, locked) {
+        (true, _) => schema::Mode::Update,
+        (false, true) => schema::Mode::Locked,
+        (false, false) => schema::Mode::from_env(),
     };
     match schema::check_document(&document, &lock, mode) {
         Ok(report) => {
@@ -66,13 +71,14 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
                 .map_err(|e| Failure::environment("writing to standard output", &e))?;
             Ok(Outcome::Done)
         }
-        Err(error) => {
-            let _ = writeln!(
-                std::io::stderr(),
-                "{}",
-                domain_events::__internals::with_causes(&error)
-            );
+        Err(error @ (LockError::Incompatible { .. } | LockError::OutOfDate { .. })) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
             Ok(Outcome::Found)
         }
+        Err(error) => Err(failure(error)),
     }
+}
+
+fn failure(error: LockError) -> Failure {
+    Failure::Environment(with_causes(&error))
 }

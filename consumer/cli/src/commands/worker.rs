@@ -15,6 +15,8 @@ pub(crate) async fn run(_: Arguments) -> Result<Outcome, Failure> {
     let config = WorkerConfig::from_env().map_err(|e| Failure::Usage(e.to_string()))?;
     log::init(config.config.log);
     let stop = stop_signal().map_err(|e| Failure::environment("installing signal handlers", &e))?;
-    worker::run(config, stop).await;
+    worker::run(config, stop)
+        .await
+        .map_err(|e| Failure::Environment(e.to_string()))?;
     Ok(Outcome::Done)
 }

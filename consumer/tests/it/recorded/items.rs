@@ -1,8 +1,8 @@
-//! The items of every version, found in a table by this one.
+//! The items of every version, read by this version.
 
 use super::*;
 
-/// DynamoDB's own JSON of an attribute.
+/// An attribute in the JSON of DynamoDB.
 fn to_json(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({ "S": text }),
@@ -40,7 +40,7 @@ pub(super) fn item_of(value: &Value) -> Item {
         .collect()
 }
 
-/// As the items are recorded: with an index, and one type that expires.
+/// The store that recorded the items: with an index, and one type that expires.
 fn recording_store(stack: &Stack) -> EventStore {
     let store = stack.store().with_index_shards(NonZeroU16::new(4).unwrap());
     store.with_retention("ACCOUNT_DAY_CLOSED=30d,*=never".parse().unwrap())
@@ -70,7 +70,7 @@ async fn handle_recorded(stack: &Stack, version: &Path) -> [u64; 4] {
 }
 
 #[tokio::test]
-#[ignore = "needs RECORD_AS; records what this version stores, for all later ones"]
+#[ignore = "needs RECORD_AS; records the items of this version for all later ones"]
 async fn record_what_this_version_stores() {
     let version = recorded().join(std::env::var("RECORD_AS").unwrap());
     let file = version.join("items.jsonl");
@@ -91,7 +91,7 @@ async fn record_what_this_version_stores() {
 }
 
 #[tokio::test]
-async fn every_recorded_item_is_read_and_its_message_is_recognised() {
+async fn recorded_items_are_read_and_deduplicated() {
     for version in versions() {
         let stack = endpoints().await;
         let items: Vec<Item> = lines(&version.join("items.jsonl"))
@@ -109,7 +109,10 @@ async fn every_recorded_item_is_read_and_its_message_is_recognised() {
         let store = recording_store(&stack);
         let found = stored(&store, &all).await;
         for event in &all {
-            assert_eq!(told(&found[event["EventId"].as_str().unwrap()]), *event);
+            assert_eq!(
+                fixture_of(&found[event["EventId"].as_str().unwrap()]),
+                *event
+            );
         }
         let (mut tied, mut expiring) = (0, 0);
         for item in &items {
@@ -140,8 +143,8 @@ async fn every_recorded_item_is_read_and_its_message_is_recognised() {
             by_type += events.try_collect::<Vec<_>>().await.unwrap().len();
         }
         assert_eq!(by_type, all.len());
-        // Delivered again after the upgrade: each message finds its own items,
-        // with their tie-breaks, and nothing is stored a second time.
+        // If the messages are delivered again after an upgrade, each finds its items,
+        // including those with a tie-break, and nothing is stored a second time.
         let count = all.len() as u64;
         assert_eq!(handle_recorded(&stack, &version).await, [0, count, 0, 0]);
     }

@@ -1,8 +1,8 @@
-//! What a producer of a later version sends to this one.
+//! Messages of a producer with a later version.
 
 use super::*;
 
-/// What this program knows, before and after its upgrade.
+/// What this program knows before its upgrade.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Before {
     account: String,
@@ -61,7 +61,7 @@ fn newer(timestamp: u32, event_type: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_newer_producer_sends_is_stored_unharmed_and_read_after_the_upgrade() {
+async fn events_of_a_newer_producer_are_kept() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let fields = |count: usize| -> String {
         (0..count)
@@ -87,7 +87,7 @@ async fn what_a_newer_producer_sends_is_stored_unharmed_and_read_after_the_upgra
         &attributes,
     )
     .await;
-    // One beyond the limit is the one thing that this consumer cannot keep.
+    // Only a field beyond the limit cannot be kept.
     let beyond = newer(7, "NOT_KNOWN", &fields(21));
     send(&stack, &beyond, &[]).await;
 
@@ -133,7 +133,7 @@ async fn what_a_newer_producer_sends_is_stored_unharmed_and_read_after_the_upgra
         .decode::<Before>()
         .collect()
         .await;
-    let told: Vec<String> = before
+    let read: Vec<String> = before
         .iter()
         .map(|event| match event {
             Ok(Decoded::Known(event, _)) => format!("limit {}", event.limit),
@@ -143,7 +143,7 @@ async fn what_a_newer_producer_sends_is_stored_unharmed_and_read_after_the_upgra
         })
         .collect();
     assert_eq!(
-        told,
+        read,
         [
             "limit 5",
             "a stored LIMIT_SET has version 2, and this program knows up to version 1",

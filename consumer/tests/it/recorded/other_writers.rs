@@ -1,10 +1,10 @@
-//! Items that this version did not write: another program's, and a later store's.
+//! Items that another program or a later store wrote.
 
 use super::items::item_of;
 use super::*;
 
-/// An item with only what the contract asks of a message, as a writer that
-/// knows nothing of this project stores it, in a table with the same keys.
+/// An item with the required fields only, as a program that does not use this project
+/// stores it in a table with the same keys.
 fn item_of_another_writer(id: &str, timestamp: &str) -> Item {
     item_of(&json!({
         "ID": {"S": id}, "Timestamp": {"N": timestamp}, "EventType": {"S": "EVENT_TEST"},
@@ -13,7 +13,7 @@ fn item_of_another_writer(id: &str, timestamp: &str) -> Item {
 }
 
 #[tokio::test]
-async fn an_item_of_another_writer_is_read_and_never_overwritten() {
+async fn item_of_another_writer_is_not_overwritten() {
     let stack = endpoints().await;
     for timestamp in ["1596719980", "1596719981.5"] {
         put(&stack, item_of_another_writer("older", timestamp)).await;
@@ -26,14 +26,14 @@ async fn an_item_of_another_writer_is_read_and_never_overwritten() {
     assert_eq!(events.len(), 2);
     assert_eq!(events[0].data(), Some(r#"{"foo":"bar"}"#));
     assert_eq!((events[0].version(), events[0].stored_at()), (1, None));
-    // Their identities are made of their keys: each its own, always the same.
+    // Their identities are derived from their keys: distinct and stable.
     assert_ne!(events[0].event_id(), events[1].event_id());
     assert_eq!(read().await, events);
     assert_eq!(
         events[0].event_id().as_str(),
         "d5c00c45-127d-5f87-bbb4-aa38d1040e62"
     );
-    // The same moment again is another event, and both are kept.
+    // A message with the same timestamp is another event, and both are kept.
     let body = crate::support::body("older", "1596719980");
     let report = stack.handler().handle(&[record("m", body)], None).await;
     assert_eq!(report.metrics.verdicts(), [1, 0, 0, 0]);
@@ -49,9 +49,9 @@ async fn an_item_of_another_writer_is_read_and_never_overwritten() {
     );
 }
 
-/// A later store may write attributes that this one does not know.
+/// A later store may write attributes that this version does not know.
 #[tokio::test]
-async fn attributes_of_a_later_store_are_kept_or_told_and_never_end_a_history() {
+async fn unknown_attributes_do_not_end_a_history() {
     let stack = endpoints().await;
     let with = |timestamp: &str, name: &str, value: AttributeValue| {
         let mut item = item_of_another_writer("later", timestamp);
@@ -80,7 +80,7 @@ async fn attributes_of_a_later_store_are_kept_or_told_and_never_end_a_history() 
     .await;
     let history = stack.store().history(&"later".parse().unwrap());
     let events: Vec<Result<StoredEvent, ReadError>> = history.collect().await;
-    let told: Vec<String> = events
+    let read: Vec<String> = events
         .iter()
         .map(|event| match event {
             Ok(event) => format!("{:?}", event.extra_fields().collect::<Vec<_>>()),
@@ -89,7 +89,7 @@ async fn attributes_of_a_later_store_are_kept_or_told_and_never_end_a_history() 
         })
         .collect();
     assert_eq!(
-        told,
+        read,
         [
             r#"[("Archived", "{\"by\":\"v9\"}")]"#,
             r#"the item with ID "later" and Timestamp 2 is no event: Signature holds binary data, which JSON does not have"#,

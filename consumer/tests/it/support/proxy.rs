@@ -1,6 +1,6 @@
-//! A proxy in front of an endpoint, which spoils requests as a test wants.
+//! A proxy in front of an endpoint that injects faults.
 
-#![allow(dead_code, reason = "not every test binary that has it uses all of it")]
+#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,40 +11,40 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// A request as it came. The script may change its body.
+/// A request. The script may change its body.
 pub(crate) struct Request {
     /// Its number, from 0.
     pub(crate) number: u64,
-    /// What stands in `X-Amz-Target` behind the dot.
+    /// The operation in `X-Amz-Target`.
     pub(crate) operation: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// Changes the body of an answer.
+/// Changes the body of a response.
 pub(crate) type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8> + Send>;
 
-/// What happens to a request.
+/// The fault that is injected into a request.
 pub(crate) enum Fault {
-    /// It is carried out.
+    /// The request is carried out.
     None,
-    /// It is carried out after this time.
+    /// The request is carried out after this delay.
     Delay(Duration),
-    /// The connection is cut before it is carried out.
+    /// The connection is cut before the request is carried out.
     CutBefore,
-    /// It is carried out, and the connection is cut before the answer.
+    /// The request is carried out, and the connection is cut before the response.
     CutAfter,
-    /// It is carried out, and the connection is cut within the answer.
+    /// The request is carried out, and the connection is cut within the response.
     Truncate,
-    /// It is carried out twice; the second answer is given.
+    /// The request is carried out twice, and the second response is returned.
     Twice,
-    /// It is answered with this status and body, and not carried out.
-    Answer(u16, &'static str),
-    /// It is carried out, and its answer changed.
+    /// The request is not carried out, and this status and body are returned.
+    Respond(u16, &'static str),
+    /// The request is carried out, and its response is changed.
     Change(Change),
 }
 
-/// Whole-request throttling, as DynamoDB says it.
-pub(crate) const THROTTLED: Fault = Fault::Answer(
+/// DynamoDB throttles the whole request.
+pub(crate) const THROTTLED: Fault = Fault::Respond(
     400,
     r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}"#,
 );
@@ -58,8 +58,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of `upstream` (`http://host:port`). `script` is asked
-    /// for each request.
+    /// A proxy in front of `upstream` (`http://host:port`). `script` decides on each
+    /// request.
     pub(crate) async fn start(
         upstream: &str,
         script: impl FnMut(&mut Request) -> Fault + Send + 'static,
@@ -77,7 +77,7 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
                 let (script, counter) = (Arc::clone(&script), Arc::clone(&counter));
                 connections.spawn(async move {
-                    // A cut connection is what this is for.
+                    // Cut connections are expected here.
                     let _ = relay(client, upstream, &script, &counter).await;
                 });
             }
@@ -93,12 +93,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// How many requests came.
+    /// The number of requests so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Stops answering: new connections are refused.
+    /// Stops the proxy. New connections are refused.
     pub(crate) async fn stop(&mut self) {
         self.tasks.shutdown().await;
     }
@@ -128,7 +128,7 @@ async fn relay(
         match fault {
             Fault::Delay(time) => tokio::time::sleep(time).await,
             Fault::CutBefore => return Ok(()),
-            Fault::Answer(status, text) => {
+            Fault::Respond(status, text) => {
                 let head = format!(
                     "HTTP/1.1 {status} scripted\r\ncontent-type: application/x-amz-json-1.0\r\n\r\n"
                 );
@@ -138,27 +138,27 @@ async fn relay(
             _ => {}
         }
         send(&mut server, &head, &request.body).await?;
-        let mut answer = receive(&mut server).await?;
+        let mut response = receive(&mut server).await?;
         match fault {
             Fault::CutAfter => return Ok(()),
             Fault::Truncate => {
-                let half = answer.body.len() / 2;
-                let head = with_length(&answer.head, answer.body.len());
+                let half = response.body.len() / 2;
+                let head = with_length(&response.head, response.body.len());
                 client.write_all(head.as_bytes()).await?;
-                return client.write_all(&answer.body[..half]).await;
+                return client.write_all(&response.body[..half]).await;
             }
             Fault::Twice => {
                 send(&mut server, &head, &request.body).await?;
-                answer = receive(&mut server).await?;
+                response = receive(&mut server).await?;
             }
-            Fault::Change(change) => answer.body = change(answer.body),
+            Fault::Change(change) => response.body = change(response.body),
             _ => {}
         }
-        send(&mut client, &answer.head, &answer.body).await?;
+        send(&mut client, &response.head, &response.body).await?;
     }
 }
 
-/// One HTTP message whose length is told.
+/// An HTTP message that states its length.
 struct Message {
     head: String,
     body: Vec<u8>,
@@ -188,7 +188,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     named.next().map(|(_, value)| value.trim())
 }
 
-/// The head for a body of this length, and without a checksum of another one.
+/// The head for a body of this length, without the checksum of another body.
 fn with_length(head: &str, length: usize) -> String {
     let stale = |line: &&str| {
         let name = line.split(':').next().unwrap_or_default();

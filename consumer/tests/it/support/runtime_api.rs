@@ -1,6 +1,6 @@
-//! Lambda's Runtime API, as far as a function sees it, around the real binary.
+//! The part of Lambda's Runtime API that a function uses, around the real binary.
 
-#![allow(dead_code, reason = "not every test binary that has it uses all of it")]
+#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-/// What the function answered.
+/// The result of an invocation.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Response(Value),
@@ -64,7 +64,7 @@ impl RuntimeApi {
         }
     }
 
-    /// The binary, as Lambda starts it.
+    /// The command that starts the binary as Lambda does.
     pub(crate) fn function(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
         command
@@ -78,8 +78,8 @@ impl RuntimeApi {
         command
     }
 
-    /// Invokes the function with SQS records, and this much time. `None` if it
-    /// does not answer within `patience` more.
+    /// Invokes the function with an SQS event and a timeout. `None` if there is no
+    /// result `patience` after the timeout.
     pub(crate) async fn invoke(
         &self,
         event: &Value,
@@ -108,7 +108,7 @@ impl RuntimeApi {
 pub(crate) struct Function {
     api: RuntimeApi,
     process: Child,
-    /// What it writes, read all the time: a pipe that is full would stop it.
+    /// Its output. It is read continuously, because a full pipe would block the function.
     output: JoinSet<String>,
 }
 
@@ -134,19 +134,19 @@ impl Function {
         }
     }
 
-    /// Invokes the function with SQS records, and this much time.
+    /// Invokes the function with a payload and a timeout.
     pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> Answer {
         let patience = Duration::from_secs(20);
         self.api.invoke(event, timeout, patience).await.unwrap()
     }
 
-    /// Ends the function and gives all that it has written.
+    /// Ends the function and returns its output.
     pub(crate) async fn output(mut self) -> String {
         self.process.start_kill().unwrap();
         self.output.join_all().await.concat()
     }
 
-    /// The most memory that it has had at once, in bytes (`proc_pid_status(5)`).
+    /// The peak memory in bytes (`proc_pid_status(5)`).
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> usize {
         let path = format!("/proc/{}/status", self.process.id().unwrap());

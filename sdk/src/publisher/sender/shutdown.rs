@@ -59,6 +59,7 @@ impl Sender {
             let _ = self.thread.with_timers(close).await;
             self.hand_back(Vec::new(), spool.take_unconfirmed(), &mut report);
             report.in_spool = spool.stored();
+            report.damaged_in_spool = spool.damaged();
         }
         let totals = self.in_flight.totals();
         report.accepted = totals.accepted;
@@ -74,6 +75,8 @@ impl Sender {
         let mut unsent = state.queue.drain();
         let delayed = std::mem::take(&mut state.delayed);
         unsent.extend(delayed.into_values().flatten());
+        #[cfg(feature = "spool")]
+        unsent.extend(self.spool.iter().flat_map(|spool| spool.take_held()));
         let requests = std::mem::take(&mut state.requests);
         drop(state);
         self.abandon.notify_waiters();

@@ -25,6 +25,20 @@ impl Outlet for Sender {
         outcome
     }
 
+    fn send_unwritten(self: Arc<Self>, take: &mut dyn FnMut() -> Vec<Pending>) -> bool {
+        let mut state = self.lock();
+        if state.abandoned {
+            return false;
+        }
+        let mut events = take();
+        restore_bodies(&mut events);
+        for event in events {
+            state.queue.push(event);
+        }
+        self.start_workers(state);
+        true
+    }
+
     fn is_fifo(&self) -> bool {
         self.settings.fifo
     }
@@ -58,14 +72,14 @@ impl Sender {
     /// Writes `event` to the spool if the spool holds events: new events go behind
     /// them. Otherwise the event comes back.
     pub(super) fn append_if_spooling(
-        &self,
+        self: &Arc<Self>,
         state: &SenderState,
         event: Pending,
     ) -> Result<(), Pending> {
         let spool = self.spool.as_ref();
         match spool.filter(|spool| spool.is_on() && !state.queue.holds(event.group())) {
             Some(spool) => {
-                spool.append(vec![event]);
+                spool.append(self.clone(), vec![event]);
                 Ok(())
             }
             None => Err(event),
@@ -75,7 +89,7 @@ impl Sender {
     /// Takes the messages that go to the spool out of `completed`, together with
     /// all events that must not overtake them.
     pub(super) fn divert_to_spool(
-        &self,
+        self: &Arc<Self>,
         state: &mut SenderState,
         completed: &mut Vec<(MessageEvents, MessageOutcome)>,
     ) {
@@ -113,6 +127,6 @@ impl Sender {
             "SQS is unavailable; writing events to the spool"
         );
         restore_bodies(&mut to_spool);
-        spool.append(to_spool);
+        spool.append(self.clone(), to_spool);
     }
 }

@@ -15,6 +15,8 @@ use crate::publisher::{Sdk, SdkBuilder};
 use crate::{Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
 
 mod batching;
+#[cfg(feature = "spool")]
+mod disk;
 mod end;
 mod executors;
 mod failures;

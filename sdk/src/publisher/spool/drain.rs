@@ -1,4 +1,4 @@
-//! From the spool to SQS: rounds of events from the front of the journal.
+//! From the spool to SQS: rounds of events from the front of the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::SpoolError;
-use super::journal::Record;
+use super::log::Spooled;
 use super::outlet::Outlet;
-use super::{Command, Shared, ended};
+use super::shared::{FIRST_WAIT, Shared};
+use super::thread::{Command, Handled};
 use crate::event::EventId;
 use crate::event::envelope::Envelope;
 use crate::publisher::buffer::pending::{Pending, group_of};
 use crate::publisher::error::EmitError;
 use crate::wire;
 
-/// Events that are sent from the spool before their outcomes are looked at.
+/// Events that a round sends before it waits for their outcomes.
 const ROUND: usize = 1_000;
-/// While SQS does not answer, as many as one request holds are enough to ask.
+/// Events of a round while SQS is unavailable: one request.
 const PROBE: usize = 10;
-/// The waits between two rounds that failed.
-pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait after a round that failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Sends the journal's events, from the front, until there are none.
+/// Sends the spool's events, from the front, until there are none.
 pub(super) struct Drain {
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) shared: Arc<Shared>,
@@ -31,7 +31,7 @@ pub(super) struct Drain {
     pub(super) ended: bool,
 }
 
-/// A close during a round leaves closing the journal to this.
+/// A spool that was closed during a round leaves it to the drain to close the files.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
@@ -56,101 +56,122 @@ impl Drain {
                     self.ended = true;
                     return;
                 }
-                // The disk fails at what comes; that is no reason to ask it all
-                // the time.
-                Ok(Round::Nothing) if again => self.shared.pause(&*self.outlet, FIRST_WAIT).await,
+                // An event is written for longer than a round takes: the disk is
+                // slow, and asking it more often does not help.
+                Ok(Round::Nothing) if again => self.pause(FIRST_WAIT).await,
                 Ok(Round::Nothing) => {}
                 Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
-                Ok(Round::Failed) => {
+                Ok(Round::Failed { progress }) => {
                     count = PROBE;
+                    if !progress {
+                        self.shared.fail_held();
+                    }
                     let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-                    self.shared.pause(&*self.outlet, jittered).await;
+                    self.pause(jittered).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => {
                     tracing::error!(error = error.explain(), "the spool cannot be read");
-                    self.shared.pause(&*self.outlet, LONGEST_WAIT).await;
+                    self.shared.fail_held();
+                    self.pause(LONGEST_WAIT).await;
                 }
             }
         }
     }
 
-    /// Sends the first events through the sender, and removes what SQS took.
+    async fn pause(&self, wait: Duration) {
+        self.shared.pause(&*self.outlet, wait).await;
+    }
+
+    /// Sends the first events through the sender, and removes those that SQS has
+    /// accepted or would never accept.
     async fn round(&self, count: usize) -> Result<Round, SpoolError> {
-        let records = self.ask(|reply| Command::Read(count, reply)).await?;
-        if records.is_empty() {
-            // What is counted and not on disk yet is behind us in the thread's
-            // work: the next round waits for it there.
+        self.shared.begin_round();
+        let (reply, answer) = oneshot::channel();
+        let read = Command::Read(count, self.outlet.clone(), reply);
+        let _ = self.commands.send(read);
+        let events = answer.await.unwrap_or_else(|_| Err(self.shared.ended()))?;
+        if events.is_empty() {
+            // Events that are not on disk yet are in the thread's commands, behind
+            // this one: the next round finds them.
             let empty = self.shared.end_draining();
             return Ok(if empty { Round::Empty } else { Round::Nothing });
         }
-        let (mut given, mut sent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for record in records {
-            let number = record.number;
-            match revive(&*self.outlet, &record) {
-                Some(event) => given.push((number, self.outlet.clone().send_spooled(event))),
+        let mut handled = Handled::default();
+        let mut under_way = Vec::new();
+        for event in events {
+            match revive(&*self.outlet, &event) {
+                Some(pending) => {
+                    let outcome = self.outlet.clone().send_spooled(pending);
+                    under_way.push((event.place, event.group, outcome));
+                }
                 None => {
-                    // Whoever emitted it has a receipt, so that this is the one
-                    // place to tell it.
                     tracing::error!(
-                        number,
-                        "an event of the spool cannot be read; it stays in the journal's table \
-                         of refused events"
+                        place = %event.place,
+                        "an event of the spool cannot be decoded; it is not sent, and its file \
+                         is set aside"
                     );
-                    refused.push(number);
+                    handled.refused.push(event.place);
+                    handled.groups.extend(event.group);
                 }
             }
         }
         let mut failed = false;
-        for (number, outcome) in given {
+        for (place, group, outcome) in under_way {
             match outcome.await {
-                Ok(Ok(_)) => sent.push(number),
+                Ok(Ok(_)) => handled.sent.push(place),
                 Ok(Err(error)) if !error.is_retryable() && !is_request(&error) => {
+                    // Its caller has a receipt, so that only the log can tell.
                     tracing::error!(
+                        %place,
                         event_id = error.envelope().map(|e| e.event_id().as_str()),
                         error = &error as &dyn std::error::Error,
-                        "SQS refused an event of the spool for good; it stays in the journal's \
-                         table of refused events"
+                        "SQS refused an event of the spool for good; its file is set aside"
                     );
-                    refused.push(number);
+                    handled.refused.push(place);
                 }
-                _ => failed = true,
+                _ => {
+                    failed = true;
+                    continue;
+                }
             }
+            handled.groups.extend(group);
         }
-        self.ask(|reply| Command::Remove(sent, refused, reply))
-            .await?;
-        Ok(if failed { Round::Failed } else { Round::Sent })
-    }
-
-    async fn ask<T>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Command,
-    ) -> Result<T, SpoolError> {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.commands.send(work(reply));
-        answer.await.unwrap_or_else(|_| Err(ended()))
+        let progress = !handled.sent.is_empty();
+        let (reply, done) = oneshot::channel();
+        let remove = Command::Remove(handled, self.outlet.clone(), reply);
+        let _ = self.commands.send(remove);
+        done.await.map_err(|_| self.shared.ended())?;
+        Ok(match failed {
+            true => Round::Failed { progress },
+            false => Round::Sent,
+        })
     }
 }
 
 enum Round {
     Empty,
-    /// There was nothing, but something is on its way.
+    /// There was nothing, but an event is being written.
     Nothing,
     Sent,
-    Failed,
+    /// Some events were not sent.
+    Failed {
+        /// Others were.
+        progress: bool,
+    },
 }
 
-/// A denied request is no verdict on the event.
+/// A denied request says nothing about its events.
 fn is_request(error: &EmitError) -> bool {
     matches!(error, EmitError::Request { .. })
 }
 
-/// An event as it was; `None` if the journal holds what is none.
-fn revive(sender: &dyn Outlet, record: &Record) -> Option<Pending> {
+/// The event of a record. `None` if the record does not hold an event.
+fn revive(outlet: &dyn Outlet, record: &Spooled) -> Option<Pending> {
     let unnamed = EventId::from_static("unnamed");
     let mut events = wire::decode(&record.body, &unnamed).ok()?;
     let envelope: Envelope = events.pop()?.outcome.ok()?;
-    let group = if sender.is_fifo() {
+    let group = if outlet.is_fifo() {
         Some(group_of(envelope.entity_id()))
     } else {
         record.group.as_deref().map(Arc::from)

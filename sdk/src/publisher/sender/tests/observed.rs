@@ -141,6 +141,20 @@ fn what_a_shutdown_hands_back_is_counted_as_failed() {
 
 #[cfg(feature = "spool")]
 #[test]
+fn damaged_records_of_the_spool_are_counted() {
+    let folder = super::spooling::Folder::new("observed-damage");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    std::fs::write(folder.0.join("000000000001.events"), "damaged").unwrap();
+    let fake = Fake::good();
+    let told = told(async {
+        let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
+        assert_eq!(sdk.shutdown(Duration::ZERO).await.damaged_in_spool, 1);
+    });
+    assert_eq!(told.sum("domain_events_spool_damaged_total"), 1.0);
+}
+
+#[cfg(feature = "spool")]
+#[test]
 fn what_the_spool_cannot_take_is_counted_as_failed() {
     let folder = super::spooling::Folder::new("observed");
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));

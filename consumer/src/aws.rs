@@ -2,42 +2,28 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use domain_events::__internals::{behavior_version, timeouts};
 
-/// The longest that a connection, one attempt, and a request with all its attempts
-/// may take. Without a limit, a connection that a firewall forgets holds up whoever
-/// waits for its answer for ever. What DynamoDB takes for 25 statements is far
-/// less, and a batch that takes longer comes again.
-const CONNECT: Duration = Duration::from_secs(3);
-const ATTEMPT: Duration = Duration::from_secs(10);
-const REQUEST: Duration = Duration::from_secs(30);
-
-/// What the environment says of region, credentials and endpoints, with limits on
-/// how long a request takes.
+/// Reads region, credentials and endpoints from the environment and the profile.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future leaves nothing behind.
+/// Dropping the future has no effect.
 pub async fn load() -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(REQUEST);
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .timeout_config(timeouts.build())
+    aws_config::defaults(behavior_version())
+        .timeout_config(timeouts())
         .load()
         .await
 }
 
-/// A DynamoDB client and the counter of its requests.
+/// A DynamoDB client, and a counter of its requests.
 pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter) {
     let counter = RequestCounter::default();
     let config = aws_sdk_dynamodb::config::Builder::from(config)
@@ -51,7 +37,7 @@ pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(config)
 }
 
-/// Counts operations, and the requests that they took.
+/// Counts the operations of a client, and the requests that these operations took.
 #[derive(Debug, Clone, Default)]
 pub struct RequestCounter(Arc<Counts>);
 
@@ -62,9 +48,9 @@ struct Counts {
 }
 
 impl RequestCounter {
-    /// Requests and retries since the last call.
+    /// The number of requests since the last call, and how many of them were retries.
     pub fn take(&self) -> (u64, u64) {
-        // Relaxed: two counters for a graph, which nothing is decided by.
+        // Relaxed: the two counters only feed a graph, so they need not agree.
         let operations = self.0.operations.swap(0, Ordering::Relaxed);
         let requests = self.0.requests.swap(0, Ordering::Relaxed);
         (requests, requests.saturating_sub(operations))

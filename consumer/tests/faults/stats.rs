@@ -1,30 +1,31 @@
-//! What is printed of the runs.
+//! The statistics that are printed after the runs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::Breach;
+use crate::model::Violation;
 use crate::plan::Kind;
 use crate::run::{Outcome, Setting};
 
-/// Sums over the runs.
+/// The sums over all runs.
 #[derive(Debug, Default)]
-pub(crate) struct Figures {
+pub(crate) struct Stats {
     runs: u64,
     time: Duration,
     rows: Vec<(&'static str, u64)>,
     faults: BTreeMap<Kind, u64>,
     producer_memory: u64,
     consumer_memory: u64,
-    breaches: BTreeMap<Breach, u64>,
+    violations: BTreeMap<Violation, u64>,
 }
 
-impl Figures {
-    /// Adds a run, and gives what it did wrong, in words.
+impl Stats {
+    /// Adds a run, and returns its violations in words. The folder of a run without
+    /// violations is removed.
     pub(crate) fn add(&mut self, setting: Setting, outcome: &Outcome) -> Vec<String> {
         let Outcome {
-            judgement,
+            findings,
             shared,
             count,
             watch,
@@ -35,26 +36,27 @@ impl Figures {
         self.runs += 1;
         self.time += *took;
         let rows = [
-            ("events accepted", judgement.accepted),
-            ("  of them by the spool, SQS being away", judgement.spooled),
-            ("events whose emit failed", judgement.failed),
+            ("events accepted", findings.accepted),
+            ("  of these accepted by the spool", findings.spooled),
+            ("events whose emit failed", findings.failed),
             (
-                "  of them in the table, once, since SQS had taken them",
-                judgement.failed_but_stored,
+                "  of these stored, because SQS had accepted them",
+                findings.failed_but_stored,
             ),
             (
-                "events without an outcome, their producer killed",
-                judgement.unknown,
+                "events whose producer was killed before the outcome",
+                findings.unknown,
             ),
-            ("events that break the contract", judgement.invalid),
+            ("invalid events", findings.invalid),
             ("items in the table", watch.items() as u64),
-            ("  of them with a tie-break", watch.ties() as u64),
-            ("dead letters", judgement.rejected),
+            ("  of these with a tie-break", watch.ties() as u64),
+            ("dead letters", findings.rejected),
             ("requests", tally.requests),
+            ("requests with several dead letters", tally.letter_batches),
             ("duplicates delivered", tally.duplicates()),
             ("producers killed", count.producers_killed),
             ("consumers killed", count.consumers_killed),
-            ("processes frozen", count.frozen),
+            ("processes paused", count.paused),
             ("scans for rewritten items", watch.scans),
         ];
         if self.rows.is_empty() {
@@ -68,22 +70,27 @@ impl Figures {
         }
         self.producer_memory = self.producer_memory.max(count.producer_memory);
         self.consumer_memory = self.consumer_memory.max(count.consumer_memory);
-        for (breach, (times, _)) in &judgement.breaches {
-            *self.breaches.entry(*breach).or_default() += times;
+        for (violation, (times, _)) in &findings.violations {
+            *self.violations.entry(*violation).or_default() += times;
         }
-        let told = judgement.breaches.iter().map(|(breach, (times, example))| {
-            format!("{}: {times}, for example: {example}", breach.name())
-        });
-        let mut told: Vec<String> = told.collect();
-        if !told.is_empty() {
-            told.push(format!("journals and logs: {}", folder.display()));
-            told.push(format!("again: {}", setting.command()));
+        let violations = findings
+            .violations
+            .iter()
+            .map(|(violation, (times, example))| {
+                format!("{}: {times}, for example: {example}", violation.name())
+            });
+        let mut lines: Vec<String> = violations.collect();
+        if lines.is_empty() {
+            let _ = std::fs::remove_dir_all(folder);
+        } else {
+            lines.push(format!("journals and logs: {}", folder.display()));
+            lines.push(format!("run again with: {}", setting.command()));
         }
-        told
+        lines
     }
 
-    pub(crate) fn breaches(&self) -> impl Iterator<Item = Breach> {
-        self.breaches.keys().copied()
+    pub(crate) fn violations(&self) -> impl Iterator<Item = Violation> {
+        self.violations.keys().copied()
     }
 
     /// The table, in Markdown.
@@ -107,23 +114,23 @@ impl Figures {
             row(&format!("  {}", kind.name()), &grouped(*times));
         }
         row(
-            "memory of a producer, at the most",
+            "peak memory of a producer",
             &format_args!("{} MiB", self.producer_memory / 1024),
         );
         row(
-            "memory of a consumer, at the most",
+            "peak memory of a consumer",
             &format_args!("{} MiB", self.consumer_memory / 1024),
         );
-        for breach in Breach::ALL {
-            let times = self.breaches.get(&breach).copied().unwrap_or_default();
-            row(&format!("**{}**", breach.name()), &grouped(times));
+        for violation in Violation::ALL {
+            let times = self.violations.get(&violation).copied().unwrap_or_default();
+            row(&format!("**{}**", violation.name()), &grouped(times));
         }
         table
     }
 }
 
 impl Setting {
-    /// The command that runs the same again.
+    /// The command that repeats the run.
     fn command(&self) -> String {
         format!(
             "cargo test -p domain-events-consumer --test faults -- run --seed {} --queue {} --seconds {} --rate {}",

@@ -1,0 +1,113 @@
+//! What the worker checks before it receives its first message.
+
+use std::fmt;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain_events::__internals::AwsFailure;
+
+use crate::aws;
+use crate::config::WorkerConfig;
+
+/// The hash key of an item that is asked for and never written.
+const PROBE_ID: &str = "domain-events-startup-check";
+
+/// Why the worker cannot run: everything that was found, one line each.
+///
+/// Only what an operator has to change is an error. An outage of SQS or DynamoDB is
+/// logged, and the worker starts and retries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartError(Vec<String>);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the worker cannot start:")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Checks that both queues exist and that the table has the expected keys.
+pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), StartError> {
+    let dead_letter_queue_url = &config.config.dead_letter_queue_url;
+    let (queue, dead_letter_queue, table) = tokio::join!(
+        check_queue(aws, "EVENT_QUEUE_URL", &config.queue_url),
+        check_queue(aws, "DEAD_LETTER_QUEUE_URL", dead_letter_queue_url),
+        check_table(aws, &config.config.table),
+    );
+    let problems: Vec<String> = [queue, dead_letter_queue, table]
+        .into_iter()
+        .flatten()
+        .collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(StartError(problems)),
+    }
+}
+
+async fn check_queue(aws: &SdkConfig, variable: &str, url: &str) -> Option<String> {
+    let request = aws::sqs(aws)
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(QueueAttributeName::QueueArn);
+    let error = request.send().await.err()?;
+    let failure = AwsFailure::new(&error);
+    let object = format!("the queue {url} ({variable})");
+    match failure.code() {
+        Some(code) if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
+            let next = format!("create it, or correct {variable} or AWS_REGION");
+            Some(problem(aws, &object, &failure, &next))
+        }
+        _ => problem_of_client(aws, &object, &failure),
+    }
+}
+
+async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
+    // A read, because it needs no permission beyond those that appending needs.
+    let (client, _) = aws::dynamodb(aws);
+    let request = client
+        .get_item()
+        .table_name(table)
+        .key("ID", AttributeValue::S(PROBE_ID.to_owned()))
+        .key("Timestamp", AttributeValue::N("0".to_owned()))
+        .projection_expression("ID");
+    let error = request.send().await.err()?;
+    let failure = AwsFailure::new(&error);
+    let object = format!("the table {table} (EVENT_TABLE)");
+    match failure.code() {
+        Some("ResourceNotFoundException") => {
+            let next = "create it, or correct EVENT_TABLE or AWS_REGION";
+            Some(problem(aws, &object, &failure, next))
+        }
+        Some("ValidationException") => {
+            let next = "use a table whose hash key is ID (a string) and whose sort key is Timestamp (a number)";
+            Some(problem(aws, &object, &failure, next))
+        }
+        Some("AccessDeniedException") => {
+            let next = "allow dynamodb:GetItem and dynamodb:PartiQLInsert on the table";
+            Some(problem(aws, &object, &failure, next))
+        }
+        _ => problem_of_client(aws, &object, &failure),
+    }
+}
+
+/// A problem of the client's configuration. Any other failure may pass, or concerns a
+/// permission that only this check needs: it is logged.
+fn problem_of_client(aws: &SdkConfig, object: &str, failure: &AwsFailure) -> Option<String> {
+    if failure.is_credentials() || *failure == AwsFailure::Request {
+        return Some(problem(aws, object, failure, "correct the configuration"));
+    }
+    tracing::warn!(reason = %failure, "could not check {object} at start");
+    None
+}
+
+fn problem(aws: &SdkConfig, object: &str, failure: &AwsFailure, next: &str) -> String {
+    let region = aws
+        .region()
+        .map_or("no region".to_owned(), |region| format!("region {region}"));
+    format!("{object} cannot be used in {region}: {failure}; {next}")
+}

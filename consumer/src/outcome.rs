@@ -1,0 +1,101 @@
+//! A message after its events have been given to the store.
+
+use std::borrow::Cow;
+
+use domain_events::{AppendOutcome, Envelope, StoreError};
+
+use crate::dead_letters::DeadLetter;
+use crate::record::{DecodeFailure, Record};
+use crate::rejection::Rejection;
+
+/// The final state of an event. The words are those of the log field `verdict`.
+pub(crate) enum Outcome {
+    Stored {
+        envelope: Envelope,
+        tie: bool,
+    },
+    Duplicate {
+        envelope: Envelope,
+    },
+    /// It can never be stored.
+    Rejected(Rejection),
+    /// It may be stored later.
+    Failed {
+        envelope: Envelope,
+        error: StoreError,
+    },
+}
+
+impl Outcome {
+    /// The outcome of an event that was given to the store.
+    pub(crate) fn new(envelope: Envelope, result: Result<AppendOutcome, StoreError>) -> Self {
+        match result {
+            Ok(AppendOutcome::Duplicate) => Self::Duplicate { envelope },
+            Ok(outcome) => Self::Stored {
+                envelope,
+                tie: outcome == AppendOutcome::StoredWithTieBreak,
+            },
+            Err(error) => Self::Failed { envelope, error },
+        }
+    }
+}
+
+/// A message whose events have been stored, where that is possible.
+pub(crate) struct AppendedMessage<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) events: Result<Vec<(&'a str, Outcome)>, DecodeFailure>,
+}
+
+impl AppendedMessage<'_> {
+    pub(crate) fn has_failed(&self) -> bool {
+        match &self.events {
+            Err(_) => true,
+            Ok(events) => events
+                .iter()
+                .any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. })),
+        }
+    }
+
+    pub(crate) fn rejections(&self) -> impl Iterator<Item = (&str, &Rejection)> {
+        let events = self.events.iter().flatten();
+        events.filter_map(|(text, outcome)| match outcome {
+            Outcome::Rejected(rejection) => Some((*text, rejection)),
+            _ => None,
+        })
+    }
+
+    /// What to move to the dead-letter queue; `None` if no event was rejected.
+    ///
+    /// The events that were stored are not sent again. If there are none, the body
+    /// stays as it is, and otherwise each rejected event does.
+    pub(crate) fn dead_letter(&self) -> Option<DeadLetter<'_>> {
+        let rejected: Vec<(&str, &Rejection)> = self.rejections().collect();
+        let (text, first) = *rejected.first()?;
+        let body = &self.record.body;
+        let all = self.events.as_ref().map_or(0, Vec::len) == rejected.len();
+        let (body, packed) = match &rejected[..] {
+            _ if all => (Cow::Borrowed(&**body), text.len() < body.len()),
+            [_] => (Cow::Borrowed(text), false),
+            many => {
+                let texts: Vec<&str> = many.iter().map(|(text, _)| *text).collect();
+                (Cow::Owned(format!("[{}]", texts.join(","))), true)
+            }
+        };
+        let mut rejection = first.clone();
+        if packed {
+            rejection.pointer = format!("/0{}", first.pointer);
+        }
+        if rejected.len() > 1 {
+            rejection.reason = format!(
+                "the first of {} rejected events: {}",
+                rejected.len(),
+                first.reason
+            );
+        }
+        Some(DeadLetter {
+            record: self.record,
+            body,
+            rejection,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+# Completed by one of the files *.s3.tfbackend.
+terraform {
+  backend "s3" {}
+}

@@ -1,0 +1,152 @@
+"""Steps of bad_day.sh.
+
+    snapshot REGION NAME      print everything of a deployment that an apply sets
+    difference A B            compare two snapshots, and fail if they differ
+    fill TABLE                store 50 events
+    delete TABLE              delete 7 of them, as an accident would
+    compare TABLE OTHER       print how many events of OTHER are missing in TABLE or differ
+    copy TABLE OTHER          store the missing ones, without replacing any
+"""
+
+import json
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+# What changes without an apply, or what the next apply may change without effect.
+VOLATILE = {
+    "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed",
+    "LastModifiedTimestamp", "ItemCount", "TableSizeBytes", "IndexSizeBytes", "LastModified", "RevisionId", "CodeSize",
+    "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp", "StateTransitionedTimestamp", "StateValue", "StateReason",
+    "StateReasonData", "LastProcessingResult", "StateTransitionReason", "ResponseMetadata", "LatestRestorableDateTime",
+    "EarliestRestorableDateTime", "LastIncreaseDateTime", "LastDecreaseDateTime", "RoleLastUsed",
+}
+
+
+def stable(value):
+    if isinstance(value, dict):
+        # -1 and absent both mean that there is no maximum.
+        return {
+            key: stable(item) for key, item in sorted(value.items())
+            if key not in VOLATILE and not (key == "OnDemandThroughput" and set(item.values()) == {-1})
+        }
+    if isinstance(value, list):
+        return [stable(item) for item in value]
+    return value
+
+
+def endpoint(service, region):
+    return boto3.client(service, region_name=region)
+
+
+def snapshot(region, name):
+    sqs, dynamodb, iam = endpoint("sqs", region), endpoint("dynamodb", region), endpoint("iam", region)
+    function, cloudwatch, logs = endpoint("lambda", region), endpoint("cloudwatch", region), endpoint("logs", region)
+    role = f"{name}-consumer-{region}"
+    account = endpoint("sts", region).get_caller_identity()["Account"]
+    found = {
+        "queues": {
+            queue: sqs.get_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], AttributeNames=["All"])["Attributes"]
+            for queue in (name, f"{name}-dead-letter")
+        },
+        "table": dynamodb.describe_table(TableName=name)["Table"],
+        "expiry": dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"],
+        "recovery": dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"],
+        "function": function.get_function_configuration(FunctionName=f"{name}-consumer", Qualifier="live"),
+        "mappings": function.list_event_source_mappings(EventSourceArn=f"arn:aws:sqs:{region}:{account}:{name}")["EventSourceMappings"],
+        "role": iam.get_role(RoleName=role)["Role"],
+        "role policies": {
+            policy: iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        },
+        "policies": {},
+        "dashboard": cloudwatch.get_dashboard(DashboardName=f"{name}-{region}")["DashboardBody"],
+        "alarms": sorted(cloudwatch.describe_alarms(AlarmNamePrefix=f"{name}-")["MetricAlarms"], key=lambda alarm: alarm["AlarmName"]),
+        "log group": [
+            group for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}-consumer")["logGroups"]
+        ],
+    }
+    for who in ("producer", "reader", "operator"):
+        arn = f"arn:aws:iam::{account}:policy/{name}-{who}-{region}"
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found["policies"][who] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    # The size of the log grows.
+    for group in found["log group"]:
+        group.pop("storedBytes", None)
+    print(json.dumps(stable(found), indent=1, default=str))
+
+
+def paths(value, prefix=""):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from paths(item, f"{prefix}/{key}")
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from paths(item, f"{prefix}/{position}")
+    else:
+        yield prefix, value
+
+
+def difference(before, after):
+    documents = []
+    for path in (before, after):
+        with open(path, encoding="utf-8") as file:
+            documents.append(dict(paths(json.load(file))))
+    changed = [
+        f"  {path}: {documents[0].get(path)!r} -> {documents[1].get(path)!r}"
+        for path in sorted(documents[0].keys() | documents[1].keys()) if documents[0].get(path) != documents[1].get(path)
+    ]
+    if changed:
+        sys.exit("the first deployment has changed:\n" + "\n".join(changed))
+
+
+def events(table):
+    items = {}
+    for page in boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        for item in page["Items"]:
+            items[item["ID"]["S"], item["Timestamp"]["N"]] = item
+    return items
+
+
+def fill(table):
+    dynamodb = boto3.client("dynamodb")
+    for n in range(50):
+        dynamodb.put_item(TableName=table, Item={
+            "ID": {"S": f"order-{n % 10}"}, "Timestamp": {"N": f"{1_700_000_000 + n}.000000001"}, "EventType": {"S": "ORDER_PLACED"},
+            "EmitterId": {"S": "shop"}, "EmitterType": {"S": "SYSTEM"}, "EventId": {"S": f"event-{n}"},
+            "Data": {"M": {"cents": {"N": str(n)}, "note": {"S": "é\u2028"}}},
+        })
+
+
+def delete(table):
+    dynamodb = boto3.client("dynamodb")
+    for key in list(events(table))[:7]:
+        dynamodb.delete_item(TableName=table, Key={"ID": {"S": key[0]}, "Timestamp": {"N": key[1]}})
+
+
+def compare(table, other):
+    here, there = events(table), events(other)
+    missing = len(there.keys() - here.keys())
+    different = sum(here[key] != there[key] for key in here.keys() & there.keys())
+    print(f"{len(there)} events, {missing} missing, {different} different")
+
+
+def copy(table, other):
+    dynamodb = boto3.client("dynamodb")
+    here = events(table)
+    for key, item in events(other).items():
+        if key in here:
+            continue
+        try:
+            dynamodb.put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(ID)")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+
+
+if __name__ == "__main__":
+    steps = {step.__name__: step for step in (snapshot, difference, fill, delete, compare, copy)}
+    if len(sys.argv) < 3 or sys.argv[1] not in steps:
+        sys.exit(__doc__)
+    steps[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,200 @@
+//! The spool's folder: its rights, its lock, its names.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::SpoolError;
+
+/// A folder that this spool alone has, for as long as the value lives.
+#[derive(Debug)]
+pub(super) struct SpoolFolder {
+    path: PathBuf,
+    /// The operating system releases the lock when the process ends, however it
+    /// ends.
+    _lock: File,
+}
+
+/// What the name of a file in the folder means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Segment(u64),
+    /// A segment whose creation was interrupted. No event in it was confirmed.
+    Unfinished(u64),
+    SetAside(u64),
+    Foreign,
+}
+
+impl SpoolFolder {
+    /// Creates the folder if it does not exist, and locks it.
+    pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
+        create(path).map_err(|e| SpoolError::new("create the spool's folder", path, e))?;
+        warn_of_others(path);
+        let lock = path.join("lock");
+        let file = open_lock(&lock).map_err(|e| SpoolError::new("open the lock file", &lock, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: file,
+            }),
+            Err(TryLockError::WouldBlock) => Err(SpoolError::new(
+                "use the spool's folder",
+                path,
+                "another publisher, in this process or in another one, uses it; give each \
+                 publisher a folder of its own",
+            )),
+            Err(TryLockError::Error(e)) => Err(SpoolError::new("lock the file", &lock, e)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files of the folder, each with the meaning of its name.
+    pub(super) fn files(&self) -> Result<Vec<(Name, PathBuf)>, SpoolError> {
+        let read = || -> io::Result<Vec<(Name, PathBuf)>> {
+            fs::read_dir(&self.path)?
+                .map(|entry| {
+                    let entry = entry?;
+                    Ok((meaning(&entry.file_name().to_string_lossy()), entry.path()))
+                })
+                .collect()
+        };
+        read().map_err(|e| SpoolError::new("list the spool's folder", &self.path, e))
+    }
+
+    pub(super) fn segment(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{number:012}.events"))
+    }
+
+    pub(super) fn unfinished(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{number:012}.events.new"))
+    }
+
+    /// Renames a segment, which needs no disk space, so that it is never read
+    /// again; returns its new path.
+    pub(super) fn set_aside(&self, number: u64) -> io::Result<PathBuf> {
+        let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+        let time = now.format("%Y%m%dT%H%M%SZ");
+        let aside = self
+            .path
+            .join(format!("{number:012}.events.set-aside-{time}"));
+        fs::rename(self.segment(number), &aside)?;
+        Ok(aside)
+    }
+
+    /// Returns once the disk has the names of the files. Without it, a file that
+    /// was written to the disk may be absent after a power failure.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.path)
+    }
+}
+
+fn meaning(name: &str) -> Name {
+    let Some((number, rest)) = name.split_once('.') else {
+        return Name::Foreign;
+    };
+    match (number.parse(), rest) {
+        (Ok(number), "events") => Name::Segment(number),
+        (Ok(number), "events.new") => Name::Unfinished(number),
+        (Ok(number), rest) if rest.starts_with("events.set-aside-") => Name::SetAside(number),
+        _ => Name::Foreign,
+    }
+}
+
+/// Creates the folder and its parents for this user alone, because whole events
+/// will lie in it.
+fn create(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    for folder in missing.into_iter().rev() {
+        match builder.create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let parent = folder.parent().filter(|p| !p.as_os_str().is_empty());
+        sync_folder(parent.unwrap_or(Path::new(".")))?;
+    }
+    match fs::metadata(path)?.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// A folder cannot be opened as a file here.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Opens the lock file for reading where it exists: a disk that has become
+/// read-only must not keep the spool from being sent.
+fn open_lock(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            private().read(true).write(true).create(true).open(path)
+        }
+        result => result,
+    }
+}
+
+/// Options that create a file for this user alone.
+pub(super) fn private() -> OpenOptions {
+    #[cfg_attr(not(unix), allow(unused_mut))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Takes the rights of other users away from a file, for example one that was
+/// copied back from a backup.
+pub(super) fn make_private(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(found) = fs::metadata(path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = found.permissions().mode();
+        if mode & 0o077 != 0
+            && let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o600))
+        {
+            tracing::warn!(
+                path = %path.display(),
+                mode = format_args!("{:o}", mode & 0o777),
+                error = &error as &dyn std::error::Error,
+                "other users can read this file of the spool, and its mode cannot be changed"
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// An existing folder keeps its mode, since it may have other purposes.
+fn warn_of_others(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(found) = fs::metadata(path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = found.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                folder = %path.display(),
+                mode = format_args!("{mode:o}"),
+                "the spool's folder is open to other users; its files are not, but a folder of \
+                 mode 700 is safer"
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}

@@ -1,0 +1,177 @@
+//! What a segment of an earlier process holds.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use super::error::SpoolError;
+use super::record::{self, FORMAT, Header, Mark, Stretch};
+
+/// A segment is far smaller. What lies behind this in a file counts as damaged.
+const MAX_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// How much of a file is given up when the disk fails to read it.
+const BLOCK: usize = 4096;
+
+/// A record whose event waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) offset: u64,
+    pub(super) bytes: usize,
+}
+
+/// The result of reading a segment.
+#[derive(Debug)]
+pub(super) enum Scan {
+    Read(Found),
+    /// Nothing of the file could be read.
+    Unreadable(io::Error),
+}
+
+/// What was found in a segment that can be read.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) waiting: Vec<Entry>,
+    pub(super) refused: u64,
+    /// Bytes of a record at the end that is not complete.
+    pub(super) cut: usize,
+    damaged: u64,
+    damaged_bytes: u64,
+    first_damage: u64,
+    error: Option<io::Error>,
+}
+
+/// The file is of a later version.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it has format {0}, and this program knows format {FORMAT}; nothing was changed in it, so let \
+     the version that wrote it send its events"
+)]
+struct LaterFormat(u32);
+
+impl Scan {
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged() > 0
+    }
+
+    /// Damaged stretches. A stretch is one record, or several where the boundaries
+    /// between them are destroyed, or the file's header.
+    pub(super) fn damaged(&self) -> u64 {
+        match self {
+            Self::Read(found) => found.damaged,
+            Self::Unreadable(_) => 1,
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Read(found) => {
+                let cause = match &found.error {
+                    Some(error) => format!(" ({error})"),
+                    None => String::new(),
+                };
+                format!(
+                    "{} damaged record(s), {} bytes together, the first at byte {}{cause}",
+                    found.damaged, found.damaged_bytes, found.first_damage
+                )
+            }
+            Self::Unreadable(error) => format!("the file cannot be read: {error}"),
+        }
+    }
+}
+
+/// Reads a segment, and calls `each` with the group of every event that waits.
+///
+/// # Errors
+///
+/// If a later version wrote the file, or if the process lacks memory or file
+/// descriptors. Neither is damage.
+pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<Scan, SpoolError> {
+    let (bytes, error, more) = match read(path) {
+        Ok(read) => read,
+        Err(error) if lacks_resources(&error) => {
+            return Err(SpoolError::new("open the spool's file", path, error));
+        }
+        Err(error) => return Ok(Scan::Unreadable(error)),
+    };
+    let mut found = Found::default();
+    let header = record::read_header(&bytes);
+    if let Header::Later(format) = header {
+        let error = LaterFormat(format);
+        return Err(SpoolError::new("read the spool's file", path, error));
+    }
+    for (offset, stretch) in record::stretches(&bytes) {
+        match stretch {
+            Stretch::Record(record) => match record.mark {
+                Mark::Waiting => {
+                    each(record.group);
+                    found.waiting.push(Entry {
+                        offset: offset as u64,
+                        bytes: record.bytes,
+                    });
+                }
+                Mark::Sent => {}
+                Mark::Refused => found.refused += 1,
+            },
+            Stretch::Damaged(length) => found.damage(offset as u64, length as u64),
+            Stretch::Cut(length) => found.cut = length,
+        }
+    }
+    if more > 0 {
+        found.damage(bytes.len() as u64, more);
+    }
+    if header == Header::Damaged && found.damaged == 0 {
+        // An empty file. A process that is killed leaves none.
+        found.damage(0, 0);
+    }
+    found.error = error;
+    Ok(Scan::Read(found))
+}
+
+impl Found {
+    fn damage(&mut self, offset: u64, bytes: u64) {
+        if self.damaged == 0 {
+            self.first_damage = offset;
+        }
+        self.damaged += 1;
+        self.damaged_bytes += bytes;
+    }
+}
+
+/// The content of a file, the error of the disk in place of whose blocks there
+/// are zeros, and how many bytes were not read.
+fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let more = length.saturating_sub(MAX_SEGMENT_BYTES);
+    let mut bytes = Vec::new();
+    let Err(error) = (&file).take(MAX_SEGMENT_BYTES).read_to_end(&mut bytes) else {
+        return Ok((bytes, None, more));
+    };
+    if lacks_resources(&error) || length == 0 {
+        return Err(error);
+    }
+    // A bad sector: the records in other blocks are still to be sent.
+    let length = usize::try_from(length - more).unwrap_or(0);
+    let mut bytes = vec![0; length];
+    let mut readable = false;
+    for (index, block) in bytes.chunks_mut(BLOCK).enumerate() {
+        file.seek(SeekFrom::Start((index * BLOCK) as u64))?;
+        match file.read_exact(block) {
+            Ok(()) => readable = true,
+            Err(_) => block.fill(0),
+        }
+    }
+    match readable {
+        true => Ok((bytes, Some(error), more)),
+        false => Err(error),
+    }
+}
+
+/// Whether the error is about this process and not about the file: too many open
+/// files, or no memory.
+pub(super) fn lacks_resources(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
+}

@@ -1,0 +1,294 @@
+//! What the spool, its drain and its thread share: the events without an outcome.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::error::SpoolError;
+use super::log::SpoolLog;
+use super::outlet::Outlet;
+use crate::publisher::buffer::in_flight::InFlight;
+use crate::publisher::buffer::outcome::MessageOutcome;
+use crate::publisher::buffer::pending::Pending;
+use crate::publisher::metrics;
+
+/// The shortest wait after a round that failed.
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// What the spool, its drain and its thread share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    folder: PathBuf,
+    in_flight: Arc<InFlight>,
+    /// Events on disk, as the thread counted them after its last command.
+    stored: AtomicU64,
+    /// Damaged records, counted in the same way.
+    damaged: AtomicU64,
+    state: Mutex<SpoolState>,
+    closed: AtomicBool,
+    /// Ends a pause between two rounds.
+    pub(super) hurry: Notify,
+    /// The spool holds less, or the drain has ended.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct SpoolState {
+    /// Events that are being written, by number. They are kept here and not by the
+    /// thread, so that they get an outcome whatever happens to it.
+    pub(super) writing: BTreeMap<u64, Vec<Pending>>,
+    pub(super) next_number: u64,
+    pub(super) draining: bool,
+    /// Events that could not be written, for FIFO queues: those of their group that
+    /// are on disk are sent first.
+    pub(super) held: HashMap<Arc<str>, Vec<Held>>,
+    /// The number of the last round that was begun.
+    round: u64,
+}
+
+/// An event that waits in memory for events on disk.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) event: Pending,
+    /// Why it was not written.
+    error: SpoolError,
+    /// The last round that was begun before.
+    round: u64,
+}
+
+impl Shared {
+    pub(super) fn new(folder: &Path, in_flight: Arc<InFlight>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            in_flight,
+            stored: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            state: Mutex::default(),
+            closed: AtomicBool::new(false),
+            hurry: Notify::new(),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, SpoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::SeqCst)
+    }
+
+    /// Ends the pause of the drain, and every wait for a change.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.hurry.notify_waiters();
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn is_on(&self, state: &SpoolState) -> bool {
+        // In this order: events are counted as stored before they leave `writing`.
+        !state.writing.is_empty() || self.stored() > 0 || !state.held.is_empty()
+    }
+
+    pub(super) fn start_draining(&self) -> bool {
+        let mut state = self.state();
+        self.is_on(&state) && !std::mem::replace(&mut state.draining, true)
+    }
+
+    /// Ends the draining if there is nothing left.
+    pub(super) fn end_draining(&self) -> bool {
+        let mut state = self.state();
+        state.draining = self.is_on(&state);
+        !state.draining
+    }
+
+    pub(super) fn is_writing(&self, number: u64) -> bool {
+        self.state().writing.contains_key(&number)
+    }
+
+    /// Completes the first events of a write, which are on disk.
+    pub(super) fn written(&self, number: u64, count: usize) {
+        let events = {
+            let mut state = self.state();
+            let Some(mut events) = state.writing.remove(&number) else {
+                return;
+            };
+            let rest = events.split_off(count.min(events.len()));
+            if !rest.is_empty() {
+                state.writing.insert(number, rest);
+            }
+            events
+        };
+        self.in_flight.complete([(events, MessageOutcome::Spooled)]);
+        self.changed.notify_waiters();
+    }
+
+    /// Completes all events of a write that have no outcome yet with an error.
+    pub(super) fn fail(&self, number: u64, error: &SpoolError) {
+        let events = self.state().writing.remove(&number);
+        if let Some(events) = events {
+            let outcome = MessageOutcome::SpoolFailed(error.clone());
+            self.in_flight.complete([(events, outcome)]);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Sends events directly that are to be written and cannot be. `waits` tells
+    /// whether events of a group are on disk.
+    ///
+    /// It takes all writes that have no result yet, and not only the one that
+    /// failed: if the next one succeeded, its events would overtake these.
+    ///
+    /// An event that was sent before has failed at SQS and on disk, and its caller
+    /// gets the error.
+    pub(super) fn unwritten(
+        &self,
+        outlet: &Arc<dyn Outlet>,
+        error: &SpoolError,
+        waits: impl Fn(&str) -> bool,
+    ) {
+        let mut failed = Vec::new();
+        let taken = outlet.clone().send_unwritten(&mut || {
+            let mut state = self.state();
+            let writing = std::mem::take(&mut state.writing);
+            let mut direct = Vec::new();
+            for event in writing.into_values().flatten() {
+                if event.attempts > 0 {
+                    failed.push(event);
+                } else if let Some(event) = state.hold(event, error, &waits) {
+                    direct.push(event);
+                }
+            }
+            direct
+        });
+        if !taken {
+            // The shutdown's deadline has passed.
+            let writing = std::mem::take(&mut self.state().writing);
+            failed.extend(writing.into_values().flatten());
+        }
+        let outcome = MessageOutcome::SpoolFailed(error.clone());
+        self.in_flight.complete([(failed, outcome)]);
+        self.changed.notify_waiters();
+        if !self.state().held.is_empty() {
+            // They wait for the next round, and not for the end of a pause.
+            self.hurry.notify_waiters();
+        }
+    }
+
+    /// Sends the held events of groups that have none on disk any more.
+    pub(super) fn release(&self, outlet: &Arc<dyn Outlet>, waits: impl Fn(&str) -> bool) {
+        if self.state().held.is_empty() {
+            return;
+        }
+        outlet.clone().send_unwritten(&mut || {
+            let mut state = self.state();
+            let free = state.held.extract_if(|group, _| !waits(group));
+            let free = free.flat_map(|(_, held)| held);
+            let mut events: Vec<Pending> = free.map(|held| held.event).collect();
+            events.sort_by_key(|event| event.sequence);
+            events
+        });
+    }
+
+    pub(super) fn begin_round(&self) {
+        self.state().round += 1;
+    }
+
+    /// Completes events with the error of the disk that were held before the last
+    /// round began: SQS did not accept the events before them. Later events wait
+    /// for the next round, because SQS may be available again.
+    pub(super) fn fail_held(&self) {
+        let failed = {
+            let mut state = self.state();
+            let last = state.round;
+            let mut failed = Vec::new();
+            for held in state.held.values_mut() {
+                failed.extend(held.extract_if(.., |held| held.round < last));
+            }
+            state.held.retain(|_, held| !held.is_empty());
+            failed
+        };
+        let failed = failed
+            .into_iter()
+            .map(|held| (vec![held.event], MessageOutcome::SpoolFailed(held.error)));
+        self.in_flight.complete(failed);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Waits for this time, or until [`Spool::hurry`](super::Spool::hurry) is called. It does not wait
+    /// while events are held, because their callers wait for the next round.
+    pub(super) async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
+        let mut hurry = pin!(self.hurry.notified());
+        hurry.as_mut().enable();
+        // Checked after `enable`: a call of `hurry` before had no effect.
+        let wait = match outlet.is_closed() {
+            true => wait.min(FIRST_WAIT),
+            false => wait,
+        };
+        if !self.is_closed() && self.state().held.is_empty() {
+            // Either way it is time for the next round.
+            let _ = tokio::time::timeout(wait, hurry).await;
+        }
+    }
+
+    pub(super) fn recount(&self, log: &SpoolLog) {
+        self.stored.store(log.len(), Ordering::SeqCst);
+        let damaged = log.damaged();
+        let before = self.damaged.swap(damaged, Ordering::SeqCst);
+        metrics::spool_damaged(damaged.saturating_sub(before));
+    }
+
+    /// The error of events that the thread can no longer write.
+    pub(super) fn ended(&self) -> SpoolError {
+        SpoolError::new(
+            "write to the spool's folder",
+            &self.folder,
+            "the spool is closed, or its thread panicked",
+        )
+    }
+}
+
+impl SpoolState {
+    /// Keeps an event back if others of its group must be sent before it.
+    pub(super) fn hold(
+        &mut self,
+        event: Pending,
+        error: &SpoolError,
+        waits: impl Fn(&str) -> bool,
+    ) -> Option<Pending> {
+        match event.group() {
+            Some(group) if waits(group) || self.held.contains_key(group) => {
+                let round = self.round;
+                let held = self.held.entry(group.clone()).or_default();
+                held.push(Held {
+                    event,
+                    error: error.clone(),
+                    round,
+                });
+                None
+            }
+            _ => Some(event),
+        }
+    }
+
+    /// Keeps an event back if others of its group are.
+    pub(super) fn follow(&mut self, event: Pending) -> Option<Pending> {
+        let held = event.group().and_then(|group| self.held.get(group));
+        match held.and_then(|held| held.last()).map(|h| h.error.clone()) {
+            Some(error) => self.hold(event, &error, |_| false),
+            None => Some(event),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The end of the log: the segment that takes new records.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+
+use super::error::SpoolError;
+use super::folder::{SpoolFolder, private};
+
+/// Writes to the last segment of a folder.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    active: Option<Active>,
+    next: u64,
+    /// Lets a test fail every write.
+    #[cfg(test)]
+    pub(crate) fault: Option<fn() -> io::Result<()>>,
+}
+
+#[derive(Debug)]
+struct Active {
+    number: u64,
+    file: File,
+    /// What the disk has confirmed.
+    bytes: u64,
+}
+
+impl Writer {
+    /// `next` is the number of the next segment.
+    pub(super) fn new(next: u64) -> Self {
+        Self {
+            active: None,
+            next,
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    /// The length of the active segment: where the next commit writes. A segment of
+    /// `limit` bytes or more takes no more; the length of a new one is 0.
+    pub(super) fn begin(&mut self, limit: u64) -> u64 {
+        self.active.take_if(|active| active.bytes >= limit);
+        self.active.as_ref().map_or(0, |active| active.bytes)
+    }
+
+    /// Writes to the end of the active segment, or to a new one, and returns its
+    /// number once the disk has confirmed the bytes.
+    pub(super) fn commit(&mut self, folder: &SpoolFolder, bytes: &[u8]) -> Result<u64, SpoolError> {
+        let active = match self.active.take() {
+            Some(active) => self.extend(folder, active, bytes)?,
+            None => self.create(folder, bytes)?,
+        };
+        Ok(self.active.insert(active).number)
+    }
+
+    fn extend(
+        &self,
+        folder: &SpoolFolder,
+        mut active: Active,
+        bytes: &[u8],
+    ) -> Result<Active, SpoolError> {
+        let written = active.file.write_all(bytes);
+        if let Err(error) = written.and_then(|()| self.sync(&active.file)) {
+            // The segment takes no more: after a failed `fsync`, what the disk has of
+            // its end is unknown. If these records cannot be removed either, they are
+            // sent after a restart, as duplicates of what their callers emit again.
+            let _ = active.file.set_len(active.bytes);
+            let path = folder.segment(active.number);
+            return Err(SpoolError::new("write to the spool's file", &path, error));
+        }
+        active.bytes += bytes.len() as u64;
+        Ok(active)
+    }
+
+    fn create(&mut self, folder: &SpoolFolder, bytes: &[u8]) -> Result<Active, SpoolError> {
+        let number = self.next;
+        self.next += 1;
+        let (new, path) = (folder.unfinished(number), folder.segment(number));
+        let create = || -> io::Result<File> {
+            let mut options = private();
+            let mut file = options.create(true).truncate(true).write(true).open(&new)?;
+            file.write_all(bytes)?;
+            self.sync(&file)?;
+            fs::rename(&new, &path)?;
+            folder.sync()?;
+            Ok(file)
+        };
+        match create() {
+            Ok(file) => Ok(Active {
+                number,
+                file,
+                bytes: bytes.len() as u64,
+            }),
+            Err(error) => {
+                let _ = fs::remove_file(&new).or_else(|_| fs::remove_file(&path));
+                Err(SpoolError::new("create the spool's file", &path, error))
+            }
+        }
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()?;
+        #[cfg(test)]
+        if let Some(fault) = self.fault {
+            fault()?;
+        }
+        Ok(())
+    }
+
+    /// Writes to a new segment from now on.
+    pub(super) fn seal(&mut self) {
+        self.active = None;
+    }
+
+    /// Writes to a new segment from now on, if this one is the active one.
+    pub(super) fn forget(&mut self, number: u64) {
+        self.active.take_if(|active| active.number == number);
+    }
+
+    #[cfg(test)]
+    pub(super) fn active(&self) -> Option<u64> {
+        self.active.as_ref().map(|active| active.number)
+    }
+}
