@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use domain_events::{BuildError, Durability, EmitError, Emitter, Sdk, SdkBuilder, SpoolDamage};
 
-use crate::emitter::{OrderPlaced, order};
-use crate::scripted::{Act, Endpoint, client};
+use crate::publisher::{OrderPlaced, order};
+use crate::scripted_endpoint::{Act, Endpoint, client};
 
 /// A folder that is removed with the value.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -446,7 +446,7 @@ async fn fill(publisher: &Sdk) -> Vec<String> {
     for n in 0.. {
         match publisher.emit(event(n)).await {
             Ok(receipt) => spooled.push(receipt.event_id.to_string()),
-            Err(EmitError::Spool { source, .. }) => {
+            Err(EmitError::Spool { error: source, .. }) => {
                 let text = source.to_string();
                 assert!(text.contains("events"), "no path: {text}");
                 full += 1;

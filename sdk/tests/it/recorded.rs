@@ -20,9 +20,9 @@ use domain_events::{CorrelationId, DomainEvent, Emitter, Envelope, EventId, Sdk,
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::emitter::builder;
+use crate::publisher::builder;
 use crate::publisher_spool::{Folder, sdk, until};
-use crate::scripted::{Endpoint, client};
+use crate::scripted_endpoint::{Endpoint, client};
 
 /// The name that a spool gives to its first file.
 const SEGMENT: &str = "000000000001.events";

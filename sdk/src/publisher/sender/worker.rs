@@ -43,20 +43,6 @@ enum Step {
     Stop,
 }
 
-impl WorkerStage {
-    /// Takes a worker of this stage out of the counts of the state.
-    fn uncount(&self, stalled: bool, state: &mut SenderState) {
-        match self {
-            Self::Starting => state.starting -= 1,
-            Self::Lingering => state.lingering -= 1,
-            Self::Sending(_) => {}
-            Self::Retired => return,
-        }
-        state.workers -= 1;
-        state.stalled -= usize::from(stalled);
-    }
-}
-
 impl Worker {
     /// A worker that the state has already counted in `starting`.
     pub(super) fn new(sender: &Arc<Sender>) -> Self {
@@ -128,7 +114,7 @@ impl Worker {
     /// Removes the worker from the state's counts.
     fn uncount(&mut self, state: &mut SenderState) {
         let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
-        stage.uncount(std::mem::take(&mut self.stalled), state);
+        state.uncount(&stage, std::mem::take(&mut self.stalled));
     }
 
     async fn linger(&self, until: Instant) {
@@ -158,7 +144,13 @@ impl Worker {
         let mut request = pin!(sender.transport.send(messages).instrument(span));
         let mut request = pin!(poll_fn(|cx| {
             let poll = || request.as_mut().poll(cx);
-            let panicked = || RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            let panicked = || {
+                RequestError::new(
+                    RequestErrorKind::Denied,
+                    sender.in_flight.queue(),
+                    "the request panicked",
+                )
+            };
             catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
         }));
         let started = Instant::now();
@@ -190,23 +182,34 @@ impl Drop for Worker {
         if matches!(self.stage, WorkerStage::Retired) {
             return;
         }
-        let (sender, stalled) = (self.sender.clone(), self.stalled);
         let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
-        // Not here: a task may be dropped anywhere, also while a lock is held. The
-        // task holds no worker: if its runtime has ended, the task is dropped at once,
-        // and dropping a worker would spawn it again, without end.
+        let (sender, stalled) = (self.sender.clone(), self.stalled);
+        // Not here: a task may be dropped anywhere, also while a lock is held.
         self.sender.thread.spawn(async move {
             let mut state = sender.lock();
+            state.uncount(&stage, stalled);
             let batch = match stage {
                 WorkerStage::Sending(request) => state.requests.remove(&request),
                 _ => None,
             };
-            stage.uncount(stalled, &mut state);
             if let Some(batch) = batch {
                 state.restore(batch);
             }
             sender.start_workers(state);
         });
+    }
+}
+
+impl SenderState {
+    fn uncount(&mut self, stage: &WorkerStage, stalled: bool) {
+        match stage {
+            WorkerStage::Starting => self.starting -= 1,
+            WorkerStage::Lingering => self.lingering -= 1,
+            WorkerStage::Sending(_) => {}
+            WorkerStage::Retired => return,
+        }
+        self.workers -= 1;
+        self.stalled -= usize::from(stalled);
     }
 }
 

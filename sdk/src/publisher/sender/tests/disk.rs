@@ -25,7 +25,7 @@ fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
             UP => (ROUND_TRIP, Ok(all(messages))),
             DOWN => (ROUND_TRIP, Err(unavailable())),
             _ => {
-                let denied = RequestError::new(RequestErrorKind::Denied, "AccessDenied");
+                let denied = RequestError::new(RequestErrorKind::Denied, "orders", "AccessDenied");
                 (ROUND_TRIP, Err(denied))
             }
         }
