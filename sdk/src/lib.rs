@@ -87,6 +87,9 @@ pub mod __internals {
     pub use crate::store::internals::{attributes_of, item_of, read_item};
 }
 
+#[cfg(feature = "testing")]
+pub use publisher::testing;
+
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
 

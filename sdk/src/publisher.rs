@@ -21,6 +21,8 @@ mod sender;
 #[cfg(feature = "spool")]
 mod spool;
 mod sqs;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "opentelemetry")]
 mod trace;
 mod transport;

@@ -284,6 +284,22 @@ impl SdkBuilder {
         }
     }
 
+    /// Builds a publisher that hands its messages to `transport` instead of SQS.
+    #[cfg(feature = "testing")]
+    pub(crate) fn build_recording(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
+        let mut problems = Vec::new();
+        let thread = PublisherThread::start()
+            .map_err(|error| problems.push(format!("a thread cannot be started: {error}")))
+            .ok();
+        let url = self.check(&mut problems);
+        match (url, thread) {
+            (Some(url), Some(thread)) if problems.is_empty() => {
+                self.build_with(transport, &url, thread)
+            }
+            _ => Err(BuildError::new(problems)),
+        }
+    }
+
     /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
     #[cfg(test)]
     pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
