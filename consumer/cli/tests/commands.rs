@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
 )]
@@ -60,8 +61,7 @@ async fn worker_drains_on_sigterm() {
         .await
         .unwrap();
     terminate(&child);
-    // A receive of the worker may wait for ten seconds.
-    let status = tokio::time::timeout(Duration::from_secs(20), child.wait())
+    let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
         .await
         .unwrap()
         .unwrap();

@@ -43,6 +43,20 @@ enum Step {
     Stop,
 }
 
+impl WorkerStage {
+    /// Takes a worker of this stage out of the counts of the state.
+    fn uncount(&self, stalled: bool, state: &mut SenderState) {
+        match self {
+            Self::Starting => state.starting -= 1,
+            Self::Lingering => state.lingering -= 1,
+            Self::Sending(_) => {}
+            Self::Retired => return,
+        }
+        state.workers -= 1;
+        state.stalled -= usize::from(stalled);
+    }
+}
+
 impl Worker {
     /// A worker that the state has already counted in `starting`.
     pub(super) fn new(sender: &Arc<Sender>) -> Self {
@@ -113,14 +127,8 @@ impl Worker {
 
     /// Removes the worker from the state's counts.
     fn uncount(&mut self, state: &mut SenderState) {
-        match std::mem::replace(&mut self.stage, WorkerStage::Retired) {
-            WorkerStage::Starting => state.starting -= 1,
-            WorkerStage::Lingering => state.lingering -= 1,
-            WorkerStage::Sending(_) => {}
-            WorkerStage::Retired => return,
-        }
-        state.workers -= 1;
-        state.stalled -= usize::from(std::mem::take(&mut self.stalled));
+        let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
+        stage.uncount(std::mem::take(&mut self.stalled), state);
     }
 
     async fn linger(&self, until: Instant) {
@@ -182,20 +190,18 @@ impl Drop for Worker {
         if matches!(self.stage, WorkerStage::Retired) {
             return;
         }
-        let mut worker = Self {
-            sender: self.sender.clone(),
-            stage: std::mem::replace(&mut self.stage, WorkerStage::Retired),
-            stalled: self.stalled,
-        };
-        // Not here: a task may be dropped anywhere, also while a lock is held.
+        let (sender, stalled) = (self.sender.clone(), self.stalled);
+        let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
+        // Not here: a task may be dropped anywhere, also while a lock is held. The
+        // task holds no worker: if its runtime has ended, the task is dropped at once,
+        // and dropping a worker would spawn it again, without end.
         self.sender.thread.spawn(async move {
-            let sender = worker.sender.clone();
             let mut state = sender.lock();
-            let batch = match worker.stage {
+            let batch = match stage {
                 WorkerStage::Sending(request) => state.requests.remove(&request),
                 _ => None,
             };
-            worker.uncount(&mut state);
+            stage.uncount(stalled, &mut state);
             if let Some(batch) = batch {
                 state.restore(batch);
             }
