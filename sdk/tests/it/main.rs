@@ -10,11 +10,13 @@
 mod compatibility;
 mod data;
 mod derive;
-#[cfg(feature = "sqs")]
-mod emitter;
 mod evolution;
 mod hostile;
 mod pii;
+#[cfg(feature = "sqs")]
+mod publisher;
+#[cfg(feature = "sqs")]
+mod publisher_env;
 #[cfg(feature = "spool")]
 mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
@@ -22,5 +24,5 @@ mod recorded;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]
-mod scripted;
+mod scripted_endpoint;
 mod wire;

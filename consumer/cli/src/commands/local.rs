@@ -128,7 +128,7 @@ pub(crate) async fn run(
     let mut out = io::stdout();
     out.write_all(exports.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|e| Failure::environment("writing to standard output", &e))?;
+        .map_err(|e| domain_events_cli::output::closed(&e))?;
     log.release();
     if let Some(url) = stack.page() {
         tracing::info!(url, "web page");
