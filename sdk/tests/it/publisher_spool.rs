@@ -292,7 +292,9 @@ async fn kill_while_creating_leaves_a_usable_spool() {
         // file is.
         if round % 4 > 0 {
             while !new.exists() && !file.exists() {
-                assert!(child.try_wait().unwrap().is_none(), "it ended early");
+                // On a busy machine it may do all its work between these two looks.
+                let ended = child.try_wait().unwrap().is_some();
+                assert!(!ended || file.exists(), "it ended early");
             }
         }
         std::thread::sleep(Duration::from_micros(round / 4 * 50));
