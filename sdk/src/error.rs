@@ -31,6 +31,11 @@ pub enum RejectionCode {
     TooDeep,
     /// Over DynamoDB's 400 KB an item, or over the 1 MiB of an SQS message.
     TooLarge,
+    /// The store contains another event with the same `ID`, `Timestamp` and `EventId`.
+    IdentityReused,
+    /// Other events have all the keys that the event can have in the table: they are of
+    /// the same entity and have the same timestamp and creation time.
+    TieBreaksExhausted,
 }
 
 impl RejectionCode {
@@ -47,6 +52,8 @@ impl RejectionCode {
             Self::NumberNotStorable => "NUMBER_NOT_STORABLE",
             Self::TooDeep => "TOO_DEEP",
             Self::TooLarge => "TOO_LARGE",
+            Self::IdentityReused => "IDENTITY_REUSED",
+            Self::TieBreaksExhausted => "TIE_BREAKS_EXHAUSTED",
         }
     }
 }

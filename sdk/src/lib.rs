@@ -83,6 +83,8 @@ pub mod __internals {
     pub use crate::publisher::buffer::pending::group_name;
     #[cfg(feature = "__aws")]
     pub use crate::queue_url::{InvalidQueueUrl, QueueUrl, check_endpoint, quoted};
+    #[cfg(feature = "__internals")]
+    pub use crate::store::internals::{attributes_of, item_of, read_item};
 }
 
 #[cfg(feature = "derive")]

@@ -291,11 +291,8 @@ async fn kill_while_creating_leaves_a_usable_spool() {
         // Some are killed while the folder is created, most of them while the first
         // file is.
         if round % 4 > 0 {
-            while !new.exists() && !file.exists() {
-                // On a busy machine it may do all its work between these two looks.
-                let ended = child.try_wait().unwrap().is_some();
-                assert!(!ended || file.exists(), "it ended early");
-            }
+            // On a busy machine it may end before this looks again.
+            while !new.exists() && !file.exists() && child.try_wait().unwrap().is_none() {}
         }
         std::thread::sleep(Duration::from_micros(round / 4 * 50));
         child.kill().unwrap();

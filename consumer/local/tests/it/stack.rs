@@ -122,7 +122,7 @@ async fn sqs_outage_ends_with_its_guard() {
 }
 
 #[tokio::test]
-async fn dynamodb_outage_delays_events() {
+async fn dynamodb_outage_ends_with_its_guard() {
     let stack = Stack::start(Options {
         pollers: 0,
         ..Options::default()
@@ -143,6 +143,7 @@ async fn dynamodb_outage_delays_events() {
     );
     outage.end();
     stack.dynamodb_client().list_tables().send().await.unwrap();
+    assert_eq!(stack.events().await.unwrap(), []);
 }
 
 #[tokio::test]

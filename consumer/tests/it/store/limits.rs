@@ -4,10 +4,7 @@ use super::*;
 
 /// Our arithmetic is DynamoDB's: an item that we count to the limit is taken,
 /// and with a byte more it is refused. Not every implementation counts.
-pub(super) async fn the_largest_item_fits_and_a_byte_more_does_not(
-    store: &EventStore,
-    client: &Client,
-) {
+pub(super) async fn item_limit_is_exact(store: &EventStore, client: &Client) {
     // With the room that is kept for the store's own attributes, what the wire
     // format takes is always below the limit.
     let overhead = domain_events::MAX_ITEM_BYTES - largest_accepted();
@@ -108,7 +105,7 @@ fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
     item.iter().map(|(name, v)| name.len() + value(v)).sum()
 }
 
-pub(super) async fn the_deepest_value_fits(store: &EventStore) {
+pub(super) async fn value_of_32_levels_is_stored(store: &EventStore) {
     let nested = |levels: usize| {
         format!(
             "{}1{}",
@@ -120,11 +117,6 @@ pub(super) async fn the_deepest_value_fits(store: &EventStore) {
         store.append(&foreign("deep", &nested(32))).await,
         Ok(AppendOutcome::Stored)
     );
-    let stored = store
-        .history(&id("deep"))
-        .try_next()
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = store.history("deep").try_next().await.unwrap().unwrap();
     assert_eq!(stored.envelope().data().unwrap(), nested(32));
 }
