@@ -113,9 +113,9 @@ fn reference_to_nothing_is_an_error() {
         reference: "#/$defs/Missing".to_owned(),
     };
     let error = events![Dangled].json_schemas().unwrap_err();
-    assert_eq!(error.problems, [expected.clone()]);
+    assert_eq!(error.problems.first(), Some(&expected));
     let error = events![Dangled].asyncapi("Shop", "1").unwrap_err();
-    assert_eq!(error.problems, [expected.clone()]);
+    assert_eq!(error.problems.first(), Some(&expected));
     match check_lock("no.lock", &events![Dangled], Mode::Check) {
         Err(LockError::Schema(error)) => assert_eq!(error.problems, [expected]),
         other => panic!("{other:?}"),
