@@ -94,10 +94,12 @@ pub use publisher::testing;
 pub use domain_events_derive::DomainEvent;
 
 pub use error::{InvalidEvent, RejectionCode};
+#[doc(hidden)]
+pub use event::MarkedField;
 pub use event::{
     CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
-    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
-    PastVersion, Redacted, Timestamp,
+    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
+    MAX_ITEM_BYTES, PastVersion, Redacted, Timestamp,
 };
 #[cfg(feature = "sqs")]
 pub use publisher::{
@@ -106,10 +108,10 @@ pub use publisher::{
 };
 #[cfg(feature = "spool")]
 pub use publisher::{SpoolDamage, SpoolError};
-/// What a domain event's own `Serialize` is; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::Serialize;
-/// What reading an older version asks of its type; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]

@@ -76,8 +76,7 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
     data: &str,
     definition: &EventDefinition,
 ) -> Result<Envelope, Mismatch> {
-    let variant = definition.variant().map(|(index, _)| index);
-    let event: E = document::decode(data, variant).map_err(|mismatch| Mismatch {
+    let event: E = document::decode(data, definition.variant()).map_err(|mismatch| Mismatch {
         pointer: mismatch.pointer,
         reason: mismatch.reason,
     })?;

@@ -1,4 +1,4 @@
-//! The SDK as its users see it. One binary, so that it links once.
+//! The public API of the SDK. One binary, so that it is linked once.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -6,12 +6,14 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod canary;
 #[cfg(feature = "schema")]
 mod compatibility;
 mod data;
 mod derive;
 mod evolution;
 mod hostile;
+mod ids;
 mod pii;
 #[cfg(feature = "sqs")]
 mod publisher;
@@ -21,6 +23,7 @@ mod publisher_env;
 mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
+mod round_trip;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]

@@ -182,7 +182,7 @@ struct AccountOpened {
 }
 
 #[derive(Serialize, DomainEvent)]
-#[event(prefix = "ACCOUNT", emitter_type = "SYSTEM")]
+#[event(prefix = "ACCOUNT")]
 enum AccountEvent {
     #[event(version = 3, oldest)]
     LimitRaised {
@@ -190,7 +190,7 @@ enum AccountEvent {
         account: String,
         limit_cents: i64,
     },
-    #[event(id = "bank", emitter_id = "clock")]
+    #[event(id = "bank", emitter_type = "SYSTEM", emitter_id = "clock")]
     DayClosed,
 }
 

@@ -49,7 +49,7 @@ impl EncodeFailed {
     pub(crate) fn into_error(self, queue: &Arc<str>) -> EmitError {
         EmitError::TooLargeForQueue {
             queue: queue.clone(),
-            message_bytes: wire::written(&self.envelope).len(),
+            message_bytes: wire::encode_unbounded(&self.envelope).len(),
             reason: self.source.reason().to_owned(),
             envelope: self.envelope,
         }

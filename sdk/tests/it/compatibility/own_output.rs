@@ -161,8 +161,9 @@ point_in_time! { another: [Another]
     #[derive(DomainEvent)]
     pub(crate) struct Another {
         #[event(id)]
-        #[serde(skip_serializing)]
         id: String,
+        #[serde(skip_serializing)]
+        note: String,
     }
 }
 
