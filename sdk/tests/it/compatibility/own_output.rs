@@ -163,6 +163,7 @@ point_in_time! { another: [Another]
         #[event(id)]
         id: String,
         #[serde(skip_serializing)]
+        #[allow(dead_code)]
         note: String,
     }
 }
