@@ -167,7 +167,7 @@ fn failure_of_a_file_names_the_file() {
 
     let missing = error(&["missing.json"], "");
     assert!(
-        missing.contains("missing.json cannot be read: No such file"),
+        missing.contains("cannot open missing.json: No such file"),
         "{missing}"
     );
 
