@@ -69,12 +69,12 @@ impl Rules<'_> {
         let settings = container.settings;
         match (&settings.emitter_id, &settings.emitter_type) {
             (Some(id), None) => self.emitter_id_without_type(&id.key, true),
-            (None, Some(kind)) if !variants.iter().any(takes_default_type) => {
-                if self.errors.is_empty() {
-                    let message = "`emitter_type` has no effect, because no variant with fields takes it and an event \
-                                   that a variant holds takes a whole emitter: write `emitter_id` beside it, or remove it";
-                    self.errors.at(&kind.key, message);
-                }
+            (None, Some(kind))
+                if self.errors.is_empty() && !variants.iter().any(takes_default_type) =>
+            {
+                let message = "`emitter_type` has no effect, because no variant with fields takes it and an event \
+                               that a variant holds takes a whole emitter: write `emitter_id` beside it, or remove it";
+                self.errors.at(&kind.key, message);
             }
             _ => {}
         }
