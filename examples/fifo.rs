@@ -48,10 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     stack.wait_until_drained().await;
 
-    let mut history = stack
-        .store()
-        .history(&"parcel-1".parse()?)
-        .decode::<ParcelScanned>();
+    let mut history = stack.store().history("parcel-1").decode::<ParcelScanned>();
     while let Some(event) = history.try_next().await? {
         if let Some(ParcelScanned { parcel, station }) = event.known() {
             println!("{parcel} was scanned at station {station}");

@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .await?;
     stack.wait_until_drained().await;
 
-    let history = stack.store().history(&account().parse()?);
+    let history = stack.store().history(account());
     let state = history.fold(Account::default(), Account::apply).await?;
     println!(
         "{}: owner {}, balance {}.{:02}, events of unknown types {}",

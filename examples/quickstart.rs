@@ -72,8 +72,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         message.message_body(body).send().await?;
     }
     stack.wait_until_drained().await;
-    let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59".parse()?;
-    let stored: Vec<_> = store.history(&foreign).try_collect().await?;
+    let foreign = "53877b2e-e496-11ea-b678-9b42a44d5e59";
+    let stored: Vec<_> = store.history(foreign).try_collect().await?;
     for event in stored {
         let data = event.data().unwrap_or("no data");
         println!("  stored   {} {data}", event.event_type());

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
     let store = EventStore::new(aws_sdk_dynamodb::Client::new(&aws), table);
 
-    let mut history = store.history(&entity.parse()?).decode::<OrderPlaced>();
+    let mut history = store.history(entity).decode::<OrderPlaced>();
     while let Some(event) = history.try_next().await? {
         let (when, id) = (event.stored().timestamp(), event.stored().event_id());
         print!("{} {id} ", when.to_datetime());

@@ -63,10 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     sdk.emit(new).await?;
     stack.wait_until_drained().await;
 
-    let mut history = stack
-        .store()
-        .history(&order().parse()?)
-        .decode::<OrderPlaced>();
+    let mut history = stack.store().history(order()).decode::<OrderPlaced>();
     while let Some(event) = history.try_next().await? {
         let version = event.stored().version();
         if let Some(OrderPlaced {

@@ -35,7 +35,14 @@ impl Outcome {
                 envelope,
                 tie: outcome == AppendOutcome::StoredWithTieBreak,
             },
-            Err(error) => Self::Failed { envelope, error },
+            Err(error) => match error.rejection_code() {
+                Some(code) => Self::Rejected(Rejection {
+                    code,
+                    pointer: error.pointer().to_owned(),
+                    reason: format!("event {}: {error}", envelope.event_id()),
+                }),
+                None => Self::Failed { envelope, error },
+            },
         }
     }
 }

@@ -79,10 +79,10 @@ async fn sqs_has_the_event_when_the_function_has_answered() {
     function.kill().await.unwrap();
     let event_id: String = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
 
-    let (store, order) = (stack.store(), "order-1".parse().unwrap());
+    let (store, order) = (stack.store(), "order-1");
     let stored = timeout(Duration::from_secs(30), async {
         loop {
-            if let Some(event) = store.history(&order).try_next().await.unwrap() {
+            if let Some(event) = store.history(order).try_next().await.unwrap() {
                 break event;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

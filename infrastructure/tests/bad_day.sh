@@ -52,7 +52,8 @@ unchanged() {
   "$venv/bin/python" "$here/bad_day.py" difference "$temporary/before.json" "$temporary/after.json"
 }
 
-# The command must fail, say why and what to do, and change nothing.
+# The command must fail, say why and what to do, and not change the state. The
+# caller compares the deployment afterwards.
 refused() { # SENTENCE TEXT COMMAND...
   local sentence=$1 text=$2 log
   log=$temporary/refused.log
@@ -66,7 +67,6 @@ refused() { # SENTENCE TEXT COMMAND...
     fail "$sentence: refused without the text: $text"
   }
   ! grep -q 'Building the function' "$log" || fail "$sentence: refused only after the build"
-  unchanged
   cmp -s -- "$state" "$temporary/state-before" || fail "$sentence: refused, but changed the state"
   ok "$sentence"
 }
@@ -89,7 +89,8 @@ interrupted() {
   apply third >"$log" 2>&1 &
   job=$!
   set +m
-  for _ in $(seq 600); do
+  # A busy machine takes minutes until then.
+  for _ in $(seq 3000); do
     grep -q 'dead_letter: Creating' "$log" && break
     sleep 0.1
   done
@@ -144,7 +145,7 @@ environments() {
   rm -- "$example/backend.tf"
   cp -- "$infrastructure/.terraform.lock.hcl" "$example"
   cp -- "$infrastructure/.terraform.lock.hcl" "$root"
-  printf '%s\n' 'package_path = "'"$package"'"' "architecture = \"$arch\"" 'environments = { staging = { deletion_protection = false }, production = { index_shards = 1, composite_alarm = true } }' \
+  printf '%s\n' 'package_path = "'"$package"'"' "architecture = \"$arch\"" 'environments = { staging = { deletion_protection = false }, production = { index_shards = 1, composite_alarm = true, max_write_request_units = 100 } }' \
     >"$example/terraform.tfvars"
   # The module must also work below something that changes, with count and depends_on.
   cat >"$example/dependency.tf" <<'TERRAFORM'
@@ -171,6 +172,16 @@ TERRAFORM
   "${terraform[@]}" show -json "$temporary/change" | jq -e '
     [.resource_changes[] | select((.change.actions | index("delete")) and .type != "aws_cloudwatch_composite_alarm") | .address] | . == []' ||
     { echo "a change of what the module depends on replaces parts of the module" && return 1; }
+
+  # A maximum of a table with an index is set and removed.
+  local query='Table.[OnDemandThroughput, GlobalSecondaryIndexes[0].OnDemandThroughput][].MaxWriteRequestUnits'
+  [[ $(aws dynamodb describe-table --table-name events-production --query "$query" --output text) == 100$'\t'100 ]] ||
+    { echo "the maximum of the table or of its index is not set" && return 1; }
+  sed -i.bak 's/, max_write_request_units = 100//' "$example/terraform.tfvars"
+  "${terraform[@]}" apply -input=false -auto-approve -target='module.domain_events["production"].module.table' || return 1
+  [[ $(aws dynamodb describe-table --table-name events-production --query "$query" --output text) =~ ^(-1.-1|None)?$ ]] ||
+    { echo "the maximum of the table or of its index is not removed" && return 1; }
+
   terraform "-chdir=$root" init -input=false ${plugins[@]+"${plugins[@]}"} -lockfile=readonly || return 1
   terraform "-chdir=$root" plan -input=false -var "package_path=$package" -var "architecture=$arch" || return 1
 }
@@ -183,40 +194,48 @@ for scenario in other_region interrupted environments; do
   job[$scenario]=$!
 done
 
-say "Refusals"
+say "The wrong region"
 refused "run.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/run.sh" --yes
 refused "run.sh with another region as the variable" "this state deploys to eu-central-1" \
   env -u AWS_REGION -u AWS_DEFAULT_REGION "$temporary/first/infrastructure/run.sh" --yes -- -var region=us-east-1
+refused "destroy.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/destroy.sh" --yes
+refused "plain terraform in another region" "The AWS provider is configured for the region" \
+  env AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package"
+refused "plain terraform with another region as the variable" "This state deploys to eu-central-1" \
+  env AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package" -var region=us-east-1
+unchanged
+
+say "The wrong account, and credentials that are no longer valid"
 refused "run.sh in another account" "this state deploys to the account 000000000000" \
   env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/run.sh" --yes
 refused "run.sh with credentials that are no longer valid" "AWS does not accept the credentials" \
   env AWS_ACCESS_KEY_ID=ASIAEXPIREDEXPIRED00 AWS_SESSION_TOKEN=expired "$temporary/first/infrastructure/run.sh" --yes
+refused "destroy.sh in another account" "this state deploys to the account 000000000000" \
+  env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/destroy.sh" --yes
+refused "plain terraform in another account" "This state deploys to the account 000000000000" \
+  env AWS_ACCESS_KEY_ID=111122223333 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package"
+unchanged
+
+say "Wrong variables, and plans that delete events"
 refused "run.sh with another name" 'this state deploys "journal"' "$temporary/first/infrastructure/run.sh" --yes -- -var name=shop-events
 refused "run.sh with an architecture that differs from the variable" "the variable architecture is $arch" \
   "$temporary/first/infrastructure/run.sh" --yes --arch "$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
 refused "run.sh with a package for another architecture" "is not a Linux executable for" \
   "$temporary/first/infrastructure/run.sh" --yes --package "$package" -- -var "architecture=$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
 refused "run.sh with a misspelt value" "a variable is not valid" "$temporary/first/infrastructure/run.sh" --yes -- -var billing_mode=ON_DEMAND
-refused "destroy.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/destroy.sh" --yes
-refused "destroy.sh in another account" "this state deploys to the account 000000000000" \
-  env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/destroy.sh" --yes
 refused "destroy.sh of a protected table" "refused, nothing was changed" "$temporary/first/infrastructure/destroy.sh" --yes
 refused "a plan that replaces the queues" "this plan deletes the resource(s) above" \
   "$temporary/first/infrastructure/run.sh" plan --package "$package" -- -refresh=false -var fifo=true
 refused "a plan that replaces the table" "this plan deletes the resource(s) above" \
   "$temporary/first/infrastructure/run.sh" plan --package "$package" -- -refresh=false -replace=module.table.aws_dynamodb_table.events
-refused "plain terraform in another region" "The AWS provider is configured for the region" \
-  env AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package"
-refused "plain terraform with another region as the variable" "This state deploys to eu-central-1" \
-  env AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package" -var region=us-east-1
-refused "plain terraform in another account" "This state deploys to the account 000000000000" \
-  env AWS_ACCESS_KEY_ID=111122223333 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package"
+unchanged
 
-# A first deployment, with nothing set.
+say "A first deployment without variables, and where the resources exist"
 copy_module "$temporary/empty"
 refused "run.sh without name and region" "name and region must be set explicitly" "$temporary/empty/infrastructure/run.sh" --yes
 deployment foreign journal eu-central-1
 refused "run.sh where the queue exists" "exist, and this state does not contain them" "$temporary/foreign/infrastructure/run.sh" --yes
+unchanged
 
 say "A maximum is set and removed"
 throughput() { aws dynamodb describe-table --table-name journal --query 'Table.OnDemandThroughput.MaxWriteRequestUnits' --output text; }

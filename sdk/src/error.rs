@@ -30,6 +30,11 @@ pub enum RejectionCode {
     TooDeep,
     /// The event exceeds DynamoDB's 400 KB for an item, or SQS's 1 MiB for a message.
     TooLarge,
+    /// The store contains another event with the same `ID`, `Timestamp` and `EventId`.
+    IdentityReused,
+    /// Other events have all the keys that the event can have in the table: they are of
+    /// the same entity and have the same timestamp and creation time.
+    TieBreaksExhausted,
 }
 
 impl RejectionCode {
@@ -46,6 +51,8 @@ impl RejectionCode {
             Self::NumberNotStorable => "NUMBER_NOT_STORABLE",
             Self::TooDeep => "TOO_DEEP",
             Self::TooLarge => "TOO_LARGE",
+            Self::IdentityReused => "IDENTITY_REUSED",
+            Self::TieBreaksExhausted => "TIE_BREAKS_EXHAUSTED",
         }
     }
 }

@@ -1,45 +1,90 @@
-//! The event store: a DynamoDB table that is only ever added to.
+//! The event store: a DynamoDB table to which events are only ever added.
 
-use std::cmp::Ordering;
-use std::fmt;
-use std::str::FromStr;
+use std::fmt::{self, Write as _};
+use std::num::NonZeroU16;
 #[cfg(feature = "sqs")]
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::error::InvalidEvent;
 use crate::event::envelope::Envelope;
 use crate::event::timestamp::Timestamp;
-use crate::event::{EntityId, EventId, EventType};
+use crate::event::{CorrelationId, EntityId, EventId, EventType};
 
 mod append;
-mod by_type;
+mod attribute;
+mod causation;
+mod config;
+mod cursor;
 mod dynamodb;
 mod error;
-mod history;
+mod events;
+#[cfg(feature = "__internals")]
+pub(crate) mod internals;
 mod item;
+mod pages;
+mod partition;
+mod request;
 mod retention;
+mod scan;
+mod selection;
+mod sort_key;
+mod stored_event;
+pub mod table;
+mod table_error;
 
 pub use append::AppendOutcome;
-pub use by_type::ByType;
+pub use causation::{CausationNode, causation_tree};
+pub use config::StoreConfigError;
+pub use cursor::{Cursor, InvalidCursor};
 pub use error::{CorruptItem, ReadError, StoreError};
-pub use history::{Decoded, History};
+pub use events::Events;
 pub use retention::{InvalidRetention, Retention};
+pub use scan::{InvalidScanCursor, Scan, ScanCursor};
+pub use stored_event::{Decoded, StoredEvent};
+pub use table_error::{TableError, TableErrorKind};
 
-use self::dynamodb::{DynamoDb, Query};
-use self::item::{SortKey, Stamp};
+use self::config::StoreConfig;
+use self::dynamodb::DynamoDb;
+use self::events::{Source, index_key};
+use self::item::StoreAttributes;
+use self::request::{PageRequest, Query};
+use self::sort_key::stable_hash;
 
-/// How long the last look of [`EventStore::wait_for`] may take.
+/// How long the last read of [`EventStore::wait_for`] may take.
 #[cfg(feature = "sqs")]
-const LAST_LOOK: Duration = Duration::from_secs(1);
+const LAST_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Appends events to a DynamoDB table and reads them back.
 ///
-/// A cheap handle: clones share the client's connections.
+/// A store is a cheap handle: clones share the connections of the client.
 ///
-/// The table's hash key is `ID` (a string), its sort key `Timestamp` (a
-/// number). Appending needs the permissions `dynamodb:PartiQLInsert` and
-/// `dynamodb:GetItem`, reading `dynamodb:Query`; no more.
+/// The table's hash key is `ID` (a string), and its sort key is `Timestamp` (a number).
+/// [`table`] contains these names and those of the optional indexes.
+///
+/// | to | permissions |
+/// |---|---|
+/// | append | `dynamodb:PartiQLInsert`, `dynamodb:GetItem` |
+/// | read | `dynamodb:Query`, on the indexes too (`/index/*`) |
+/// | [`scan`](Self::scan) | `dynamodb:Scan` |
+/// | [`check_table`](Self::check_table) | `dynamodb:DescribeTable`, if it is to check the index |
+///
+/// # Examples
+///
+/// ```no_run
+/// use domain_events::EventStore;
+/// use futures::TryStreamExt;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = EventStore::from_env().await?; // EVENT_TABLE
+/// let mut history = store.history("order-1001");
+/// while let Some(event) = history.try_next().await? {
+///     println!("{} {}", event.timestamp(), event.event_type());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct EventStore {
     table: DynamoDb,
@@ -48,7 +93,32 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// A store in the table of this name.
+    /// A store in the table `EVENT_TABLE`, with `EVENT_INDEX_SHARDS` shards of the index
+    /// by event type (without the index, if this is not set). Region, credentials and
+    /// endpoint are found in the environment as by every AWS SDK.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreConfigError`] with every variable that is missing or malformed. Nothing is
+    /// sent: use [`check_table`](Self::check_table) to check the table.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped at any point; nothing remains.
+    pub async fn from_env() -> Result<Self, StoreConfigError> {
+        let aws = aws_config::defaults(crate::aws::behavior_version())
+            .timeout_config(crate::aws::timeouts())
+            .load()
+            .await;
+        let config = StoreConfig::read(|name| std::env::var(name).ok(), aws.region().is_some())?;
+        let mut store = Self::new(aws_sdk_dynamodb::Client::new(&aws), config.table);
+        if let Some(shards) = config.index_shards {
+            store = store.with_index_shards(shards);
+        }
+        Ok(store)
+    }
+
+    /// A store in the table with this name or ARN.
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
         Self {
             table: DynamoDb::new(client, table.into()),
@@ -63,32 +133,55 @@ impl EventStore {
         Self { retention, ..self }
     }
 
-    /// Writes and reads the index `by-type` with this many shards. Readers need
-    /// the number that the writer has, or had when it was largest.
+    /// Writes and reads the index by event type with this number of shards. A reader
+    /// needs the largest number that the table's writers have used.
     #[must_use]
-    pub fn with_index_shards(self, shards: std::num::NonZeroU16) -> Self {
+    pub fn with_index_shards(self, shards: NonZeroU16) -> Self {
         Self {
             index_shards: Some(shards.get()),
             ..self
         }
     }
 
-    /// Name of the table.
+    /// The name of the table.
     pub fn table(&self) -> &str {
         self.table.table()
     }
 
-    /// Appends one event.
+    /// Checks that the table can be used, before the first event depends on it: that the
+    /// table exists, that its keys are those of an event store, and, if this store has
+    /// index shards, that the index by event type exists.
+    ///
+    /// The check describes the table. If the credentials do not permit this, it reads a
+    /// key that no event has, which checks the keys but not the index.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]. Only [`StoreError::Refused`] and
-    /// [`StoreError::TieBreaksExhausted`] mean that the event is certainly not in the table.
+    /// [`TableError`]; its [`kind`](TableError::kind) says what is wrong. A writer can
+    /// work in spite of [`TableErrorKind::IndexNotFound`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the event stored or not, never half. Appending
-    /// it again is always right: the same event is stored once.
+    /// The future may be dropped at any point; nothing was changed.
+    pub async fn check_table(&self) -> Result<(), TableError> {
+        self.table.check(self.index_shards.is_some()).await
+    }
+
+    /// Appends one event.
+    ///
+    /// Events are deduplicated: events with the same `ID`, `Timestamp` and `EventId` are
+    /// one event, and are stored once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. If [`is_retryable`](StoreError::is_retryable) is false, the event
+    /// is not in the table and never will be. Otherwise it may be, and appending it again
+    /// is safe.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the event is stored or not, but never in part.
+    /// Appending it again is safe: the event is stored once.
     pub async fn append(&self, envelope: &Envelope) -> Result<AppendOutcome, StoreError> {
         let outcomes = self.append_all(std::slice::from_ref(envelope), None).await;
         outcomes
@@ -97,9 +190,9 @@ impl EventStore {
             .unwrap_or(Err(StoreError::DeadlineExceeded))
     }
 
-    /// Appends many events, 25 to a request and several requests at a time. One
-    /// outcome each, in order. At `deadline` it gives up waiting, and the
-    /// outcomes not known yet are [`StoreError::DeadlineExceeded`].
+    /// Appends many events, with 25 events in a request and several requests in flight.
+    /// Returns one outcome for each event, in order. At `deadline` it stops waiting: an
+    /// outcome that is not known by then is [`StoreError::DeadlineExceeded`].
     ///
     /// # Cancel safety
     ///
@@ -109,7 +202,7 @@ impl EventStore {
         envelopes: &[Envelope],
         deadline: Option<Instant>,
     ) -> Vec<Result<AppendOutcome, StoreError>> {
-        let time_is_up = async {
+        let deadline = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
                 None => std::future::pending().await,
@@ -118,119 +211,121 @@ impl EventStore {
         append::append_all(
             &self.table,
             envelopes,
-            |envelope| self.stamp(envelope),
-            time_is_up,
+            |envelope| self.store_attributes(envelope),
+            deadline,
         )
         .await
     }
 
-    /// The item of an event, as `append` writes it. Only for the benches: an
-    /// item that is written in any other way may overwrite another.
-    #[doc(hidden)]
-    pub fn item_for_benches(envelope: &Envelope) -> impl Sized + use<> {
-        let stamp = Stamp {
-            stored_at: envelope.timestamp(),
-            expires_at: None,
-            index_key: None,
-        };
-        item::attributes(envelope, &SortKey::first_of(envelope.timestamp()), stamp)
-    }
-
-    /// The item that `append` writes at its `attempt`-th try. Only to prove what
-    /// the table holds: an item that is written in any other way may overwrite
-    /// another.
-    #[doc(hidden)]
-    pub fn item_for_proof(
-        envelope: &Envelope,
-        attempt: u32,
-    ) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
-        let stamp = Stamp {
-            stored_at: envelope.timestamp(),
-            expires_at: Some(Timestamp::MAX.as_secs()),
-            index_key: Some(by_type::index_key(envelope.event_type(), u16::MAX)),
-        };
-        let key = SortKey::new(envelope.timestamp(), envelope.event_id(), attempt);
-        item::attributes(envelope, &key, stamp)
-            .into_iter()
-            .map(|(name, value)| (name.into_owned(), value))
-            .collect()
-    }
-
-    /// What a reader makes of an item.
-    ///
-    /// # Errors
-    ///
-    /// [`CorruptItem`] if it holds no event.
-    #[doc(hidden)]
-    pub fn read_for_proof(
-        item: std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>,
-    ) -> Result<StoredEvent, CorruptItem> {
-        item::read(item)
-    }
-
-    /// What the store itself writes into an item. `StoredAt` is the time of the
-    /// attempt that succeeded.
-    fn stamp(&self, envelope: &Envelope) -> Stamp {
-        let shard =
-            |shards: u16| (item::stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
+    /// What the store itself writes into an item. `StoredAt` is the time of the attempt
+    /// that succeeded.
+    fn store_attributes(&self, envelope: &Envelope) -> StoreAttributes {
+        let shard = |shards: u16| (stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
         let stored_at = Timestamp::now();
-        Stamp {
+        StoreAttributes {
             stored_at,
             expires_at: self.retention.expires_at(envelope, stored_at),
             index_key: self
                 .index_shards
-                .map(|shards| by_type::index_key(envelope.event_type(), shard(shards))),
+                .map(|shards| index_key(envelope.event_type(), shard(shards))),
         }
     }
 
-    /// The events of one entity, in the order of their time.
-    pub fn history(&self, id: &EntityId) -> History {
-        History::new(self.table.clone(), id.clone())
+    /// The events of one entity, in the order of their timestamps, read consistently.
+    ///
+    /// `id` is anything that displays as the entity's id, such as an [`EntityId`], a
+    /// string, a number or a UUID. An id that no entity can have is a
+    /// [`ReadError::InvalidId`] of the stream.
+    pub fn history(&self, id: impl fmt::Display) -> Events {
+        let mut text = String::new();
+        let source = match write!(text, "{id}").map(|()| EntityId::new(text)) {
+            Ok(Ok(id)) => Source::Entity(id),
+            Ok(Err(error)) => Source::Invalid(error),
+            Err(fmt::Error) => Source::Invalid(InvalidEvent::new(
+                crate::RejectionCode::InvalidValue,
+                "/ID",
+                "the Display of the id returned an error",
+            )),
+        };
+        Events::new(self.table.clone(), source)
     }
 
-    /// All events of one type, in the order of their time.
+    /// The events of one type, in the order of their timestamps, merged from all shards
+    /// of the index by event type.
+    ///
+    /// An index of DynamoDB follows its table a little later, so events of the last second
+    /// may be missing. The index contains only events that were stored while their
+    /// consumer had `EVENT_INDEX_SHARDS` set.
+    ///
+    /// If the next shard behind those that this store reads contains events of the type,
+    /// the stream is a [`ReadError::TooFewShards`], because events would be missing. This
+    /// detects a writer with more shards, except one that has stored so few events of the
+    /// type that none of them is in that shard.
     ///
     /// # Errors
     ///
-    /// [`ReadError::NoIndex`] if the store was not made
-    /// [`with_index_shards`](Self::with_index_shards).
-    pub fn by_type(&self, event_type: &EventType) -> Result<ByType, ReadError> {
+    /// [`ReadError::NoIndex`] if the store was created without the index.
+    /// [`ReadError::InvalidId`] if no event can have this type.
+    pub fn by_type(&self, event_type: impl AsRef<str>) -> Result<Events, ReadError> {
+        let event_type: EventType = event_type.as_ref().parse()?;
         let shards = self.index_shards.ok_or(ReadError::NoIndex)?;
-        Ok(ByType::new(self.table.clone(), event_type.clone(), shards))
+        let source = Source::Type { event_type, shards };
+        Ok(Events::new(self.table.clone(), source))
     }
 
-    /// The stored event of a receipt, once it is there: to read one's own
-    /// writes. `None` if it is not stored when `timeout` has passed: then it looks
-    /// a last time.
+    /// The events of one conversation, which are those with this `CorrelationId`, in the
+    /// order of their timestamps. [`causation_tree`] arranges them by their causes.
+    ///
+    /// It reads the optional index by conversation
+    /// ([`table::CORRELATION_INDEX_NAME`]), which DynamoDB also fills with events that
+    /// were stored before the index was created. The index follows its table a little
+    /// later, so events of the last second may be missing. Without the index, the stream
+    /// is an error of the kind [`TableErrorKind::IndexNotFound`].
+    pub fn conversation(&self, id: impl AsRef<str>) -> Events {
+        let source = match id.as_ref().parse::<CorrelationId>() {
+            Ok(id) => Source::Conversation(id),
+            Err(error) => Source::Invalid(error),
+        };
+        Events::new(self.table.clone(), source)
+    }
+
+    /// All events of the table, in no particular order.
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.table.clone())
+    }
+
+    /// The stored event of a receipt, as soon as it is stored: for reading one's own
+    /// writes. Returns `None` if the event is not stored when `timeout` has passed, after
+    /// one last read.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the table cannot be read, or does not answer within a
-    /// second of that last look.
+    /// [`ReadError`] if the table cannot be read, or does not respond within a second of
+    /// the last read.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is left behind.
+    /// The future may be dropped at any point; nothing remains.
     #[cfg(feature = "sqs")]
     pub async fn wait_for(
         &self,
         receipt: &crate::Receipt,
         timeout: Duration,
     ) -> Result<Option<StoredEvent>, ReadError> {
-        // So far away that it cannot be told is never.
+        // A timeout that is too long to be represented never ends.
         let deadline = Instant::now().checked_add(timeout);
-        let end = deadline.and_then(|deadline| deadline.checked_add(LAST_LOOK));
+        let end = deadline.and_then(|deadline| deadline.checked_add(LAST_READ_TIMEOUT));
         let mut pause = Duration::from_millis(10);
         loop {
-            let last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            let look = self.get(&receipt.entity_id, receipt.timestamp, &receipt.event_id);
+            let is_last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let read = self.get(&receipt.entity_id, receipt.timestamp, &receipt.event_id);
             let found = match end {
-                Some(end) => tokio::time::timeout_at(end, look)
+                Some(end) => tokio::time::timeout_at(end, read)
                     .await
-                    .unwrap_or(Err(ReadError::Store(StoreError::DeadlineExceeded)))?,
-                None => look.await?,
+                    .unwrap_or(Err(ReadError::DeadlineExceeded))?,
+                None => read.await?,
             };
-            if found.is_some() || last {
+            if found.is_some() || is_last {
                 return Ok(found);
             }
             let next = Instant::now() + pause;
@@ -239,31 +334,34 @@ impl EventStore {
         }
     }
 
-    /// The stored event of an identity, if it is there.
+    /// The stored event with this identity, read consistently. `None` if it is not in the
+    /// table.
+    ///
+    /// All three values are needed, as an emission's receipt contains them. The table has
+    /// no index by `EventId`, so an event cannot be found by its `EventId` alone.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the table cannot be read.
+    /// [`ReadError`] if the table cannot be read, or if the item is not an event.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is left behind.
+    /// The future may be dropped at any point; nothing remains.
     pub async fn get(
         &self,
         entity_id: &EntityId,
         timestamp: Timestamp,
         event_id: &EventId,
     ) -> Result<Option<StoredEvent>, ReadError> {
-        // All keys that it can have, and not one after the other: one of them may
-        // have expired since.
-        let query = Query::of_moment(entity_id, timestamp);
+        // All keys that the event can have, not one after the other: an event with an
+        // earlier key may have expired since.
+        let query = PageRequest::Query(Query::at_timestamp(entity_id.as_str(), timestamp));
         let mut start = None;
         loop {
-            let page = self.table.page(&query, start).await;
-            let page = page.map_err(ReadError::Store)?;
+            let page = self.table.page(&query, start).await?;
             for item in page.items {
-                if item::is_of(&item, event_id) {
-                    return item::read(item).map(Some).map_err(ReadError::Corrupt);
+                if item::identity(&item).as_ref() == Some(event_id) {
+                    return Ok(Some(item::read(item)?));
                 }
             }
             start = page.next;
@@ -272,117 +370,4 @@ impl EventStore {
             }
         }
     }
-}
-
-/// An event as it stands in the table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
-    envelope: Envelope,
-    sort_key: SortKey,
-    stored_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-}
-
-impl StoredEvent {
-    /// The event itself.
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    /// The event itself.
-    pub fn into_envelope(self) -> Envelope {
-        self.envelope
-    }
-
-    /// When the store took it; `None` if another writer left it out.
-    pub fn stored_at(&self) -> Option<Timestamp> {
-        self.stored_at
-    }
-
-    /// From when on DynamoDB may delete it; `None` means never.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
-    }
-
-    /// The place of the event in any stream it comes from.
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            sort_key: self.sort_key.clone(),
-            id: self.envelope.entity_id().to_string(),
-        }
-    }
-}
-
-/// A stored event reads like the event itself.
-impl std::ops::Deref for StoredEvent {
-    type Target = Envelope;
-
-    fn deref(&self) -> &Envelope {
-        &self.envelope
-    }
-}
-
-/// A place in a stream of events, behind one event. As text it can be kept, and
-/// reading be resumed with it by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    sort_key: SortKey,
-    id: String,
-}
-
-impl Ord for Cursor {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.sort_key
-            .cmp(&other.sort_key)
-            .then_with(|| self.id.cmp(&other.id))
-    }
-}
-
-impl PartialOrd for Cursor {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.sort_key.as_str(), self.id)
-    }
-}
-
-/// A text that is no cursor.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a cursor is a sort key, a colon and an entity's id, as its `Display` wrote it")]
-pub struct InvalidCursor;
-
-impl FromStr for Cursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let (sort_key, id) = text.split_once(':').ok_or(InvalidCursor)?;
-        let sort_key = SortKey::from_text(sort_key).ok_or(InvalidCursor)?;
-        if id.is_empty() {
-            return Err(InvalidCursor);
-        }
-        Ok(Self {
-            sort_key,
-            id: id.to_owned(),
-        })
-    }
-}
-
-/// The names of the table's keys, for those who create one.
-pub mod table {
-    use crate::event::fields;
-
-    /// The hash key, a string.
-    pub const HASH_KEY: &str = fields::ID;
-    /// The sort key, a number.
-    pub const SORT_KEY: &str = fields::TIMESTAMP;
-    /// Name of the optional index; its sort key is the table's.
-    pub const INDEX_NAME: &str = super::dynamodb::INDEX_NAME;
-    /// The hash key of the optional index, a string.
-    pub const INDEX_KEY: &str = fields::INDEX_KEY;
-    /// The attribute for DynamoDB's time to live.
-    pub const EXPIRES_AT: &str = fields::EXPIRES_AT;
 }

@@ -13,7 +13,7 @@ use domain_events_cli::{Failure, Outcome, exit_code};
 
 mod commands;
 
-use commands::{check, completions, doctor, emit, local, rejected, schema, worker};
+use commands::{check, completions, doctor, emit, local, read, rejected, schema, transfer, worker};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -33,7 +33,8 @@ const VERSION: &str = concat!(
 #[derive(Debug, Parser)]
 #[command(name = "domain-events", version = VERSION, max_term_width = 100)]
 struct Arguments {
-    /// Read environment variables from this file first, one NAME=value per line.
+    /// Read environment variables from this file first, one NAME=value per line. The command
+    /// `local` writes the file instead.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -46,9 +47,16 @@ enum Command {
     Worker(worker::Arguments),
     Emit(emit::Arguments),
     Check(check::Arguments),
+    History(read::History),
+    ByType(read::ByType),
+    Tail(read::Tail),
+    Trace(read::Trace),
     Doctor(doctor::Arguments),
     #[command(subcommand)]
     Rejected(rejected::Command),
+    Export(transfer::Export),
+    Import(transfer::Import),
+    Replay(transfer::ReplayArguments),
     #[command(subcommand)]
     Schema(schema::Command),
     Completions(completions::Arguments),
@@ -59,17 +67,23 @@ async fn main() -> ExitCode {
     // Before the arguments are parsed: their defaults come from the environment.
     let result = match env_file() {
         Some(file) => Err(restart_with(&file)),
-        None => run(Arguments::parse().command).await,
+        None => run(Arguments::parse()).await,
     };
-    if let Err(error) = &result {
+    if let Err(error) = &result
+        && !matches!(error, Failure::OutputClosed)
+    {
         let _ = writeln!(std::io::stderr(), "domain-events: {error}");
     }
     exit_code(&result)
 }
 
-/// The value of `--env-file`.
+/// The value of `--env-file`, if the command reads the file.
 fn env_file() -> Option<PathBuf> {
-    let mut arguments = std::env::args_os().skip(1).take_while(|a| a != "--");
+    let arguments = || std::env::args_os().skip(1).take_while(|a| a != "--");
+    if is_local(arguments()) {
+        return None;
+    }
+    let mut arguments = arguments();
     while let Some(argument) = arguments.next() {
         if argument == "--env-file" {
             return arguments.next().map(PathBuf::from);
@@ -84,12 +98,31 @@ fn env_file() -> Option<PathBuf> {
     None
 }
 
-async fn run(command: Command) -> Result<Outcome, Failure> {
-    match command {
-        Command::Local(arguments) => local::run(arguments).await,
+/// Whether the command, the first argument that is not an option, is `local`.
+fn is_local(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    while let Some(argument) = arguments.next() {
+        if argument == "--env-file" {
+            arguments.next();
+        } else if !argument.as_encoded_bytes().starts_with(b"-") {
+            return argument == "local";
+        }
+    }
+    false
+}
+
+async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    match arguments.command {
+        Command::Local(local) => local::run(local, arguments.env_file).await,
         Command::Worker(arguments) => worker::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
+        Command::History(arguments) => read::history(arguments).await,
+        Command::ByType(arguments) => read::by_type(arguments).await,
+        Command::Tail(arguments) => read::follow(arguments).await,
+        Command::Trace(arguments) => read::conversation(arguments).await,
+        Command::Export(arguments) => transfer::export(arguments).await,
+        Command::Import(arguments) => transfer::import(arguments).await,
+        Command::Replay(arguments) => transfer::replay(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Rejected(command) => rejected::run(command).await,
         Command::Schema(command) => schema::run(command),

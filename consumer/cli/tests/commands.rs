@@ -2,16 +2,19 @@
 
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
 )]
 
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use domain_events_local::{Options, Stack};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// Endpoints without a worker.
 async fn endpoints() -> Stack {
@@ -46,7 +49,7 @@ fn terminate(child: &Child) {
 }
 
 #[tokio::test]
-async fn the_worker_command_drains_on_sigterm() {
+async fn worker_drains_on_sigterm() {
     let stack = endpoints().await;
     let mut child = command(&["worker"], stack.environment());
     let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"command","EmitterId":"u-1","EmitterType":"USER"}"#;
@@ -58,7 +61,7 @@ async fn the_worker_command_drains_on_sigterm() {
         .await
         .unwrap();
     terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
+    let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
         .await
         .unwrap()
         .unwrap();
@@ -78,7 +81,7 @@ async fn the_worker_command_drains_on_sigterm() {
 }
 
 #[tokio::test]
-async fn the_worker_command_tells_all_that_is_missing() {
+async fn worker_reports_every_missing_variable() {
     let child = command(&["worker"], vec![("EVENT_QUEUE_URL", "here".to_owned())]);
     let output = child.wait_with_output().await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
@@ -93,55 +96,300 @@ async fn the_worker_command_tells_all_that_is_missing() {
 }
 
 #[tokio::test]
-async fn the_local_command_prints_its_variables_first() {
-    let mut child = command(
-        &["local", "--sqs-port", "0", "--dynamodb-port", "0"],
-        Vec::new(),
-    );
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut names = Vec::new();
-    while names.len() < 9 {
-        let line = lines.next_line().await.unwrap().unwrap();
-        let (name, value) = line
-            .strip_prefix("export ")
-            .unwrap()
-            .split_once('=')
-            .unwrap();
-        assert!(!value.is_empty());
-        names.push(name.to_owned());
+async fn worker_without_queue_or_table_ends_at_start() {
+    let stack = endpoints().await;
+    let mut environment = stack.environment();
+    for (name, value) in &mut environment {
+        match *name {
+            "EVENT_QUEUE_URL" => value.push_str("-missing"),
+            "EVENT_TABLE" => *value = "missing".to_owned(),
+            _ => {}
+        }
     }
+    let child = command(&["worker"], environment);
+    let output = child.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for part in [
+        "events-missing (EVENT_QUEUE_URL) cannot be used in region us-east-1",
+        "the table missing (EVENT_TABLE) cannot be used in region us-east-1",
+        "create it, or correct EVENT_TABLE or AWS_REGION",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("DEAD_LETTER_QUEUE_URL"), "{text}");
+}
+
+#[tokio::test]
+async fn worker_with_another_key_schema_ends_at_start() {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let stack = endpoints().await;
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("Key")
+        .attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder()
+        .attribute_name("Key")
+        .key_type(KeyType::Hash);
+    let create = stack.dynamodb_client().create_table().table_name("other");
+    create
+        .attribute_definitions(attribute.build().unwrap())
+        .key_schema(key.build().unwrap())
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    let mut environment = stack.environment();
+    for (name, value) in &mut environment {
+        if *name == "EVENT_TABLE" {
+            *value = "other".to_owned();
+        }
+    }
+    let child = command(&["worker"], environment);
+    let output = child.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("the table other (EVENT_TABLE)"), "{text}");
+    assert!(text.contains("hash key is ID"), "{text}");
+}
+
+/// A running `domain-events local`, with the variables that it printed.
+struct Local {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    variables: HashMap<String, String>,
+}
+
+impl Local {
+    async fn start(arguments: &[&str], environment: Vec<(&'static str, String)>) -> Self {
+        let ports = ["local", "--sqs-port", "0", "--dynamodb-port", "0"];
+        let mut child = command(&[&ports[..], arguments].concat(), environment);
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut variables = HashMap::new();
+        while !variables.contains_key("AWS_SECRET_ACCESS_KEY") {
+            let line = output.next_line().await.unwrap().expect("it ended early");
+            let export = line.strip_prefix("export ").expect("exports come first");
+            let (name, value) = export.split_once('=').unwrap();
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        Self {
+            child,
+            output,
+            variables,
+        }
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        let credentials = aws_sdk_sqs::config::Credentials::new("a", "a", None, None, "test");
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+            .credentials_provider(credentials)
+            .endpoint_url(&self.variables["AWS_ENDPOINT_URL_SQS"])
+            .build();
+        aws_sdk_sqs::Client::from_conf(config)
+    }
+
+    async fn send(&self, id: &str) {
+        let body = format!(
+            r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"{id}","EmitterId":"u","EmitterType":"USER"}}"#
+        );
+        let send = self.sqs().send_message().message_body(body);
+        let queue = &self.variables["EVENT_QUEUE_URL"];
+        send.queue_url(queue).send().await.unwrap();
+    }
+
+    async fn stop(mut self) {
+        terminate(&self.child);
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait());
+        let status = ended.await.expect("it does not stop").unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn local_prints_its_variables_first() {
+    let mut local = Local::start(&[], Vec::new()).await;
     for name in [
         "EVENT_QUEUE_URL",
         "DEAD_LETTER_QUEUE_URL",
         "EVENT_TABLE",
+        "EVENT_INDEX_SHARDS",
         "AWS_ENDPOINT_URL_SQS",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_REGION",
+        "AWS_DEFAULT_REGION",
         "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
     ] {
-        assert!(names.iter().any(|n| n == name), "{name}");
+        assert!(local.variables.contains_key(name), "{name}");
     }
-    terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(status.success(), "{status}");
+    // Then the web page and the events, as JSON.
+    let page = local.output.next_line().await.unwrap().unwrap();
+    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    assert!(
+        page["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:")
+    );
+    local.send("7").await;
+    let event = local.output.next_line().await.unwrap().unwrap();
+    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(event["verdict"], "stored");
+    assert_eq!(event["entity_id"], "7");
+    local.stop().await;
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_the_way_out() {
+async fn local_continues_if_nobody_reads_its_log() {
+    let local = Local::start(&["--no-page"], Vec::new()).await;
+    // The lines of 1,000 events do not fit into a pipe.
+    let (sqs, queue) = (local.sqs(), local.variables["EVENT_QUEUE_URL"].clone());
+    for batch in 0..100 {
+        let mut request = sqs.send_message_batch().queue_url(&queue);
+        for entry in 0..10 {
+            let body = format!(
+                r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"{batch}-{entry}","EmitterId":"u","EmitterType":"USER"}}"#
+            );
+            let entry = aws_sdk_sqs::types::SendMessageBatchRequestEntry::builder()
+                .id(entry.to_string())
+                .message_body(body);
+            request = request.entries(entry.build().unwrap());
+        }
+        request.send().await.unwrap();
+    }
+    let drained = async {
+        loop {
+            let attributes = sqs.get_queue_attributes().queue_url(&queue);
+            let attributes = attributes.attribute_names(QueueAttributeName::All);
+            let attributes = attributes.send().await.unwrap().attributes.unwrap();
+            let count = |name| attributes[&name].parse::<usize>().unwrap();
+            let messages = count(QueueAttributeName::ApproximateNumberOfMessages)
+                + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
+            if messages == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), drained)
+        .await
+        .expect("the stack has stopped");
+    local.stop().await;
+}
+
+#[tokio::test]
+async fn local_uses_no_proxy_and_no_aws_settings() {
+    let proxies = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    let mut environment: Vec<_> = proxies
+        .iter()
+        .map(|name| (*name, "http://127.0.0.1:9".to_owned()))
+        .collect();
+    for (name, value) in [
+        ("AWS_PROFILE", "missing"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_CONFIG_FILE", "/missing"),
+    ] {
+        environment.push((name, value.to_owned()));
+    }
+    let mut local = Local::start(&["--no-page"], environment).await;
+    local.send("7").await;
+    let event = local.output.next_line().await.unwrap().unwrap();
+    assert!(event.contains(r#""verdict":"stored""#), "{event}");
+    local.stop().await;
+}
+
+#[tokio::test]
+async fn local_reads_index_shards_and_retention() {
+    let environment = vec![
+        ("EVENT_INDEX_SHARDS", "3".to_owned()),
+        ("EVENT_RETENTION", "EVENT_TEST=30d".to_owned()),
+    ];
+    let local = Local::start(&["--no-page"], environment).await;
+    assert_eq!(local.variables["EVENT_INDEX_SHARDS"], "3");
+    local.stop().await;
+    for (name, value, problem) in [
+        ("EVENT_INDEX_SHARDS", "many", "EVENT_INDEX_SHARDS"),
+        ("EVENT_RETENTION", "forever", "EVENT_RETENTION"),
+    ] {
+        let child = command(
+            &["local", "--sqs-port", "0"],
+            vec![(name, value.to_owned())],
+        );
+        let output = child.wait_with_output().await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn local_writes_the_env_file_for_others() {
+    let file = std::env::temp_dir().join(format!("local-{}.env", std::process::id()));
+    let path = file.to_str().unwrap();
+    for _ in 0..2 {
+        let local = Local::start(&["--no-page", "--env-file", path], Vec::new()).await;
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (name, value) in &local.variables {
+            assert!(text.contains(&format!("\n{name}={value}\n")), "{text}");
+        }
+        local.stop().await;
+    }
+    // A file that somebody else wrote is kept.
+    std::fs::write(&file, "DATABASE_URL=postgres://\n").unwrap();
+    let child = command(&["local", "--env-file", path], Vec::new());
+    let output = child.wait_with_output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains(path) && error.contains("--env-file"),
+        "{error}"
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, "DATABASE_URL=postgres://\n");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
+async fn port_in_use_is_an_error_with_a_remedy() {
     let stack = endpoints().await;
     let port = stack.sqs_endpoint().rsplit_once(':').unwrap().1.to_owned();
-    let child = command(
-        &["local", "--sqs-port", &port, "--dynamodb-port", "0"],
-        Vec::new(),
-    );
-    let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        told.contains(&format!("cannot listen on 127.0.0.1:{port}")),
-        "{told}"
-    );
+    for arguments in [
+        ["local", "--dynamodb-port", "0", "--sqs-port", &port],
+        ["local", "--sqs-port", "0", "--dynamodb-port", &port],
+        ["local", "--sqs-port", "0", "--page-port", &port],
+    ] {
+        let mut child = command(&[&arguments[..], &["--json"]].concat(), Vec::new());
+        let ended = tokio::time::timeout(Duration::from_secs(20), child.wait());
+        let status = ended.await.expect("it runs on a port in use").unwrap();
+        let mut error = String::new();
+        let mut stderr = child.stderr.take().unwrap();
+        stderr.read_to_string(&mut error).await.unwrap();
+        assert_eq!(status.code(), Some(3), "{error}");
+        let expected = format!("cannot listen on 127.0.0.1:{port}");
+        assert!(error.contains(&expected), "{error}");
+        assert!(error.contains("choose another port"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn other_hosts_bring_a_warning() {
+    let mut local = Local::start(
+        &["--no-page", "--host", "0.0.0.0", "--advertise", "sqs"],
+        vec![],
+    )
+    .await;
+    assert!(local.variables["EVENT_QUEUE_URL"].starts_with("http://sqs:"));
+    let warning = local.output.next_line().await.unwrap().unwrap();
+    assert!(warning.contains("do not authenticate clients"), "{warning}");
+    local.stop().await;
 }

@@ -186,12 +186,7 @@ async fn pushing_a_letter_twice_stores_it_once() {
     stack.wait_until_drained().await;
     for id in ["whole", "other"] {
         use futures::TryStreamExt as _;
-        let events: Vec<_> = stack
-            .store()
-            .history(&id.parse().unwrap())
-            .try_collect()
-            .await
-            .unwrap();
+        let events: Vec<_> = stack.store().history(id).try_collect().await.unwrap();
         assert_eq!(events.len(), 1, "{id}");
     }
     stack.stop().await;

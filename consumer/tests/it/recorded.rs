@@ -100,7 +100,7 @@ async fn stored(store: &EventStore, expected: &[Value]) -> HashMap<String, Store
         .collect();
     let mut stored = HashMap::new();
     for id in ids {
-        let history = store.history(&id.parse::<EntityId>().unwrap());
+        let history = store.history(id);
         let events: Vec<StoredEvent> = history.try_collect().await.unwrap();
         stored.extend(
             events

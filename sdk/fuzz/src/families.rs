@@ -1,7 +1,7 @@
 //! Bodies that grow in one direction each, and the road that they are taken
 //! over. What the road costs has to grow as they do.
 
-use domain_events::EventStore;
+use domain_events::__internals::{item_of, read_item};
 use domain_events_consumer::__internals::decode_record;
 use domain_events_consumer::Record;
 
@@ -81,8 +81,8 @@ pub fn road(body: &str) {
     for event in decode_record(&record).into_iter().flatten() {
         if let Ok(envelope) = event.outcome {
             let message = domain_events::wire::encode(&envelope);
-            let item = EventStore::item_for_proof(&envelope, 1);
-            let read = EventStore::read_for_proof(item);
+            let item = item_of(&envelope, 1);
+            let read = read_item(item);
             let again = read.map(|stored| domain_events::wire::encode(stored.envelope()));
             std::hint::black_box((message.is_ok(), again.is_ok()));
         }

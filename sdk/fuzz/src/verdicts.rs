@@ -1,7 +1,8 @@
 //! A body's verdict as a line of JSON, for the oracle to compare with its own.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain_events::{Envelope, EventStore, InvalidEvent, wire};
+use domain_events::__internals::{item_of, read_item};
+use domain_events::{Envelope, InvalidEvent, wire};
 use serde_json::{Value, json};
 
 use crate::targets::decode::MESSAGE_ID;
@@ -34,12 +35,12 @@ fn fault(error: &InvalidEvent) -> Value {
 fn accepted(envelope: &Envelope) -> Value {
     // A text may swell over SQS's limit when its escapes are written out.
     let message = wire::encode(envelope).ok();
-    let item = EventStore::item_for_proof(envelope, 1);
+    let item = item_of(envelope, 1);
     let typed: Value = item
         .iter()
         .map(|(name, value)| (name.clone(), attribute(value)))
         .collect();
-    let read = EventStore::read_for_proof(item)
+    let read = read_item(item)
         .ok()
         .and_then(|stored| wire::encode(stored.envelope()).ok());
     json!({ "message": message, "item": typed, "read": read })

@@ -45,7 +45,7 @@ pub fn assert_reads_back<E: DomainEvent + DeserializeOwned + PartialEq>(event: &
     let name = event.definition().event_type();
     let envelope = match Envelope::new(event, &context()) {
         Ok(envelope) => envelope,
-        Err(error) => panic!("{name} is not a valid event: {error}"),
+        Err(error) => panic!("{name}: {error}"),
     };
     let read = match envelope.decode::<E>() {
         Ok(Some(read)) => read,

@@ -1,11 +1,10 @@
-//! Appends events, each exactly once, whatever is repeated or interrupted.
+//! Appends events, each exactly once, even if appends are repeated or interrupted.
 //!
-//! The key is the record of what was done. An event is inserted under its first
-//! key; if that is taken, whoever holds it is asked for its identity: the same
-//! identity means that the event is there already, another one sends the event
-//! to its next key. An event's keys are always the same and in the same order,
-//! and nothing is ever deleted or rewritten, so every step may be repeated, by
-//! anybody, after a stop at any point.
+//! The key is the idempotency record. An event is inserted under its first key. If the
+//! key exists, its item is read: if the item has the identity of the event, the event is
+//! already stored; otherwise the event is inserted under its next key. The keys of an
+//! event are always the same and in the same order, and nothing is ever deleted or
+//! rewritten, so every step may be repeated by any process after a stop at any point.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -13,152 +12,147 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::item::{self, SortKey, Stamp};
-use crate::event::EventId;
+use super::error::StoreError;
+use super::item::{self, Item, StoreAttributes};
+use super::sort_key::SortKey;
+use crate::backoff::Backoff;
 use crate::event::envelope::Envelope;
-use crate::store::error::StoreError;
 
 /// Statements in one `BatchExecuteStatement` (API reference).
 const MAX_STATEMENTS: usize = 25;
-/// Bytes of one request's items, as the JSON that is sent. DynamoDB takes 16 MB
-/// of request. A number that is 3 bytes of an item may be 30 of a request, so
-/// the items' own sizes do not tell: a few hostile events would make the whole
-/// request too large, with the other events in it.
+/// Bytes of the items in one request, as the JSON that is sent. DynamoDB accepts requests
+/// of 16 MB. The sizes of the items do not limit this: a number may take 3 bytes in an
+/// item and 30 in a request, so a few hostile events could make the whole request too
+/// large, including the other events in it.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// Requests of one call in flight together.
+/// Requests that one call has in flight at a time.
 const MAX_IN_FLIGHT: usize = 8;
-/// How often one event is sent again after throttling.
+/// How often the insert of one event is retried after a failure that may pass.
 const MAX_RETRIES: u32 = 8;
-/// How many keys of an event may be held by others. Each further one needs an
-/// identity whose hash is the same, out of a million.
-pub(super) const MAX_TIES: u32 = 32;
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(6));
+/// How many keys of an event other events may have. Each further one needs an identity
+/// with the same hash, out of a million.
+pub(super) const MAX_TIE_BREAKS: u32 = 32;
 
-/// What `append` did.
+/// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub enum AppendOutcome {
-    /// The event is new, and stored at its timestamp.
+    /// The event is new, and is stored at its timestamp.
     Stored,
-    /// The event is new, and stored with a tie-break: another event of the
+    /// The event is new, and is stored with a tie-break, because another event of the
     /// entity has the same timestamp.
     StoredWithTieBreak,
-    /// The same event was in the table already.
+    /// The table already contains the event.
     Duplicate,
 }
 
-/// A new item.
+/// An item to insert.
 #[derive(Debug)]
-pub(crate) struct Insert {
+pub(crate) struct NewItem {
     pub(crate) attributes: item::Attributes,
 }
 
-/// What became of one insert.
+/// The outcome of one insert.
 #[derive(Debug, Clone)]
-pub(crate) enum Inserted {
-    New,
+pub(crate) enum InsertOutcome {
+    Inserted,
     /// An item with this key exists; nothing was changed.
-    KeyTaken,
-    /// It may work a little later.
-    Again(StoreError),
-    /// The whole request was refused, maybe for one of its statements.
-    BatchRefused(StoreError),
+    KeyExists,
+    /// The insert may succeed a little later.
+    Retryable(StoreError),
+    /// DynamoDB refused the whole request, possibly because of one of its statements.
+    BatchRefused,
+    /// DynamoDB refuses the item, with this code.
+    Refused(String),
     Failed(StoreError),
 }
 
 /// What appending needs of a table.
 pub(crate) trait Table: Sync {
-    /// Inserts items with different keys. One outcome each, in order.
-    fn insert(&self, inserts: Vec<Insert>) -> impl Future<Output = Vec<Inserted>> + Send;
-    /// Who holds a key, read consistently.
-    fn identity_at(
+    /// Inserts items with different keys. Returns one outcome for each, in order.
+    fn insert(&self, items: Vec<NewItem>) -> impl Future<Output = Vec<InsertOutcome>> + Send;
+    /// The item with a key, read consistently.
+    fn item_at(
         &self,
         id: &str,
         sort_key: &SortKey,
-    ) -> impl Future<Output = Result<Option<EventId>, StoreError>> + Send;
-    /// Waits before the next try.
+    ) -> impl Future<Output = Result<Option<Item>, StoreError>> + Send;
+    /// Waits before a retry.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// How one event stands.
+/// The progress of one event.
 #[derive(Debug)]
 struct Progress<'e> {
     envelope: &'e Envelope,
-    /// Which of its keys is tried.
+    /// Which of its keys the event is inserted under.
     attempt: u32,
     retries: u32,
-    /// Goes alone, since a batch with it was refused as a whole.
+    /// Whether the event is sent in a request of its own, because DynamoDB refused a
+    /// request that contained it.
     alone: bool,
     outcome: Option<Result<AppendOutcome, StoreError>>,
 }
 
-/// Something that was waited for.
-enum Done {
-    Inserted(Vec<(usize, Inserted)>),
-    Holder(usize, Result<Option<EventId>, StoreError>),
-    Rested(usize),
+/// An operation in flight that has completed.
+enum Completion {
+    Inserted(Vec<(usize, InsertOutcome)>),
+    ExistingItem(usize, Result<Option<Item>, StoreError>),
+    BackoffElapsed(usize),
 }
 
-/// Appends `envelopes`, one outcome each, in order. Events whose outcome is not
-/// known when `time_is_up` completes may or may not be stored.
+/// Appends `envelopes` and returns one outcome for each, in order. If `deadline`
+/// completes first, an event without an outcome may or may not be stored.
 pub(crate) async fn append_all<T: Table>(
     table: &T,
     envelopes: &[Envelope],
-    stamp: impl Fn(&Envelope) -> Stamp + Send,
-    time_is_up: impl Future<Output = ()> + Send,
+    store_attributes: impl Fn(&Envelope) -> StoreAttributes + Send,
+    deadline: impl Future<Output = ()> + Send,
 ) -> Vec<Result<AppendOutcome, StoreError>> {
-    let mut work = Work {
-        events: envelopes
-            .iter()
-            .map(|envelope| Progress {
-                envelope,
-                attempt: 0,
-                retries: 0,
-                alone: false,
-                outcome: None,
-            })
-            .collect(),
-        to_insert: (0..envelopes.len()).collect(),
-        to_ask: VecDeque::new(),
-        claimed: HashMap::new(),
-    };
-    let mut in_flight: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
-    let mut time_is_up = std::pin::pin!(time_is_up);
+    let mut work = Work::new(envelopes);
+    let mut in_flight: FuturesUnordered<BoxFuture<'_, Completion>> = FuturesUnordered::new();
+    let mut deadline = std::pin::pin!(deadline);
     loop {
         while in_flight.len() < MAX_IN_FLIGHT {
-            if let Some(index) = work.to_ask.pop_front() {
+            if let Some(index) = work.to_look_up.pop_front() {
                 let (id, key) = work.key(index);
                 in_flight.push(Box::pin(async move {
-                    Done::Holder(index, table.identity_at(id, &key).await)
+                    Completion::ExistingItem(index, table.item_at(id, &key).await)
                 }));
-            } else if let Some((indexes, inserts)) = work.next_batch(&stamp) {
+            } else if let Some((indexes, items)) = work.next_batch(&store_attributes) {
                 in_flight.push(Box::pin(async move {
-                    let outcomes = table.insert(inserts).await;
-                    Done::Inserted(indexes.into_iter().zip(outcomes).collect())
+                    let outcomes = table.insert(items).await;
+                    Completion::Inserted(indexes.into_iter().zip(outcomes).collect())
                 }));
             } else {
                 break;
             }
         }
-        let done = tokio::select! {
+        let completion = tokio::select! {
             biased;
-            done = in_flight.next() => done,
-            () = &mut time_is_up => None,
+            completion = in_flight.next() => completion,
+            () = &mut deadline => None,
         };
-        match done {
+        let mut retries = Vec::new();
+        match completion {
             None => break,
-            Some(Done::Inserted(outcomes)) => {
+            Some(Completion::Inserted(outcomes)) => {
                 for (index, outcome) in outcomes {
-                    if let Some(rest) = work.inserted(index, outcome) {
-                        in_flight.push(Box::pin(async move {
-                            table.sleep(rest).await;
-                            Done::Rested(index)
-                        }));
-                    }
+                    retries.extend(work.inserted(index, outcome).map(|delay| (index, delay)));
                 }
             }
-            Some(Done::Holder(index, holder)) => work.holder(index, holder),
-            Some(Done::Rested(index)) => work.to_insert.push_back(index),
+            Some(Completion::ExistingItem(index, existing)) => {
+                retries.extend(work.looked_up(index, existing).map(|delay| (index, delay)));
+            }
+            Some(Completion::BackoffElapsed(index)) => work.to_insert.push_back(index),
+        }
+        for (index, delay) in retries {
+            in_flight.push(Box::pin(async move {
+                table.sleep(delay).await;
+                Completion::BackoffElapsed(index)
+            }));
         }
     }
     let outcome = |event: Progress<'_>| event.outcome.unwrap_or(Err(StoreError::DeadlineExceeded));
@@ -168,18 +162,34 @@ pub(crate) async fn append_all<T: Table>(
 /// Hash key and sort key.
 type Key<'e> = (&'e str, SortKey);
 
-/// The decisions; no I/O.
+/// The decisions, without I/O.
 struct Work<'e> {
     events: Vec<Progress<'e>>,
     to_insert: VecDeque<usize>,
-    to_ask: VecDeque<usize>,
-    /// The keys under which an event is being inserted, or whose holder is being
-    /// asked for, and the events that wait to learn who holds them. Without it,
-    /// thousands of events of one moment would each ask for themselves.
+    to_look_up: VecDeque<usize>,
+    /// The keys under which an event is being inserted or whose item is being read, and
+    /// the events that wait for the result. Without it, each of thousands of events with
+    /// one timestamp would read the item itself.
     claimed: HashMap<Key<'e>, Vec<usize>>,
 }
 
 impl<'e> Work<'e> {
+    fn new(envelopes: &'e [Envelope]) -> Self {
+        let progress = |envelope| Progress {
+            envelope,
+            attempt: 0,
+            retries: 0,
+            alone: false,
+            outcome: None,
+        };
+        Self {
+            events: envelopes.iter().map(progress).collect(),
+            to_insert: (0..envelopes.len()).collect(),
+            to_look_up: VecDeque::new(),
+            claimed: HashMap::new(),
+        }
+    }
+
     fn key(&self, index: usize) -> Key<'e> {
         let Progress {
             envelope, attempt, ..
@@ -190,14 +200,14 @@ impl<'e> Work<'e> {
         )
     }
 
-    /// As many events as one request takes. DynamoDB refuses a request that
-    /// names a key twice, and a key has one holder anyway: the second of two
-    /// waits until it is known.
+    /// As many events as one request may carry. DynamoDB refuses a request that names a
+    /// key twice, and only one event can have a key: the second of two events waits until
+    /// it is known which.
     fn next_batch(
         &mut self,
-        stamp: impl Fn(&Envelope) -> Stamp,
-    ) -> Option<(Vec<usize>, Vec<Insert>)> {
-        let (mut indexes, mut inserts) = (Vec::new(), Vec::new());
+        store_attributes: impl Fn(&Envelope) -> StoreAttributes,
+    ) -> Option<(Vec<usize>, Vec<NewItem>)> {
+        let (mut indexes, mut items) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while let Some(index) = self.to_insert.pop_front() {
             let event = &self.events[index];
@@ -211,14 +221,15 @@ impl<'e> Work<'e> {
                 waiting.push(index);
                 continue;
             }
-            let attributes = item::attributes(event.envelope, &key.1, stamp(event.envelope));
-            let size = item::request_bytes(&attributes);
+            let own = store_attributes(event.envelope);
+            let attributes = item::attributes(event.envelope, &key.1, own);
+            let size = item::total_request_bytes(&attributes);
             if !indexes.is_empty() && bytes + size > MAX_REQUEST_BYTES {
                 self.to_insert.push_front(index);
                 break;
             }
             let alone = event.alone;
-            inserts.push(Insert { attributes });
+            items.push(NewItem { attributes });
             indexes.push(index);
             self.claimed.insert(key, Vec::new());
             bytes += size;
@@ -226,103 +237,138 @@ impl<'e> Work<'e> {
                 break;
             }
         }
-        (!indexes.is_empty()).then_some((indexes, inserts))
+        (!indexes.is_empty()).then_some((indexes, items))
     }
 
-    /// Gives the key that an event has claimed free, and tells those who wait
-    /// for it who holds it, if that is known.
-    fn release(&mut self, index: usize, holder: Option<&EventId>) {
-        for waiting in self.claimed.remove(&self.key(index)).unwrap_or_default() {
-            match holder {
-                Some(holder) => self.held(waiting, holder),
-                None => self.to_insert.push_back(waiting),
+    /// Releases the key that an event has claimed, and returns the events that waited
+    /// for it.
+    fn release(&mut self, index: usize) -> Vec<usize> {
+        self.claimed.remove(&self.key(index)).unwrap_or_default()
+    }
+
+    /// Handles the outcome of an insert. Returns a delay if the event is to be inserted
+    /// again after it.
+    fn inserted(&mut self, index: usize, outcome: InsertOutcome) -> Option<Duration> {
+        let waiting = match outcome {
+            // The claim is kept until the item is read.
+            InsertOutcome::KeyExists => {
+                self.to_look_up.push_back(index);
+                return None;
             }
-        }
-    }
-
-    /// Another event, or the same one, holds the event's key.
-    fn held(&mut self, index: usize, holder: &EventId) {
-        let event = &mut self.events[index];
-        if holder == event.envelope.event_id() {
-            event.outcome = Some(Ok(AppendOutcome::Duplicate));
-        } else {
-            self.next_key(index);
-        }
-    }
-
-    /// The event's key is another one's.
-    fn next_key(&mut self, index: usize) {
-        let event = &mut self.events[index];
-        if event.attempt == MAX_TIES {
-            event.outcome = Some(Err(StoreError::TieBreaksExhausted));
-        } else {
-            event.attempt += 1;
-            self.to_insert.push_back(index);
-        }
-    }
-
-    /// Takes an outcome; some time if the event is to be tried after it.
-    fn inserted(&mut self, index: usize, outcome: Inserted) -> Option<Duration> {
-        match &outcome {
-            Inserted::KeyTaken => {}
-            Inserted::New => {
-                let envelope = self.events[index].envelope;
-                self.release(index, Some(envelope.event_id()));
+            _ => self.release(index),
+        };
+        if let InsertOutcome::Inserted = outcome {
+            for other in waiting {
+                self.compare_with_event(other, index);
             }
-            _ => self.release(index, None),
+        } else {
+            self.to_insert.extend(waiting);
         }
         let event = &mut self.events[index];
         match outcome {
-            Inserted::New => {
+            InsertOutcome::KeyExists => {}
+            InsertOutcome::Inserted => {
                 event.outcome = Some(Ok(if event.attempt == 0 {
                     AppendOutcome::Stored
                 } else {
                     AppendOutcome::StoredWithTieBreak
                 }));
             }
-            Inserted::KeyTaken => self.to_ask.push_back(index),
-            Inserted::Again(error) if event.retries == MAX_RETRIES => {
-                event.outcome = Some(Err(error))
+            InsertOutcome::Retryable(error) => {
+                let delay = event.next_retry();
+                if delay.is_none() {
+                    event.outcome = Some(Err(error));
+                }
+                return delay;
             }
-            Inserted::Again(_) => {
-                event.retries += 1;
-                return Some(backoff(event.retries));
-            }
-            Inserted::BatchRefused(error) if event.alone => event.outcome = Some(Err(error)),
-            Inserted::BatchRefused(_) => {
+            InsertOutcome::BatchRefused => {
                 event.alone = true;
                 self.to_insert.push_back(index);
             }
-            Inserted::Failed(error) => event.outcome = Some(Err(error)),
+            InsertOutcome::Refused(code) => {
+                event.outcome = Some(Err(StoreError::Refused { code }));
+            }
+            InsertOutcome::Failed(error) => event.outcome = Some(Err(error)),
         }
         None
     }
 
-    /// Somebody holds the event's key: itself, or another one.
-    fn holder(&mut self, index: usize, holder: Result<Option<EventId>, StoreError>) {
-        match holder {
+    /// Handles the item that has the event's key. Returns a delay if the event is to be
+    /// inserted again after it.
+    fn looked_up(
+        &mut self,
+        index: usize,
+        existing: Result<Option<Item>, StoreError>,
+    ) -> Option<Duration> {
+        let waiting = self.release(index);
+        match existing {
+            Ok(Some(item)) => {
+                for index in std::iter::once(index).chain(waiting) {
+                    self.compare_with_item(index, &item);
+                }
+            }
+            // The item has expired since the insert, so the key is free again.
+            Ok(None) => {
+                self.to_insert.extend(waiting);
+                let delay = self.events[index].next_retry();
+                if delay.is_none() {
+                    self.try_next_key(index);
+                }
+                return delay;
+            }
             Err(error) => {
-                self.release(index, None);
+                self.to_insert.extend(waiting);
                 self.events[index].outcome = Some(Err(error));
             }
-            // Who holds it has no identity, so it is another one for everybody.
-            Ok(None) => {
-                for waiting in self.claimed.remove(&self.key(index)).unwrap_or_default() {
-                    self.next_key(waiting);
-                }
-                self.next_key(index);
-            }
-            Ok(Some(holder)) => {
-                self.release(index, Some(&holder));
-                self.held(index, &holder);
-            }
+        }
+        None
+    }
+
+    /// Decides about an event whose key an item has.
+    fn compare_with_item(&mut self, index: usize, item: &Item) {
+        let event = &mut self.events[index];
+        if item::identity(item).as_ref() != Some(event.envelope.event_id()) {
+            self.try_next_key(index);
+            return;
+        }
+        event.outcome = Some(match item::difference(item, event.envelope) {
+            None => Ok(AppendOutcome::Duplicate),
+            Some(pointer) => Err(StoreError::IdentityReused { pointer }),
+        });
+    }
+
+    /// Decides about an event whose key the event `inserted` has been given.
+    fn compare_with_event(&mut self, index: usize, inserted: usize) {
+        let (event, inserted) = (self.events[index].envelope, &self.events[inserted]);
+        if event.event_id() != inserted.envelope.event_id() {
+            self.try_next_key(index);
+            return;
+        }
+        let inserted = item::of_event(inserted.envelope);
+        self.compare_with_item(index, &inserted);
+    }
+
+    /// Another event has the event's key.
+    fn try_next_key(&mut self, index: usize) {
+        let event = &mut self.events[index];
+        if event.attempt == MAX_TIE_BREAKS {
+            event.outcome = Some(Err(StoreError::TieBreaksExhausted));
+        } else {
+            event.attempt += 1;
+            self.to_insert.push_back(index);
         }
     }
 }
 
-/// "Full jitter": anywhere up to 50 ms, 100 ms, … 6.4 s.
-fn backoff(retry: u32) -> Duration {
-    Duration::from_millis(fastrand::u64(1..=50 << (retry - 1).min(7)))
+impl Progress<'_> {
+    /// The delay before the next retry, if one is left.
+    fn next_retry(&mut self) -> Option<Duration> {
+        if self.retries == MAX_RETRIES {
+            return None;
+        }
+        self.retries += 1;
+        Some(RETRY_BACKOFF.delay(self.retries))
+    }
 }
 
 #[cfg(test)]

@@ -5,64 +5,26 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest,
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code,
+    BatchStatementRequest, KeySchemaElement, KeyType, TableDescription,
 };
 
-use super::append::{Insert, Inserted, Table};
-use super::item::{Item, SortKey};
-use crate::event::fields::{EVENT_ID, ID, INDEX_KEY, TIMESTAMP};
+use super::append::{InsertOutcome, NewItem, Table};
+use super::error::StoreError;
+use super::item::Item;
+use super::request::{Page, PageRequest, Placeholders, Query, ScanSegment, key};
+use super::sort_key::SortKey;
+use super::table;
+use super::table_error::{Operation, TableError, TableErrorKind};
+use crate::aws::AwsFailure;
+use crate::event::fields::{ID, INDEX_KEY, TIMESTAMP};
 use crate::event::timestamp::Timestamp;
-use crate::event::{EntityId, EventId};
-use crate::store::error::StoreError;
 
-/// Name of the optional index by event type.
-pub(crate) const INDEX_NAME: &str = "by-type";
-
-/// A table, behind a client.
+/// A table, and the client that reaches it.
 #[derive(Debug, Clone)]
 pub(crate) struct DynamoDb {
     client: Client,
     table: String,
-}
-
-/// Which items a query gives.
-#[derive(Debug, Clone)]
-pub(crate) struct Query {
-    pub(crate) partition: Partition,
-    /// First and last sort key, both included. Without a bound, what no event
-    /// can have as its key is found as well, so that it is told and not passed
-    /// over.
-    pub(crate) from: Option<SortKey>,
-    pub(crate) to: Option<SortKey>,
-    pub(crate) latest_first: bool,
-    pub(crate) page_size: Option<i32>,
-}
-
-/// One hash key, of the table or of its index by event type.
-#[derive(Debug, Clone)]
-pub(crate) enum Partition {
-    Entity(String),
-    IndexShard(String),
-}
-
-impl Query {
-    /// All that an entity has at one timestamp.
-    pub(crate) fn of_moment(id: &EntityId, timestamp: Timestamp) -> Self {
-        Self {
-            partition: Partition::Entity(id.to_string()),
-            from: Some(SortKey::first_of(timestamp)),
-            to: Some(SortKey::last_of(timestamp)),
-            latest_first: false,
-            page_size: None,
-        }
-    }
-}
-
-/// A page of a query, and the key that the next one starts behind.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) items: Vec<Item>,
-    pub(crate) next: Option<Item>,
 }
 
 impl DynamoDb {
@@ -74,61 +36,174 @@ impl DynamoDb {
         &self.table
     }
 
+    fn region(&self) -> Option<&str> {
+        self.client.config().region().map(AsRef::as_ref)
+    }
+
+    fn error<E>(&self, operation: Operation, error: &SdkError<E>) -> TableError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.failure(operation, &AwsFailure::new(error))
+    }
+
+    fn failure(&self, operation: Operation, failure: &AwsFailure) -> TableError {
+        TableError::new(operation, &self.table, self.region(), failure)
+    }
+
     pub(crate) async fn page(
         &self,
-        query: &Query,
+        request: &PageRequest,
         start: Option<Item>,
-    ) -> Result<Page, StoreError> {
-        let (index, name, key) = match &query.partition {
-            Partition::Entity(id) => (None, ID, id),
-            Partition::IndexShard(key) => (Some(INDEX_NAME.to_owned()), INDEX_KEY, key),
+    ) -> Result<Page, TableError> {
+        match request {
+            PageRequest::Query(query) => self.query(query, start).await,
+            PageRequest::Scan(segment) => self.scan(segment, start).await,
+        }
+    }
+
+    async fn query(&self, query: &Query, start: Option<Item>) -> Result<Page, TableError> {
+        let index = query.partition.index();
+        let (name, hash_key) = query.partition.hash_key();
+        let mut placeholders = Placeholders::default();
+        placeholders.name("#hash", name);
+        placeholders.value(":hash", AttributeValue::S(hash_key.to_owned()));
+        let condition = match placeholders.sort_key(query.from.as_ref(), query.to.as_ref()) {
+            Some(sort_key) => format!("#hash = :hash AND {sort_key}"),
+            None => "#hash = :hash".to_owned(),
         };
-        // An index cannot be read consistently.
-        let consistent = index.is_none();
-        let number = |key: &SortKey| AttributeValue::N(key.as_str().to_owned());
-        let condition = match (&query.from, &query.to) {
-            (None, None) => "#hash = :hash",
-            (Some(_), None) => "#hash = :hash AND #sort >= :from",
-            (None, Some(_)) => "#hash = :hash AND #sort <= :to",
-            (Some(_), Some(_)) => "#hash = :hash AND #sort BETWEEN :from AND :to",
-        };
-        let bounded = query.from.is_some() || query.to.is_some();
-        let names = [("#hash", name)]
-            .into_iter()
-            .chain(bounded.then_some(("#sort", TIMESTAMP)))
-            .map(|(short, name)| (short.to_owned(), name.to_owned()));
-        let values = [(":hash", AttributeValue::S(key.clone()))]
-            .into_iter()
-            .chain(query.from.as_ref().map(|from| (":from", number(from))))
-            .chain(query.to.as_ref().map(|to| (":to", number(to))))
-            .map(|(name, value)| (name.to_owned(), value));
-        let request = self
+        let filter = placeholders.stored_since(query.stored_since);
+        let output = self
             .client
             .query()
             .table_name(&self.table)
-            .set_index_name(index)
+            .set_index_name(index.map(str::to_owned))
             .key_condition_expression(condition)
-            .set_expression_attribute_names(Some(names.collect()))
-            .set_expression_attribute_values(Some(values.collect()))
+            .set_filter_expression(filter.map(str::to_owned))
+            .set_expression_attribute_names(placeholders.names)
+            .set_expression_attribute_values(placeholders.values)
             .scan_index_forward(!query.latest_first)
-            .consistent_read(consistent)
+            // DynamoDB cannot read an index consistently.
+            .consistent_read(index.is_none())
             .set_limit(query.page_size)
-            .set_exclusive_start_key(start);
-        let output = request
+            .set_exclusive_start_key(start)
             .send()
             .await
-            .map_err(|e| failed("querying the table", e))?;
-        let next = output.last_evaluated_key.filter(|key| !key.is_empty());
+            .map_err(|error| self.error(Operation::Query(index), &error))?;
         Ok(Page {
             items: output.items.unwrap_or_default(),
-            next,
+            next: output.last_evaluated_key.filter(|key| !key.is_empty()),
         })
     }
 
-    fn statement(&self, insert: Insert) -> Result<BatchStatementRequest, StoreError> {
-        // Names are of the form that the wire format checks, so nothing in them
-        // can end the quotes.
-        let names: Vec<String> = insert
+    async fn scan(&self, scan: &ScanSegment, start: Option<Item>) -> Result<Page, TableError> {
+        let mut placeholders = Placeholders::default();
+        let mut conditions = Vec::new();
+        conditions.extend(placeholders.sort_key(scan.from.as_ref(), scan.to.as_ref()));
+        conditions.extend(placeholders.stored_since(scan.stored_since));
+        let filter = (!conditions.is_empty()).then(|| conditions.join(" AND "));
+        let output = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(i32::from(scan.segment))
+            .total_segments(i32::from(scan.total_segments))
+            .set_filter_expression(filter)
+            .set_expression_attribute_names(placeholders.names)
+            .set_expression_attribute_values(placeholders.values)
+            .consistent_read(true)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| self.error(Operation::Scan, &error))?;
+        Ok(Page {
+            items: output.items.unwrap_or_default(),
+            next: output.last_evaluated_key.filter(|key| !key.is_empty()),
+        })
+    }
+
+    /// Checks the table's keys, and the index by event type if it `has_index`.
+    pub(crate) async fn check(&self, has_index: bool) -> Result<(), TableError> {
+        let described = self.client.describe_table().table_name(&self.table).send();
+        let error = match described.await {
+            Ok(output) => {
+                let description = output.table.unwrap_or_else(|| {
+                    // Without a description there is nothing to compare.
+                    TableDescription::builder().build()
+                });
+                return self.check_description(&description, has_index);
+            }
+            Err(error) => self.error(Operation::Describe, &error),
+        };
+        if error.kind() != TableErrorKind::AccessDenied {
+            return Err(error);
+        }
+        // The consumer's permissions do not include `DescribeTable`, and a reader may
+        // have no other permission than `Query`.
+        match self.check_keys().await {
+            Err(error) if error.kind() == TableErrorKind::AccessDenied => {
+                let mut query = Query::at_timestamp(NO_ENTITY, Timestamp::MIN);
+                query.page_size = Some(1);
+                self.query(&query, None).await.map(drop)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn check_description(
+        &self,
+        description: &TableDescription,
+        has_index: bool,
+    ) -> Result<(), TableError> {
+        let found = |kind, cause| Err(TableError::found(kind, &self.table, self.region(), cause));
+        let keys = keys_of(description, description.key_schema());
+        if keys != [(ID, KeyType::Hash, "S"), (TIMESTAMP, KeyType::Range, "N")] {
+            let keys = described(&keys);
+            return found(TableErrorKind::KeySchema, format!("its keys are {keys}"));
+        }
+        if !has_index {
+            return Ok(());
+        }
+        let index = description
+            .global_secondary_indexes()
+            .iter()
+            .find(|index| index.index_name() == Some(table::INDEX_NAME));
+        let Some(index) = index else {
+            let cause = format!("it has no index {:?}", table::INDEX_NAME);
+            return found(TableErrorKind::IndexNotFound, cause);
+        };
+        let keys = keys_of(description, index.key_schema());
+        if keys
+            != [
+                (INDEX_KEY, KeyType::Hash, "S"),
+                (TIMESTAMP, KeyType::Range, "N"),
+            ]
+        {
+            let keys = described(&keys);
+            let cause = format!("the keys of its index {:?} are {keys}", table::INDEX_NAME);
+            return found(TableErrorKind::KeySchema, cause);
+        }
+        Ok(())
+    }
+
+    /// Reads a key that no event has. DynamoDB refuses the request if the table has other
+    /// keys.
+    async fn check_keys(&self) -> Result<(), TableError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(NO_ENTITY, "-1")))
+            .projection_expression(ID);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error(Operation::LookUp, &error)),
+        }
+    }
+
+    fn statement(&self, item: NewItem) -> Result<BatchStatementRequest, StoreError> {
+        // The wire format checks the names of all fields, so no name can end the quotes.
+        let names: Vec<String> = item
             .attributes
             .iter()
             .map(|(name, _)| format!("'{name}':?"))
@@ -138,7 +213,7 @@ impl DynamoDb {
             self.table,
             names.join(",")
         );
-        let parameters = insert
+        let parameters = item
             .attributes
             .into_iter()
             .map(|(_, value)| value)
@@ -147,150 +222,158 @@ impl DynamoDb {
             .statement(statement)
             .set_parameters(Some(parameters))
             .build()
-            .map_err(|_| StoreError::Refused {
-                code: "the statement cannot be built".to_owned(),
-            })
+            .map_err(|_| self.failure(Operation::Insert, &AwsFailure::Request).into())
+    }
+
+    /// The outcome of one statement inside an HTTP 200.
+    fn outcome(&self, error: &BatchStatementError) -> InsertOutcome {
+        let code = error.code().map_or("no error code", Code::as_str);
+        let failure = AwsFailure::Service {
+            status: if error.code() == Some(&Code::InternalServerError) {
+                500
+            } else {
+                400
+            },
+            code: code.to_owned(),
+            message: error.message().unwrap_or_default().to_owned(),
+        };
+        match error.code() {
+            Some(Code::DuplicateItem) => return InsertOutcome::KeyExists,
+            Some(Code::ItemCollectionSizeLimitExceeded) => {
+                return InsertOutcome::Refused(code.to_owned());
+            }
+            _ => {}
+        }
+        let error = self.failure(Operation::Insert, &failure);
+        match error.kind() {
+            TableErrorKind::Throttled | TableErrorKind::Unavailable => {
+                InsertOutcome::Retryable(error.into())
+            }
+            TableErrorKind::Refused if code.starts_with("Validation") => {
+                InsertOutcome::Refused(code.to_owned())
+            }
+            // An operator may create a table or grant a permission, but not within
+            // milliseconds.
+            _ => InsertOutcome::Failed(error.into()),
+        }
     }
 }
 
+/// An id that no event has, for requests that must not find an item.
+const NO_ENTITY: &str = "domain-events/no-entity";
+
+/// Name, role and type of each key.
+fn keys_of<'a>(
+    description: &'a TableDescription,
+    schema: &'a [KeySchemaElement],
+) -> Vec<(&'a str, KeyType, &'a str)> {
+    let kind = |name: &str| {
+        let mut definitions = description.attribute_definitions().iter();
+        let definition = definitions.find(|definition| definition.attribute_name() == name);
+        definition.map_or("unknown", |d| d.attribute_type().as_str())
+    };
+    schema
+        .iter()
+        .map(|key| {
+            let name = key.attribute_name();
+            (name, key.key_type().clone(), kind(name))
+        })
+        .collect()
+}
+
+fn described(keys: &[(&str, KeyType, &str)]) -> String {
+    let one = |(name, role, kind): &(&str, KeyType, &str)| {
+        let role = match role {
+            KeyType::Hash => "hash",
+            _ => "sort",
+        };
+        format!("{name} ({role} key, type {kind})")
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
 impl Table for DynamoDb {
-    async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
-        let count = inserts.len();
-        let statements: Result<Vec<_>, _> = inserts
-            .into_iter()
-            .map(|insert| self.statement(insert))
-            .collect();
+    async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
+        let count = items.len();
+        let statements: Result<Vec<_>, _> =
+            items.into_iter().map(|item| self.statement(item)).collect();
         let statements = match statements {
             Ok(statements) => statements,
-            Err(error) => return vec![Inserted::Failed(error); count],
+            Err(error) => return vec![InsertOutcome::Failed(error); count],
         };
-        match self
+        let response = self
             .client
             .batch_execute_statement()
             .set_statements(Some(statements))
             .send()
-            .await
-        {
-            Ok(output) => {
-                let mut outcomes: Vec<Inserted> = output
-                    .responses()
-                    .iter()
-                    .map(|r| r.error().map_or(Inserted::New, outcome))
-                    .collect();
-                // One response a statement is the API's promise; a statement
-                // without one has an unknown outcome.
-                outcomes.resize_with(count, || {
-                    Inserted::Again(StoreError::Unknown {
-                        message: "no response for a statement".to_owned(),
-                    })
-                });
-                outcomes
-            }
+            .await;
+        let mut outcomes: Vec<InsertOutcome> = match response {
+            Ok(output) => output
+                .responses()
+                .iter()
+                .map(|r| {
+                    r.error()
+                        .map_or(InsertOutcome::Inserted, |e| self.outcome(e))
+                })
+                .collect(),
             Err(error) => {
-                let refused = error
-                    .as_service_error()
-                    .is_some_and(|e| e.code() == Some("ValidationException"));
-                let error = failed("inserting items", error);
-                let outcome = if refused {
-                    Inserted::BatchRefused(error)
-                } else {
-                    Inserted::Failed(error)
+                let error = self.error(Operation::Insert, &error);
+                let code = error.code().unwrap_or_default();
+                let outcome = match error.kind() {
+                    TableErrorKind::Refused if code.starts_with("Validation") => {
+                        if count == 1 {
+                            InsertOutcome::Refused(code.to_owned())
+                        } else {
+                            InsertOutcome::BatchRefused
+                        }
+                    }
+                    _ => InsertOutcome::Failed(error.into()),
                 };
                 vec![outcome; count]
             }
+        };
+        // The API promises one response for each statement. The outcome of a statement
+        // without one is unknown.
+        outcomes.resize_with(count, || {
+            let missing = AwsFailure::Service {
+                status: 500,
+                code: "NoResponse".to_owned(),
+                message: "the response does not contain the outcome of the statement".to_owned(),
+            };
+            InsertOutcome::Retryable(self.failure(Operation::Insert, &missing).into())
+        });
+        // A refusal is the fault of the event, unless the table has other keys, which is
+        // the fault of the operator. One check is enough for a request.
+        let is_refusal = |outcome: &InsertOutcome| {
+            matches!(
+                outcome,
+                InsertOutcome::Refused(_) | InsertOutcome::BatchRefused
+            )
+        };
+        if outcomes.iter().any(is_refusal)
+            && let Err(error) = self.check_keys().await
+        {
+            for outcome in outcomes.iter_mut().filter(|outcome| is_refusal(outcome)) {
+                *outcome = InsertOutcome::Failed(error.clone().into());
+            }
         }
+        outcomes
     }
 
-    async fn identity_at(
-        &self,
-        id: &str,
-        sort_key: &SortKey,
-    ) -> Result<Option<EventId>, StoreError> {
+    async fn item_at(&self, id: &str, sort_key: &SortKey) -> Result<Option<Item>, StoreError> {
         let request = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key(ID, AttributeValue::S(id.to_owned()))
-            .key(TIMESTAMP, AttributeValue::N(sort_key.as_str().to_owned()))
-            .projection_expression(EVENT_ID)
+            .set_key(Some(key(id, sort_key.as_str())))
             .consistent_read(true);
-        let output = request
-            .send()
-            .await
-            .map_err(|e| failed("reading the item under a taken key", e))?;
-        match output.item.unwrap_or_default().remove(EVENT_ID) {
-            Some(AttributeValue::S(id)) => Ok(EventId::new(id).ok()),
-            _ => Ok(None),
+        match request.send().await {
+            Ok(output) => Ok(output.item),
+            Err(error) => Err(self.error(Operation::LookUp, &error).into()),
         }
     }
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
-    }
-}
-
-/// What became of one statement inside an HTTP 200.
-fn outcome(error: &BatchStatementError) -> Inserted {
-    let code = error.code().map_or("no code", |code| code.as_str());
-    let message = format!("{code}: {}", error.message().unwrap_or("no message"));
-    match error.code() {
-        Some(Code::DuplicateItem) => Inserted::KeyTaken,
-        Some(Code::ValidationError | Code::ItemCollectionSizeLimitExceeded) => {
-            Inserted::Failed(StoreError::Refused {
-                code: code.to_owned(),
-            })
-        }
-        Some(
-            Code::ThrottlingError
-            | Code::ProvisionedThroughputExceeded
-            | Code::RequestLimitExceeded,
-        ) => Inserted::Again(StoreError::Throttled { message }),
-        Some(Code::InternalServerError | Code::TransactionConflict) => {
-            Inserted::Again(StoreError::Unknown { message })
-        }
-        // A missing table or permission: it may be mended, but not by waiting
-        // some milliseconds.
-        _ => Inserted::Failed(StoreError::Unavailable { message }),
-    }
-}
-
-/// The error and its causes. Not `DisplayErrorContext` of the AWS SDK: that adds
-/// the raw answer, with the items in it.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
-}
-
-fn failed<E>(doing: &str, error: SdkError<E>) -> StoreError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let message = match error
-        .as_service_error()
-        .and_then(|e| e.code().zip(e.message()))
-    {
-        Some((code, message)) => format!("{doing}: {code}: {message}"),
-        None => format!("{doing}: {}", causes(&error)),
-    };
-    match &error {
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            StoreError::Unknown { message }
-        }
-        _ => match error
-            .as_service_error()
-            .and_then(ProvideErrorMetadata::code)
-        {
-            Some(
-                "ProvisionedThroughputExceededException"
-                | "ThrottlingException"
-                | "RequestLimitExceeded",
-            ) => StoreError::Throttled { message },
-            Some("InternalServerError") => StoreError::Unknown { message },
-            Some("ValidationException") => StoreError::Refused {
-                code: "ValidationException".to_owned(),
-            },
-            _ => StoreError::Unavailable { message },
-        },
     }
 }

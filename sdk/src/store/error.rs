@@ -1,54 +1,83 @@
 //! What can go wrong in the event store.
 
-use crate::event::DecodeError;
+use super::cursor::Cursor;
+use super::table_error::TableError;
+use crate::error::{InvalidEvent, RejectionCode};
+use crate::event::{DecodeError, EventType};
 
-/// An event that was not appended, or of which that is not known.
+/// Why an event was not appended, or why the outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// DynamoDB will never take it. Only the code is told: the message may
-    /// quote the event.
+    /// DynamoDB will never store the item. Only the code is reported, because the
+    /// message may quote the event.
     #[error("DynamoDB refuses the item ({code})")]
     Refused {
-        /// DynamoDB's code of the refusal.
+        /// DynamoDB's error code.
         code: String,
     },
-    /// The table is written faster than it may be.
-    #[error("DynamoDB throttles the table: {message}")]
-    Throttled {
-        /// What DynamoDB said.
-        message: String,
+    /// The table contains another event with the same `ID`, `Timestamp` and `EventId`.
+    /// These three identify an event, so one of the two was given an identity that it
+    /// must not have. The stored event is unchanged.
+    #[error(
+        "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event an EventId of its own",
+        at(pointer)
+    )]
+    IdentityReused {
+        /// The first field that differs, as a JSON pointer; empty for a field that is not
+        /// in the wire format.
+        pointer: String,
     },
-    /// The table cannot be used: it is missing, or a permission is.
-    #[error("the table cannot be used: {message}")]
-    Unavailable {
-        /// What DynamoDB said.
-        message: String,
-    },
-    /// No answer, or one that tells nothing: the event may be stored.
-    #[error("no clear answer from DynamoDB: {message}")]
-    Unknown {
-        /// What happened.
-        message: String,
-    },
-    /// The deadline passed first: the event may be stored.
-    #[error("the time was up before DynamoDB had answered")]
-    DeadlineExceeded,
-    /// All keys that the event may have are held by other events.
-    #[error("too many events of one entity share one timestamp and creation time")]
+    /// Other events have all the keys that the event can have.
+    #[error("too many events of one entity have the same timestamp and creation time")]
     TieBreaksExhausted,
+    /// A request to DynamoDB failed. After
+    /// [`TableErrorKind::Unavailable`](super::TableErrorKind::Unavailable), the event may or
+    /// may not be stored.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The deadline passed first: the event may or may not be stored.
+    #[error("deadline exceeded before DynamoDB responded")]
+    DeadlineExceeded,
 }
 
-impl StoreError {
-    /// Whether appending the same event again may succeed.
-    pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Refused { .. })
+fn at(pointer: &str) -> String {
+    match pointer {
+        "" => String::new(),
+        pointer => format!(" at {pointer}"),
     }
 }
 
-/// An item of the table that is no event.
+impl StoreError {
+    /// Whether appending the same event again may succeed, now or after an operator has
+    /// repaired the table, its permissions or its capacity. It is false if and only if
+    /// [`rejection_code`](Self::rejection_code) returns a code.
+    pub fn is_retryable(&self) -> bool {
+        self.rejection_code().is_none()
+    }
+
+    /// The code with which a consumer rejects the event, if it can never be stored.
+    pub fn rejection_code(&self) -> Option<RejectionCode> {
+        match self {
+            Self::Refused { .. } => Some(RejectionCode::InvalidValue),
+            Self::IdentityReused { .. } => Some(RejectionCode::IdentityReused),
+            Self::TieBreaksExhausted => Some(RejectionCode::TieBreaksExhausted),
+            Self::Table(_) | Self::DeadlineExceeded => None,
+        }
+    }
+
+    /// The field that is at fault, as a JSON pointer; empty if it is the whole event.
+    pub fn pointer(&self) -> &str {
+        match self {
+            Self::IdentityReused { pointer } => pointer,
+            _ => "",
+        }
+    }
+}
+
+/// An item of the table that is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the item with ID {id:?} and Timestamp {timestamp} is no event: {reason}")]
+#[error("the item with ID {id:?} and Timestamp {timestamp} is not an event: {reason}")]
 pub struct CorruptItem {
     pub(crate) id: String,
     pub(crate) timestamp: String,
@@ -61,36 +90,90 @@ impl CorruptItem {
         &self.id
     }
 
-    /// The item's sort key, as the number's text.
+    /// The item's sort key, as the text of a number.
     pub fn timestamp(&self) -> &str {
         &self.timestamp
     }
+
+    /// What is wrong with the item. It contains no data of the item.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
-/// A stream of events that could not go on, or one event that could not be read.
+/// Why events could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The table could not be read; the stream ends here, not at its end.
-    #[error("could not read the table")]
-    Store(#[source] StoreError),
-    /// An item is no event. The stream goes on behind it.
-    #[error("found a corrupt item")]
-    Corrupt(#[source] CorruptItem),
-    /// An event's data is not what its type expects. The stream goes on behind it.
-    #[error("could not read the event at {cursor} as its type")]
+    /// A request to DynamoDB failed. The stream ends here, before its actual end.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// An item is not an event. The stream continues behind it.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptItem),
+    /// The data of an event does not match its type. The stream continues behind it.
+    #[error("the event at {cursor} could not be decoded")]
     Decode {
-        /// The place of the event.
-        cursor: crate::store::Cursor,
-        /// What does not fit.
+        /// The position of the event.
+        cursor: Box<Cursor>,
+        /// What does not match.
         source: Box<DecodeError>,
     },
-    /// The program is shutting down: the runtime stopped the request.
-    #[error("the runtime stopped the request for the next page")]
-    Interrupted,
-    /// The store has no index by event type.
+    /// The cursor comes from a stream that cannot contain the events of this one. The
+    /// stream ends without an event.
     #[error(
-        "the store was made without an index by event type; see `EventStore::with_index_shards`"
+        "the cursor {cursor} is not a position in {stream}; pass a cursor of an event of this stream"
+    )]
+    ForeignCursor {
+        /// The cursor.
+        cursor: Box<Cursor>,
+        /// What the stream reads.
+        stream: String,
+    },
+    /// The id, event type or correlation id to read cannot exist. The stream ends without
+    /// an event.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidEvent),
+    /// The index contains events in a shard that this store does not read, so events
+    /// would be missing from the stream. The stream ends without an event.
+    #[error(
+        "the index \"by-type\" of table {table:?} contains {event_type} events in shard {shard}, but this store reads {shards} shards; set EVENT_INDEX_SHARDS (`EventStore::with_index_shards`) to the largest number that the table's writers have used"
+    )]
+    TooFewShards {
+        /// Name of the table.
+        table: String,
+        /// The event type that was to be read.
+        event_type: EventType,
+        /// The number of shards that the store reads.
+        shards: u16,
+        /// A shard that is not empty and would not be read.
+        shard: u16,
+    },
+    /// The store was created without the index by event type.
+    #[error(
+        "the event store was created without the index by event type; set EVENT_INDEX_SHARDS (`EventStore::with_index_shards`) to the number that the consumer uses"
     )]
     NoIndex,
+    /// The deadline passed before DynamoDB responded.
+    #[error("deadline exceeded before DynamoDB responded")]
+    DeadlineExceeded,
+    /// The runtime is shutting down and cancelled the request.
+    #[error("the Tokio runtime shut down before the next page arrived")]
+    Interrupted,
+}
+
+impl ReadError {
+    /// Whether the same read may succeed later without a change by an operator.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Table(error) => error.is_retryable(),
+            Self::DeadlineExceeded => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the stream continues behind this error.
+    pub fn is_about_one_event(&self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::Decode { .. })
+    }
 }

@@ -8,19 +8,21 @@ use crate::event::EventType;
 use crate::event::envelope::Envelope;
 use crate::event::timestamp::Timestamp;
 
-/// How long events of each type are kept; for ever unless said otherwise.
+/// How long events of each type are kept. The default is forever.
 ///
-/// It counts from the event's own time. What has expired already when it is
-/// stored, an import for instance, may be deleted from then on: DynamoDB leaves
-/// alone what expired more than five years ago (developer guide, "Using time to
-/// live"). What would expire after the year 2286 is kept for ever.
+/// As text: `SESSION_PINGED=30d,*=never`, which is a list of event types, or `*` for all
+/// other types, each with `never` or with a number and the unit `m`, `h`, `d` or `y`
+/// (minutes, hours, days, or years of 365 days).
 ///
-/// An event that is delivered again is recognised by what holds its keys. If
-/// another event of its entity and moment held the first one and has expired
-/// since, it is stored a second time.
+/// The time counts from the event's `Timestamp`. An event that has already expired when it
+/// is stored, during an import for example, expires at the time at which it is stored:
+/// DynamoDB never deletes an item whose expiry is more than five years in the past
+/// (developer guide, "Using time to live"). An event that would expire after the year 2286
+/// is kept forever.
 ///
-/// Written as `SESSION_PINGED=30d,*=never`: event types or `*` for all others,
-/// each with a number and `m`, `h`, `d` or `y` (365 days), or `never`.
+/// An event that is delivered again is recognised by the items that have its keys. If
+/// another event with the same entity and timestamp has the first of these keys, and
+/// expires before the event is delivered again, the event is stored a second time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     by_type: BTreeMap<String, Option<u64>>,
@@ -28,8 +30,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// The moment at which DynamoDB may delete an event that is stored now, in
-    /// seconds since 1970.
+    /// The time from which DynamoDB may delete an event that is stored `now`, in seconds
+    /// since 1970.
     pub(crate) fn expires_at(&self, envelope: &Envelope, now: Timestamp) -> Option<u64> {
         let kept = match self.by_type.get(envelope.event_type().as_str()) {
             Some(kept) => *kept,
@@ -40,7 +42,7 @@ impl Retention {
     }
 }
 
-/// A retention that cannot be read.
+/// The text is not a retention.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("retention rule {rule:?}: {problem}")]
 pub struct InvalidRetention {
@@ -65,22 +67,22 @@ impl FromStr for Retention {
             };
             let (name, kept) = rule
                 .split_once('=')
-                .ok_or_else(|| error("write EVENT_TYPE=30d, or *=never for all others"))?;
+                .ok_or_else(|| error("expected EVENT_TYPE=30d, or *=never for all other types"))?;
             let kept = seconds(kept.trim()).map_err(|()| {
-                error("write how long as a whole number from 1 and m, h, d or y, or as never")
+                error("expected a whole number from 1 and a unit (m, h, d, y), for example 30d, or `never`")
             })?;
             let twice = match name.trim() {
                 "*" => others.replace(kept).is_some(),
                 name => {
                     let name = EventType::new(name.to_owned()).map_err(|_| {
-                        error("write an event type like ORDER_PLACED, or *, before the =")
+                        error("expected an event type such as ORDER_PLACED, or *, before the =")
                     })?;
                     retention.by_type.insert(name.into_string(), kept).is_some()
                 }
             };
             if twice {
                 return Err(error(
-                    "an event type has one retention; remove the other rule",
+                    "found two rules for one event type; remove one of them",
                 ));
             }
         }
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_counts_from_the_events_own_time() {
+    fn expiry_counts_from_the_event_timestamp() {
         assert_eq!(expires_at("", "A"), None);
         assert_eq!(expires_at("A=30d,*=never", "A"), Some(1000 + 30 * 86_400));
         assert_eq!(expires_at("A=30d,*=never", "B"), None);
@@ -156,21 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_late_expires_at_once_and_not_in_the_past() {
+    fn late_event_expires_when_it_is_stored() {
         let late = |retention| expires_at_if_stored_at("1596719980.5", retention, "A");
         assert_eq!(late("A=30d"), Some(1_596_719_980));
         assert_eq!(late("A=100y"), Some(1000 + 100 * 365 * 86_400));
     }
 
     #[test]
-    fn what_would_expire_after_all_timestamps_is_kept() {
+    fn expiry_after_the_last_timestamp_is_never() {
         assert_eq!(expires_at("A=317y", "A"), Some(1000 + 317 * 365 * 86_400));
         assert_eq!(expires_at("A=999y", "A"), None);
         assert_eq!(expires_at("A=4294967295y", "A"), None);
     }
 
     #[test]
-    fn a_rule_that_cannot_be_read_is_told_with_the_way_to_write_it() {
+    fn malformed_rule_is_an_error_with_the_format() {
         for rule in [
             "A",
             "A=",
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_back() {
+    fn retention_text_is_read_back_unchanged() {
         let retention: Retention = "A=30d,B=never,*=2h".parse().unwrap();
         assert_eq!(retention.to_string().parse(), Ok(retention));
     }

@@ -11,12 +11,14 @@ mod canary;
 mod compatibility;
 mod data;
 mod derive;
-#[cfg(feature = "sqs")]
-mod emitter;
 mod evolution;
 mod hostile;
 mod ids;
 mod pii;
+#[cfg(feature = "sqs")]
+mod publisher;
+#[cfg(feature = "sqs")]
+mod publisher_env;
 #[cfg(feature = "spool")]
 mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
@@ -25,5 +27,5 @@ mod round_trip;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]
-mod scripted;
+mod scripted_endpoint;
 mod wire;

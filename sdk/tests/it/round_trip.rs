@@ -35,11 +35,10 @@ fn survives<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: T) {
     let body = wire::encode(&sent).unwrap();
     let received = wire::decode(&body, &id).unwrap().remove(0).outcome.unwrap();
     assert_eq!(received.decode().unwrap().as_ref(), Some(&event));
-    #[cfg(feature = "store")]
+    #[cfg(feature = "__internals")]
     {
-        use domain_events::EventStore;
-        let item = EventStore::item_for_proof(&sent, 1);
-        let read = EventStore::read_for_proof(item).unwrap();
+        use domain_events::__internals::{item_of, read_item};
+        let read = read_item(item_of(&sent, 1)).unwrap();
         assert_eq!(read.envelope().decode().unwrap(), Some(event));
     }
 }

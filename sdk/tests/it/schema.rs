@@ -9,6 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod common_types;
+mod message;
+mod names;
+
 /// A customer placed an order.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[event(emitter_type = "USER", version = 2, oldest)]

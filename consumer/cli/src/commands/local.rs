@@ -1,57 +1,266 @@
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal as _, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
+use domain_events::store::Retention;
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
-use domain_events_consumer::log;
-use domain_events_local::{Options, Stack};
+use domain_events_local::{Options, Stack, StartError};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// Run SQS, DynamoDB and the consumer in this process, on loopback ports.
+mod lines;
+
+/// The port of the web page, unless another program uses it.
+const PAGE_PORT: u16 = 8001;
+/// The number of log lines that wait for a slow reader. Further lines are dropped.
+const MAX_WAITING_LINES: usize = 10_000;
+/// The first line of a file that `--env-file` writes.
+const ENV_FILE_HEADER: &str = "# Written by `domain-events local`, which overwrites it.";
+
+/// Run SQS, DynamoDB and the consumer in this process, for development.
 ///
-/// Prints the environment variables for other programs first, then a line for each event.
+/// Prints the environment variables for other programs as exports, then a line for each
+/// event. On a terminal the lines are short; otherwise they are JSON. The web page shows
+/// the events, and rejected messages with the reason.
+///
+/// With `--env-file FILE`, the variables are also written to FILE, and every other
+/// command can read them: `domain-events --env-file FILE history 7`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder to keep queues and table in; without it they are in memory.
+    /// Folder that keeps queues and table; without it, they are in memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Port of the SQS endpoint; 0 for a free one.
-    #[arg(long, default_value_t = 9324)]
+    #[arg(long, default_value_t = 9324, value_name = "PORT")]
     sqs_port: u16,
     /// Port of the DynamoDB endpoint; 0 for a free one.
-    #[arg(long, default_value_t = 8000)]
+    #[arg(long, default_value_t = 8000, value_name = "PORT")]
     dynamodb_port: u16,
+    /// Port of the web page; 0 for a free one [default: 8001 if it is free].
+    #[arg(long, value_name = "PORT")]
+    page_port: Option<u16>,
+    /// Do not serve the web page.
+    #[arg(long, conflicts_with = "page_port")]
+    no_page: bool,
     /// Make the queues FIFO.
     #[arg(long)]
     fifo: bool,
+    /// Address to listen on, for containers and other machines, e.g. 0.0.0.0. The endpoints
+    /// do not authenticate clients, and accept any Host header if this is given.
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// Host name in the URLs for clients, if they reach this machine under another name.
+    #[arg(long, value_name = "NAME")]
+    advertise: Option<String>,
+    /// Shards of the index by event type; 0 for no index [default: 1].
+    #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
+    index_shards: Option<String>,
+    /// How long events are kept, e.g. "SESSION_PINGED=30d,*=never" [default: forever].
+    #[arg(long, env = "EVENT_RETENTION", value_name = "RULES")]
+    retention: Option<String>,
+    /// Print JSON lines, also on a terminal.
+    #[arg(long)]
+    json: bool,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let Arguments {
-        data,
-        sqs_port,
-        dynamodb_port,
-        fifo,
-    } = arguments;
-    log::init(tracing::Level::INFO);
+impl Arguments {
+    fn options(&self) -> Result<Options, Failure> {
+        let mut options = Options {
+            data: self.data.clone(),
+            sqs_port: self.sqs_port,
+            dynamodb_port: self.dynamodb_port,
+            page_port: (!self.no_page).then_some(self.page_port.unwrap_or(PAGE_PORT)),
+            fifo: self.fifo,
+            any_host_header: self.host.is_some(),
+            advertise: self.advertise.clone(),
+            retention: self.retention()?,
+            ..Options::default()
+        };
+        if let Some(host) = self.host {
+            options.host = host;
+        }
+        if let Some(text) = given(&self.index_shards) {
+            let shards: u16 = text.parse().map_err(|_| {
+                Failure::Usage(format!(
+                    "--index-shards (EVENT_INDEX_SHARDS) is {text:?}; use a whole number from 0 to 65535"
+                ))
+            })?;
+            options.index_shards = shards.try_into().ok();
+        }
+        Ok(options)
+    }
+
+    fn retention(&self) -> Result<Retention, Failure> {
+        let text = given(&self.retention).unwrap_or_default();
+        text.parse()
+            .map_err(|error| Failure::Usage(format!("--retention (EVENT_RETENTION): {error}")))
+    }
+}
+
+/// An empty value counts as absent: templates produce it for an absent setting.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+pub(crate) async fn run(
+    arguments: Arguments,
+    env_file: Option<PathBuf>,
+) -> Result<Outcome, Failure> {
+    let options = arguments.options()?;
+    if let Some(file) = &env_file {
+        check_env_file(file)?;
+    }
     let stop = stop_signal().map_err(|e| Failure::environment("installing signal handlers", &e))?;
-    let options = Options {
-        data,
-        sqs_port,
-        dynamodb_port,
-        fifo,
-        ..Options::default()
-    };
-    let stack = Stack::start(options)
-        .await
-        .map_err(|e| Failure::environment("starting the embedded stack", &e))?;
-    let mut out = std::io::stdout();
-    let written = stack
+    let text = !arguments.json && io::stdout().is_terminal();
+    let log = Log::start(text);
+    let stack = start(options, arguments.page_port.is_none()).await?;
+    if let Some(file) = &env_file {
+        write_env_file(file, &stack)?;
+    }
+    let exports: String = stack
         .environment()
         .iter()
-        .try_for_each(|(name, value)| writeln!(out, "export {name}={value}"))
-        .and_then(|()| out.flush());
-    written.map_err(|e| Failure::environment("writing to standard output", &e))?;
+        .map(|(name, value)| format!("export {name}={value}\n"))
+        .collect();
+    let mut out = io::stdout();
+    out.write_all(exports.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| domain_events_cli::output::closed(&e))?;
+    log.release();
+    if let Some(url) = stack.page() {
+        tracing::info!(url, "web page");
+    }
     stop.cancelled().await;
+    tracing::info!("stopping");
     stack.stop().await;
     Ok(Outcome::Done)
+}
+
+/// Starts the stack. If another program uses the default port of the web page, the page
+/// gets a free port.
+async fn start(options: Options, any_page_port: bool) -> Result<Stack, Failure> {
+    let started = match Stack::start(options.clone()).await {
+        Err(StartError::Port {
+            endpoint: "the web page",
+            ..
+        }) if any_page_port => {
+            let page_port = Some(0);
+            Stack::start(Options {
+                page_port,
+                ..options
+            })
+            .await
+        }
+        started => started,
+    };
+    started.map_err(|e| Failure::environment("starting the embedded stack", &e))
+}
+
+/// The log on standard output. A thread writes it, and lines are dropped if a program
+/// does not read them: neither a full pipe nor a slow terminal stops the stack.
+struct Log {
+    exports_written: mpsc::Sender<()>,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    fn start(text: bool) -> Self {
+        let (exports_written, wait) = mpsc::channel();
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(MAX_WAITING_LINES)
+            .finish(AfterExports(Some(wait)));
+        install(text, writer);
+        Self {
+            exports_written,
+            _writer: guard,
+        }
+    }
+
+    /// Lets the log begin: the exports are the first lines of the output.
+    fn release(&self) {
+        // An error means that the writer's thread has ended.
+        let _ = self.exports_written.send(());
+    }
+}
+
+fn install(text: bool, writer: NonBlocking) {
+    // Without its message, which may quote the value that caused the panic.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
+    let level = tracing::Level::INFO;
+    if text {
+        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        lines::init(level, color, writer);
+    } else {
+        let subscriber = domain_events_consumer::log::subscriber(level, writer);
+        // It fails only if a subscriber is installed, and this is the only place.
+        let _ = tracing::subscriber::set_global_default(subscriber);
+    }
+}
+
+/// Standard output, from the moment when the exports have been written.
+struct AfterExports(Option<mpsc::Receiver<()>>);
+
+impl Write for AfterExports {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(wait) = self.0.take() {
+            // An error means that the command failed before the exports.
+            let _ = wait.recv();
+        }
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0 {
+            Some(_) => Ok(()),
+            None => io::stdout().flush(),
+        }
+    }
+}
+
+/// Refuses to overwrite a file that another program or a person wrote.
+fn check_env_file(file: &Path) -> Result<(), Failure> {
+    match std::fs::read_to_string(file) {
+        Ok(text) if text.is_empty() || text.starts_with(ENV_FILE_HEADER) => Ok(()),
+        Ok(_) => Err(Failure::Usage(format!(
+            "{} exists, and `domain-events local` did not write it; choose another file for --env-file",
+            file.display()
+        ))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::file("read", file, &error)),
+    }
+}
+
+fn write_env_file(file: &Path, stack: &Stack) -> Result<(), Failure> {
+    let mut text = format!("{ENV_FILE_HEADER}\n");
+    for (name, value) in stack.environment() {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    std::fs::write(file, text).map_err(|error| Failure::file("write", file, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_waits_for_the_exports() {
+        let (release, wait) = mpsc::channel();
+        let mut out = AfterExports(Some(wait));
+        let (written, done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = out.write(b"");
+            let _ = written.send(());
+        });
+        let pause = std::time::Duration::from_millis(50);
+        assert!(done.recv_timeout(pause).is_err());
+        release.send(()).unwrap();
+        done.recv().unwrap();
+    }
 }

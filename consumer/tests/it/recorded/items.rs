@@ -139,7 +139,7 @@ async fn recorded_items_are_read_and_deduplicated() {
             .collect();
         let mut by_type = 0;
         for event_type in types {
-            let events = store.by_type(&event_type.parse().unwrap()).unwrap();
+            let events = store.by_type(event_type).unwrap();
             by_type += events.try_collect::<Vec<_>>().await.unwrap().len();
         }
         assert_eq!(by_type, all.len());

@@ -19,7 +19,7 @@ async fn item_of_another_writer_is_not_overwritten() {
         put(&stack, item_of_another_writer("older", timestamp)).await;
     }
     let read = || async {
-        let history = stack.store().history(&"older".parse().unwrap());
+        let history = stack.store().history("older");
         history.try_collect::<Vec<StoredEvent>>().await.unwrap()
     };
     let events = read().await;
@@ -78,7 +78,7 @@ async fn unknown_attributes_do_not_end_a_history() {
         with("4", "EventId", AttributeValue::S("fourth".to_owned())),
     )
     .await;
-    let history = stack.store().history(&"later".parse().unwrap());
+    let history = stack.store().history("later");
     let events: Vec<Result<StoredEvent, ReadError>> = history.collect().await;
     let read: Vec<String> = events
         .iter()
@@ -92,8 +92,8 @@ async fn unknown_attributes_do_not_end_a_history() {
         read,
         [
             r#"[("Archived", "{\"by\":\"v9\"}")]"#,
-            r#"the item with ID "later" and Timestamp 2 is no event: Signature holds binary data, which JSON does not have"#,
-            r#"the item with ID "later" and Timestamp 3 is no event: Version is no version"#,
+            r#"the item with ID "later" and Timestamp 2 is not an event: Signature contains binary data, which JSON does not have"#,
+            r#"the item with ID "later" and Timestamp 3 is not an event: Version is not a version"#,
             "[]",
         ]
     );

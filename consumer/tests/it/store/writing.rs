@@ -2,17 +2,17 @@
 
 use super::*;
 
-pub(super) async fn an_event_is_stored_once(store: &EventStore) {
+pub(super) async fn append_is_idempotent(store: &EventStore) {
     let event = envelope("once", "1596719980.5");
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Duplicate));
-    let stored: Vec<_> = store.history(&id("once")).try_collect().await.unwrap();
+    let stored: Vec<_> = store.history("once").try_collect().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(*stored[0].envelope(), event);
     assert!(stored[0].stored_at().is_some());
 }
 
-pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
+pub(super) async fn ties_are_stored_and_found(store: &EventStore) {
     let events: Vec<Envelope> = (0..30).map(|_| envelope("ties", "7.000000001")).collect();
     let outcomes = store.append_all(&events, None).await;
     let of = |wanted: AppendOutcome| outcomes.iter().filter(|o| **o == Ok(wanted)).count();
@@ -23,7 +23,7 @@ pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
         ),
         (1, 29)
     );
-    let stored: Vec<_> = store.history(&id("ties")).try_collect().await.unwrap();
+    let stored: Vec<_> = store.history("ties").try_collect().await.unwrap();
     assert_eq!(stored.len(), 30);
     assert!(
         stored
@@ -49,16 +49,11 @@ pub(super) async fn ties_are_kept_and_found(store: &EventStore) {
     );
 }
 
-pub(super) async fn every_json_value_comes_back(store: &EventStore) {
+pub(super) async fn every_json_value_is_read_back(store: &EventStore) {
     let data = r#"{"":[],"a.b":{},"big":12345678901234567890123456789012345678,"e":"","exact":0.10000000000000000000000000000000001,"f":false,"huge":-99999999999999999999999999,"l":[null,true,1.5,"x",[[]],{"k":{}}],"max":9.9999999999999999999999999999999999999e125,"min":1e-130,"s":"\"\\\n\u0000\ufffe\uffff😀\u202e","z":null}"#;
     let event = foreign("json", data);
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
-    let stored = store
-        .history(&id("json"))
-        .try_next()
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = store.history("json").try_next().await.unwrap().unwrap();
     let value = |text: &str| -> Vec<(String, String)> {
         let members: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
             serde_json::from_str(text).unwrap();
@@ -98,10 +93,7 @@ fn decimal(number: &str) -> (String, i64) {
     )
 }
 
-pub(super) async fn the_item_has_the_attributes_every_reader_expects(
-    store: &EventStore,
-    client: &Client,
-) {
+pub(super) async fn item_has_the_documented_attributes(store: &EventStore, client: &Client) {
     let body = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"attributes","EmitterId":"u","EmitterType":"USER","Data":{"foo":"bar"},"Version":3,"x-region_1":"eu","EventId":"own"}"#;
     let event = wire::decode(body, &EventId::random())
         .unwrap()

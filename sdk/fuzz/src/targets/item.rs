@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain_events::{Envelope, EventStore, wire};
+use domain_events::__internals::{item_of, read_item};
+use domain_events::{Envelope, wire};
 
 use super::decode::{MESSAGE_ID, comes_back};
 
@@ -25,10 +26,10 @@ pub fn check(input: &[u8]) {
 }
 
 fn survives(envelope: &Envelope, attempt: u32) {
-    let item = EventStore::item_for_proof(envelope, attempt);
+    let item = item_of(envelope, attempt);
     let size: usize = item.iter().map(|(name, v)| name.len() + holds(v, 1)).sum();
     assert!(size <= MAX_ITEM, "an item of {size} bytes");
-    let read = EventStore::read_for_proof(item.clone())
+    let read = read_item(item.clone())
         .unwrap_or_else(|error| panic!("{error}"))
         .into_envelope();
     assert_eq!(read.timestamp(), envelope.timestamp());
@@ -43,7 +44,7 @@ fn survives(envelope: &Envelope, attempt: u32) {
     assert_eq!(read.data().is_some(), envelope.data().is_some());
     assert_eq!(read.extra_fields().count(), envelope.extra_fields().count());
     // Equal as items, which know no order of keys and one text for each number.
-    assert_eq!(EventStore::item_for_proof(&read, attempt), item);
+    assert_eq!(item_of(&read, attempt), item);
     comes_back(&read);
 }
 

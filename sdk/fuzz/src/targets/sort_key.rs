@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain_events::__internals::{item_of, read_item};
 use domain_events::store::Cursor;
-use domain_events::{Emitter, EntityId, Envelope, EventId, EventStore, EventType, Timestamp};
+use domain_events::{Emitter, EntityId, Envelope, EventId, EventType, Timestamp};
 
 /// Sort keys keep order and identity, and give the timestamp back.
 ///
@@ -87,15 +88,14 @@ fn event(nanos: u64, id: &str) -> Option<Envelope> {
 }
 
 fn key(envelope: &Envelope, attempt: u32) -> String {
-    match EventStore::item_for_proof(envelope, attempt).remove("Timestamp") {
+    match item_of(envelope, attempt).remove("Timestamp") {
         Some(AttributeValue::N(number)) => number,
         other => panic!("{other:?} is no sort key"),
     }
 }
 
 fn stored(envelope: &Envelope, attempt: u32) -> domain_events::StoredEvent {
-    EventStore::read_for_proof(EventStore::item_for_proof(envelope, attempt))
-        .unwrap_or_else(|error| panic!("{error}"))
+    read_item(item_of(envelope, attempt)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn read(envelope: &Envelope, attempt: u32) -> Envelope {

@@ -1,20 +1,29 @@
-//! Appending against a table that fails in every way it can: consumers that
-//! overlap, stop at any point and start again, and messages that come twice.
+//! Appending to a table that fails in every way it can: consumers that overlap, stop at
+//! any point and start again, and messages that are delivered twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use proptest::prelude::*;
 
 use super::*;
-use crate::event::fields::{EVENT_ID, ID, TIMESTAMP};
-use crate::{Emitter, EntityId, EventType, Timestamp};
+use crate::aws::AwsFailure;
+use crate::event::fields::{ID, TIMESTAMP};
+use crate::store::table_error::{Operation, TableError};
+use crate::{Emitter, EntityId, EventId, EventType, Timestamp};
 
-/// A table in memory, whose answers a seeded generator spoils.
+/// A table in memory, which fails as a seeded generator decides.
 struct FaultyTable {
-    items: Mutex<HashMap<(String, String), String>>,
+    items: Mutex<HashMap<(String, String), Item>>,
     random: Mutex<fastrand::Rng>,
-    /// One in so many things goes wrong; 0 is never.
+    /// One in so many operations fails; 0 means none.
     fault_rate: u32,
+    /// Whether the faults have been switched off.
+    is_calm: AtomicBool,
+    /// Whether a fault may be a failure of a whole request, or only of a statement.
+    requests_fail: bool,
     requests: AtomicUsize,
 }
 
@@ -25,12 +34,24 @@ impl FaultyTable {
             items: Mutex::default(),
             random,
             fault_rate,
+            is_calm: AtomicBool::new(false),
+            requests_fail: true,
             requests: AtomicUsize::new(0),
         }
     }
 
-    fn fault(&self) -> bool {
-        self.fault_rate > 0 && self.random.lock().unwrap().u32(..self.fault_rate) == 0
+    fn calm() -> Self {
+        Self::new(0, 0)
+    }
+
+    fn statement_fails(&self) -> bool {
+        self.fault_rate > 0
+            && !self.is_calm.load(Ordering::Relaxed)
+            && self.random.lock().unwrap().u32(..self.fault_rate) == 0
+    }
+
+    fn request_fails(&self) -> bool {
+        self.requests_fail && self.statement_fails()
     }
 
     async fn network(&self) {
@@ -39,73 +60,85 @@ impl FaultyTable {
             tokio::task::yield_now().await;
         }
     }
+}
 
-    fn unknown() -> StoreError {
-        StoreError::Unknown {
-            message: "cut".to_owned(),
-        }
-    }
+fn unavailable() -> StoreError {
+    TableError::new(Operation::Insert, "model", None, &AwsFailure::Timeout).into()
+}
+
+fn throttled() -> StoreError {
+    let failure = AwsFailure::Service {
+        status: 400,
+        code: "ThrottlingError".to_owned(),
+        message: String::new(),
+    };
+    TableError::new(Operation::Insert, "model", None, &failure).into()
+}
+
+fn item_of(new: NewItem) -> Item {
+    let attributes = new.attributes.into_iter();
+    attributes.map(|(n, v)| (n.into_owned(), v)).collect()
+}
+
+fn key_of(item: &Item) -> (String, String) {
+    let id = item[ID].as_s().unwrap().clone();
+    (id, item[TIMESTAMP].as_n().unwrap().clone())
 }
 
 impl Table for FaultyTable {
-    async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
+    async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.network().await;
-        let count = inserts.len();
+        let count = items.len();
         assert!((1..=MAX_STATEMENTS).contains(&count));
-        if self.fault() {
-            return vec![Inserted::Failed(Self::unknown()); count];
+        if self.request_fails() {
+            return vec![InsertOutcome::Failed(unavailable()); count];
         }
-        if count > 1 && self.fault() {
-            return vec![Inserted::BatchRefused(Self::unknown()); count];
+        if count > 1 && self.request_fails() {
+            return vec![InsertOutcome::BatchRefused; count];
         }
         let mut named = HashSet::new();
-        let outcomes = inserts
+        let outcomes = items
             .into_iter()
-            .map(|insert| {
-                let attributes: HashMap<_, _> = insert.attributes.into_iter().collect();
-                let id = attributes[ID].as_s().unwrap().clone();
-                let sort_key = attributes[TIMESTAMP].as_n().unwrap().clone();
-                let key = (id, sort_key);
+            .map(|new| {
+                let item = item_of(new);
+                let key = key_of(&item);
                 assert!(named.insert(key.clone()), "one request names a key twice");
-                if self.fault() {
-                    return Inserted::Again(Self::unknown());
+                if self.statement_fails() {
+                    return InsertOutcome::Retryable(unavailable());
                 }
                 let mut items = self.items.lock().unwrap();
                 if items.contains_key(&key) {
-                    return Inserted::KeyTaken;
+                    return InsertOutcome::KeyExists;
                 }
-                items.insert(key, attributes[EVENT_ID].as_s().unwrap().clone());
+                items.insert(key, item);
                 drop(items);
-                // Carried out, and then the answer is lost.
-                if self.fault() {
-                    Inserted::Again(Self::unknown())
+                // The insert was carried out, and then the response is lost.
+                if self.statement_fails() {
+                    InsertOutcome::Retryable(unavailable())
                 } else {
-                    Inserted::New
+                    InsertOutcome::Inserted
                 }
             })
             .collect();
         self.network().await;
-        if self.fault() {
-            vec![Inserted::Failed(Self::unknown()); count]
+        if self.request_fails() {
+            vec![InsertOutcome::Failed(unavailable()); count]
         } else {
             outcomes
         }
     }
 
-    async fn identity_at(
-        &self,
-        id: &str,
-        sort_key: &SortKey,
-    ) -> Result<Option<EventId>, StoreError> {
+    async fn item_at(&self, id: &str, sort_key: &SortKey) -> Result<Option<Item>, StoreError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.network().await;
-        if self.fault() {
-            return Err(Self::unknown());
+        if self.request_fails() {
+            return Err(unavailable());
         }
         let items = self.items.lock().unwrap();
-        let holder = items.get(&(id.to_owned(), sort_key.as_str().to_owned()));
-        Ok(holder.map(|id| EventId::new(id.clone()).unwrap()))
+        Ok(items
+            .get(&(id.to_owned(), sort_key.as_str().to_owned()))
+            .cloned())
     }
 
     async fn sleep(&self, _: Duration) {
@@ -113,64 +146,118 @@ impl Table for FaultyTable {
     }
 }
 
-/// Events of few entities at few moments, so that most of them tie.
-fn events(random: &mut fastrand::Rng, count: usize) -> Vec<Envelope> {
+fn event(entity: &str, nanos: u64) -> Envelope {
+    Envelope::builder(
+        EventType::from_static("EVENT_TEST"),
+        EntityId::new(entity.to_owned()).unwrap(),
+        Emitter::system("model").unwrap(),
+    )
+    .timestamp(Timestamp::from_nanos(nanos).unwrap())
+    .build()
+    .unwrap()
+}
+
+/// The same entity, timestamp and identity, but another type.
+fn forged(event: &Envelope) -> Envelope {
+    Envelope::builder(
+        EventType::from_static("FORGED"),
+        event.entity_id().clone(),
+        event.emitter().clone(),
+    )
+    .timestamp(event.timestamp())
+    .event_id(event.event_id().clone())
+    .build()
+    .unwrap()
+}
+
+/// Events of few entities with few timestamps, so that most of them tie.
+fn tied_events(random: &mut fastrand::Rng, count: usize) -> Vec<Envelope> {
     (0..count)
         .map(|_| {
-            Envelope::builder(
-                EventType::from_static("EVENT_TEST"),
-                EntityId::new(format!("entity-{}", random.u8(..3))).unwrap(),
-                Emitter::system("model").unwrap(),
+            event(
+                &format!("entity-{}", random.u8(..3)),
+                u64::from(random.u8(..4)),
             )
-            .timestamp(Timestamp::from_nanos(u64::from(random.u8(..4))).unwrap())
-            .build()
-            .unwrap()
         })
         .collect()
 }
 
-fn stamp(_: &Envelope) -> Stamp {
-    Stamp {
+fn own(_: &Envelope) -> StoreAttributes {
+    StoreAttributes {
         stored_at: Timestamp::MIN,
         expires_at: None,
         index_key: None,
     }
 }
 
-/// Each event stands in the table once, under one of its own keys.
+async fn append<T: Table>(
+    table: &T,
+    events: &[Envelope],
+) -> Vec<Result<AppendOutcome, StoreError>> {
+    append_all(table, events, own, std::future::pending()).await
+}
+
+fn are_all(outcomes: &[Result<AppendOutcome, StoreError>], expected: AppendOutcome) -> bool {
+    outcomes.iter().all(|outcome| *outcome == Ok(expected))
+}
+
+fn are_stored(outcomes: &[Result<AppendOutcome, StoreError>]) -> bool {
+    let stored = [AppendOutcome::Stored, AppendOutcome::StoredWithTieBreak];
+    outcomes
+        .iter()
+        .all(|outcome| outcome.as_ref().is_ok_and(|o| stored.contains(o)))
+}
+
+/// Each identity is in the table once, under one of its own keys.
 fn assert_exactly_once(table: &FaultyTable, events: &[Envelope], seed: u64) {
     let items = table.items.lock().unwrap();
-    assert_eq!(items.len(), events.len(), "seed {seed}");
+    let stored: HashMap<EventId, &(String, String)> = items
+        .iter()
+        .map(|(key, item)| (item::identity(item).unwrap(), key))
+        .collect();
+    let identities: HashSet<&EventId> = events.iter().map(Envelope::event_id).collect();
+    assert_eq!(
+        (items.len(), stored.len()),
+        (identities.len(), identities.len()),
+        "seed {seed}"
+    );
     for event in events {
-        let own: Vec<_> = items
-            .iter()
-            .filter(|(_, id)| *event.event_id() == id.as_str())
-            .collect();
-        assert_eq!(own.len(), 1, "seed {seed}: {event:?}");
-        let (id, sort_key) = own[0].0;
+        let (id, sort_key) = stored[event.event_id()];
         assert_eq!(event.entity_id().as_str(), id);
-        let keys = (0..=MAX_TIES).map(|n| SortKey::new(event.timestamp(), event.event_id(), n));
+        let own_key = |n| SortKey::new(event.timestamp(), event.event_id(), n);
         assert!(
-            keys.into_iter().any(|key| key.as_str() == sort_key),
+            (0..=MAX_TIE_BREAKS).any(|n| own_key(n).as_str() == sort_key),
             "seed {seed}"
         );
     }
 }
 
-/// Three consumers take random batches, with repeats, until all is acknowledged.
+/// Whether the table contains this very event.
+fn contains(table: &FaultyTable, event: &Envelope) -> bool {
+    let items = table.items.lock().unwrap();
+    items.values().any(|item| {
+        item::identity(item).as_ref() == Some(event.event_id())
+            && item::difference(item, event).is_none()
+    })
+}
+
+/// Three consumers append random batches, with repeats, until every event has an outcome.
 async fn run(seed: u64, fault_rate: u32) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let all = events(&mut random, 60);
+    let mut all = tied_events(&mut random, 60);
+    let twins: Vec<Envelope> = all.iter().take(10).map(forged).collect();
+    all.extend(twins);
     let table = FaultyTable::new(seed, fault_rate);
-    let acknowledged = Mutex::new(HashSet::new());
+    let (accepted, refused) = (Mutex::new(HashSet::new()), Mutex::new(HashSet::new()));
     let consumer = |mut random: fastrand::Rng| {
-        let (table, all, acknowledged) = (&table, &all, &acknowledged);
+        let (table, all, accepted, refused) = (&table, &all, &accepted, &refused);
         async move {
-            while acknowledged.lock().unwrap().len() < all.len() {
-                let batch: Vec<Envelope> = (0..random.usize(1..40))
-                    .map(|_| all[random.usize(..all.len())].clone())
+            while accepted.lock().unwrap().len() + refused.lock().unwrap().len() < all.len() {
+                let batch: Vec<usize> = (0..random.usize(1..40))
+                    .map(|_| random.usize(..all.len()))
                     .collect();
-                // It may be stopped at any point, with requests under way.
+                let events: Vec<Envelope> = batch.iter().map(|n| all[*n].clone()).collect();
+                // The consumer may be stopped at any point, with requests in flight.
                 let life = random.u32(..60);
                 let stopped = async {
                     for _ in 0..=life {
@@ -180,16 +267,18 @@ async fn run(seed: u64, fault_rate: u32) {
                         std::future::pending::<()>().await;
                     }
                 };
-                let outcomes = append_all(table, &batch, stamp, stopped).await;
-                let mut acknowledged = acknowledged.lock().unwrap();
-                for (event, outcome) in batch.iter().zip(outcomes) {
-                    if outcome.is_ok() {
-                        let held = table.items.lock().unwrap();
-                        assert!(
-                            held.values().any(|id| *event.event_id() == id.as_str()),
-                            "acknowledged unstored"
-                        );
-                        acknowledged.insert(event.event_id().clone());
+                let outcomes = append_all(table, &events, own, stopped).await;
+                for (n, outcome) in batch.into_iter().zip(outcomes) {
+                    match outcome {
+                        Ok(_) => {
+                            assert!(contains(table, &all[n]), "acknowledged but not stored");
+                            accepted.lock().unwrap().insert(n);
+                        }
+                        Err(StoreError::IdentityReused { pointer }) => {
+                            assert_eq!(pointer, "/EventType");
+                            refused.lock().unwrap().insert(n);
+                        }
+                        Err(error) => assert!(error.is_retryable(), "{error}"),
                     }
                 }
             }
@@ -198,93 +287,295 @@ async fn run(seed: u64, fault_rate: u32) {
     let [a, b, c] = [random.fork(), random.fork(), random.fork()];
     tokio::join!(consumer(a), consumer(b), consumer(c));
     assert_exactly_once(&table, &all, seed);
+    assert_eq!(
+        refused.lock().unwrap().len(),
+        10,
+        "one of each pair of twins"
+    );
+    // Once the faults have passed, one call settles every event.
+    table.is_calm.store(true, Ordering::Relaxed);
+    for (n, outcome) in append(&table, &all).await.into_iter().enumerate() {
+        if accepted.lock().unwrap().contains(&n) {
+            assert_eq!(outcome, Ok(AppendOutcome::Duplicate), "seed {seed}");
+        } else {
+            assert!(matches!(outcome, Err(StoreError::IdentityReused { .. })));
+        }
+    }
+    assert_exactly_once(&table, &all, seed);
 }
 
 #[tokio::test]
-async fn every_event_is_stored_exactly_once_whatever_fails() {
+async fn faults_never_lose_or_repeat_an_event() {
     for seed in 0..40 {
         run(seed, 6).await;
     }
 }
 
 #[tokio::test]
-async fn a_quiet_table_takes_25_events_a_request_and_tells_new_from_duplicate() {
-    let table = FaultyTable::new(0, 0);
-    let mut batch: Vec<Envelope> = (0..100)
-        .map(|n| {
-            Envelope::builder(
-                EventType::from_static("EVENT_TEST"),
-                EntityId::new(format!("e{n}")).unwrap(),
-                Emitter::system("test").unwrap(),
-            )
-            .build()
-            .unwrap()
-        })
-        .collect();
-    let never = std::future::pending;
-    let outcomes = append_all(&table, &batch, stamp, never()).await;
-    assert!(outcomes.iter().all(|o| *o == Ok(AppendOutcome::Stored)));
-    batch.extend_from_within(..1);
-    let outcomes = append_all(&table, &batch, stamp, never()).await;
-    assert!(outcomes.iter().all(|o| *o == Ok(AppendOutcome::Duplicate)));
+async fn passing_faults_of_statements_fail_no_event() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let events = tied_events(&mut random, 60);
+        let table = FaultyTable {
+            requests_fail: false,
+            ..FaultyTable::new(seed, 8)
+        };
+        let outcomes = append(&table, &events).await;
+        assert!(
+            outcomes.iter().all(Result::is_ok),
+            "seed {seed}: {outcomes:?}"
+        );
+        assert_exactly_once(&table, &events, seed);
+        let requests = table.requests.load(Ordering::Relaxed);
+        assert!(requests < 600, "{requests} requests");
+    }
 }
 
 #[tokio::test]
-async fn two_events_at_one_moment_are_both_kept_even_in_one_batch() {
-    let table = FaultyTable::new(0, 0);
-    let mut random = fastrand::Rng::with_seed(1);
-    let tied: Vec<Envelope> = events(&mut random, 40);
-    let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
-    assert!(outcomes.iter().all(|o| matches!(
-        o,
-        Ok(AppendOutcome::Stored | AppendOutcome::StoredWithTieBreak)
-    )));
+async fn new_event_is_stored_and_known_one_is_duplicate() {
+    let table = FaultyTable::calm();
+    let mut batch: Vec<Envelope> = (0..100).map(|n| event(&format!("e{n}"), 1)).collect();
+    assert!(are_all(
+        &append(&table, &batch).await,
+        AppendOutcome::Stored
+    ));
+    assert_eq!(table.requests.load(Ordering::Relaxed), 4, "25 events each");
+    batch.extend_from_within(..1);
+    assert!(are_all(
+        &append(&table, &batch).await,
+        AppendOutcome::Duplicate
+    ));
+    // One look-up for each key, also for the one that occurs twice.
+    assert_eq!(table.requests.load(Ordering::Relaxed), 4 + 4 + 100);
+}
+
+#[tokio::test]
+async fn same_event_twice_in_one_batch_is_duplicate() {
+    let table = FaultyTable::calm();
+    let first = event("e", 1);
+    let batch = [first.clone(), first.clone(), forged(&first)];
+    let outcomes = append(&table, &batch).await;
+    assert_eq!(
+        outcomes[..2],
+        [Ok(AppendOutcome::Stored), Ok(AppendOutcome::Duplicate)]
+    );
+    let pointer = "/EventType".to_owned();
+    assert_eq!(outcomes[2], Err(StoreError::IdentityReused { pointer }));
+    assert_eq!(
+        table.requests.load(Ordering::Relaxed),
+        1,
+        "no look-up is needed"
+    );
+}
+
+#[tokio::test]
+async fn tied_events_of_one_batch_are_all_stored() {
+    let table = FaultyTable::calm();
+    let tied = tied_events(&mut fastrand::Rng::with_seed(1), 40);
+    let outcomes = append(&table, &tied).await;
+    assert!(are_stored(&outcomes));
     assert!(outcomes.contains(&Ok(AppendOutcome::StoredWithTieBreak)));
     assert_exactly_once(&table, &tied, 1);
 }
 
-/// An array of thousands of events of one entity and one second is one message:
-/// it has to be done in the time of one batch, or it never is.
+/// An array of thousands of events of one entity and one second is one message. It must
+/// be stored in the time of one batch, or it never will be.
 #[tokio::test]
-async fn thousands_of_events_at_one_moment_cost_no_more_requests_than_others() {
-    let table = FaultyTable::new(0, 0);
-    let tied: Vec<Envelope> = (0..5_000).map(|_| holding("1", 7)).collect();
-    let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
-    assert!(outcomes.iter().all(|o| matches!(
-        o,
-        Ok(AppendOutcome::Stored | AppendOutcome::StoredWithTieBreak)
-    )));
+async fn thousands_of_ties_need_no_extra_requests() {
+    let table = FaultyTable::calm();
+    let tied: Vec<Envelope> = (0..5_000).map(|_| event("e", 7)).collect();
+    assert!(are_stored(&append(&table, &tied).await));
     assert_exactly_once(&table, &tied, 0);
     let requests = table.requests.load(Ordering::Relaxed);
     assert!(requests < 5_000 / 25 + 50, "{requests} requests");
-    // Delivered again, each asks once who holds its own key.
-    let outcomes = append_all(&table, &tied, stamp, std::future::pending()).await;
-    assert!(outcomes.iter().all(|o| *o == Ok(AppendOutcome::Duplicate)));
+    // Delivered again, each event reads the item of its own key once.
+    assert!(are_all(
+        &append(&table, &tied).await,
+        AppendOutcome::Duplicate
+    ));
     let requests = table.requests.load(Ordering::Relaxed) - requests;
     assert!(requests < 5_000 / 25 + 5_000 + 100, "{requests} requests");
 }
 
 #[tokio::test]
-async fn when_the_time_is_up_every_open_event_says_so() {
-    let table = FaultyTable::new(0, 0);
-    let mut random = fastrand::Rng::with_seed(1);
-    let outcomes = append_all(
-        &table,
-        &events(&mut random, 5),
-        stamp,
-        std::future::ready(()),
-    )
-    .await;
-    assert!(
+async fn deadline_leaves_unknown_events_undecided() {
+    let table = FaultyTable::calm();
+    let events = tied_events(&mut fastrand::Rng::with_seed(1), 5);
+    let outcomes = append_all(&table, &events, own, std::future::ready(())).await;
+    let unknown = |outcome: &Result<_, _>| *outcome == Err(StoreError::DeadlineExceeded);
+    assert!(outcomes.iter().all(unknown));
+}
+
+/// A table whose answers a closure gives.
+struct ScriptedTable<I, L> {
+    insert: I,
+    item_at: L,
+    requests: Mutex<Vec<Vec<Item>>>,
+    sleeps: Mutex<Vec<Duration>>,
+}
+
+impl<I, L> ScriptedTable<I, L>
+where
+    I: Fn(&Item) -> InsertOutcome + Sync,
+    L: Fn(&str) -> Result<Option<Item>, StoreError> + Sync,
+{
+    fn new(insert: I, item_at: L) -> Self {
+        Self {
+            insert,
+            item_at,
+            requests: Mutex::default(),
+            sleeps: Mutex::default(),
+        }
+    }
+}
+
+impl<I, L> Table for ScriptedTable<I, L>
+where
+    I: Fn(&Item) -> InsertOutcome + Sync,
+    L: Fn(&str) -> Result<Option<Item>, StoreError> + Sync,
+{
+    async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
+        let items: Vec<Item> = items.into_iter().map(item_of).collect();
+        let outcomes = items.iter().map(|item| (self.insert)(item)).collect();
+        self.requests.lock().unwrap().push(items);
         outcomes
-            .iter()
-            .all(|o| *o == Err(StoreError::DeadlineExceeded))
+    }
+
+    async fn item_at(&self, _: &str, sort_key: &SortKey) -> Result<Option<Item>, StoreError> {
+        (self.item_at)(sort_key.as_str())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.sleeps.lock().unwrap().push(duration);
+    }
+}
+
+fn no_item(_: &str) -> Result<Option<Item>, StoreError> {
+    Ok(None)
+}
+
+#[tokio::test]
+async fn endless_throttling_ends_after_the_retries() {
+    let insert = |item: &Item| match item[ID].as_s().unwrap().as_str() {
+        "hot" => InsertOutcome::Retryable(throttled()),
+        _ => InsertOutcome::Inserted,
+    };
+    let table = ScriptedTable::new(insert, no_item);
+    let outcomes = append(&table, &[event("hot", 1), event("cold", 1)]).await;
+    assert_eq!(outcomes, [Err(throttled()), Ok(AppendOutcome::Stored)]);
+    let requests = table.requests.lock().unwrap();
+    assert_eq!(requests.len(), 1 + MAX_RETRIES as usize);
+    assert!(requests[1..].iter().all(|items| items.len() == 1));
+    let sleeps = table.sleeps.lock().unwrap();
+    for (n, sleep) in (1..).zip(sleeps.iter()) {
+        assert!(*sleep <= RETRY_BACKOFF.without_jitter(n) && *sleep > Duration::ZERO);
+    }
+    // An hour of throttling must not become an hour of retries in one call.
+    assert!(sleeps.iter().sum::<Duration>() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn used_up_keys_are_not_retryable() {
+    let other = event("e", 1);
+    let occupied = |_: &str| Ok(Some(item::of_event(&other)));
+    let table = ScriptedTable::new(|_: &Item| InsertOutcome::KeyExists, occupied);
+    let outcomes = append(&table, &[event("e", 1)]).await;
+    assert_eq!(outcomes, [Err(StoreError::TieBreaksExhausted)]);
+    assert!(!StoreError::TieBreaksExhausted.is_retryable());
+    let keys: HashSet<_> = table
+        .requests
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|r| key_of(&r[0]))
+        .collect();
+    assert_eq!(keys.len(), 1 + MAX_TIE_BREAKS as usize);
+}
+
+#[tokio::test]
+async fn expired_item_frees_its_key() {
+    let looked_up = AtomicUsize::new(0);
+    let insert = |_: &Item| match looked_up.load(Ordering::Relaxed) {
+        0 => InsertOutcome::KeyExists,
+        _ => InsertOutcome::Inserted,
+    };
+    let item_at = |_: &str| {
+        looked_up.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    };
+    let table = ScriptedTable::new(insert, item_at);
+    assert_eq!(
+        append(&table, &[event("e", 1)]).await,
+        [Ok(AppendOutcome::Stored)]
     );
 }
 
-/// The value as DynamoDB's JSON, written down once more.
-fn rendered(value: &aws_sdk_dynamodb::types::AttributeValue) -> String {
-    use aws_sdk_dynamodb::types::AttributeValue as Value;
+#[tokio::test]
+async fn failed_look_up_fails_only_its_event() {
+    let failing = AtomicBool::new(true);
+    let first = event("e", 1);
+    let item_at = |_: &str| match failing.swap(false, Ordering::Relaxed) {
+        true => Err(throttled()),
+        false => Ok(Some(item::of_event(&first))),
+    };
+    let table = ScriptedTable::new(|_: &Item| InsertOutcome::KeyExists, item_at);
+    let outcomes = append(&table, &[first.clone(), first.clone()]).await;
+    assert_eq!(outcomes, [Err(throttled()), Ok(AppendOutcome::Duplicate)]);
+}
+
+#[tokio::test]
+async fn item_of_other_writer_is_duplicate_of_its_event() {
+    // Without an `EventId`, the identity is derived from the key.
+    let mut stored = item::of_event(&event("e", 1));
+    stored.remove("EventId");
+    let read = item::read(stored.clone()).unwrap().into_envelope();
+    let item_at = |_: &str| Ok(Some(stored.clone()));
+    let table = ScriptedTable::new(|_: &Item| InsertOutcome::KeyExists, item_at);
+    assert_eq!(
+        append(&table, &[read]).await,
+        [Ok(AppendOutcome::Duplicate)]
+    );
+}
+
+#[tokio::test]
+async fn refused_batch_is_sent_event_by_event() {
+    let table = FaultyTable::calm();
+    struct RefusesOne(FaultyTable);
+    impl Table for RefusesOne {
+        async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
+            let bad = |new: &NewItem| {
+                let id = AttributeValue::S("bad".to_owned());
+                new.attributes.contains(&(ID.into(), id))
+            };
+            let count = items.len();
+            match items.iter().any(bad) {
+                true if count == 1 => vec![InsertOutcome::Refused("Validation".to_owned())],
+                true => vec![InsertOutcome::BatchRefused; count],
+                false => self.0.insert(items).await,
+            }
+        }
+
+        async fn item_at(&self, id: &str, key: &SortKey) -> Result<Option<Item>, StoreError> {
+            self.0.item_at(id, key).await
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            self.0.sleep(duration).await;
+        }
+    }
+    let table = RefusesOne(table);
+    let outcomes = append(&table, &[event("a", 1), event("bad", 1), event("b", 1)]).await;
+    let code = "Validation".to_owned();
+    let stored = Ok(AppendOutcome::Stored);
+    assert_eq!(
+        outcomes,
+        [stored.clone(), Err(StoreError::Refused { code }), stored]
+    );
+}
+
+/// The value as DynamoDB's JSON, written independently of the code under test.
+fn rendered(value: &AttributeValue) -> String {
+    use AttributeValue as Value;
     match value {
         Value::S(text) => format!("{{\"S\":{}}}", serde_json::to_string(text).unwrap()),
         Value::N(number) => format!("{{\"N\":\"{number}\"}}"),
@@ -296,11 +587,8 @@ fn rendered(value: &aws_sdk_dynamodb::types::AttributeValue) -> String {
         }
         Value::M(members) => {
             let member = |(key, value)| {
-                format!(
-                    "{}:{}",
-                    serde_json::to_string(key).unwrap(),
-                    rendered(value)
-                )
+                let key = serde_json::to_string(key).unwrap();
+                format!("{key}:{}", rendered(value))
             };
             let members: Vec<String> = members.iter().map(member).collect();
             format!("{{\"M\":{{{}}}}}", members.join(","))
@@ -310,7 +598,7 @@ fn rendered(value: &aws_sdk_dynamodb::types::AttributeValue) -> String {
 }
 
 /// An event whose only field in `Data` is this JSON.
-fn holding(json: &str, n: usize) -> Envelope {
+fn event_with(json: &str, n: usize) -> Envelope {
     let body = format!(
         r#"{{"Timestamp":{n},"EventType":"A","ID":"e","EmitterId":"e","EmitterType":"e","Data":{{"n":{json}}}}}"#
     );
@@ -318,16 +606,8 @@ fn holding(json: &str, n: usize) -> Envelope {
     decoded.remove(0).outcome.unwrap()
 }
 
-fn stamped(_: &Envelope) -> Stamp {
-    Stamp {
-        stored_at: Timestamp::now(),
-        expires_at: None,
-        index_key: None,
-    }
-}
-
 #[test]
-fn a_request_is_counted_at_no_less_than_it_is() {
+fn request_bytes_are_an_upper_bound() {
     for json in [
         "1e20",
         "-1e-18",
@@ -341,14 +621,14 @@ fn a_request_is_counted_at_no_less_than_it_is() {
         "{}",
         r#"{"\u0001":[{"":[1,null]}],"a\"b":{}}"#,
     ] {
-        let event = holding(&format!("[{}]", [json].repeat(50).join(",")), 1);
+        let event = event_with(&format!("[{}]", [json].repeat(50).join(",")), 1);
         let key = SortKey::first_of(event.timestamp());
-        let attributes = item::attributes(&event, &key, stamped(&event));
+        let attributes = item::attributes(&event, &key, own(&event));
         let sent: usize = attributes
             .iter()
             .map(|(_, value)| rendered(value).len())
             .sum();
-        let counted = item::request_bytes(&attributes);
+        let counted = item::total_request_bytes(&attributes);
         assert!(
             (sent..2 * sent + 200).contains(&counted),
             "{json}: {counted} for {sent}"
@@ -356,35 +636,42 @@ fn a_request_is_counted_at_no_less_than_it_is() {
     }
 }
 
-/// In an item a number may take 3 bytes, in a request 30: a few such events
-/// would make a request of over 16 MB, which DynamoDB refuses with all in it.
-#[tokio::test]
-async fn events_that_swell_in_a_request_do_not_fail_their_neighbours() {
-    struct Measuring(Mutex<Vec<usize>>);
-
-    impl Table for Measuring {
-        async fn insert(&self, inserts: Vec<Insert>) -> Vec<Inserted> {
-            let attributes = inserts.iter().flat_map(|insert| &insert.attributes);
-            let bytes = attributes.map(|(_, value)| rendered(value).len() + 1).sum();
-            self.0.lock().unwrap().push(bytes);
-            vec![Inserted::New; inserts.len()]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    /// A character of 1 byte in an item may take 6 bytes in a request, and a number of 3
+    /// bytes may take 30. A few such events would make a request of over 16 MB, which
+    /// DynamoDB refuses with all events in it.
+    #[test]
+    fn requests_are_bounded_by_the_sum_of_items(
+        counts in proptest::collection::vec(prop_oneof![0..200_usize, 0..390_000_usize], 1..40),
+    ) {
+        let events: Vec<Envelope> = counts
+            .iter()
+            .enumerate()
+            .map(|(n, count)| event_with(&format!("\"{}\"", "\\u0001".repeat(*count)), n))
+            .collect();
+        let mut work = Work::new(&events);
+        let mut batches = Vec::new();
+        while let Some((indexes, items)) = work.next_batch(own) {
+            let bytes = |new: &NewItem| item::total_request_bytes(&new.attributes);
+            let sizes: Vec<usize> = items.iter().map(bytes).collect();
+            let sent: usize = items.iter().flat_map(|new| &new.attributes)
+                .map(|(_, value)| rendered(value).len()).sum();
+            prop_assert!(sent <= sizes.iter().sum());
+            prop_assert_eq!(indexes.len(), sizes.len());
+            batches.push((indexes, sizes));
         }
-
-        async fn identity_at(&self, _: &str, _: &SortKey) -> Result<Option<EventId>, StoreError> {
-            Ok(None)
+        let all: Vec<usize> = batches.iter().flat_map(|(indexes, _)| indexes.clone()).collect();
+        prop_assert_eq!(all, (0..events.len()).collect::<Vec<_>>(), "each once, in order");
+        for (_, sizes) in &batches {
+            let total: usize = sizes.iter().sum();
+            prop_assert!(sizes.len() <= MAX_STATEMENTS);
+            prop_assert!(sizes.len() == 1 || total <= MAX_REQUEST_BYTES, "{}", total);
         }
-
-        async fn sleep(&self, _: Duration) {}
+        // A request takes as many events as fit.
+        for pair in batches.windows(2) {
+            let (total, next): (usize, usize) = (pair[0].1.iter().sum(), pair[1].1[0]);
+            prop_assert!(pair[0].1.len() == MAX_STATEMENTS || total + next > MAX_REQUEST_BYTES);
+        }
     }
-
-    let numbers = format!("[{}]", ["1e20"].repeat(130_000).join(","));
-    let mut events: Vec<Envelope> = (0..5).map(|n| holding(&numbers, n)).collect();
-    events.push(holding("1", 9));
-    let table = Measuring(Mutex::default());
-    let outcomes = append_all(&table, &events, stamped, std::future::pending()).await;
-    assert!(outcomes.iter().all(|o| *o == Ok(AppendOutcome::Stored)));
-    let requests = table.0.into_inner().unwrap();
-    assert!(requests.iter().all(|bytes| *bytes < 8_000_000));
-    // Together they are what no request may be.
-    assert!(requests.iter().sum::<usize>() > 16_000_000);
 }

@@ -8,7 +8,7 @@ use domain_events::{
 };
 use serde::Serialize;
 
-use crate::scripted::{Act, Endpoint};
+use crate::scripted_endpoint::{Act, Endpoint};
 
 #[derive(Serialize, Debug, Clone, PartialEq)]
 pub(crate) struct OrderPlaced {
@@ -314,16 +314,25 @@ async fn an_event_that_no_thread_may_have_is_emitted_by_a_future_that_any_may() 
 }
 
 #[tokio::test]
-async fn every_wrong_setting_is_told_at_once() {
-    let endpoint = Endpoint::good().await;
-    let error = Sdk::builder("queue.fifo", Emitter::system("shop").unwrap())
-        .sqs_client(endpoint.client())
-        .max_in_flight(0)
-        .max_buffered_events(0)
-        .backoff(Duration::MAX, Duration::MAX)
-        .tenant("acme")
-        .build()
-        .await
-        .unwrap_err();
-    assert_eq!(error.problems().count(), 5, "{error}");
+async fn every_invalid_setting_is_reported() {
+    let build = async |url: &str| {
+        let endpoint = Endpoint::good().await;
+        Sdk::builder(url, Emitter::system("shop").unwrap())
+            .sqs_client(endpoint.client())
+            .max_in_flight(0)
+            .max_buffered_events(0)
+            .backoff(Duration::MAX, Duration::MAX)
+            .tenant("acme")
+            .build()
+            .await
+            .unwrap_err()
+    };
+    let error = build("http://localhost/1/queue.fifo").await;
+    assert_eq!(error.problems().count(), 4, "{error}");
+    let error = build("queue.fifo").await;
+    let first = error.problems().next().unwrap();
+    assert!(
+        first.starts_with("the queue URL is \"queue.fifo\": "),
+        "{error}"
+    );
 }

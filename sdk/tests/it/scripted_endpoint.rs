@@ -1,4 +1,4 @@
-//! An SQS endpoint that does what it is told, and counts what it saw.
+//! An SQS endpoint that follows a script, and counts its requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use tokio::net::{TcpListener, TcpStream};
 /// What to do with one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// HTTP 200; the entries at these places fail, with this code, and with
-    /// this word on whose fault it is.
+    /// HTTP 200. The entries at these positions fail, with this code and this value of
+    /// `SenderFault`.
     Answer(Vec<(usize, &'static str, bool)>),
     /// An error of the whole request.
     Error(u16, &'static str),
-    /// Accept all, and never say so.
+    /// Accept all, and never respond.
     AcceptThenHang,
     /// Accept all, and close the connection.
     AcceptThenCut,
@@ -49,6 +49,7 @@ impl Entry {
 #[derive(Default)]
 struct Seen {
     requests: Vec<usize>,
+    heads: Vec<String>,
     accepted: Vec<Entry>,
 }
 
@@ -89,6 +90,15 @@ impl Endpoint {
         self.seen.lock().unwrap().requests.clone()
     }
 
+    /// The head of each request, in lower case.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.seen.lock().unwrap().heads.clone()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn accepted(&self) -> Vec<Entry> {
         self.seen.lock().unwrap().accepted.clone()
     }
@@ -122,7 +132,7 @@ pub(crate) fn client(url: &str) -> aws_sdk_sqs::Client {
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script>) {
     let mut buffer = Vec::new();
-    while let Some(body) = read(&mut stream, &mut buffer).await {
+    while let Some((head, body)) = read(&mut stream, &mut buffer).await {
         let request: Value = serde_json::from_slice(&body).unwrap();
         let text = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
         let entries: Vec<Entry> = request["Entries"]
@@ -139,6 +149,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
         let number = {
             let mut seen = seen.lock().unwrap();
             seen.requests.push(entries.len());
+            seen.heads.push(head);
             seen.requests.len() - 1
         };
         let act = script(number, &entries);
@@ -188,8 +199,8 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
     }
 }
 
-/// Reads one request's body; `None` at the connection's end.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+/// Reads the head, in lower case, and the body of one request; `None` at the connection's end.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         let end = buffer.windows(4).position(|w| w == b"\r\n\r\n");
         if let Some(end) = end.map(|at| at + 4) {
@@ -199,7 +210,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
             if buffer.len() >= end + length {
                 let rest = buffer.split_off(end + length);
                 let request = std::mem::replace(buffer, rest);
-                return Some(request[end..].to_vec());
+                return Some((head, request[end..].to_vec()));
             }
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
