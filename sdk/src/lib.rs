@@ -49,7 +49,7 @@
 //! | `spool` | files on disk that take events while SQS is unavailable: [`SdkBuilder::spool`] | |
 //! | `metrics` | the publisher's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
-//! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
+//! | `schema` | JSON Schema and AsyncAPI of a program's events, and the check that stored events stay readable: [`schema`] | |
 
 #![forbid(unsafe_code)]
 

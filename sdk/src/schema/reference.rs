@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::keywords::children;
+use crate::json::pointer::push_step;
 
 /// Where definitions are: in JSON Schema, and in an AsyncAPI document.
 const LOCATIONS: &[&str] = &["#/$defs/", "#/components/schemas/"];
@@ -76,5 +77,7 @@ pub(super) fn collect(
 
 /// The JSON pointer of the member `name` of the object at `pointer`.
 pub(super) fn member(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    let mut inner = pointer.to_owned();
+    push_step(&mut inner, name);
+    inner
 }
