@@ -81,6 +81,22 @@ if in_state module.table.aws_dynamodb_table.events; then
   table=$table_name
 fi
 
+# IAM refuses to delete a policy that is attached, after most of the rest is gone.
+attached=$(
+  jq -r '.resources[] | select(.mode == "managed" and .type == "aws_iam_policy") | .instances[].attributes.arn' "$work/state.json" |
+    while IFS= read -r arn; do
+      "${aws[@]}" iam list-entities-for-policy --policy-arn "$arn" --output json |
+        jq -r --arg arn "$arn" '
+          (.PolicyRoles[] | "    aws iam detach-role-policy --role-name \(.RoleName) --policy-arn \($arn)"),
+          (.PolicyUsers[] | "    aws iam detach-user-policy --user-name \(.UserName) --policy-arn \($arn)"),
+          (.PolicyGroups[] | "    aws iam detach-group-policy --group-name \(.GroupName) --policy-arn \($arn)")'
+    done
+)
+if [[ -n $attached ]]; then
+  fail "applications or people still use the policies of this deployment. Nothing was changed. Stop them, detach the policies, then run the same command again:
+$attached"
+fi
+
 say "This destroys:"
 while IFS= read -r resource; do
   case $resource in *data.aws_*) ;; *) printf '    %s\n' "$resource" ;; esac

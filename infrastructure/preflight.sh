@@ -77,7 +77,8 @@ read_variables() {
   values=$("${terraform[@]}" console -no-color -var "package_path=$here/main.tf" ${variables[@]+"${variables[@]}"} 2>"$work/console.log" \
     <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo), var.iam_path]' |
     sed -nE 's/^  "?([^"]*[^",])"?,$/\1/p') || true
-  if grep -q 'Error:' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 6 ]]; then
+  # The state of an interrupted apply causes other errors, which do not matter here.
+  if grep -q 'Error: Invalid value for' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 6 ]]; then
     cat "$work/console.log" >&2
     fail "a variable is not valid, see above. Nothing was changed. Correct it in $here/terraform.tfvars, in TF_VAR_name or in the options after --"
   fi

@@ -149,6 +149,17 @@ terraform "-chdir=$standard" apply -input=false -auto-approve -target=module.tab
   cat "$temporary/unprotect.log"
   fail "the protection could not be switched off"
 }
+# A command of the runbook attached the producer's policy to a role.
+if "$standard/destroy.sh" --yes >"$temporary/refusal.log" 2>&1; then
+  cat "$temporary/refusal.log"
+  fail "destroy.sh does not notice a policy that is attached"
+fi
+grep -E '^    aws iam detach-' "$temporary/refusal.log" >"$temporary/detach" || {
+  cat "$temporary/refusal.log"
+  fail "destroy.sh does not say how to detach the policies"
+}
+[[ $(terraform "-chdir=$standard" state list) == "$before" ]] || fail "destroy.sh refused, but changed the state"
+AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test bash -euc "$(cat "$temporary/detach")"
 (cd / && "$standard/destroy.sh" --yes)
 "$venv/bin/python" "$here/end_to_end.py" gone "$temporary/outputs.json"
 

@@ -89,7 +89,8 @@ interrupted() {
   apply third >"$log" 2>&1 &
   job=$!
   set +m
-  for _ in $(seq 600); do
+  # A busy machine takes minutes until then.
+  for _ in $(seq 3000); do
     grep -q 'dead_letter: Creating' "$log" && break
     sleep 0.1
   done

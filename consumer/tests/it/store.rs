@@ -64,6 +64,7 @@ async fn contract(client: &Client, table: &str) {
     every_json_value_is_read_back(&store).await;
     item_has_the_documented_attributes(&store, client).await;
     value_of_32_levels_is_stored(&store).await;
+    item_of_empty_keys_is_stored_up_to_the_limit(&store).await;
     history_of_many_pages_is_read_to_its_end(&store).await;
     history_can_be_narrowed_and_resumed(&store).await;
     type_is_read_from_all_shards_in_order(&store).await;
