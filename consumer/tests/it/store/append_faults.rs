@@ -121,12 +121,10 @@ async fn look_up_of_a_duplicate_is_consistent() {
         "a new event costs one request"
     );
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Duplicate));
-    let requests = requests.lock().unwrap();
+    let requests = std::mem::take(&mut *requests.lock().unwrap());
     assert_eq!(requests.len(), 3);
     assert_eq!(requests[2].0, "GetItem");
     assert_eq!(requests[2].1["ConsistentRead"], true);
-    drop(requests);
-    let _ = store.history("twice").collect::<Vec<_>>().await;
 }
 
 #[tokio::test]
