@@ -1,12 +1,12 @@
-"""What a cold start costs: the real `bootstrap`, next to a Python handler with boto3.
+"""Measures a cold start of the real `bootstrap` and of a Python handler with boto3.
 
     cargo build -p domain-events-consumer --bin bootstrap --profile lambda
     cargo build --workspace --all-features --bin domain-events
     .ci/venv && target/venv/bin/python consumer/benches/cold_start.py
 
-Each run is a new process behind a stub of Lambda's Runtime API; DynamoDB and SQS
-are the embedded endpoints behind TLS. CPU time is the kernel's, summed over the
-threads, so that a busy machine changes it little. Medians of several runs.
+Each run is a new process that talks to a Runtime API of this script. DynamoDB and SQS are
+the embedded endpoints behind TLS. The CPU time comes from the kernel and includes all
+threads, so a busy machine changes it little. The results are medians of several runs.
 """
 
 import glob
@@ -53,7 +53,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_):
-        """A function that is killed leaves its connections open."""
+        """Ignores the open connections of a killed function."""
 
 
 def serve(handler, context=None):
@@ -127,7 +127,7 @@ def event():
 
 
 def cold_start(command, environment):
-    """CPU to the first poll and of the first invocation in ms, peak memory in MiB."""
+    """Returns the CPU time before the first poll and of the first invocation in ms, and the peak memory in MiB."""
     figures, done, process = {}, threading.Event(), None
     started = threading.Event()
 

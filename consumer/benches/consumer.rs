@@ -1,11 +1,11 @@
-//! Ours and the alternative side by side, in one run.
+//! The consumer and its alternatives, compared in one run.
 //!
 //! ```sh
 //! cargo bench -p domain-events-consumer
 //! ```
 //!
-//! The endpoints run in a process of their own, so that the CPU time told is the
-//! client's. Times differ from machine to machine: look at ratios and counts.
+//! The endpoints run in a separate process, so that the CPU time is that of the client.
+//! Times differ between machines; compare ratios and counts.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -52,7 +52,7 @@ fn main() {
     }
 }
 
-/// The other process: endpoints, the DynamoDB one behind a delay.
+/// The process of the endpoints. The DynamoDB endpoint is behind a delay.
 async fn serve() {
     let stack = Stack::start(Options {
         pollers: 0,
@@ -148,7 +148,7 @@ fn records(run: &str) -> Vec<Record> {
     (0..BATCH).map(record).collect()
 }
 
-/// CPU time of this thread, which is the whole client.
+/// The CPU time of this thread, on which the whole client runs.
 fn cpu() -> Duration {
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
@@ -181,7 +181,7 @@ impl Cost {
     }
 }
 
-/// A batch of 1,000 messages: our handler, and one that puts each item by itself.
+/// Batches of 1,000 messages: our handler, and one `PutItem` per message.
 async fn append(name: &str, delay: u64, rounds: usize) {
     println!("store batches of {BATCH} events, {name}");
     let endpoints = endpoints(delay);
@@ -210,7 +210,7 @@ async fn append(name: &str, delay: u64, rounds: usize) {
     );
 }
 
-/// What is usually written: a generic value, a generic item, a put.
+/// The usual implementation: a generic value, a generic item, a put.
 async fn one_by_one(client: &aws_sdk_dynamodb::Client, records: &[Record]) {
     for record in records {
         let item = generic_item(record.body());
@@ -229,7 +229,7 @@ fn generic_item(body: &str) -> HashMap<String, AttributeValue> {
     serde_dynamo::to_item(value).unwrap()
 }
 
-/// JSON text → item, without any network.
+/// The conversion of JSON text to an item, without a network.
 fn convert() {
     println!("JSON to item");
     let bodies: Vec<String> = (0..2000).map(|n| body(&format!("e-{n}"), n)).collect();
@@ -266,7 +266,7 @@ fn convert() {
     );
 }
 
-/// A long history as a stream, and a raw query whose items are thrown away.
+/// A long history as a stream, and a raw query that discards its items.
 async fn history() {
     println!("read a history of {HISTORY} events");
     let endpoints = endpoints(0);

@@ -6,31 +6,24 @@ use std::collections::HashMap;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends,
-    MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
 };
 use domain_events::__internals::AwsFailure;
 use domain_events::wire::MAX_MESSAGE_BYTES;
 use tokio::time::Instant;
 
+use self::attributes::{Detail, attribute_bytes, attributes};
 use crate::record::Record;
 use crate::rejection::Rejection;
 
-/// The most entries of a `SendMessageBatch` request, and the most attributes of a
-/// message (SQS developer guide, "Message quotas").
+mod attributes;
+
+/// The most entries of a `SendMessageBatch` request (SQS developer guide, "Message
+/// quotas").
 const MAX_ENTRIES: usize = 10;
-const MAX_ATTRIBUTES: usize = 10;
-/// The longest reason or pointer in an attribute.
-const MAX_TEXT_BYTES: usize = 1024;
-/// The same, once the dead-letter queue has refused the message with all its attributes.
-const MAX_SHORT_TEXT_BYTES: usize = 128;
 /// The message group of a message that has none, if the dead-letter queue is FIFO.
 const DEFAULT_GROUP: &str = "rejected";
-
-const REJECTION_CODE: &str = "RejectionCode";
-const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
-const REJECTION_REASON: &str = "RejectionReason";
-const REJECTION_POINTER: &str = "RejectionPointer";
 
 /// A rejected message.
 #[derive(Debug)]
@@ -58,22 +51,6 @@ pub(crate) enum MoveError {
     DeadlineExceeded,
     #[error("could not build the request to the dead-letter queue")]
     Build,
-}
-
-/// How much a dead letter says about its origin. A queue may accept smaller messages
-/// than SQS itself does, and attributes count: each level is smaller than the one
-/// before, and a letter with less explanation is better than none. The log always has
-/// the complete reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
-    /// The reason, and the message's own attributes.
-    Full,
-    /// A shortened reason.
-    Short,
-    /// The rejection code.
-    Code,
-    /// The body only.
-    None,
 }
 
 /// The dead-letter queue.
@@ -240,81 +217,6 @@ fn is_about_the_message(code: &str) -> bool {
     .any(|word| code.contains(word))
 }
 
-/// The attributes of a letter, the most important ones first. Attributes beyond the
-/// limits of SQS are left out.
-fn attributes<'a>(
-    letter: &'a DeadLetter<'_>,
-    detail: Detail,
-) -> Vec<(&'a str, MessageAttributeValue)> {
-    let Rejection {
-        code,
-        pointer,
-        reason,
-    } = &letter.rejection;
-    let max = match detail {
-        Detail::Full => MAX_TEXT_BYTES,
-        _ => MAX_SHORT_TEXT_BYTES,
-    };
-    let mut own = vec![
-        (REJECTION_CODE, code.as_str().to_owned()),
-        (ORIGINAL_MESSAGE_ID, letter.record.message_id.clone()),
-        (REJECTION_REASON, sanitize_attribute(reason, max)),
-    ];
-    if !pointer.is_empty() {
-        own.push((REJECTION_POINTER, sanitize_attribute(pointer, max)));
-    }
-    own.truncate(match detail {
-        Detail::Full | Detail::Short => own.len(),
-        Detail::Code => 1,
-        Detail::None => 0,
-    });
-    let own = own.into_iter().filter_map(|(name, value)| {
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value);
-        Some((name, value.build().ok()?))
-    });
-    let mut original: Vec<_> = match detail {
-        Detail::Full => letter.record.attributes.iter().collect(),
-        _ => Vec::new(),
-    };
-    // A message that was rejected before and sent again has our attributes already.
-    let ours = [
-        REJECTION_CODE,
-        ORIGINAL_MESSAGE_ID,
-        REJECTION_REASON,
-        REJECTION_POINTER,
-    ];
-    original.retain(|(name, _)| !ours.contains(&name.as_str()));
-    original.sort_by_key(|(name, _)| *name);
-    let original = original
-        .into_iter()
-        .map(|(name, value)| (name.as_str(), value.clone()));
-
-    let mut bytes = letter.body.len();
-    own.chain(original)
-        .take(MAX_ATTRIBUTES)
-        .take_while(|(name, value)| {
-            bytes += attribute_bytes(name, value);
-            bytes <= MAX_MESSAGE_BYTES
-        })
-        .collect()
-}
-
-/// What an attribute contributes to the size of its message: name, type and value.
-fn attribute_bytes(name: &str, value: &MessageAttributeValue) -> usize {
-    let text = value.string_value().map_or(0, str::len);
-    let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
-    name.len() + value.data_type().len() + text + binary
-}
-
-/// The first `max` bytes of a text, without the characters that SQS refuses.
-fn sanitize_attribute(text: &str, max: usize) -> String {
-    let end = text.floor_char_boundary(max);
-    let refused = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
-    text[..end].replace(refused, "\u{fffd}")
-}
-
 /// How many of the letters fit into one request. At least one: if it is too large, SQS
 /// refuses it alone.
 fn batch_len(letters: &[DeadLetter<'_>]) -> usize {
@@ -335,7 +237,7 @@ mod tests {
     use super::*;
     use domain_events::RejectionCode;
 
-    fn letters(record: &Record, count: usize, size: usize) -> Vec<DeadLetter<'_>> {
+    pub(super) fn letters(record: &Record, count: usize, size: usize) -> Vec<DeadLetter<'_>> {
         let letter = || DeadLetter {
             record,
             body: "x".repeat(size).into(),
@@ -348,70 +250,11 @@ mod tests {
         (0..count).map(|_| letter()).collect()
     }
 
-    fn names(letter: &DeadLetter<'_>, detail: Detail) -> Vec<String> {
-        let attributes = attributes(letter, detail);
-        attributes.iter().map(|(n, _)| (*n).to_owned()).collect()
-    }
-
-    #[test]
-    fn attribute_has_no_character_that_sqs_refuses() {
-        assert_eq!(
-            sanitize_attribute("/a\0b\u{ffff}\n", 1024),
-            "/a\u{fffd}b\u{fffd}\n"
-        );
-        assert_eq!(sanitize_attribute(&"é".repeat(600), 1023).len(), 1022);
-    }
-
     #[test]
     fn batch_respects_entries_and_bytes() {
         let record = Record::new("m", "");
         assert_eq!(batch_len(&letters(&record, 25, 10)), 10);
         assert_eq!(batch_len(&letters(&record, 10, 400_000)), 2);
         assert_eq!(batch_len(&letters(&record, 3, MAX_MESSAGE_BYTES)), 1);
-    }
-
-    #[test]
-    fn attributes_are_dropped_where_they_do_not_fit() {
-        let record = Record::new("m", "");
-        let names = |room: usize| {
-            let letters = letters(&record, 1, MAX_MESSAGE_BYTES - room);
-            names(&letters[0], Detail::Full)
-        };
-        let all = ["RejectionCode", "OriginalMessageId", "RejectionReason"];
-        assert_eq!(names(0), all[..0]);
-        assert_eq!(names(26), all[..0]);
-        assert_eq!(names(27), all[..1]);
-        assert_eq!(names(27 + 24), all[..2]);
-        assert_eq!(names(27 + 24 + 22), all);
-    }
-
-    #[test]
-    fn original_attributes_follow_ours_up_to_ten() {
-        let value = |text: &str| {
-            let value = MessageAttributeValue::builder().data_type("String");
-            value.string_value(text).build().unwrap()
-        };
-        let mut record = Record::new("m", "").with_attribute("RejectionPointer", value("/old"));
-        for n in 0..9 {
-            record = record.with_attribute(&format!("a{n}"), value("v"));
-        }
-        let letter = &letters(&record, 1, 1)[0];
-        assert_eq!(
-            names(letter, Detail::Full),
-            [
-                "RejectionCode",
-                "OriginalMessageId",
-                "RejectionReason",
-                "a0",
-                "a1",
-                "a2",
-                "a3",
-                "a4",
-                "a5",
-                "a6"
-            ]
-        );
-        assert_eq!(names(letter, Detail::Code), ["RejectionCode"]);
-        assert_eq!(names(letter, Detail::None), [""; 0]);
     }
 }

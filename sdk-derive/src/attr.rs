@@ -1,14 +1,14 @@
-//! What the `#[event(...)]` of one struct, enum, variant or field say.
+//! The `#[event(...)]` attributes of one struct, enum, variant or field.
 
 use std::num::NonZeroU16;
 
 use syn::{Attribute, Ident, LitStr, Path, Type};
 
-use crate::item::{Item, items};
-use crate::mistakes::Mistakes;
-use crate::place::Place;
+use crate::errors::Errors;
+use crate::meta_entry::{MetaEntry, meta_entries};
+use crate::target::Target;
 
-/// What is written on a struct, an enum or a variant.
+/// The attributes of a struct, an enum or a variant.
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) event_type: Option<Setting<LitStr>>,
@@ -23,24 +23,24 @@ pub(crate) struct Settings {
     pub(crate) krate: Option<Setting<Path>>,
 }
 
-/// `key = value`. The key is kept for mistakes that only show later.
+/// `key = value`. The key is kept for errors that are found later.
 pub(crate) struct Setting<T> {
     pub(crate) key: Ident,
     pub(crate) value: T,
 }
 
 impl Settings {
-    pub(crate) fn read(attrs: &[Attribute], place: Place, mistakes: &mut Mistakes) -> Self {
+    pub(crate) fn read(attrs: &[Attribute], target: Target, errors: &mut Errors) -> Self {
         let mut settings = Self::default();
-        for item in items(attrs, place, mistakes) {
-            if let Err(mistake) = settings.take(item) {
-                mistakes.push(mistake);
+        for entry in meta_entries(attrs, target, errors) {
+            if let Err(error) = settings.take(entry) {
+                errors.push(error);
             }
         }
         settings
     }
 
-    /// The constants, with the name of the library's type for each.
+    /// The constants, each with the name of its type in the library.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let settings = [
             ("EntityId", &self.id),
@@ -52,27 +52,27 @@ impl Settings {
             .filter_map(|(ty, setting)| Some((ty, &setting.as_ref()?.value)))
     }
 
-    fn take(&mut self, item: Item) -> syn::Result<()> {
-        match item.name().as_str() {
-            "type" => set(&mut self.event_type, item.string("ORDER_PLACED")?, item),
+    fn take(&mut self, entry: MetaEntry) -> syn::Result<()> {
+        match entry.name().as_str() {
+            "type" => set(&mut self.event_type, entry.string("ORDER_PLACED")?, entry),
             "alias" => {
-                self.aliases.push(item.string("ORDER_CREATED")?);
+                self.aliases.push(entry.string("ORDER_CREATED")?);
                 Ok(())
             }
-            "version" => set(&mut self.version, item.version()?, item),
-            "upcast_from" => set(&mut self.upcast_from, item.ty()?, item),
-            "oldest" => set(&mut self.oldest, item.flag()?, item),
-            "id" => set(&mut self.id, item.string("billing")?, item),
-            "prefix" => set(&mut self.prefix, item.string("ORDER")?, item),
-            "emitter_id" => set(&mut self.emitter_id, item.string("billing")?, item),
-            "emitter_type" => set(&mut self.emitter_type, item.string("USER")?, item),
-            "crate" => set(&mut self.krate, item.path()?, item),
-            other => unreachable!("`{other}` is no setting of any place"),
+            "version" => set(&mut self.version, entry.version()?, entry),
+            "upcast_from" => set(&mut self.upcast_from, entry.ty()?, entry),
+            "oldest" => set(&mut self.oldest, entry.flag()?, entry),
+            "id" => set(&mut self.id, entry.string("billing")?, entry),
+            "prefix" => set(&mut self.prefix, entry.string("ORDER")?, entry),
+            "emitter_id" => set(&mut self.emitter_id, entry.string("billing")?, entry),
+            "emitter_type" => set(&mut self.emitter_type, entry.string("USER")?, entry),
+            "crate" => set(&mut self.krate, entry.path()?, entry),
+            other => unreachable!("no target has the setting `{other}`"),
         }
     }
 }
 
-/// What is written on a field.
+/// The marks on a field.
 #[derive(Default)]
 pub(crate) struct Marks {
     pub(crate) id: Option<Ident>,
@@ -82,25 +82,25 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    pub(crate) fn read(attrs: &[Attribute], mistakes: &mut Mistakes) -> Self {
+    pub(crate) fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut marks = Self::default();
-        for item in items(attrs, Place::Field, mistakes) {
-            if let Err(mistake) = marks.take(item) {
-                mistakes.push(mistake);
+        for entry in meta_entries(attrs, Target::Field, errors) {
+            if let Err(error) = marks.take(entry) {
+                errors.push(error);
             }
         }
         marks
     }
 
-    fn take(&mut self, item: Item) -> syn::Result<()> {
-        let slot = match item.name().as_str() {
+    fn take(&mut self, entry: MetaEntry) -> syn::Result<()> {
+        let slot = match entry.name().as_str() {
             "id" => &mut self.id,
             "emitter_id" => &mut self.emitter_id,
             "emitter_type" => &mut self.emitter_type,
             "pii" => &mut self.pii,
-            other => unreachable!("`{other}` is no mark of a field"),
+            other => unreachable!("a field has no mark `{other}`"),
         };
-        let key = item.mark()?;
+        let key = entry.mark()?;
         if slot.is_some() {
             return Err(twice(&key));
         }
@@ -109,8 +109,8 @@ impl Marks {
     }
 }
 
-fn set<T>(slot: &mut Option<Setting<T>>, value: T, item: Item) -> syn::Result<()> {
-    let key = item.key;
+fn set<T>(slot: &mut Option<Setting<T>>, value: T, entry: MetaEntry) -> syn::Result<()> {
+    let key = entry.key;
     if slot.is_some() {
         return Err(twice(&key));
     }
@@ -119,5 +119,5 @@ fn set<T>(slot: &mut Option<Setting<T>>, value: T, item: Item) -> syn::Result<()
 }
 
 fn twice(key: &Ident) -> syn::Error {
-    syn::Error::new_spanned(key, format!("`{key}` is written twice: keep one of them"))
+    syn::Error::new_spanned(key, format!("`{key}` is written twice: remove one of them"))
 }

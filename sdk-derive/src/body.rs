@@ -1,36 +1,40 @@
 //! The items inside the `impl`.
 //!
-//! The functions are `#[inline]`: so they are compiled where events are emitted
-//! and read, and not in every crate that only defines them.
+//! The functions are `#[inline]`, so they are compiled where events are emitted and read, and
+//! not in every crate that defines them.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Field, Ident, LitStr, Path, Type};
 
-use crate::attr::{Setting, Settings};
+use crate::attr::Settings;
 use crate::definition::{of_struct, of_variant};
-use crate::location::at;
+use crate::location::{at, located};
 use crate::model::{Content, Event, Origin, Part, Variant};
 
 pub(crate) struct Body<'a> {
     pub(crate) krate: &'a Path,
+    /// The layout of the type, if it has type or const parameters.
+    pub(crate) layout: Option<TokenStream>,
 }
 
 /// Picks one half of an event's emitter.
 type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 
 impl Body<'_> {
-    pub(crate) fn of_struct(&self, event: &Event<'_>) -> TokenStream {
-        let definitions = self.definitions(&[of_struct(event, self.krate)]);
+    pub(crate) fn of_struct(&self, name: &Ident, event: &Event<'_>) -> TokenStream {
+        let definitions =
+            self.definitions(&[of_struct(name, event, self.layout.as_ref(), self.krate)]);
         let value = |part: &Part<'_>| match &part.origin {
-            Origin::Field(field) => borrowed(field),
+            Origin::Field(field) => self.displayed(field, &self_field(field)),
             Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
         };
         let id = value(&event.id);
-        // A constant stands in the definition: a function less for the compiler.
+        // A constant is part of the definition, which saves the compiler a function.
+        let value_of = |field: &Field| self.displayed(field, &self_field(field));
         let half = |name, part: Option<&Part<'_>>| match &part?.origin {
-            Origin::Field(field) => Some(half(name, &some(&borrowed(field)))),
+            Origin::Field(field) => Some(half(name, &some(&value_of(field)))),
             Origin::Constant(_) | Origin::Default(_) => None,
         };
         let upcast = event.upcast_from.as_ref().map(|older| {
@@ -51,12 +55,18 @@ impl Body<'_> {
         }
     }
 
-    /// The definitions are reached through a generic function because it is not
-    /// evaluated before the type is known to be right: otherwise the compiler
-    /// would report a wrong name here once more.
-    pub(crate) fn of_enum(&self, settings: &Settings, variants: &[Variant<'_>]) -> TokenStream {
+    /// The definitions are reached through a generic function, which the compiler evaluates
+    /// only if the type is valid. Otherwise it would report an invalid name a second time.
+    pub(crate) fn of_enum(
+        &self,
+        name: &Ident,
+        settings: &Settings,
+        variants: &[Variant<'_>],
+    ) -> TokenStream {
         let krate = self.krate;
-        let definitions = variants.iter().map(|variant| of_variant(variant, krate));
+        let definitions = variants
+            .iter()
+            .map(|variant| of_variant(name, variant, self.layout.as_ref(), krate));
         let definitions = self.definitions(&definitions.collect::<Vec<_>>());
         let index = variants.iter().enumerate().map(|(index, variant)| {
             let ident = variant.ident;
@@ -65,7 +75,7 @@ impl Body<'_> {
         });
         let id = variants.iter().map(|variant| match &variant.content {
             Content::Fields(event) => match &event.id.origin {
-                Origin::Field(field) => field_arm(variant, field, |value| value),
+                Origin::Field(field) => self.field_arm(variant, field, |value| value),
                 Origin::Constant(text) | Origin::Default(text) => {
                     let ident = variant.ident;
                     quote!(Self::#ident { .. } => &#text)
@@ -73,17 +83,21 @@ impl Body<'_> {
             },
             Content::Wrapped(_) => self.wrapped_arm(variant, "entity_id"),
         });
+        let defaults = match (&settings.emitter_id, &settings.emitter_type) {
+            (Some(id), Some(kind)) => Some((&id.value, &kind.value)),
+            _ => None,
+        };
         let emitter_id = self.half_of_enum(
             "emitter_id",
             variants,
             |event| event.emitter_id.as_ref(),
-            settings.emitter_id.as_ref(),
+            defaults.map(|(id, _)| (quote!((__id, _) => __id), id)),
         );
         let emitter_type = self.half_of_enum(
             "emitter_type",
             variants,
             |event| event.emitter_type.as_ref(),
-            settings.emitter_type.as_ref(),
+            defaults.map(|(_, kind)| (quote!((_, __type) => __type), kind)),
         );
         let upcast = self.upcast_of_enum(variants);
         quote! {
@@ -107,7 +121,7 @@ impl Body<'_> {
         }
     }
 
-    /// None if no variant can have earlier versions.
+    /// `None` if no variant can have earlier versions.
     fn upcast_of_enum(&self, variants: &[Variant<'_>]) -> Option<TokenStream> {
         let krate = self.krate;
         let arm = |(index, variant): (usize, &Variant<'_>)| {
@@ -146,7 +160,7 @@ impl Body<'_> {
         }
     }
 
-    /// Located at the older type, for a missing `From` or `Deserialize` is about that.
+    /// Located at the older type, so that a missing `From` or `Deserialize` is reported there.
     fn read_older(&self, older: &Type) -> TokenStream {
         let span = at(older.span());
         quote_spanned! {span=>
@@ -161,15 +175,16 @@ impl Body<'_> {
         }
     }
 
-    /// None if no variant knows this half.
+    /// One half of the emitter. `None` if no variant states it. An event that a variant holds
+    /// takes the default if it states neither half; `default` has the arm for its own half.
     fn half_of_enum(
         &self,
         name: &str,
         variants: &[Variant<'_>],
         pick: Half,
-        default: Option<&Setting<LitStr>>,
+        default: Option<(TokenStream, &LitStr)>,
     ) -> Option<TokenStream> {
-        let default = default.map(|setting| &setting.value);
+        let krate = self.krate;
         let known = variants.iter().any(|variant| match &variant.content {
             Content::Fields(event) => pick(event).is_some(),
             Content::Wrapped(_) => true,
@@ -178,51 +193,67 @@ impl Body<'_> {
             let ident = variant.ident;
             match &variant.content {
                 Content::Fields(event) => match pick(event).map(|part| &part.origin) {
-                    Some(Origin::Field(field)) => field_arm(variant, field, |value| some(&value)),
+                    Some(Origin::Field(field)) => {
+                        self.field_arm(variant, field, |value| some(&value))
+                    }
                     Some(Origin::Constant(text) | Origin::Default(text)) => {
                         let value = some(&quote!(&#text));
                         quote!(Self::#ident { .. } => #value)
                     }
                     None => quote!(Self::#ident { .. } => ::core::option::Option::None),
                 },
-                Content::Wrapped(_) => {
-                    let arm = self.wrapped_arm(variant, name);
-                    let or_default = default.map(|text| {
+                Content::Wrapped(_) => match &default {
+                    None => self.wrapped_arm(variant, name),
+                    Some((own, text)) => {
                         let value = some(&quote!(&#text));
-                        quote!(.or(#value))
-                    });
-                    quote!(#arm #or_default)
-                }
+                        quote! {
+                            Self::#ident(__event) => match (
+                                #krate::DomainEvent::emitter_id(__event),
+                                #krate::DomainEvent::emitter_type(__event),
+                            ) {
+                                (::core::option::Option::None, ::core::option::Option::None) => #value,
+                                #own,
+                            }
+                        }
+                    }
+                },
             }
         });
         known.then(|| half(name, &quote!(match self { #(#arms,)* })))
     }
 
-    /// Asks the event that the variant holds.
+    /// Calls the method of the event that the variant holds.
     fn wrapped_arm(&self, variant: &Variant<'_>, method: &str) -> TokenStream {
         let (krate, ident) = (self.krate, variant.ident);
         let method = format_ident!("{method}");
         quote!(Self::#ident(__event) => #krate::DomainEvent::#method(__event))
     }
+
+    /// A marked field as `&dyn Display`. Located at the field, so that the compiler points
+    /// at a field that cannot be displayed.
+    fn displayed(&self, field: &Field, borrowed: &TokenStream) -> TokenStream {
+        let span = at_field(field);
+        let krate = located(self.krate, span);
+        quote_spanned!(span=> #krate::MarkedField::display(#borrowed))
+    }
+
+    /// A `match` arm whose value is made from the borrowed field.
+    fn field_arm(
+        &self,
+        variant: &Variant<'_>,
+        field: &Field,
+        value: impl FnOnce(TokenStream) -> TokenStream,
+    ) -> TokenStream {
+        let (variant, field_ident) = (variant.ident, &field.ident);
+        let binding = quote_spanned!(at_field(field)=> __field);
+        let value = value(self.displayed(field, &binding));
+        quote!(Self::#variant { #field_ident: #binding, .. } => #value)
+    }
 }
 
-/// `&self.field`. Located at the field, so that a field that cannot be
-/// displayed is what the message points at.
-fn borrowed(field: &Field) -> TokenStream {
+fn self_field(field: &Field) -> TokenStream {
     let ident = &field.ident;
     quote_spanned!(at_field(field)=> &self.#ident)
-}
-
-/// A `match` arm with `value` made of the borrowed field.
-fn field_arm(
-    variant: &Variant<'_>,
-    field: &Field,
-    value: impl FnOnce(TokenStream) -> TokenStream,
-) -> TokenStream {
-    let (variant, field_ident) = (variant.ident, &field.ident);
-    let binding = quote_spanned!(at_field(field)=> __field);
-    let value = value(binding.clone());
-    quote!(Self::#variant { #field_ident: #binding, .. } => #value)
 }
 
 fn at_field(field: &Field) -> Span {

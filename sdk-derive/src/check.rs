@@ -1,45 +1,45 @@
-//! From the input to the model: its shape first, then the rules.
+//! From the input to the model: the shape first, then the rules.
 
 use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Ident, Path, parse_quote};
 
 use crate::attr::Settings;
-use crate::item::items;
-use crate::mistakes::Mistakes;
+use crate::errors::Errors;
+use crate::meta_entry::meta_entries;
 use crate::model::{Content, Model, Variant, Wrapped};
-use crate::place::Place;
-use crate::rules::{Rules, Source};
+use crate::rules::{Container, Rules, Source};
 use crate::serde_index::serde_indices;
-use crate::serde_name::{Naming, moves_fields, moves_fields_of_variant, word};
+use crate::serde_name::{Naming, find_flag, moves_fields, moves_fields_of_variant};
+use crate::target::Target;
 
-/// The input as far as it was understood.
+/// The checked input.
 pub(crate) struct Checked<'a> {
-    /// Where the library is found. Known even beside mistakes.
+    /// The path of the library. It is known even if there are errors.
     pub(crate) krate: Path,
-    /// The model, or all mistakes.
+    /// The model, or all errors.
     pub(crate) model: syn::Result<Model<'a>>,
 }
 
 pub(crate) fn check(input: &DeriveInput) -> Checked<'_> {
-    let place = match input.data {
-        Data::Enum(_) => Place::Enum,
-        Data::Struct(_) | Data::Union(_) => Place::Struct,
+    let target = match input.data {
+        Data::Enum(_) => Target::Enum,
+        Data::Struct(_) | Data::Union(_) => Target::Struct,
     };
-    let mut mistakes = Mistakes::default();
-    let mut settings = Settings::read(&input.attrs, place, &mut mistakes);
+    let mut errors = Errors::default();
+    let mut settings = Settings::read(&input.attrs, target, &mut errors);
     let krate = match settings.krate.take() {
         Some(setting) => setting.value,
         None => parse_quote!(::domain_events),
     };
     let model = match &input.data {
-        Data::Struct(data) => check_struct(input, data, settings, &mut mistakes),
-        Data::Enum(data) => Some(check_enum(input, data, settings, &mut mistakes)),
+        Data::Struct(data) => check_struct(input, data, settings, &mut errors),
+        Data::Enum(data) => Some(check_enum(input, data, settings, &mut errors)),
         Data::Union(data) => {
             let message = "an event is a struct or an enum: write `struct`";
-            mistakes.at(data.union_token, message);
+            errors.at(data.union_token, message);
             None
         }
     };
-    let model = mistakes.finish(model);
+    let model = errors.finish(model);
     Checked { krate, model }
 }
 
@@ -47,22 +47,22 @@ fn check_struct<'a>(
     input: &'a DeriveInput,
     data: &'a DataStruct,
     settings: Settings,
-    mistakes: &mut Mistakes,
+    errors: &mut Errors,
 ) -> Option<Model<'a>> {
     let name = &input.ident;
     match &data.fields {
         Fields::Named(_) | Fields::Unit => {
             let naming = Naming::of(&input.attrs).of_struct();
             let moved_by = moves_fields(&input.attrs);
-            let source = Source::read(name, settings, &data.fields, naming, moved_by, mistakes);
-            let event = Rules::new(None, mistakes).event(source)?;
+            let source = Source::read(name, settings, &data.fields, naming, moved_by, errors);
+            let event = Rules::new(None, errors).event(source)?;
             Some(Model::Struct(Box::new(event)))
         }
         Fields::Unnamed(fields) => {
             let message = format!(
-                "an event's fields have names: write `struct {name} {{ #[event(id)] id: …, … }}`"
+                "the fields of an event need names: write `struct {name} {{ #[event(id)] id: …, … }}`"
             );
-            mistakes.at(fields, message);
+            errors.at(fields, message);
             None
         }
     }
@@ -72,11 +72,11 @@ fn check_enum<'a>(
     input: &'a DeriveInput,
     data: &'a DataEnum,
     settings: Settings,
-    mistakes: &mut Mistakes,
+    errors: &mut Errors,
 ) -> Model<'a> {
     if data.variants.is_empty() {
-        let message = "an enum of events has a variant for each event: write one";
-        mistakes.at(&input.ident, message);
+        let message = "an enum of events needs a variant for each event: add one";
+        errors.at(&input.ident, message);
     }
     let naming = Naming::of(&input.attrs);
     let moved_by = moves_fields(&input.attrs);
@@ -86,14 +86,18 @@ fn check_enum<'a>(
     };
     let mut shapes = Vec::new();
     for variant in &data.variants {
-        if let Some(word) = word(&variant.attrs, &["untagged"]) {
-            let message = "a stored event is read as the variant whose EventType it has, and `untagged` keeps \
-                           serde from that for all of the enum: remove it";
-            mistakes.at(word, message);
+        if let Some(flag) = find_flag(&variant.attrs, &["untagged"]) {
+            let message = "a stored event is read as the variant that has its EventType, and `untagged` makes serde \
+                           ignore that for the whole enum: remove it";
+            errors.at(flag, message);
         }
-        shapes.push(Shape::read(variant, naming, moved_by(variant), mistakes));
+        shapes.push(Shape::read(variant, naming, moved_by(variant), errors));
     }
-    let mut rules = Rules::new(Some(&settings), mistakes);
+    let container = Container {
+        ident: &input.ident,
+        settings: &settings,
+    };
+    let mut rules = Rules::new(Some(container), errors);
     let mut variants = Vec::new();
     let indices = serde_indices(&data.variants);
     for ((variant, shape), serde_index) in data.variants.iter().zip(shapes).zip(indices) {
@@ -103,8 +107,8 @@ fn check_enum<'a>(
                 Some(event) => Content::Fields(Box::new(event)),
                 None => continue,
             },
-            Shape::Wrong(mistake) => {
-                rules.push(mistake);
+            Shape::Wrong(error) => {
+                rules.push(error);
                 continue;
             }
         };
@@ -132,21 +136,21 @@ impl<'a> Shape<'a> {
         variant: &'a syn::Variant,
         naming: Naming,
         moved_by: Option<Ident>,
-        mistakes: &mut Mistakes,
+        errors: &mut Errors,
     ) -> Self {
         let name = &variant.ident;
         match &variant.fields {
             Fields::Named(_) | Fields::Unit => {
-                let settings = Settings::read(&variant.attrs, Place::Variant, mistakes);
+                let settings = Settings::read(&variant.attrs, Target::Variant, errors);
                 let naming = naming.of_variant(&variant.attrs);
                 let fields = &variant.fields;
-                let source = Source::read(name, settings, fields, naming, moved_by, mistakes);
+                let source = Source::read(name, settings, fields, naming, moved_by, errors);
                 Self::Fields(Box::new(source))
             }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let field = &fields.unnamed[0];
-                items(&variant.attrs, Place::Wrapper, mistakes);
-                items(&field.attrs, Place::Wrapper, mistakes);
+                meta_entries(&variant.attrs, Target::Wrapper, errors);
+                meta_entries(&field.attrs, Target::Wrapper, errors);
                 Self::Wrapper(Wrapped {
                     ty: &field.ty,
                     is_moved: moved_by.is_some(),
@@ -154,7 +158,7 @@ impl<'a> Shape<'a> {
             }
             Fields::Unnamed(fields) => {
                 let message = format!(
-                    "a variant has named fields, `{name} {{ #[event(id)] id: …, … }}`, \
+                    "a variant needs named fields, `{name} {{ #[event(id)] id: …, … }}`, \
                      or holds one event, `{name}(OrderPlaced)`"
                 );
                 Self::Wrong(syn::Error::new_spanned(fields, message))

@@ -2,22 +2,38 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Path;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{Ident, Path};
 
 use crate::location::{at, located};
 use crate::model::{Content, Event, Origin, Part, Variant, Wrapped};
 
-pub(crate) fn of_variant(variant: &Variant<'_>, krate: &Path) -> TokenStream {
+pub(crate) fn of_variant(
+    name: &Ident,
+    variant: &Variant<'_>,
+    layout: Option<&TokenStream>,
+    krate: &Path,
+) -> TokenStream {
+    let serde = &variant.serde;
     match &variant.content {
-        Content::Fields(event) => of_event(event, &variant.serde, krate),
-        Content::Wrapped(held) => of_wrapped(held, &variant.serde, krate),
+        Content::Fields(event) => {
+            let definition = alone(event, krate);
+            let path = format!("::{}::{}", name.unraw(), variant.ident.unraw());
+            let of_type = of_type(&path, layout);
+            let in_variant = in_variant(serde);
+            evaluated_late(&quote!(#definition #of_type #in_variant))
+        }
+        Content::Wrapped(held) => of_wrapped(held, serde, krate),
     }
 }
 
-/// The `let` matters to messages. What stands in `&[...]` directly is evaluated
-/// ahead of time, and the compiler would report a wrong name here once more.
-pub(crate) fn of_struct(event: &Event<'_>, krate: &Path) -> TokenStream {
+pub(crate) fn of_struct(
+    name: &Ident,
+    event: &Event<'_>,
+    layout: Option<&TokenStream>,
+    krate: &Path,
+) -> TokenStream {
     let constant = |part: Option<&Part<'_>>, call: &str| match &part?.origin {
         Origin::Constant(text) => {
             let call = format_ident!("{call}");
@@ -27,25 +43,21 @@ pub(crate) fn of_struct(event: &Event<'_>, krate: &Path) -> TokenStream {
     };
     let emitter_id = constant(event.emitter_id.as_ref(), "with_emitter_id");
     let emitter_type = constant(event.emitter_type.as_ref(), "with_emitter_type");
-    let mut definition = alone(event, krate);
-    definition.extend(emitter_id);
-    definition.extend(emitter_type);
+    let definition = alone(event, krate);
+    let of_type = of_type(&format!("::{}", name.unraw()), layout);
+    evaluated_late(&quote!(#definition #emitter_id #emitter_type #of_type))
+}
+
+/// The `let` improves messages. An expression directly in `&[...]` is evaluated early, and
+/// the compiler would report an invalid name a second time.
+fn evaluated_late(definition: &TokenStream) -> TokenStream {
     quote! {{
         let __event = #definition;
         __event
     }}
 }
 
-fn of_event(event: &Event<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
-    let definition = alone(event, krate);
-    let in_variant = in_variant(serde);
-    quote! {{
-        let __event = #definition #in_variant;
-        __event
-    }}
-}
-
-/// What is said of the event where it is not in an enum.
+/// The part of a definition that is the same inside and outside of an enum.
 pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let name = event.name.text();
     let version = event.version.map(|version| {
@@ -56,13 +68,21 @@ pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let aliases = (!aliases.is_empty()).then(|| quote!(.with_aliases(&[#(#aliases),*])));
     let pii = &event.pii;
     let pii = (!pii.is_empty()).then(|| quote!(.with_pii(&[#(#pii),*])));
-    // Last, for the two versions are compared with all that is known by then.
+    // After names and version, which it compares with those of the older type.
     let upcast_from = event.upcast_from.as_ref().map(|older| {
         let span = at(older.span());
         let krate = located(krate, span);
         quote_spanned!(span=> .upcast_from(<#older as #krate::DomainEvent>::DEFINITIONS))
     });
     quote!(#krate::EventDefinition::new(#name) #version #aliases #pii #upcast_from)
+}
+
+fn of_type(path: &str, layout: Option<&TokenStream>) -> TokenStream {
+    let path = quote!(::core::concat!(::core::module_path!(), #path));
+    match layout {
+        Some(layout) => quote!(.of_generic_type(#path, #layout)),
+        None => quote!(.of_type(#path)),
+    }
 }
 
 fn of_wrapped(held: &Wrapped<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {

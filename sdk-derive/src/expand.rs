@@ -1,5 +1,4 @@
-//! Prints the `impl DomainEvent`: what a person would write by hand, but with
-//! absolute paths.
+//! Prints the `impl DomainEvent` that a user could write by hand, with absolute paths.
 
 use std::collections::HashSet;
 
@@ -9,11 +8,11 @@ use syn::{Data, DeriveInput, Path, Type, WherePredicate, parse_quote, parse_quot
 
 use crate::body::Body;
 use crate::check;
-use crate::force::Force;
+use crate::const_checks::ConstChecks;
 use crate::location::{at, located};
 use crate::model::{Content, Event, Model};
 
-/// The derived code; or every mistake, and an `impl` that stands in.
+/// The derived code, or all errors and a fallback `impl`.
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let checked = check::check(input);
     let expansion = Expansion {
@@ -22,34 +21,38 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     match checked.model {
         Ok(model) => expansion.derived(&model),
-        Err(mistakes) => {
-            let mistakes = mistakes.to_compile_error();
-            // Serde refuses unions too: a stand-in would be one more message.
+        Err(errors) => {
+            let errors = errors.to_compile_error();
+            // serde also refuses unions. A fallback would only add another message.
             let is_union = matches!(input.data, Data::Union(_));
             let fallback = (!is_union).then(|| expansion.fallback());
-            quote!(#mistakes #fallback)
+            quote!(#errors #fallback)
         }
     }
 }
 
 struct Expansion<'a> {
     input: &'a DeriveInput,
-    /// Where the library is found.
+    /// The path of the library.
     krate: &'a Path,
 }
 
 impl Expansion<'_> {
     fn derived(&self, model: &Model<'_>) -> TokenStream {
-        let body = Body { krate: self.krate };
-        let body = match model {
-            Model::Struct(event) => body.of_struct(event),
-            Model::Enum { settings, variants } => body.of_enum(settings, variants),
+        let name = &self.input.ident;
+        let body = Body {
+            krate: self.krate,
+            layout: self.layout(),
         };
-        let force = Force {
+        let body = match model {
+            Model::Struct(event) => body.of_struct(name, event),
+            Model::Enum { settings, variants } => body.of_enum(name, settings, variants),
+        };
+        let checks = ConstChecks {
             krate: self.krate,
             is_generic: !self.input.generics.params.is_empty(),
         };
-        let checks = force.all(model);
+        let checks = checks.all(model);
         let implementation = self.implementation(&self.bounds(model), &body);
         if checks.is_empty() {
             return implementation;
@@ -60,8 +63,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// Stands in for the real `impl` beside the reported mistakes, so that the
-    /// code that uses the type is not blamed as well.
+    /// The `impl` of a type with errors, so that the compiler does not also report the code
+    /// that uses the type.
     fn fallback(&self) -> TokenStream {
         let krate = self.krate;
         let body = quote! {
@@ -77,8 +80,8 @@ impl Expansion<'_> {
 
     fn implementation(&self, bounds: &[WherePredicate], body: &TokenStream) -> TokenStream {
         let krate = self.krate;
-        // As the macro's own word: the user's word would be reported as a use
-        // of the type where the type is deprecated.
+        // With the span of the macro. With the user's span, a deprecated type would be
+        // reported as used.
         let mut name = self.input.ident.clone();
         name.set_span(name.span().resolved_at(Span::call_site()));
         let mut generics = self.input.generics.clone();
@@ -96,10 +99,9 @@ impl Expansion<'_> {
         }
     }
 
-    /// What has to hold. A plain struct needs no bound: its code alone gives the
-    /// better message. With type parameters the answer lies with the user of the
-    /// type; and in an enum, where several methods rely on the same thing, a
-    /// bound makes one message of what would be one for each of them.
+    /// The bounds of the `impl`. A plain struct needs none, because its code produces better
+    /// messages. With type parameters, the bounds depend on the user of the type. In an enum,
+    /// several methods need the same bound, which makes one message of several.
     fn bounds(&self, model: &Model<'_>) -> Vec<WherePredicate> {
         let mut bounds = self.serialize_bound();
         let displayed = |event: &Event<'_>| -> Vec<WherePredicate> {
@@ -124,7 +126,7 @@ impl Expansion<'_> {
         bounds
     }
 
-    /// That the version before can be read, and become this one.
+    /// The bounds for reading the previous version and converting it into this version.
     fn older_bounds(&self, event: &Event<'_>) -> Vec<WherePredicate> {
         let krate = self.krate;
         let older = event.upcast_from.as_ref().filter(|_| self.is_generic());
@@ -135,6 +137,25 @@ impl Expansion<'_> {
             ]
         });
         bounds.into_iter().flatten().collect()
+    }
+
+    /// Tells instances of a type with type or const parameters apart.
+    fn layout(&self) -> Option<TokenStream> {
+        let generics = &self.input.generics;
+        let is_generic = self.is_generic() || generics.const_params().next().is_some();
+        is_generic.then(|| {
+            if generics.to_token_stream().to_string().contains('?') {
+                // A type that may be unsized has no constant size.
+                return quote!([0; 3]);
+            }
+            quote! {
+                [
+                    ::core::mem::size_of::<Self>(),
+                    ::core::mem::align_of::<Self>(),
+                    ::core::mem::needs_drop::<Self>() as usize
+                ]
+            }
+        })
     }
 
     fn is_generic(&self) -> bool {
@@ -150,7 +171,7 @@ impl Expansion<'_> {
         vec![parse_quote_spanned!(span=> Self: #krate::Serialize)]
     }
 
-    /// Located at the type, for that is what a message is about.
+    /// Located at the type, which the message is about.
     fn event_bound(&self, ty: &Type) -> Option<WherePredicate> {
         let end = ty.to_token_stream().into_iter().last()?.span();
         let krate = located(self.krate, end);

@@ -1,9 +1,9 @@
-//! Reads what is derived for, without what nobody asks about.
+//! Parses the type, without the types of unmarked fields.
 //!
-//! The type of a field matters only where the field is marked, and is handed on
-//! as it was written. To read all of them was a third of the macro's own time,
-//! which every build of a service pays for each of its events: macros are usually
-//! compiled unoptimized.
+//! The type of a field is needed only if the field is marked, and is passed on unchanged.
+//! Parsing all types took a third of the macro's run time. Every build of a service pays for
+//! that time with each of its events, because macros are usually compiled without
+//! optimization.
 
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
@@ -49,7 +49,7 @@ impl Parse for Input {
     }
 }
 
-/// A field. Its type is as it was written, or empty where it is not marked.
+/// A field. Its type is the unchanged text, or empty if the field is not marked.
 fn field(input: ParseStream<'_>) -> syn::Result<Field> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
@@ -72,7 +72,7 @@ fn field(input: ParseStream<'_>) -> syn::Result<Field> {
     })
 }
 
-/// Passes over a type: up to the comma that is not one of its own.
+/// Reads a type, up to the comma that ends the field.
 fn each_of_type(input: ParseStream<'_>, mut take: impl FnMut(TokenTree)) -> syn::Result<()> {
     input.step(|cursor| {
         let mut rest = *cursor;
@@ -85,7 +85,7 @@ fn each_of_type(input: ParseStream<'_>, mut take: impl FnMut(TokenTree)) -> syn:
             match sign {
                 ',' if open == 0 => break,
                 '<' => open += 1,
-                // Not that of the arrow in `fn() -> T`.
+                // The arrow in `fn() -> T` is not a bracket.
                 '>' if !after_dash => open = open.saturating_sub(1),
                 _ => {}
             }
@@ -103,7 +103,7 @@ mod tests {
     use quote::ToTokens;
 
     #[test]
-    fn every_field_is_found_whatever_its_type() {
+    fn every_field_is_found() {
         let Input(input) = syn::parse2(quote::quote! {
             #[event(version = 2)]
             pub struct Order<'a, T: Into<u8>, const N: usize = 3> where T: Clone {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_struct_with_named_fields_is_read_as_ever() {
+    fn other_items_are_parsed_by_syn() {
         for text in [
             "struct A;",
             "struct A(u8, Vec<u8>);",

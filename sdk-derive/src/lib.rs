@@ -1,25 +1,27 @@
 //! The derive macro of the [`domain-events`](https://docs.rs/domain-events)
-//! crate, which re-exports it: depend on that crate, not on this one.
+//! crate, which re-exports it. Depend on that crate and not on this one.
 //!
-//! [`DomainEvent`](macro@DomainEvent) is described below, with every attribute.
+//! [`DomainEvent`](macro@DomainEvent) documents every attribute.
 
 #![forbid(unsafe_code)]
 
 mod attr;
 mod body;
 mod check;
+mod const_checks;
 mod definition;
+mod emitter_rules;
+mod errors;
+mod event_names;
 mod expand;
-mod force;
 mod input;
-mod item;
 mod location;
-mod mistakes;
+mod meta_entry;
 mod model;
-mod place;
 mod rules;
 mod serde_index;
 mod serde_name;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +29,7 @@ use expand::derive;
 use input::Input;
 use syn::parse_macro_input;
 
-/// Makes a struct or an enum a domain event.
+/// Implements `DomainEvent` for a struct or an enum.
 ///
 /// ```ignore
 /// use domain_events::DomainEvent;
@@ -44,25 +46,24 @@ use syn::parse_macro_input;
 /// }
 /// ```
 ///
-/// This is an `ORDER_PLACED` about the entity `order_id`, caused by the user
-/// `customer`. Its data is what `Serialize` writes, so the type has to derive
-/// that as well, and `#[serde(...)]` means what it means elsewhere. The derive
-/// writes an `impl DomainEvent` as you could write it by hand; where it cannot
-/// express what you need, do.
+/// This is the event `ORDER_PLACED` about the entity `order_id`, caused by the user
+/// `customer`. Its data is the output of `Serialize`, so the type must derive that as well.
+/// `#[serde(...)]` attributes have their usual meaning. If the derive cannot express what
+/// you need, implement `DomainEvent` by hand: the derive generates only such an `impl`.
 ///
 /// # On a struct
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `type = "ORDER_PLACED"` | the event type; without it, the struct's name in `SCREAMING_SNAKE_CASE` |
-/// | `alias = "ORDER_CREATED"` | a former event type, under which stored events are still read; may be repeated |
+/// | `type = "ORDER_PLACED"` | the event type; the default is the struct's name in `SCREAMING_SNAKE_CASE` |
+/// | `alias = "ORDER_CREATED"` | a former event type; events that are stored with it are still read; may be repeated |
 /// | `version = 2` | the version of the event's data, from 1 (the default) to 65535 |
-/// | `upcast_from = OrderPlacedV1` | the type that is the version before; see [Versions](#versions) |
-/// | `oldest` | nothing of an earlier version is stored |
-/// | `id = "shop"` | the id of the entity, for events that are always about the same one |
-/// | `emitter_type = "SYSTEM"` | the type of the emitter |
-/// | `emitter_id = "billing"` | the id of the emitter; needs an emitter type beside it |
-/// | `crate = my_crate::domain_events` | where the library is found, for crates that re-export it |
+/// | `upcast_from = OrderPlacedV1` | the type of the previous version; see [Versions](#versions) |
+/// | `oldest` | no event of an earlier version is stored |
+/// | `id = "shop"` | the id of the entity, if all events are about the same entity |
+/// | `emitter_type = "SYSTEM"` | the type of the emitter; needs an emitter id |
+/// | `emitter_id = "billing"` | the id of the emitter; needs an emitter type |
+/// | `crate = my_crate::domain_events` | the path of the library, for crates that re-export it |
 ///
 /// Names and constants are checked at compile time.
 ///
@@ -70,29 +71,46 @@ use syn::parse_macro_input;
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `id` | holds the id of the entity that the event is about; exactly one field, unless the id is a constant |
-/// | `emitter_id` | holds the id of the emitter; needs an emitter type beside it |
-/// | `emitter_type` | holds the type of the emitter |
-/// | `pii` | tells something about a person: `Redacted` hides it, and exported schemas mark it |
+/// | `id` | the id of the entity that the event is about; exactly one field, unless the id is a constant |
+/// | `emitter_id` | the id of the emitter; needs an emitter type |
+/// | `emitter_type` | the type of the emitter; needs an emitter id |
+/// | `pii` | personal data: `Redacted` hides the field, and exported schemas mark it |
 ///
-/// A field may have several: `#[event(id, emitter_id)]`. Its text is what
-/// `Display` prints. The field stays part of the event's data.
+/// A field may have several marks: `#[event(id, emitter_id)]`. An id or type is the text that
+/// the field's `Display` prints. The field also remains part of the event's data, so
+/// `#[serde(skip)]` is an error on it.
 ///
-/// What is `pii` is hidden by its name at the top of the data. `flatten`, `content`,
-/// `transparent` and `into` would take it from there, and are refused beside it.
+/// # Personal data
+///
+/// A `pii` field is found by its name at the top of the data. serde's `flatten`, `content`,
+/// `transparent` and `into` move it, so they are errors beside it. Personal data in a nested
+/// type has no mark of its own: mark the event's field that holds the type, which hides all
+/// of it.
+///
+/// ```ignore
+/// #[derive(Serialize)]
+/// struct Address { street: String, city: String } // not an event: no derive, no marks
+///
+/// #[derive(Serialize, DomainEvent)]
+/// struct CustomerMoved {
+///     #[event(id)]
+///     customer_id: Uuid,
+///     #[event(pii)]
+///     address: Address,
+/// }
+/// ```
 ///
 /// # The emitter
 ///
-/// Each half of the emitter, id and type, comes from the first of these that
-/// has it: a field, a constant on the struct or variant, a constant on the
-/// enum, and else the handle that emits the event. To say the same thing twice
-/// in one place is an error.
+/// An event states the id and the type of its emitter, or neither. Each of them is taken
+/// from the first of these that states it: a field, a constant on the struct or variant, a
+/// constant on the enum. If the event states neither, the emitter of the handle is used.
+/// One without the other is an error, because the rest would come from another emitter.
 ///
 /// # Versions
 ///
-/// A field with a default needs no new version; a field that changes its meaning
-/// does. The old type stays as it was, for reading, and the new one says how it
-/// comes of it:
+/// A new field with a default needs no new version. A field that changes its meaning does.
+/// The old type remains for reading, and the new type defines how it is converted:
 ///
 /// ```ignore
 /// #[derive(Serialize, Deserialize, DomainEvent)]
@@ -114,10 +132,10 @@ use syn::parse_macro_input;
 /// impl From<OrderPlacedV1> for OrderPlaced { /* ... */ }
 /// ```
 ///
-/// Version 3 is then `upcast_from` an `OrderPlacedV2`, which is `upcast_from` the
-/// first. A chain with a gap does not compile. Stored events stay as they are:
-/// they are made new whenever they are read. In an enum, a variant with fields
-/// may have earlier versions as well, of which the enum is made.
+/// Version 3 is then `upcast_from` an `OrderPlacedV2`, which is `upcast_from` the first
+/// version. A chain with a gap does not compile. Stored events do not change; they are
+/// converted each time they are read. A variant with fields may have earlier versions as
+/// well; implement `From` for the enum.
 ///
 /// # Enums
 ///
@@ -140,31 +158,33 @@ use syn::parse_macro_input;
 ///         #[event(id)]
 ///         order_id: Uuid,
 ///     },
-///     // what `OrderPlaced` is by itself
+///     // ORDER_PLACED, as `OrderPlaced` defines it
 ///     Placed(OrderPlaced),
 /// }
 /// ```
 ///
 /// | attribute of the enum | meaning |
 /// |---|---|
-/// | `prefix = "ORDER"` | begins the event type of every variant that has no `type` of its own and holds no other event |
-/// | `id`, `emitter_type`, `emitter_id` | as on a struct, for variants that do not say it themselves |
+/// | `prefix = "ORDER"` | begins the event type of every variant with fields that has no `type` |
+/// | `id`, `emitter_type`, `emitter_id` | as on a struct, for variants that do not state their own |
 /// | `crate` | as on a struct |
 ///
-/// A variant with named fields, or with none, is described like a struct, and its
-/// fields are marked like those of a struct. A variant that holds another event
-/// takes everything from that event, so it has no attributes; that event is a
-/// struct, not another enum. Tuples are refused, for their fields have no names.
+/// A variant with named fields, or without fields, has the attributes of a struct, and its
+/// fields have the marks of a struct's fields. A variant that holds another event has no
+/// attributes, because all of them are taken from that event. The event is a struct, not
+/// another enum. If it states no emitter, it takes the enum's `emitter_id` and
+/// `emitter_type`, if the enum has both. Tuples are errors, because their fields have no
+/// names.
 ///
-/// Two variants may not have one name, former names included: a stored event is
-/// read back as the first variant whose name it has. The derive sees the names that
-/// are written on the enum, and not those of events that variants hold: list the enum
-/// in `assert_distinct!`, or in `events!`, which look at all of them.
+/// Two variants must not have the same name, former names included, because a stored event
+/// is read as the variant that has its name. The derive knows the names that are written on
+/// the enum, and not the names of events that variants hold. To check all of them, list the
+/// enum in `assert_distinct!` or in `events!`.
 ///
 /// # Type parameters
 ///
-/// A type with type parameters is an event where it can be serialized and where
-/// the marked fields can be displayed; there is no need to write these bounds.
+/// A type with type parameters is an event if it can be serialized and its marked fields can
+/// be displayed. The derive adds these bounds.
 ///
 /// ```ignore
 /// #[derive(Serialize, DomainEvent)]

@@ -1,4 +1,4 @@
-//! What is to be derived: the input, with every rule checked.
+//! The model: the input after all rules have been checked.
 
 use std::num::NonZeroU16;
 
@@ -25,7 +25,7 @@ pub(crate) struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
-    /// The event that the variant is, unless it holds one.
+    /// The event that the variant is. `None` if the variant holds another event.
     pub(crate) fn event(&self) -> Option<&Event<'a>> {
         match &self.content {
             Content::Fields(event) => Some(event),
@@ -37,24 +37,24 @@ impl<'a> Variant<'a> {
 pub(crate) enum Content<'a> {
     /// The variant is the event.
     Fields(Box<Event<'a>>),
-    /// The variant holds a type that is an event by itself.
+    /// The variant holds a type that is an event.
     Wrapped(Wrapped<'a>),
 }
 
 /// The event that a variant holds.
 pub(crate) struct Wrapped<'a> {
     pub(crate) ty: &'a Type,
-    /// Whether serde puts its fields elsewhere than at the top of the data.
+    /// Whether serde moves its fields away from the top of the data.
     pub(crate) is_moved: bool,
 }
 
-/// One event of its own: a struct or a variant.
+/// One event: a struct or a variant with fields.
 pub(crate) struct Event<'a> {
     pub(crate) name: Name<'a>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) version: Option<NonZeroU16>,
     pub(crate) upcast_from: Option<Type>,
-    /// The fields with personal data, as serde names them.
+    /// The fields with personal data, by the names that serde gives them.
     pub(crate) pii: Vec<String>,
     pub(crate) id: Part<'a>,
     pub(crate) emitter_id: Option<Part<'a>>,
@@ -62,7 +62,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The fields that become text outside of `Data`.
+    /// The fields that are displayed outside of `Data`.
     pub(crate) fn shown_fields(&self) -> impl Iterator<Item = &'a Field> {
         let parts = [
             Some(&self.id),
@@ -75,7 +75,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// The constants, with the name of the library's type for each.
+    /// The constants, each with the name of its type in the library.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let parts = [
             ("EntityId", Some(&self.id)),

@@ -1,22 +1,19 @@
-//! What an event must have, and what contradicts itself.
+//! What an event must state, and which statements contradict each other.
 
-use std::collections::HashMap;
-
-use quote::ToTokens;
 use syn::{Field, Fields, Ident, LitStr, Type};
 
 use crate::attr::{Marks, Setting, Settings};
-use crate::mistakes::Mistakes;
+use crate::errors::Errors;
 use crate::model::{Event, Name, Origin, Part, Variant};
-use crate::serde_name::{FieldNaming, is_flattened};
+use crate::serde_name::{FieldNaming, find_flag, is_flattened};
 
-/// What was read of a struct or variant, before anything is concluded from it.
+/// A struct or variant as it is written, before the rules are applied.
 pub(crate) struct Source<'a> {
     ident: &'a Ident,
     settings: Settings,
     fields: Vec<(&'a Field, Marks)>,
     naming: FieldNaming,
-    /// The word by which serde takes the fields from the top of the data.
+    /// The serde attribute that moves the fields away from the top of the data.
     moved_by: Option<Ident>,
     is_unit: bool,
 }
@@ -28,9 +25,9 @@ impl<'a> Source<'a> {
         fields: &'a Fields,
         naming: FieldNaming,
         moved_by: Option<Ident>,
-        mistakes: &mut Mistakes,
+        errors: &mut Errors,
     ) -> Self {
-        let read = |field: &'a Field| (field, Marks::read(&field.attrs, mistakes));
+        let read = |field: &'a Field| (field, Marks::read(&field.attrs, errors));
         Self {
             ident,
             settings,
@@ -42,35 +39,42 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The enum around the variants.
+#[derive(Clone, Copy)]
+pub(crate) struct Container<'m> {
+    pub(crate) ident: &'m Ident,
+    /// What the enum states for all of its variants.
+    pub(crate) settings: &'m Settings,
+}
+
 pub(crate) struct Rules<'m> {
-    /// What the enum says for all its variants.
-    container: Option<&'m Settings>,
-    /// Whether every list was understood. If not, nothing is called missing:
-    /// it may stand in the part that could not be read.
-    readable: bool,
-    /// Whether it was already said that the enum's emitter id has no type.
-    default_is_typeless: bool,
-    mistakes: &'m mut Mistakes,
+    pub(crate) container: Option<Container<'m>>,
+    /// Whether every list was parsed. If not, nothing is reported as missing, because it may
+    /// be in the part that was not parsed.
+    pub(crate) readable: bool,
+    /// Whether the enum's emitter id without a type has been reported.
+    pub(crate) default_is_reported: bool,
+    pub(crate) errors: &'m mut Errors,
 }
 
 type Mark = fn(&Marks) -> Option<&Ident>;
 
 impl<'m> Rules<'m> {
-    /// To be called when everything has been read.
-    pub(crate) fn new(container: Option<&'m Settings>, mistakes: &'m mut Mistakes) -> Self {
+    /// Call this after everything has been read.
+    pub(crate) fn new(container: Option<Container<'m>>, errors: &'m mut Errors) -> Self {
         Self {
             container,
-            readable: mistakes.is_empty(),
-            default_is_typeless: false,
-            mistakes,
+            readable: errors.is_empty(),
+            default_is_reported: false,
+            errors,
         }
     }
 
-    pub(crate) fn push(&mut self, mistake: syn::Error) {
-        self.mistakes.push(mistake);
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.errors.push(error);
     }
 
-    /// The event that `source` describes, if it names the entity's id.
+    /// The event that `source` describes. `None` if it does not name its entity.
     pub(crate) fn event<'a>(&mut self, source: Source<'a>) -> Option<Event<'a>> {
         let Source {
             ident,
@@ -80,53 +84,36 @@ impl<'m> Rules<'m> {
             moved_by,
             is_unit,
         } = source;
-        let container = self.container;
-        let upcast_from = self.way_up(ident, &mut settings);
-        let pii = self.personal(&fields, naming, moved_by.as_ref());
+        let defaults = self.container.map(|container| container.settings);
+        let upcast_from = self.upcast_source(ident, &mut settings);
+        self.check_skipped(&fields);
+        let pii = self.pii_fields(&fields, naming, moved_by.as_ref());
         let id = self.part(
             &fields,
             |marks| marks.id.as_ref(),
             settings.id,
-            container.and_then(|settings| settings.id.as_ref()),
+            defaults.and_then(|settings| settings.id.as_ref()),
         );
         if id.is_none() && self.readable {
-            let told = "does not say which entity it is about: write";
-            let message = match (is_unit, self.container.is_some()) {
-                (false, _) => {
-                    format!(
-                        "`{ident}` {told} `#[event(id)]` on the field that holds the entity's id"
-                    )
-                }
-                (true, true) => format!(
-                    "`{ident}` {told} `{ident} {{ #[event(id)] id: … }}`, \
-                     or `#[event(id = \"…\")]` on it if it is always the same one"
-                ),
-                (true, false) => format!(
-                    "`{ident}` {told} `struct {ident} {{ #[event(id)] id: … }}`, \
-                     or `#[event(id = \"…\")]` on it if it is always the same one"
-                ),
-            };
-            self.mistakes.at(ident, message);
+            self.missing_id(ident, is_unit, !pii.is_empty());
         }
         let emitter_id = self.part(
             &fields,
             |marks| marks.emitter_id.as_ref(),
             settings.emitter_id,
-            container.and_then(|settings| settings.emitter_id.as_ref()),
+            defaults.and_then(|settings| settings.emitter_id.as_ref()),
         );
         let emitter_type = self.part(
             &fields,
             |marks| marks.emitter_type.as_ref(),
             settings.emitter_type,
-            container.and_then(|settings| settings.emitter_type.as_ref()),
+            defaults.and_then(|settings| settings.emitter_type.as_ref()),
         );
-        if let (Some(id), None) = (&emitter_id, &emitter_type) {
-            self.typeless(&id.key, matches!(id.origin, Origin::Default(_)));
-        }
+        self.check_emitter(ident, emitter_id.as_ref(), emitter_type.as_ref());
         let name = match settings.event_type {
             Some(setting) => Name::Written(setting.value),
             None => {
-                let prefix = container.and_then(|settings| settings.prefix.as_ref());
+                let prefix = defaults.and_then(|settings| settings.prefix.as_ref());
                 let prefix = prefix.map(|setting| setting.value.clone());
                 Name::derived(ident, prefix)
             }
@@ -142,95 +129,105 @@ impl<'m> Rules<'m> {
             emitter_type,
         };
         if self.container.is_none() && !event.aliases.is_empty() {
-            self.distinct(&[(ident, &event)]);
+            self.check_distinct(&[(ident, &event)]);
         }
         Some(event)
     }
 
-    /// What only shows when all variants are known.
+    /// The rules that concern all variants together.
     pub(crate) fn finish(&mut self, variants: &[Variant<'_>]) {
         let events: Vec<_> = variants
             .iter()
             .filter_map(|variant| Some((variant.ident, variant.event()?)))
             .collect();
-        self.distinct(&events);
-
-        // An event that a variant holds may have no emitter of its own.
-        let holds = variants.iter().any(|variant| variant.event().is_none());
-        if let Some(settings) = self.container
-            && let (Some(id), None) = (&settings.emitter_id, &settings.emitter_type)
-            && holds
-        {
-            self.typeless(&id.key, true);
-        }
-
-        let derived = |(_, event): &(_, &Event<'_>)| matches!(event.name, Name::Derived { .. });
-        let prefix = self.container.and_then(|settings| settings.prefix.as_ref());
-        if let Some(prefix) = prefix
-            && self.mistakes.is_empty()
-            && !events.iter().any(derived)
-        {
-            let message = "`prefix` has no effect, since no variant's EventType \
-                           is made from the variant's name: remove it";
-            self.mistakes.at(&prefix.key, message);
-        }
-        let shared = |(_, event): &(_, &Event<'_>)| matches!(event.id.origin, Origin::Default(_));
-        let id = self.container.and_then(|settings| settings.id.as_ref());
-        if let Some(id) = id
-            && self.mistakes.is_empty()
-            && !events.iter().any(shared)
-        {
-            let message = "`id` has no effect, since every variant has an id of its own: remove it";
-            self.mistakes.at(&id.key, message);
-        }
+        self.check_distinct(&events);
+        self.check_default_emitter(variants);
+        self.check_unused(variants);
     }
 
-    /// The type that holds the version before. An event that has earlier
-    /// versions says how they are read, or that there are none.
-    fn way_up(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
+    fn missing_id(&mut self, ident: &Ident, is_unit: bool, has_pii: bool) {
+        let message = match (is_unit, self.container.is_some()) {
+            (false, false) if has_pii => format!(
+                "`{ident}` does not name the entity that it is about: write `#[event(id)]` on the field that \
+                 holds the entity's id; if `{ident}` is not an event but a part of one, remove its derive and \
+                 its marks, and write `#[event(pii)]` on the event's field that holds it"
+            ),
+            (false, _) => format!(
+                "`{ident}` does not name the entity that it is about: write `#[event(id)]` on the field that \
+                 holds the entity's id"
+            ),
+            (true, is_variant) => {
+                let keyword = if is_variant { "" } else { "struct " };
+                format!(
+                    "`{ident}` does not name the entity that it is about: write \
+                     `{keyword}{ident} {{ #[event(id)] id: … }}`, or `#[event(id = \"…\")]` if all \
+                     events are about the same entity"
+                )
+            }
+        };
+        self.errors.at(ident, message);
+    }
+
+    /// The type of the previous version. An event with a version above 1 states how stored
+    /// events of earlier versions are read, or that there are none.
+    fn upcast_source(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
         let version = settings.version.as_ref().map_or(1, |v| v.value.get());
         let (from, oldest) = (settings.upcast_from.take(), settings.oldest.take());
-        let (mistaken, message) = match (&from, &oldest, &settings.version) {
+        let (key, message) = match (&from, &oldest, &settings.version) {
             (Some(_), Some(oldest), _) => (
                 &oldest.key,
-                "`oldest` says that nothing older is stored, and `upcast_from` how it is read: \
-                 remove one of them"
+                "`oldest` states that no earlier version is stored, and `upcast_from` states how it is \
+                 read: remove one of them"
                     .to_owned(),
             ),
             (Some(from), None, _) if version == 1 => (
                 &from.key,
-                "`upcast_from` belongs to an event whose version is 2 or more: write \
-                 `version = 2` beside it if it is one"
-                    .to_owned(),
+                "`upcast_from` needs a version of 2 or more: write `version = 2` beside it".to_owned(),
             ),
             (None, Some(oldest), _) if version == 1 => (
                 &oldest.key,
-                "`oldest` has no effect on version 1, which nothing comes before: remove it"
-                    .to_owned(),
+                "`oldest` has no effect on version 1, which is the first version: remove it".to_owned(),
             ),
             (None, None, Some(setting)) if version > 1 => {
                 let before = version - 1;
-                let owner = match self.container {
-                    Some(_) => "the enum".to_owned(),
-                    None => format!("`{ident}`"),
-                };
+                let owner = self.container.map_or(ident, |container| container.ident);
                 let message = format!(
-                    "version {version} does not say how a stored version {before} is read: write \
-                     `upcast_from = {ident}V{before}`, a type with that version, and `From` it for {owner}; \
-                     or `oldest` if nothing older is stored"
+                    "version {version} does not state how a stored version {before} is read: write \
+                     `upcast_from = {ident}V{before}`, where `{ident}V{before}` is an event with version \
+                     {before}, and implement `From<{ident}V{before}> for {owner}`; or write `oldest` if no \
+                     earlier version is stored"
                 );
                 (&setting.key, message)
             }
             _ => return from.map(|setting| setting.value),
         };
         if self.readable {
-            self.mistakes.at(mistaken, message);
+            self.errors.at(key, message);
         }
         None
     }
 
-    /// The names of the fields with personal data, as they stand in the data.
-    fn personal(
+    /// A field that serde skips is not in the data. When the event is read again, the field
+    /// has its default, which is not the id that was emitted.
+    fn check_skipped(&mut self, fields: &[(&Field, Marks)]) {
+        for (field, marks) in fields {
+            let marked = [&marks.id, &marks.emitter_id, &marks.emitter_type];
+            let Some(mark) = marked.into_iter().flatten().next() else {
+                continue;
+            };
+            let skips = ["skip", "skip_serializing", "skip_deserializing"];
+            if let Some(flag) = find_flag(&field.attrs, &skips) {
+                let message = format!(
+                    "`{flag}` keeps the `{mark}` out of the event's data, so that a stored event would be \
+                     read with an empty one: remove `{flag}` from `#[serde(...)]`"
+                );
+                self.errors.at(flag, message);
+            }
+        }
+    }
+
+    /// The names that the fields with personal data have in the data.
+    fn pii_fields(
         &mut self,
         fields: &[(&Field, Marks)],
         naming: FieldNaming,
@@ -240,26 +237,26 @@ impl<'m> Rules<'m> {
         for (field, marks) in fields {
             let Some(key) = &marks.pii else { continue };
             if marks.id.is_some() || marks.emitter_id.is_some() || marks.emitter_type.is_some() {
-                let message = "`pii` cannot hide an id: ids stand outside of the data, in the table's \
-                               keys and in logs; use one that tells nothing about the person";
-                self.mistakes.at(key, message);
+                let message = "`pii` cannot hide an id, because ids are keys of the table and appear in logs: \
+                               use an id that does not identify the person";
+                self.errors.at(key, message);
             } else if is_flattened(field) {
-                let message = "`pii` is about one field of the data, and a flattened field has no \
-                               name there: remove `flatten`, or write its fields here and mark them";
-                self.mistakes.at(key, message);
-            } else if let Some(word) = moved_by {
+                let message = "`pii` marks one field of the data, and a flattened field has no name there: \
+                               remove `flatten`, or write its fields here and mark them";
+                self.errors.at(key, message);
+            } else if let Some(attribute) = moved_by {
                 let message = format!(
-                    "`pii` is about a field that stands by its name at the top of the data, \
-                     and `{word}` takes it from there: remove `{word}` from `#[serde(...)]`"
+                    "`pii` marks a field that is found by its name at the top of the data, and `{attribute}` \
+                     moves it: remove `{attribute}` from `#[serde(...)]`"
                 );
-                self.mistakes.at(key, message);
+                self.errors.at(key, message);
             }
             names.push(naming.field(field));
         }
         names
     }
 
-    /// The one field with this mark.
+    /// The only field with this mark.
     fn marked<'a, 'f>(
         &mut self,
         fields: &'f [(&'a Field, Marks)],
@@ -277,16 +274,16 @@ impl<'m> Rules<'m> {
                 .unwrap_or_default();
             for (_, second) in marked {
                 let message = format!(
-                    "`{name}` is already the `{key}`, and there is only one: \
-                     remove one of the two marks"
+                    "`{name}` is already marked as the `{key}`, and an event has only one: \
+                     remove one of the marks"
                 );
-                self.mistakes.at(second, message);
+                self.errors.at(second, message);
             }
         }
         first
     }
 
-    /// From a field, else the event's own constant, else that of the enum.
+    /// From a field, from the event's own constant, or from the constant of the enum.
     fn part<'a>(
         &mut self,
         fields: &[(&'a Field, Marks)],
@@ -299,9 +296,9 @@ impl<'m> Rules<'m> {
                 if constant.is_some() {
                     let message = format!(
                         "`{key}` is already a constant of this event: \
-                         remove either the constant or the mark on the field"
+                         remove the constant, or the mark on the field"
                     );
-                    self.mistakes.at(key, message);
+                    self.errors.at(key, message);
                 }
                 Some(Part {
                     key: key.clone(),
@@ -317,52 +314,6 @@ impl<'m> Rules<'m> {
                 origin: Origin::Default(default.value.clone()),
             }),
             (None, None, None) => None,
-        }
-    }
-
-    fn typeless(&mut self, key: &Ident, is_default: bool) {
-        if !self.readable || (is_default && self.default_is_typeless) {
-            return;
-        }
-        self.default_is_typeless |= is_default;
-        let place = match self.container {
-            None => "on the struct",
-            Some(_) => "on the variant or the enum",
-        };
-        let message = format!(
-            "an emitter id needs a type beside it: write `#[event(emitter_type = \"USER\")]` \
-             {place}, or `#[event(emitter_type)]` on the field that holds it"
-        );
-        self.mistakes.at(key, message);
-    }
-
-    /// An event that is read back is found by its name, so no two may share one.
-    fn distinct(&mut self, events: &[(&Ident, &Event<'_>)]) {
-        let mut owners = HashMap::new();
-        for (ident, event) in events {
-            let name = match &event.name {
-                Name::Written(literal) => literal.to_token_stream(),
-                Name::Derived { from, .. } => from.to_token_stream(),
-            };
-            let aliases = event
-                .aliases
-                .iter()
-                .map(|alias| (alias.value(), alias.to_token_stream()));
-            for (text, tokens) in std::iter::once((event.name.text(), name)).chain(aliases) {
-                if let Some(owner) = owners.get(&text) {
-                    let message = if owner == ident {
-                        format!("`{text}` is already a name of this event: remove it")
-                    } else {
-                        format!(
-                            "`{text}` is already a name of `{owner}`, and stored events \
-                             are told apart by name: choose another"
-                        )
-                    };
-                    self.mistakes.at(tokens, message);
-                } else {
-                    owners.insert(text, *ident);
-                }
-            }
         }
     }
 }

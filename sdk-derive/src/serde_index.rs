@@ -1,20 +1,19 @@
 //! The numbers that serde's derive gives to the variants of an enum.
 //!
-//! A deserializer may name a variant by its number, which is its position
-//! among the variants that can be deserialized. A skipped variant is not
-//! counted.
+//! A deserializer may select a variant by its number, which is its position among the
+//! variants that can be deserialized. A skipped variant is not counted.
 
 use syn::Variant;
 
-use crate::serde_name::word;
+use crate::serde_name::find_flag;
 
-/// The number of each variant, if it has one.
+/// The number of each variant. A skipped variant has none.
 pub(crate) fn serde_indices<'a>(
     variants: impl IntoIterator<Item = &'a Variant>,
 ) -> Vec<Option<u32>> {
     let mut next = 0;
     let number = |variant: &Variant| {
-        let skipped = word(&variant.attrs, &["skip", "skip_deserializing"]);
+        let skipped = find_flag(&variant.attrs, &["skip", "skip_deserializing"]);
         skipped.is_none().then(|| {
             next += 1;
             next - 1
@@ -28,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_variants_that_can_be_deserialized_are_counted() {
+    fn skipped_variants_are_not_counted() {
         let input: syn::DeriveInput = syn::parse_quote! {
             enum Event {
                 A {},

@@ -1,12 +1,12 @@
 //! The names that serde's derive gives to fields and variants when it writes.
 //!
-//! What serde could not make sense of is serde's to report, and is passed over.
+//! Attributes that serde cannot parse are ignored here, because serde reports them.
 
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Field, Ident, Lit, Meta, Token, Variant};
 
-/// What a type says of the names in it.
+/// How a type names its fields and variants.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Naming {
     all: Rule,
@@ -18,7 +18,7 @@ pub(crate) struct Naming {
 pub(crate) struct FieldNaming(Rule);
 
 impl Naming {
-    /// The rules in `attrs`, those of a struct or enum.
+    /// The rules in `attrs`, the attributes of a struct or enum.
     pub(crate) fn of(attrs: &[Attribute]) -> Self {
         let rule = |key| setting(attrs, key).map_or(Rule::default(), |name| Rule::named(&name));
         Self {
@@ -31,7 +31,7 @@ impl Naming {
         FieldNaming(self.all)
     }
 
-    /// A variant's own rule goes before that of the enum.
+    /// A variant's own rule takes precedence over the enum's rule.
     pub(crate) fn of_variant(self, attrs: &[Attribute]) -> FieldNaming {
         let own = setting(attrs, "rename_all");
         FieldNaming(own.map_or(self.all_fields, |name| Rule::named(&name)))
@@ -54,25 +54,25 @@ impl FieldNaming {
 }
 
 pub(crate) fn is_flattened(field: &Field) -> bool {
-    word(&field.attrs, &["flatten"]).is_some()
+    find_flag(&field.attrs, &["flatten"]).is_some()
 }
 
-/// The word, if there is one, by which serde puts the fields of a struct or enum
-/// elsewhere than by their names at the top of the data.
+/// The serde attribute of a struct or enum that moves its fields away from the top of the
+/// data, if there is one.
 pub(crate) fn moves_fields(attrs: &[Attribute]) -> Option<Ident> {
-    word(attrs, &["content", "transparent", "into"])
+    find_flag(attrs, &["content", "transparent", "into"])
 }
 
-/// The same for a variant.
+/// The same for the attributes of a variant.
 pub(crate) fn moves_fields_of_variant(attrs: &[Attribute]) -> Option<Ident> {
-    word(attrs, &["with", "serialize_with"])
+    find_flag(attrs, &["with", "serialize_with"])
 }
 
-/// The first entry that is called one of these.
-pub(crate) fn word(attrs: &[Attribute], words: &[&str]) -> Option<Ident> {
+/// The first entry of `#[serde(...)]` that has one of these names.
+pub(crate) fn find_flag(attrs: &[Attribute], flags: &[&str]) -> Option<Ident> {
     let entries = attrs.iter().flat_map(entries);
     let mut called = entries.filter_map(|meta| meta.path().get_ident().cloned());
-    called.find(|ident| words.iter().any(|word| ident == word))
+    called.find(|ident| flags.iter().any(|flag| ident == flag))
 }
 
 /// The text of `key = "text"`, or of `key(serialize = "text")`.
@@ -105,7 +105,7 @@ fn entries(attr: &Attribute) -> Vec<Meta> {
 
 fn literal(value: Expr) -> Option<String> {
     match value {
-        // What a macro put in the place of its `$text:literal`.
+        // A macro passes its `$text:literal` in an invisible group.
         Expr::Group(group) => literal(*group.expr),
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
@@ -145,7 +145,7 @@ impl Rule {
         }
     }
 
-    /// Of a field, whose name serde takes to be in snake case.
+    /// The name of a field. serde assumes that it is in snake case.
     fn field(self, name: &str) -> String {
         match self {
             Self::AsWritten | Self::Lower | Self::Snake => name.to_owned(),
@@ -157,7 +157,7 @@ impl Rule {
         }
     }
 
-    /// Of a variant, whose name serde takes to be in Pascal case.
+    /// The name of a variant. serde assumes that it is in Pascal case.
     fn variant(self, name: &str) -> String {
         match self {
             Self::AsWritten | Self::Pascal => name.to_owned(),
@@ -201,7 +201,7 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn names_are_those_that_serde_writes() {
+    fn names_are_the_names_that_serde_writes() {
         let input: syn::DeriveInput = parse_quote! {
             #[serde(tag = "x", rename_all = "snake_case", rename_all_fields = "camelCase")]
             enum Event {

@@ -1,4 +1,4 @@
-//! From source text to mistakes and to code, without a compiler.
+//! Tests from source text to errors and to code, without a compiler.
 
 use proc_macro2::TokenStream;
 
@@ -6,22 +6,22 @@ use crate::check::check;
 use crate::derive;
 use crate::input::Input;
 
-/// The reported tokens with the messages.
-fn mistakes(source: &str) -> Vec<(String, String)> {
+/// The reported tokens and their messages.
+fn errors(source: &str) -> Vec<(String, String)> {
     let Input(input) = syn::parse_str(source).unwrap();
-    let Err(mistakes) = check(&input).model else {
+    let Err(errors) = check(&input).model else {
         return Vec::new();
     };
-    let told = |mistake: syn::Error| {
-        let token = mistake.span().source_text().unwrap();
-        (token, mistake.to_string())
+    let report = |error: syn::Error| {
+        let token = error.span().source_text().unwrap();
+        (token, error.to_string())
     };
-    mistakes.into_iter().map(told).collect()
+    errors.into_iter().map(report).collect()
 }
 
 #[track_caller]
 fn refuses(source: &str, expected: &[(&str, &str)]) {
-    let found = mistakes(source);
+    let found = errors(source);
     let found: Vec<_> = found
         .iter()
         .map(|(a, b)| (a.as_str(), b.as_str()))
@@ -33,10 +33,10 @@ fn refuses(source: &str, expected: &[(&str, &str)]) {
 fn expands(source: &str, expected: &str) {
     let Input(input) = syn::parse_str(source).unwrap();
     let expected: TokenStream = expected.parse().unwrap();
-    // Tokens print with more or less space, depending on who made them.
+    // The space between printed tokens depends on their origin.
     let without_space = |tokens: TokenStream| tokens.to_string().replace(' ', "");
     assert_eq!(without_space(derive(&input)), without_space(expected));
 }
 
-mod a_struct;
-mod an_enum;
+mod enums;
+mod structs;

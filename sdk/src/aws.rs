@@ -82,16 +82,7 @@ impl AwsFailure {
         E: ProvideErrorMetadata + Error + 'static,
     {
         if let Some(credentials) = cause::<CredentialsError>(error) {
-            return Self::Credentials(match credentials {
-                CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found",
-                CredentialsError::ProviderTimedOut(_) => {
-                    "the provider of AWS credentials did not respond in time"
-                }
-                CredentialsError::InvalidConfiguration(_) => {
-                    "the configuration of the AWS credentials is invalid"
-                }
-                _ => "the provider of AWS credentials failed",
-            });
+            return Self::of_credentials(credentials);
         }
         match error {
             SdkError::TimeoutError(_) => Self::Timeout,
@@ -116,6 +107,20 @@ impl AwsFailure {
             },
             _ => Self::Request,
         }
+    }
+
+    /// Reads the facts from an error of a credentials provider.
+    pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
+        Self::Credentials(match error {
+            CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found",
+            CredentialsError::ProviderTimedOut(_) => {
+                "the provider of AWS credentials did not respond in time"
+            }
+            CredentialsError::InvalidConfiguration(_) => {
+                "the configuration of the AWS credentials is invalid"
+            }
+            _ => "the provider of AWS credentials failed",
+        })
     }
 
     /// The service's error code, if the service responded with one.
@@ -213,7 +218,7 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
 }
 
 /// A text of the service, bounded and without control characters.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]
         .chars()

@@ -1,10 +1,9 @@
-//! Why an event is refused. Every layer above uses these types.
+//! Why an event is invalid. Every layer above uses these types.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
-/// Why an event was refused.
+/// The rule that an invalid event breaks.
 ///
 /// The codes are part of the wire contract: a rejected message arrives at the
 /// dead-letter queue with its code in the attribute `RejectionCode`.
@@ -13,23 +12,23 @@ use std::sync::Arc;
 pub enum RejectionCode {
     /// The body is not exactly one JSON value (RFC 8259).
     NotJson,
-    /// JSON, but not an object, and not an array of objects.
+    /// The value is neither a JSON object nor an array of objects.
     NotAnEvent,
-    /// A key stands twice in one object, whatever its escapes.
+    /// An object has the same key twice, after escapes are resolved.
     DuplicateKey,
-    /// A required field is absent.
+    /// A required field is missing.
     MissingField,
-    /// A field has another JSON type than the contract gives it.
+    /// A field has another JSON type than the contract requires.
     WrongType,
-    /// A field has the right type and breaks its rule.
+    /// A field has the right JSON type and an invalid value.
     InvalidValue,
-    /// A top-level name that the store keeps for itself.
+    /// A top-level field has a name that is reserved for the store.
     ReservedField,
-    /// A number that DynamoDB cannot hold without changing it.
+    /// A number that DynamoDB cannot store without changing it.
     NumberNotStorable,
-    /// Nested deeper than DynamoDB's 32 levels.
+    /// A value is nested deeper than DynamoDB's 32 levels.
     TooDeep,
-    /// Over DynamoDB's 400 KB an item, or over the 1 MiB of an SQS message.
+    /// The event exceeds DynamoDB's 400 KB for an item, or SQS's 1 MiB for a message.
     TooLarge,
     /// The store contains another event with the same `ID`, `Timestamp` and `EventId`.
     IdentityReused,
@@ -39,7 +38,7 @@ pub enum RejectionCode {
 }
 
 impl RejectionCode {
-    /// The code as it stands in the attribute `RejectionCode`.
+    /// The code as it is written into the attribute `RejectionCode`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotJson => "NOT_JSON",
@@ -64,16 +63,20 @@ impl fmt::Display for RejectionCode {
     }
 }
 
-/// An event that breaks the contract, and can never be stored as it is.
+/// An event that breaks the contract and can never be stored as it is.
 ///
-/// It names the place and what was found in kind and size, never the payload,
-/// so it may be logged. Sending the same event again gives the same answer.
-#[derive(Debug, Clone)]
+/// The error describes the first fault of the event; [`others`](Self::others) lists
+/// further faults. It names positions, types and sizes, and never the payload, so it
+/// may be logged. For an event of your own types, a [`pointer`](Self::pointer) shows
+/// the names of fields and never the keys of maps, which are data.
+///
+/// The result is permanent: a retry with the same event fails in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEvent {
     code: RejectionCode,
     pointer: String,
     reason: String,
-    source: Option<Arc<serde_json::Error>>,
+    others: Vec<Self>,
 }
 
 impl InvalidEvent {
@@ -82,35 +85,27 @@ impl InvalidEvent {
             code,
             pointer: pointer.to_owned(),
             reason: reason.into(),
-            source: None,
+            others: Vec::new(),
         }
     }
 
-    pub(crate) fn caused_by(mut self, source: serde_json::Error) -> Self {
-        self.source = Some(Arc::new(source));
-        self
+    /// The first of the faults, with the others attached to it.
+    pub(crate) fn first_of(faults: Vec<Self>) -> Option<Self> {
+        let mut faults = faults.into_iter();
+        let first = faults.next()?;
+        Some(Self {
+            others: faults.collect(),
+            ..first
+        })
     }
 
-    pub(crate) fn without_source(self) -> Self {
-        Self {
-            source: None,
-            ..self
-        }
-    }
-
-    /// Puts `key` in front of the place, as one step of a JSON pointer.
-    pub(crate) fn inside(mut self, key: &str) -> Self {
-        let step = key.replace('~', "~0").replace('/', "~1");
-        self.pointer = format!("/{step}{}", self.pointer);
-        self
-    }
-
-    /// The kind of breach.
+    /// The rule that the event breaks.
     pub fn code(&self) -> RejectionCode {
         self.code
     }
 
-    /// Where, as a JSON pointer (RFC 6901); empty where the whole event is meant.
+    /// The position of the fault, as a JSON Pointer (RFC 6901). It is empty if the
+    /// fault concerns the whole event.
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
@@ -119,35 +114,31 @@ impl InvalidEvent {
     pub fn reason(&self) -> &str {
         &self.reason
     }
-}
 
-impl PartialEq for InvalidEvent {
-    fn eq(&self, other: &Self) -> bool {
-        (self.code, &self.pointer, &self.reason) == (other.code, &other.pointer, &other.reason)
+    /// Further faults of the same event, in the order of its text. At most seven are
+    /// reported. Each of them has no further faults itself.
+    pub fn others(&self) -> &[Self] {
+        &self.others
     }
 }
 
+/// Prints the first fault, and the number of the others.
 impl fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            code,
-            pointer,
-            reason,
-            ..
-        } = self;
-        if pointer.is_empty() {
-            write!(f, "invalid event: {code}: {reason}")
-        } else {
-            write!(f, "invalid event: {code} at {pointer}: {reason}")
+        write!(f, "invalid event: {}", self.code)?;
+        if !self.pointer.is_empty() {
+            write!(f, " at {}", self.pointer)?;
+        }
+        write!(f, ": {}", self.reason)?;
+        match self.others.len() {
+            0 => Ok(()),
+            1 => f.write_str(" (and 1 more fault)"),
+            more => write!(f, " (and {more} more faults)"),
         }
     }
 }
 
-impl Error for InvalidEvent {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|e| e as _)
-    }
-}
+impl Error for InvalidEvent {}
 
 /// An error and its causes on one line, each after a colon.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {

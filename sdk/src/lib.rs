@@ -43,10 +43,11 @@
 //! | feature | what it adds | on by default |
 //! |---|---|---|
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
-//! | `sqs` | [`Sdk`], the emitter | yes |
+//! | `sqs` | [`Sdk`], the publisher | yes |
+//! | `profiles` | AWS profiles with `sso`, `credential_process` or `aws login` for [`Sdk`] | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | files on disk that take events while SQS cannot be reached: [`SdkBuilder::spool`] | |
-//! | `metrics` | the emitter's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
+//! | `spool` | files on disk that take events while SQS is unavailable: [`SdkBuilder::spool`] | |
+//! | `metrics` | the publisher's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the gate that keeps them compatible: [`schema`] | |
 
@@ -61,6 +62,8 @@ mod event;
 mod json;
 #[cfg(feature = "sqs")]
 mod publisher;
+#[cfg(feature = "__aws")]
+mod queue_url;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(feature = "store")]
@@ -78,30 +81,37 @@ pub mod __internals {
     pub use crate::error::with_causes;
     #[cfg(feature = "sqs")]
     pub use crate::publisher::buffer::pending::group_name;
+    #[cfg(feature = "__aws")]
+    pub use crate::queue_url::{InvalidQueueUrl, QueueUrl, check_endpoint, quoted};
     #[cfg(feature = "__internals")]
     pub use crate::store::internals::{attributes_of, item_of, read_item};
 }
+
+#[cfg(feature = "testing")]
+pub use publisher::testing;
 
 #[cfg(feature = "derive")]
 pub use domain_events_derive::DomainEvent;
 
 pub use error::{InvalidEvent, RejectionCode};
+#[doc(hidden)]
+pub use event::MarkedField;
 pub use event::{
     CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
-    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
-    PastVersion, Redacted, Timestamp,
+    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
+    MAX_ITEM_BYTES, PastVersion, Redacted, Timestamp,
 };
 #[cfg(feature = "sqs")]
 pub use publisher::{
-    BuildError, Durability, EmitError, EmitFuture, Receipt, RequestError, Sdk, SdkBuilder,
-    ShutdownReport, TryEmitError,
+    BuildError, Durability, EmitError, EmitFuture, Prepared, Receipt, RequestError, Sdk,
+    SdkBuilder, ShutdownReport, TryEmitError,
 };
 #[cfg(feature = "spool")]
 pub use publisher::{SpoolDamage, SpoolError};
-/// What a domain event's own `Serialize` is; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::Serialize;
-/// What reading an older version asks of its type; the derive's bounds name it.
+/// serde's trait, which the code of the derive names.
 #[doc(no_inline)]
 pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]

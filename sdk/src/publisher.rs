@@ -1,4 +1,4 @@
-//! The emitter as its users see it.
+//! The publisher as its users see it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ mod builder;
 mod emit_future;
 mod error;
 mod metrics;
+mod prepared;
 mod receipt;
 mod retry;
 mod runtime;
@@ -20,6 +21,8 @@ mod sender;
 #[cfg(feature = "spool")]
 mod spool;
 mod sqs;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "opentelemetry")]
 mod trace;
 mod transport;
@@ -27,6 +30,7 @@ mod transport;
 pub use builder::SdkBuilder;
 pub use emit_future::EmitFuture;
 pub use error::{BuildError, EmitError, TryEmitError};
+pub use prepared::Prepared;
 pub use receipt::{Durability, Receipt, ShutdownReport};
 #[cfg(feature = "spool")]
 pub use spool::error::{SpoolDamage, SpoolError};
@@ -34,14 +38,15 @@ pub use transport::RequestError;
 
 use buffer::capacity::CapacityError;
 use buffer::pending::{EncodeFailed, Pending, group_name, group_of};
+use builder::Stamps;
 use sender::Sender;
 
 /// Emits events to an SQS queue.
 ///
-/// A cheap handle: clone it, share it, make others with another
-/// [emitter](Self::on_behalf_of) or [context](Self::with_correlation_id). They all feed
-/// one engine, which sends an event at once when nothing is in flight, and
-/// fills batches by itself when there is load.
+/// It is a cheap handle: clone it, share it, and derive handles with another
+/// [emitter](Self::on_behalf_of) or [context](Self::with_correlation_id) from it. All
+/// of them share one publisher, which sends an event at once while no request is in
+/// flight, and fills batches under load.
 ///
 /// # Examples
 ///
@@ -64,9 +69,8 @@ use sender::Sender;
 ///
 /// # Without waiting
 ///
-/// There is no fire-and-forget: an event whose outcome nobody looks at is an
-/// event that may be lost without a word. What is wanted instead is seldom more
-/// than a line. To do something meanwhile, join:
+/// There is no fire-and-forget, because an event whose outcome is not checked may be
+/// lost silently. To do something else meanwhile, join:
 ///
 /// ```no_run
 /// # use domain_events::{DomainEvent, Sdk};
@@ -78,8 +82,8 @@ use sender::Sender;
 /// # }
 /// ```
 ///
-/// To answer your own caller first, spawn, and say what happens on failure. The
-/// error holds the event:
+/// To respond to your own caller first, spawn the future and handle its error. The error
+/// contains the event:
 ///
 /// ```no_run
 /// # use domain_events::{DomainEvent, Envelope, Sdk};
@@ -94,47 +98,44 @@ use sender::Sender;
 /// # }
 /// ```
 ///
-/// # At the end
+/// # Shutdown
 ///
-/// [`shutdown`](Self::shutdown) waits, and hands back what could not be sent.
-/// When the last handle is dropped without it, what is pending is still sent as
-/// long as the tokio runtime lives; how much that was is logged.
+/// [`shutdown`](Self::shutdown) waits, and returns the events that could not be sent. If
+/// the last handle is dropped without it, the events that are pending are still sent,
+/// as long as the process runs; their number is logged.
 ///
-/// # Runtimes
+/// # Executors
 ///
-/// The emitter's tasks run in the tokio runtime of whoever emits, and a task that
-/// sends takes along what others have given. So every runtime that emits with a
-/// handle has to be driven for as long as any of them waits for an outcome. One
-/// runtime for all is, and each multi-threaded one; of several current-thread
-/// runtimes, one whose `block_on` has returned is not: a request that it had begun
-/// stands still until it is driven again, with the events of the others in it.
+/// `emit` and the other functions work on any executor, and without one. The publisher
+/// owns one thread, which sleeps while there is nothing to send. Requests that are
+/// started from a multi-threaded Tokio runtime run on that runtime, because this is
+/// faster; if it ends, the thread sends their events again.
 ///
-/// A runtime that ends gives back what it had, and the one in which the emitter was
-/// built goes on with it. If that has ended as well, whoever emits next does.
+/// # Metrics and logs
 ///
-/// # What it tells
-///
-/// Spans and events through `tracing`, and with the feature `metrics` these
-/// through the `metrics` facade, for the whole process. Neither shows a payload.
+/// The publisher writes spans and events through `tracing` and, with the feature
+/// `metrics`, the following metrics through the `metrics` facade, for the whole process.
+/// None of them contains a payload.
 ///
 /// | name | kind | what |
 /// |---|---|---|
 /// | `domain_events_emitted_total` | counter | events that SQS has accepted |
-/// | `domain_events_failed_total` | counter | events whose `emit` returned an error |
-/// | `domain_events_retried_total` | counter | events that are sent again after SQS failed at them |
+/// | `domain_events_failed_total` | counter | events whose `emit` returned an error, including invalid events |
+/// | `domain_events_dropped_total` | counter | events that were not sent because the future of `emit` was dropped before the publisher took the event |
+/// | `domain_events_retried_total` | counter | events that are sent again because SQS did not accept them |
 /// | `domain_events_sent_bytes_total` | counter | bytes of message bodies |
-/// | `domain_events_batch_messages`, `domain_events_batch_events` | histogram | how full a request is; they differ with packing |
+/// | `domain_events_batch_messages`, `domain_events_batch_events` | histogram | messages and events in a request; they differ with packing |
 /// | `domain_events_waiting` | gauge | events that wait to be sent |
-/// | `domain_events_oldest_waiting_seconds` | gauge | for how many seconds the oldest of them has waited |
+/// | `domain_events_oldest_waiting_seconds` | gauge | how long the oldest of them has waited |
 ///
-/// The gauges are set when a request goes out and, while no further request may,
-/// when an event comes.
+/// The gauges are set when a request is sent and, while the maximum number of requests
+/// is in flight, when an event is submitted.
 ///
 /// # In a Lambda function
 ///
-/// The process is frozen as soon as an invocation has its response. Nothing of
-/// the emitter runs on after the outcome of the last event is there, so all it
-/// takes is to await every `emit` before returning:
+/// The process is frozen as soon as an invocation has its response. The publisher does
+/// nothing after the last event has its outcome, so it is enough to await every `emit`
+/// before returning:
 ///
 /// ```no_run
 /// # use domain_events::{DomainEvent, EventDefinition, Sdk};
@@ -163,27 +164,29 @@ pub struct Sdk {
     tenant: Option<Arc<str>>,
 }
 
-/// What all handles of one emitter share.
+/// What all handles of one publisher share.
 struct Handle {
     sender: Arc<Sender>,
+    stamps: Stamps,
 }
 
 impl Sdk {
-    /// Settings for an emitter to the queue at `queue_url`. A queue whose name
-    /// ends in `.fifo` keeps the order of each entity's events.
+    /// The settings of a publisher for the queue at `queue_url`. On a queue whose name
+    /// ends in `.fifo`, it keeps the order of each entity's events.
     ///
-    /// `emitter` is who causes the events that do not name their own emitter.
+    /// `emitter` is the emitter of events that do not name their own.
     pub fn builder(queue_url: impl Into<String>, emitter: Emitter) -> SdkBuilder {
         SdkBuilder::new(queue_url.into(), emitter)
     }
 
-    /// An emitter from the environment: `EVENT_QUEUE_URL`, `EVENT_EMITTER_ID`,
-    /// `EVENT_EMITTER_TYPE` (`SYSTEM` unless set), and what the AWS SDK reads
-    /// itself: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_SQS`.
+    /// Builds a publisher from the environment: `EVENT_QUEUE_URL`, `EVENT_EMITTER_ID`,
+    /// `EVENT_EMITTER_TYPE` (`SYSTEM` by default), and the variables of the AWS SDK:
+    /// credentials, `AWS_ENDPOINT_URL_SQS` and, if the queue's URL does not name a region,
+    /// `AWS_REGION`.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with every variable that is missing or wrong.
+    /// [`BuildError`] with every variable that is missing or invalid.
     ///
     /// # Cancel safety
     ///
@@ -194,146 +197,202 @@ impl Sdk {
             .await
     }
 
-    pub(crate) fn new(sender: Arc<Sender>, context: Context, tenant: Option<Arc<str>>) -> Self {
+    fn new(
+        sender: Arc<Sender>,
+        context: Context,
+        tenant: Option<Arc<str>>,
+        stamps: Stamps,
+    ) -> Self {
         Self {
-            handle: Arc::new(Handle { sender }),
+            handle: Arc::new(Handle { sender, stamps }),
             context: Arc::new(context),
             tenant,
         }
     }
 
-    /// Sends `event` and returns once SQS has accepted it; with a
-    /// [spool](SdkBuilder::spool), perhaps once the disk has it:
-    /// [`Receipt::durability`] tells.
+    /// Sends `event` and returns once SQS has accepted it. With a
+    /// [spool](SdkBuilder::spool), it may instead return once the event is on disk:
+    /// [`Receipt::durability`] says which.
     ///
-    /// The event gets its identity and its timestamp, and is written, before
-    /// this function returns; what it returns is a future that borrows nothing.
-    /// It waits while the emitter is [full](SdkBuilder::max_buffered_events). Once
-    /// it is polled, poll it on: a [`flush`](Self::flush) waits for it.
+    /// The event gets its timestamp and identity and is encoded before this function
+    /// returns. The returned future borrows nothing. It waits while the publisher is
+    /// [full](SdkBuilder::max_buffered_events). After the first poll, poll it to its end,
+    /// because a [`flush`](Self::flush) waits for it.
     ///
     /// # Order
     ///
-    /// A history is ordered by the events' timestamps, whatever arrives first. A
-    /// FIFO queue gets the events of one entity in the order in which their futures
-    /// were first polled, while there is room. One that waits for room is given
-    /// when it is polled after there is; another one, polled before that, may find
-    /// room too and go first. Where a full emitter must not change the order of the
-    /// queue, await one event of an entity before the next, or use
+    /// A history is ordered by the timestamps of its events, whatever the order of
+    /// arrival. On a FIFO queue, events of one entity are enqueued in the order their
+    /// futures are first polled. While the publisher is full this can change: an event
+    /// that waits for capacity may be overtaken by one that is polled later. To keep the
+    /// order of the queue also then, await each event before you emit the next, or use
     /// [`emit_all`](Self::emit_all).
     ///
     /// # Errors
     ///
-    /// [`EmitError::Invalid`] if the event could never be stored. Other errors
-    /// are about delivery, and hand the event back;
-    /// [`EmitError::is_retryable`] tells which may pass.
+    /// [`EmitError::Invalid`] if the event can never be stored. Other errors are about
+    /// delivery and return the event; [`EmitError::is_retryable`] says which may succeed
+    /// on a retry.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is polled, or while it waits for room, takes
-    /// the event back. After that it is sent all the same; see [`EmitFuture`].
+    /// If the future is dropped before its first poll, or while it waits for capacity, the
+    /// event is not sent, which is counted. After that it is sent in any case; see
+    /// [`EmitFuture`].
     pub fn emit<E: DomainEvent>(&self, event: E) -> EmitFuture {
-        let envelope = self.write(&event).map_err(EmitError::from);
-        let pending = envelope.and_then(|envelope| Ok(self.pending(envelope)?));
-        EmitFuture::new(self.sender(), pending)
+        EmitFuture::new(self.sender(), self.encode(&event))
     }
 
-    /// Sends an envelope as it is, and returns once SQS has accepted it: to
-    /// emit again what an error has handed back, or what is no Rust type.
+    /// Sends an envelope as it is, and returns once SQS has accepted it. Use it to emit an
+    /// event again that an error has returned, or an event that is not a Rust type.
     ///
     /// # Errors
     ///
-    /// As of [`emit`](Self::emit).
+    /// As for [`emit`](Self::emit).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is polled, or while it waits for room, takes
-    /// the event back. After that it is sent all the same; see [`EmitFuture`].
+    /// As for [`emit`](Self::emit).
     pub fn emit_envelope(&self, envelope: Envelope) -> EmitFuture {
-        let pending = self.pending(envelope).map_err(EmitError::from);
+        let pending = self.pending(envelope);
+        let pending = pending.map_err(|error| error.into_error(self.queue()));
         EmitFuture::new(self.sender(), pending)
     }
 
-    /// Sends many events, in their order, with one outcome for each, in the
-    /// same order. Each is given before the next, also while the emitter is full.
-    ///
-    /// They are taken from the iterator as room for them is found, so that it
-    /// may give more than fit into memory at a time. The outcomes are kept: for
-    /// an endless stream of events, spawn or join `emit`.
+    /// Wraps `event` as [`emit`](Self::emit) does, with its timestamp, identity, emitter
+    /// and context, and sends nothing.
     ///
     /// # Errors
     ///
-    /// Each event has its own, as of [`emit`](Self::emit): one that fails
-    /// holds up no other.
+    /// [`InvalidEvent`] if the event can never be stored.
+    pub fn envelope<E: DomainEvent>(&self, event: &E) -> Result<Envelope, InvalidEvent> {
+        #[cfg(feature = "opentelemetry")]
+        let context = &*trace::in_current_span(&self.context);
+        #[cfg(not(feature = "opentelemetry"))]
+        let context = &*self.context;
+        let envelope = Envelope::new(event, context)?;
+        let Stamps { clock, ids } = &self.handle.stamps;
+        if clock.is_none() && ids.is_none() {
+            return Ok(envelope);
+        }
+        let timestamp = clock
+            .as_ref()
+            .map_or_else(|| envelope.timestamp(), |clock| clock());
+        let id = ids
+            .as_ref()
+            .map_or_else(|| envelope.event_id().clone(), |ids| ids());
+        Ok(envelope.stamped(timestamp, id))
+    }
+
+    /// Checks and encodes `event` as [`emit`](Self::emit) does, and sends nothing.
+    ///
+    /// Use it to commit an event together with your own state: store
+    /// [`Prepared::body`] in the same transaction, and send it after the commit. Call it
+    /// after the transaction has locked the entity: the timestamp is assigned here, so
+    /// transactions that commit in another order would put the history in the wrong order.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Invalid`] or [`EmitError::TooLargeForQueue`].
+    pub fn prepare<E: DomainEvent>(&self, event: &E) -> Result<Prepared, EmitError> {
+        let pending = self.encode(event)?;
+        Ok(Prepared::new(pending, self.sender().is_fifo()))
+    }
+
+    /// Sends a prepared event, and returns once SQS has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`emit`](Self::emit).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future takes no further events. Those taken may still be
-    /// sent.
+    /// As for [`emit`](Self::emit).
+    pub fn emit_prepared(&self, prepared: Prepared) -> EmitFuture {
+        EmitFuture::new(self.sender(), Ok(prepared.into_pending()))
+    }
+
+    /// Sends many events in their order, and returns one outcome per event, in the same
+    /// order. Each event is submitted before the next one, also while the publisher is
+    /// full.
+    ///
+    /// Events are taken from the iterator as capacity becomes free, so the iterator may
+    /// yield more events than fit into memory at once. The outcomes are kept in memory:
+    /// for an endless stream of events, spawn or join `emit`.
+    ///
+    /// # Errors
+    ///
+    /// Each event has its own outcome, as for [`emit`](Self::emit). An event that fails
+    /// does not affect the others.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no further events are taken. Events that were taken are
+    /// sent in any case.
     pub async fn emit_all<E: DomainEvent>(
         &self,
         events: impl IntoIterator<Item = E>,
     ) -> Vec<Result<Receipt, EmitError>> {
         let events = events.into_iter();
-        let mut given = Vec::with_capacity(events.size_hint().0);
+        let mut submitted = Vec::with_capacity(events.size_hint().0);
         for event in events {
-            let emission = self.emit(event);
-            given.push(emission.give().await);
+            submitted.push(self.emit(event).submit().await);
         }
-        let mut outcomes = Vec::with_capacity(given.len());
-        for emission in given {
+        let mut outcomes = Vec::with_capacity(submitted.len());
+        for emission in submitted {
             outcomes.push(emission.await);
         }
         outcomes
     }
 
-    /// Takes `event` if there is room for it, and returns the future of its
-    /// outcome. It is sent even if that is dropped.
+    /// Submits `event` if the publisher is not full, and returns the future of its
+    /// outcome. The event is sent even if that future is dropped.
     ///
     /// # Errors
     ///
-    /// [`TryEmitError::Full`] if there is no room. Every error hands the event
-    /// back.
+    /// [`TryEmitError::Full`] if the publisher is full. Every error returns the event.
     pub fn try_emit<E: DomainEvent>(&self, event: E) -> Result<EmitFuture, TryEmitError<E>> {
-        let envelope = self.write(&event);
-        let pending = envelope.and_then(|e| self.pending(e).map_err(|refused| refused.source));
+        let envelope = self.envelope(&event);
+        let pending = envelope.and_then(|e| self.pending(e).map_err(|failed| failed.source));
         let pending = match pending {
             Ok(pending) => pending,
-            Err(source) => return Err(TryEmitError::Invalid { event, source }),
+            Err(source) => {
+                self.sender().in_flight().reject();
+                return Err(TryEmitError::Invalid { event, source });
+            }
         };
         match self.sender().try_submit(pending) {
-            Ok(outcome) => Ok(EmitFuture::given(outcome)),
+            Ok(outcome) => Ok(EmitFuture::submitted(self.sender(), outcome)),
             Err((CapacityError::Full, _)) => Err(TryEmitError::Full(event)),
             Err((CapacityError::Closed, _)) => Err(TryEmitError::ShutDown(event)),
         }
     }
 
-    /// A handle whose events are caused by `emitter`, unless they name their
-    /// own.
+    /// A handle whose events are caused by `emitter`, unless they name their own.
     #[must_use]
     pub fn on_behalf_of(&self, emitter: Emitter) -> Self {
         self.with(|context| context.with_emitter(emitter))
     }
 
-    /// A handle whose events are part of a conversation.
+    /// A handle whose events belong to a conversation.
     #[must_use]
     pub fn with_correlation_id(&self, id: CorrelationId) -> Self {
         self.with(|context| context.with_correlation_id(id))
     }
 
-    /// A handle whose events are caused by another event, say by the one that
-    /// is just being handled.
+    /// A handle whose events are caused by another event, for example by the one that is
+    /// being handled.
     #[must_use]
     pub fn caused_by(&self, cause: impl Into<CausationId>) -> Self {
         self.with(|context| context.with_causation_id(cause.into()))
     }
 
-    /// A handle whose events are sent on a tenant's account: on a standard
-    /// queue they carry it as their message group, and SQS keeps one tenant's
-    /// flood from delaying the others (developer guide, "Amazon SQS fair
-    /// queues"). It orders nothing. FIFO queues take no notice of it: their
-    /// groups are entities.
+    /// A handle whose events belong to a tenant. On a standard queue, the tenant is their
+    /// message group, and SQS keeps the load of one tenant from delaying the others
+    /// (developer guide, "Amazon SQS fair queues"). It does not order them. FIFO queues
+    /// ignore the tenant, because their message groups are entities.
     ///
-    /// A name that SQS cannot take as a message group (1 to 128 visible ASCII
+    /// A name that SQS does not accept as a message group (1 to 128 visible ASCII
     /// characters) is replaced by its hash.
     #[must_use]
     pub fn for_tenant(&self, tenant: &str) -> Self {
@@ -350,12 +409,12 @@ impl Sdk {
         }
     }
 
-    /// Returns when all that was given before has an outcome, and all that waits
-    /// for room.
+    /// Returns when every event that was submitted before this call has an outcome,
+    /// including those that wait for capacity.
     ///
-    /// An [`EmitFuture`] that has been polled and still waits for room is waited for
-    /// until it is polled to its end or dropped. So do not await this in the task
-    /// that holds such a one, unless both are joined: it would wait for itself.
+    /// An [`EmitFuture`] that has been polled and waits for capacity is waited for until it
+    /// is polled to its end or dropped. Do not await this function in the task that holds
+    /// such a future, unless both are joined: it would wait for itself.
     ///
     /// # Cancel safety
     ///
@@ -364,21 +423,20 @@ impl Sdk {
         self.sender().flush().await;
     }
 
-    /// Ends the emitter, for all its handles: takes no event any more, waits
-    /// until every one has its outcome, at most for `deadline`, and reports.
+    /// Shuts the publisher down, for all its handles: it takes no further event, waits for
+    /// the outcomes of the others until `deadline`, and reports.
     ///
-    /// What a spool holds is sent as well, as far as the deadline allows; the
-    /// rest waits on disk for the next start. The folder is free for another
-    /// emitter then, or as soon as the requests under way have ended.
+    /// Events in the spool are sent too, as far as the deadline allows. The others stay on
+    /// disk for the next start. After this, another publisher may use the folder, at the
+    /// latest when the requests in flight have ended.
     ///
-    /// Whoever still waits in `emit` at the deadline gets an error. Events that
-    /// were given to the emitter come back in the report as well, for callers
-    /// that dropped the future.
+    /// At the deadline, every caller that still waits in `emit` gets an error. The report
+    /// contains these events as well, for callers that have dropped the future.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the emitter closed, and its events on their
-    /// way. Calling it again waits again.
+    /// If the future is dropped, the publisher stays closed and continues to send its
+    /// events. A further call waits again.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.sender().shutdown(deadline).await
     }
@@ -387,13 +445,15 @@ impl Sdk {
         &self.handle.sender
     }
 
-    fn write<E: DomainEvent>(&self, event: &E) -> Result<Envelope, InvalidEvent> {
-        #[cfg(feature = "opentelemetry")]
-        let context = trace::in_current_span(&self.context);
-        #[cfg(not(feature = "opentelemetry"))]
-        let context = &*self.context;
-        #[cfg_attr(not(feature = "opentelemetry"), expect(clippy::needless_borrow))]
-        Envelope::new(event, &context)
+    /// The queue, as errors name it.
+    fn queue(&self) -> &Arc<str> {
+        self.sender().in_flight().queue()
+    }
+
+    fn encode<E: DomainEvent>(&self, event: &E) -> Result<Pending, EmitError> {
+        let envelope = self.envelope(event)?;
+        self.pending(envelope)
+            .map_err(|error| error.into_error(self.queue()))
     }
 
     fn pending(&self, envelope: Envelope) -> Result<Pending, EncodeFailed> {
@@ -416,15 +476,16 @@ impl fmt::Debug for Sdk {
     }
 }
 
-/// Neither waits nor pretends.
+/// Does not wait, and reports the events that are pending.
 impl Drop for Handle {
     fn drop(&mut self) {
         let pending = self.sender.in_flight().pending();
         if pending > 0 {
             tracing::warn!(
                 pending,
-                "the last handle of an emitter was dropped without a shutdown; its events are \
-                 sent if the runtime lives long enough"
+                queue = &**self.sender.in_flight().queue(),
+                "the last handle of a publisher was dropped without a shutdown; its events are \
+                 sent if the process runs long enough"
             );
         }
     }

@@ -1,11 +1,12 @@
 //! Documents of a program's events, and the check that events stay readable.
 //!
-//! List your events once, with [`events!`](crate::events). From that list, this
-//! module makes
+//! List your events once, with [`events!`](crate::events). This module
+//! makes
 //!
 //! - [`Events::json_schemas`]: a JSON Schema (2020-12) of each event as a message
 //!   contains it;
 //! - [`Events::asyncapi`]: one AsyncAPI 3 document of all events;
+//! - [`message_schema`]: a JSON Schema of any event, for producers in other languages;
 //! - [`assert_lock`]: a test that fails if a change makes an event unreadable.
 //!
 //! The events' types derive `JsonSchema` beside `DomainEvent`. Add `schemars` 1 to
@@ -80,6 +81,7 @@ mod candidates;
 mod check;
 mod compatibility;
 mod data;
+mod envelope;
 mod example;
 mod fault;
 mod generator;
@@ -99,6 +101,7 @@ mod round_trip;
 pub use check::{
     Mode, assert_lock, assert_locked, check_document, check_lock, print_document, run_program,
 };
+pub use envelope::message_schema;
 pub use lock_error::LockError;
 pub use problem::{SchemaError, SchemaProblem};
 pub use report::{Audience, BreakingChange, Report};

@@ -13,8 +13,10 @@ pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod env_file;
 pub(crate) mod local;
+pub(crate) mod read;
 pub(crate) mod rejected;
 pub(crate) mod schema;
+pub(crate) mod transfer;
 pub(crate) mod worker;
 
 /// How data is printed.

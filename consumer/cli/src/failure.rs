@@ -22,6 +22,8 @@ pub enum Failure {
     Usage(String),
     /// AWS, the disk or another program does not respond as needed: exit code 3.
     Environment(String),
+    /// The reader of standard output has ended, as `head` does: exit code 0.
+    OutputClosed,
 }
 
 impl Failure {
@@ -43,6 +45,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::Environment(text) => f.write_str(text),
+            Self::OutputClosed => f.write_str("standard output is closed"),
         }
     }
 }
@@ -52,7 +55,7 @@ impl std::error::Error for Failure {}
 /// The exit code of a command.
 pub fn exit_code(result: &Result<Outcome, Failure>) -> ExitCode {
     ExitCode::from(match result {
-        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Done) | Err(Failure::OutputClosed) => 0,
         Ok(Outcome::Found) => 1,
         Err(Failure::Usage(_)) => 2,
         Err(Failure::Environment(_)) => 3,

@@ -13,7 +13,10 @@ pub mod emit;
 mod failure;
 pub mod output;
 pub mod progress;
+pub mod read;
 pub mod rejected;
+pub mod time;
+pub mod transfer;
 
 pub use failure::{Failure, Outcome, exit_code};
 pub use output::Format;

@@ -13,7 +13,7 @@ use domain_events_cli::{Failure, Outcome, exit_code};
 
 mod commands;
 
-use commands::{check, completions, doctor, emit, local, rejected, schema, worker};
+use commands::{check, completions, doctor, emit, local, read, rejected, schema, transfer, worker};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -47,9 +47,16 @@ enum Command {
     Worker(worker::Arguments),
     Emit(emit::Arguments),
     Check(check::Arguments),
+    History(read::History),
+    ByType(read::ByType),
+    Tail(read::Tail),
+    Trace(read::Trace),
     Doctor(doctor::Arguments),
     #[command(subcommand)]
     Rejected(rejected::Command),
+    Export(transfer::Export),
+    Import(transfer::Import),
+    Replay(transfer::ReplayArguments),
     #[command(subcommand)]
     Schema(schema::Command),
     Completions(completions::Arguments),
@@ -62,7 +69,9 @@ async fn main() -> ExitCode {
         Some(file) => Err(restart_with(&file)),
         None => run(Arguments::parse()).await,
     };
-    if let Err(error) = &result {
+    if let Err(error) = &result
+        && !matches!(error, Failure::OutputClosed)
+    {
         let _ = writeln!(std::io::stderr(), "domain-events: {error}");
     }
     exit_code(&result)
@@ -107,6 +116,13 @@ async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Worker(arguments) => worker::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
+        Command::History(arguments) => read::history(arguments).await,
+        Command::ByType(arguments) => read::by_type(arguments).await,
+        Command::Tail(arguments) => read::follow(arguments).await,
+        Command::Trace(arguments) => read::conversation(arguments).await,
+        Command::Export(arguments) => transfer::export(arguments).await,
+        Command::Import(arguments) => transfer::import(arguments).await,
+        Command::Replay(arguments) => transfer::replay(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Rejected(command) => rejected::run(command).await,
         Command::Schema(command) => schema::run(command),

@@ -36,8 +36,18 @@ pub fn line_of<W: Write>(out: &mut W, line: &str) -> Result<(), Failure> {
     writeln!(out, "{line}").map_err(|error| closed(&error))
 }
 
-pub(crate) fn closed(error: &io::Error) -> Failure {
-    Failure::environment("writing to standard output", error)
+/// Reports a problem that does not end the command, on standard error.
+pub(crate) fn warn(error: &(dyn std::error::Error + 'static)) {
+    let text = domain_events::__internals::with_causes(error);
+    let _ = writeln!(io::stderr(), "{}", printable(&text));
+}
+
+/// Why standard output cannot be written.
+pub fn closed(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::environment("writing to standard output", error),
+    }
 }
 
 /// Text from a message or an item, safe to print on a terminal: control characters, and

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
 )]
@@ -60,7 +61,7 @@ async fn worker_drains_on_sigterm() {
         .await
         .unwrap();
     terminate(&child);
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait())
+    let status = tokio::time::timeout(Duration::from_secs(30), child.wait())
         .await
         .unwrap()
         .unwrap();
@@ -92,6 +93,65 @@ async fn worker_reports_every_missing_variable() {
     ] {
         assert!(told.contains(problem), "{told}");
     }
+}
+
+#[tokio::test]
+async fn worker_without_queue_or_table_ends_at_start() {
+    let stack = endpoints().await;
+    let mut environment = stack.environment();
+    for (name, value) in &mut environment {
+        match *name {
+            "EVENT_QUEUE_URL" => value.push_str("-missing"),
+            "EVENT_TABLE" => *value = "missing".to_owned(),
+            _ => {}
+        }
+    }
+    let child = command(&["worker"], environment);
+    let output = child.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for part in [
+        "events-missing (EVENT_QUEUE_URL) cannot be used in region us-east-1",
+        "the table missing (EVENT_TABLE) cannot be used in region us-east-1",
+        "create it, or correct EVENT_TABLE or AWS_REGION",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("DEAD_LETTER_QUEUE_URL"), "{text}");
+}
+
+#[tokio::test]
+async fn worker_with_another_key_schema_ends_at_start() {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let stack = endpoints().await;
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("Key")
+        .attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder()
+        .attribute_name("Key")
+        .key_type(KeyType::Hash);
+    let create = stack.dynamodb_client().create_table().table_name("other");
+    create
+        .attribute_definitions(attribute.build().unwrap())
+        .key_schema(key.build().unwrap())
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    let mut environment = stack.environment();
+    for (name, value) in &mut environment {
+        if *name == "EVENT_TABLE" {
+            *value = "other".to_owned();
+        }
+    }
+    let child = command(&["worker"], environment);
+    let output = child.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("the table other (EVENT_TABLE)"), "{text}");
+    assert!(text.contains("hash key is ID"), "{text}");
 }
 
 /// A running `domain-events local`, with the variables that it printed.

@@ -6,7 +6,6 @@
 //! Linux, dynoxide's address is a random one of the 16 million loopback addresses, so
 //! that a web page cannot find it by trying ports.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use axum::extract::{Request, State};
 use axum::http::uri::{Authority, Scheme};
 use axum::http::{Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
-use dynoxide::actions::query::QueryRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Item};
 use hyper_util::client::legacy::Client;
@@ -26,7 +24,6 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 
 use crate::feed::{self, Feed, ItemKey};
-use crate::table::{CORRELATION_INDEX_KEY, CORRELATION_INDEX_NAME};
 
 /// DynamoDB accepts requests of up to 16 MB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -142,31 +139,6 @@ pub(crate) async fn item_keys(
         Ok((response.items, response.last_evaluated_key))
     })
     .await
-}
-
-/// The key of every event of a conversation, in the order of their timestamps.
-pub(crate) async fn conversation_keys(
-    database: &Database,
-    table: &'static str,
-    correlation_id: &str,
-) -> Result<Vec<ItemKey>, String> {
-    let names = HashMap::from([("#c".to_owned(), CORRELATION_INDEX_KEY.to_owned())]);
-    let id = AttributeValue::S(correlation_id.to_owned());
-    let values = HashMap::from([(":c".to_owned(), id)]);
-    let keys = read_pages(database, move |database, start| {
-        let response = database.query(QueryRequest {
-            table_name: table.to_owned(),
-            index_name: Some(CORRELATION_INDEX_NAME.to_owned()),
-            scan_index_forward: true,
-            key_condition_expression: Some("#c = :c".to_owned()),
-            expression_attribute_names: Some(names.clone()),
-            expression_attribute_values: Some(values.clone()),
-            exclusive_start_key: start,
-            ..QueryRequest::default()
-        })?;
-        Ok((response.items, response.last_evaluated_key))
-    });
-    Ok(keys.await?.into_iter().map(|(key, _)| key).collect())
 }
 
 type Page = (Option<Vec<Item>>, Option<Item>);

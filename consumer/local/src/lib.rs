@@ -27,7 +27,7 @@ mod stack;
 mod table;
 
 pub use outage::Outage;
-pub use stack::{EventsError, Options, Stack, StartError};
+pub use stack::{Options, Stack, StartError};
 pub use table::{CreateTable, create_table};
 
 /// The README's examples, compiled as they are printed there.

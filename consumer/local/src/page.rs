@@ -15,9 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use domain_events::{
-    CorrelationId, EntityId, EventId, EventStore, EventType, ReadError, StoredEvent, Timestamp,
-};
+use domain_events::{EntityId, EventId, EventStore, ReadError, StoredEvent, Timestamp};
 use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
@@ -25,7 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dynamodb;
 use crate::feed::{Feed, ItemKey};
-use crate::sqs::{InspectedMessage, Queues};
+use crate::sqs::Queues;
+
+mod views;
+
+use views::{EventView, Events, RejectedView, Statistics};
 
 /// The number of events in one answer.
 const MAX_EVENTS: usize = 500;
@@ -151,101 +153,6 @@ async fn add_security_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// An event as the page shows it. `data` is JSON text, because JavaScript would round the
-/// numbers in it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventView {
-    key: String,
-    id: String,
-    event_type: String,
-    version: u16,
-    timestamp: String,
-    stored_at: Option<String>,
-    emitter_id: String,
-    emitter_type: String,
-    event_id: String,
-    correlation_id: Option<String>,
-    causation_id: Option<String>,
-    trace_parent: Option<String>,
-    data: Option<String>,
-    other: Vec<(String, String)>,
-}
-
-impl EventView {
-    fn new(event: &StoredEvent) -> Self {
-        let emitter = event.emitter();
-        let other = event.extra_fields();
-        Self {
-            key: event.cursor().to_string(),
-            id: event.entity_id().to_string(),
-            event_type: event.event_type().to_string(),
-            version: event.version(),
-            timestamp: event.timestamp().to_string(),
-            stored_at: event.stored_at().map(|time| time.to_string()),
-            emitter_id: emitter.id().to_string(),
-            emitter_type: emitter.kind().to_string(),
-            event_id: event.event_id().to_string(),
-            correlation_id: event.correlation_id().map(ToString::to_string),
-            causation_id: event.causation_id().map(ToString::to_string),
-            trace_parent: event.trace_parent().map(str::to_owned),
-            data: event.data().map(str::to_owned),
-            other: other
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        }
-    }
-}
-
-/// Events, and whether there are more of them than the answer contains.
-#[derive(Debug, Serialize)]
-struct Events {
-    events: Vec<EventView>,
-    more: bool,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Statistics {
-    visible: usize,
-    in_flight: usize,
-    delayed: usize,
-    oldest_millis: Option<u64>,
-    rejected: usize,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RejectedView {
-    /// A number as text: JavaScript would round it.
-    seq: String,
-    message_id: String,
-    sent_at: u64,
-    receives: u32,
-    code: Option<String>,
-    pointer: Option<String>,
-    reason: Option<String>,
-    original_message_id: Option<String>,
-    body: String,
-}
-
-impl From<InspectedMessage> for RejectedView {
-    fn from(message: InspectedMessage) -> Self {
-        let attribute = |name: &str| message.attribute(name).map(str::to_owned);
-        Self {
-            seq: message.seq.to_string(),
-            message_id: message.id().to_owned(),
-            sent_at: message.sent_at(),
-            receives: message.receives,
-            code: attribute("RejectionCode"),
-            pointer: attribute("RejectionPointer"),
-            reason: attribute("RejectionReason"),
-            original_message_id: attribute("OriginalMessageId"),
-            body: message.body().to_owned(),
-        }
-    }
-}
-
 /// An error message for the person in front of the page.
 struct Problem(StatusCode, String);
 
@@ -257,11 +164,11 @@ impl IntoResponse for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        let source = std::error::Error::source(&error);
-        let cause = source
-            .map(|source| format!(": {source}"))
-            .unwrap_or_default();
-        Self(StatusCode::BAD_GATEWAY, format!("{error}{cause}"))
+        let status = match error {
+            ReadError::InvalidId(_) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self(status, domain_events::__internals::with_causes(&error))
     }
 }
 
@@ -278,16 +185,14 @@ async fn history(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let id = EntityId::new(search.value).map_err(invalid)?;
-    collect(page.store.history(&id).latest_first()).await
+    collect(page.store.history(search.value).latest_first()).await
 }
 
 async fn by_type(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let event_type = EventType::new(search.value).map_err(invalid)?;
-    collect(page.store.by_type(&event_type)?.latest_first()).await
+    collect(page.store.by_type(search.value)?.latest_first()).await
 }
 
 async fn collect(
@@ -313,15 +218,7 @@ async fn conversation(
     State(page): State<Arc<Page>>,
     Query(search): Query<Search>,
 ) -> Result<Json<Events>, Problem> {
-    let id = CorrelationId::new(search.value).map_err(invalid)?;
-    let keys = dynamodb::conversation_keys(&page.database, page.table, id.as_str()).await;
-    let mut keys = keys.map_err(|error| Problem(StatusCode::BAD_GATEWAY, error))?;
-    let more = keys.len() > MAX_EVENTS;
-    keys.truncate(MAX_EVENTS);
-    Ok(Json(Events {
-        events: page.events(&keys).await,
-        more,
-    }))
+    collect(page.store.conversation(search.value)).await
 }
 
 async fn rejected(State(page): State<Arc<Page>>) -> Json<Vec<RejectedView>> {

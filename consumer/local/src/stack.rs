@@ -3,14 +3,11 @@
 //! The queue, the dead-letter queue, the table and the worker use the real protocols on
 //! loopback ports, so that everything from the AWS SDK on is the same as in production.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use domain_events::{EntityId, EventStore, ReadError, StoredEvent};
+use domain_events::{EventStore, ReadError, StoredEvent};
 use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler};
 use futures::TryStreamExt as _;
@@ -18,21 +15,23 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{HostCheck, protect};
+use crate::access::HostCheck;
 use crate::feed::Feed;
 use crate::outage::{Availability, Outage};
 use crate::page::Page;
 use crate::table::create_table;
-use crate::{dynamodb, server, sqs};
+use crate::{dynamodb, sqs};
 
 mod clients;
 mod data;
+mod endpoints;
 mod options;
+mod queues;
 
+use endpoints::{Endpoints, LOOPBACK, address, listen, port_error};
 pub use options::{Options, StartError};
+use queues::{DEAD_LETTER_QUEUE, QUEUE, create_queues, queue_name};
 
-const QUEUE: &str = "events";
-const DEAD_LETTER_QUEUE: &str = "events-dead-letters";
 const TABLE: &str = "events";
 
 /// How often [`Stack::wait_until_drained`] checks the queue.
@@ -40,23 +39,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long [`Stack::stop`] waits for requests in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why the stored events cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventsError {
-    /// The embedded database cannot list the items of the table.
-    #[error("cannot list the items of the table {table:?}: {reason}")]
-    Scan {
-        /// The table.
-        table: &'static str,
-        /// The error of the database.
-        reason: String,
-    },
-    /// An item is not an event.
-    #[error("cannot read a stored event")]
-    Read(#[from] ReadError),
-}
 
 /// A running embedded stack.
 ///
@@ -98,7 +80,6 @@ pub enum EventsError {
 #[derive(Debug)]
 pub struct Stack {
     queues: sqs::Queues,
-    database: dynamodb::Database,
     sqs_endpoint: String,
     dynamodb_endpoint: String,
     page_endpoint: Option<String>,
@@ -182,20 +163,22 @@ impl Stack {
             },
         };
         let (sqs_availability, dynamodb_availability) = (Availability::new(), Availability::new());
-        let stop = endpoints.stop.clone();
-        let queue_api =
-            |base_url: &str| sqs::router(queues.clone(), base_url.to_owned(), stop.clone());
+        let (stop_endpoints, stop_worker) = (endpoints.stop.clone(), CancellationToken::new());
+        let queue_api = |stop: &CancellationToken| {
+            sqs::router(queues.clone(), sqs_endpoint.clone(), stop.clone())
+        };
         endpoints.serve(
             "SQS",
             sqs_listener,
-            sqs_availability.refuse(queue_api(&sqs_endpoint)),
+            sqs_availability.refuse(queue_api(&stop_endpoints)),
         );
         // A worker that met the outage would wait longer and longer between its attempts,
-        // and the test that ended the outage with it.
+        // and with it the test that ended the outage. The worker's long polls end when it
+        // stops, because a worker waits for its receive.
         endpoints.serve(
             "SQS of the worker",
             worker_listener,
-            sqs_availability.delay(queue_api(&sqs_endpoint)),
+            sqs_availability.delay(queue_api(&stop_worker)),
         );
         let feed = page_listener.as_ref().map(|_| Arc::new(Feed::new()));
         let upstream = address(&dynoxide_listener)?;
@@ -227,7 +210,6 @@ impl Stack {
 
         let mut stack = Self {
             queues,
-            database,
             sqs_endpoint,
             dynamodb_endpoint,
             page_endpoint,
@@ -238,8 +220,8 @@ impl Stack {
             store,
             sqs_availability,
             dynamodb_availability,
-            stop_worker: CancellationToken::new(),
-            stop_endpoints: endpoints.stop,
+            stop_worker,
+            stop_endpoints,
             worker: JoinSet::new(),
             endpoints: endpoints.tasks,
         };
@@ -303,29 +285,16 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// [`EventsError`] if the table cannot be read, for example during an outage of
+    /// [`ReadError`] if the table cannot be read, for example during an outage of
     /// DynamoDB, or if an item is not an event.
     ///
     /// # Cancel safety
     ///
     /// The function only reads. It may be dropped and called again.
-    pub async fn events(&self) -> Result<Vec<StoredEvent>, EventsError> {
-        let keys = dynamodb::item_keys(&self.database, TABLE).await;
-        let keys = keys.map_err(|reason| EventsError::Scan {
-            table: TABLE,
-            reason,
-        })?;
-        let ids: BTreeSet<String> = keys.into_iter().map(|(key, _)| key.id).collect();
-        let mut events = Vec::new();
-        for id in ids {
-            // An id that is no `EntityId` belongs to an item that is no event.
-            let Ok(id) = EntityId::new(id) else { continue };
-            let mut history = self.store.history(&id);
-            while let Some(event) = history.try_next().await? {
-                events.push(event);
-            }
-        }
-        events.sort_by_cached_key(StoredEvent::cursor);
+    pub async fn events(&self) -> Result<Vec<StoredEvent>, ReadError> {
+        let mut events: Vec<StoredEvent> = self.store.scan().try_collect().await?;
+        let place = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
+        events.sort_by_cached_key(|event| (place(event), event.sort_key().to_owned()));
         Ok(events)
     }
 
@@ -429,127 +398,4 @@ impl Stack {
         ]);
         variables
     }
-}
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-/// The HTTP servers of a stack.
-struct Endpoints {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-    check: HostCheck,
-}
-
-impl Endpoints {
-    fn serve(&mut self, name: &'static str, listener: TcpListener, router: Router) {
-        self.spawn(name, listener, protect(router, self.check));
-    }
-
-    /// The page listens on loopback only, so its `Host` header is always checked.
-    fn serve_page(&mut self, listener: TcpListener, router: Router) {
-        self.spawn(
-            "the web page",
-            listener,
-            protect(router, HostCheck::Loopback),
-        );
-    }
-
-    fn spawn(&mut self, name: &'static str, listener: TcpListener, router: Router) {
-        let stop = self.stop.clone().cancelled_owned();
-        self.tasks.spawn(async move {
-            if let Err(error) = server::serve(listener, router, stop).await {
-                tracing::error!(%error, endpoint = name, "an endpoint ended");
-            }
-        });
-    }
-
-    fn serve_dynoxide(&mut self, listener: TcpListener, database: dynoxide::Database) {
-        let stop = self.stop.clone().cancelled_owned();
-        self.tasks.spawn(async move {
-            if let Err(error) =
-                dynoxide::server::serve_with_shutdown(listener, database, stop).await
-            {
-                tracing::error!(%error, endpoint = "dynoxide", "an endpoint ended");
-            }
-        });
-    }
-}
-
-async fn listen(
-    endpoint: &'static str,
-    host: IpAddr,
-    port: u16,
-) -> Result<TcpListener, StartError> {
-    TcpListener::bind((host, port))
-        .await
-        .map_err(|source| port_error(endpoint, host, port, source))
-}
-
-fn port_error(
-    endpoint: &'static str,
-    host: IpAddr,
-    port: u16,
-    source: std::io::Error,
-) -> StartError {
-    StartError::Port {
-        endpoint,
-        address: SocketAddr::new(host, port),
-        source,
-    }
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::Create {
-        object: "a listener",
-        source: source.into(),
-    })
-}
-
-fn queue_name(name: &str, fifo: bool) -> String {
-    if fifo {
-        format!("{name}.fifo")
-    } else {
-        name.to_owned()
-    }
-}
-
-/// Creates the queues like the Terraform module, with two differences: the visibility
-/// timeout is shorter, and a message is moved after fewer receives, so that developers
-/// need not wait an hour to see the effect.
-async fn create_queues(queues: &sqs::Queues, fifo: bool) -> Result<(), StartError> {
-    let failed = |source: sqs::CreateError| StartError::Create {
-        object: "the queues",
-        source: source.into(),
-    };
-    let dead_letters = queue_name(DEAD_LETTER_QUEUE, fifo);
-    let redrive = format!(
-        r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":5}}"#,
-        sqs::queue_arn(&dead_letters)
-    );
-    let fifo_attributes: &[(&str, &str)] = if fifo {
-        &[
-            ("FifoQueue", "true"),
-            ("DeduplicationScope", "messageGroup"),
-            ("FifoThroughputLimit", "perMessageGroupId"),
-        ]
-    } else {
-        &[]
-    };
-    let two_weeks = [("MessageRetentionPeriod", "1209600")];
-    queues
-        .create(
-            &dead_letters,
-            two_weeks.iter().chain(fifo_attributes).copied(),
-        )
-        .await
-        .map_err(failed)?;
-    let attributes = [("VisibilityTimeout", "60"), ("RedrivePolicy", &*redrive)];
-    queues
-        .create(
-            &queue_name(QUEUE, fifo),
-            attributes.iter().chain(fifo_attributes).copied(),
-        )
-        .await
-        .map_err(failed)?;
-    Ok(())
 }

@@ -10,10 +10,6 @@ use aws_sdk_dynamodb::types::{
 };
 use domain_events::store::table;
 
-/// The index by conversation. It contains the events that have a `CorrelationId`.
-pub(crate) const CORRELATION_INDEX_NAME: &str = "by-correlation";
-pub(crate) const CORRELATION_INDEX_KEY: &str = "CorrelationId";
-
 /// Why the table cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,11 +58,17 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         .attribute_definitions(attribute(table::HASH_KEY, ScalarAttributeType::S)?)
         .attribute_definitions(attribute(table::SORT_KEY, ScalarAttributeType::N)?)
         .attribute_definitions(attribute(table::INDEX_KEY, ScalarAttributeType::S)?)
-        .attribute_definitions(attribute(CORRELATION_INDEX_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(
+            table::CORRELATION_INDEX_KEY,
+            ScalarAttributeType::S,
+        )?)
         .key_schema(key(table::HASH_KEY, KeyType::Hash)?)
         .key_schema(sort.clone())
         .global_secondary_indexes(index(table::INDEX_NAME, table::INDEX_KEY)?)
-        .global_secondary_indexes(index(CORRELATION_INDEX_NAME, CORRELATION_INDEX_KEY)?)
+        .global_secondary_indexes(index(
+            table::CORRELATION_INDEX_NAME,
+            table::CORRELATION_INDEX_KEY,
+        )?)
         .send()
         .await;
     match created {

@@ -1,6 +1,6 @@
-"""A real client from another language, which knows nothing of our code.
+"""The embedded stack, used from Python with boto3 alone.
 
-Starts `domain-events local`, sends with boto3, and reads the table with boto3.
+Starts `domain-events local`, sends events to the queue and reads the table.
 """
 
 import decimal
@@ -62,7 +62,7 @@ def main():
             assert item[field] == example[field], (field, item)
         assert item["EventId"] == message_id, item
 
-        # Two events at one moment are both kept; one event twice is there once.
+        # Two events with the same timestamp are both kept; an event that is sent twice is stored once.
         tied = {**example, "ID": "tied"}
         send(json.dumps({**tied, "EventId": "a", "Data": {"n": 1}}))
         send(json.dumps({**tied, "EventId": "b", "Data": {"n": 2}}))
@@ -75,7 +75,7 @@ def main():
         assert sorted(i["EventId"] for i in items) == ["a", "b", "last"], items
         assert [int(i["Timestamp"]) for i in items] == [1596719980, 1596719980, 1596719981], items
 
-        # A batch of ten: one is no JSON, one breaks the schema, one is odd.
+        # A batch of ten: one is not JSON, one violates the schema, one has unusual characters.
         bodies = [json.dumps({**example, "ID": "batch", "Timestamp": n}) for n in range(7)]
         bodies.append(json.dumps({**example, "ID": "batch", "Timestamp": 7, "Data": {"odd": "\ufffe\uffff\U0001f600"}}))
         bodies += ["hello", json.dumps({**example, "EventType": "event test"})]

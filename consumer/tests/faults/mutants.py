@@ -33,16 +33,16 @@ MUTANTS = [
         "unconditional",
         "the insert is not conditional: it overwrites the item under its key",
         "sdk/src/store/dynamodb.rs",
-        "        let count = inserts.len();\n",
-        """        let count = inserts.len();
+        "        let count = items.len();\n",
+        """        let count = items.len();
         if crate::mutated("unconditional") {
             let mut outcomes = Vec::new();
-            for insert in inserts {
-                let item = insert.attributes.into_iter().map(|(n, v)| (n.into_owned(), v));
+            for item in items {
+                let item = item.attributes.into_iter().map(|(n, v)| (n.into_owned(), v));
                 let put = self.client.put_item().table_name(&self.table);
                 outcomes.push(match put.set_item(Some(item.collect())).send().await {
-                    Ok(_) => Inserted::New,
-                    Err(error) => Inserted::Failed(failed("putting an item", error)),
+                    Ok(_) => InsertOutcome::Inserted,
+                    Err(error) => InsertOutcome::Failed(self.error(Operation::Insert, &error).into()),
                 });
             }
             return outcomes;
@@ -54,11 +54,9 @@ MUTANTS = [
         "partial",
         "partial failures are ignored: HTTP 200 counts as success",
         "sdk/src/store/dynamodb.rs",
-        ".map(|r| r.error().map_or(Inserted::New, outcome))",
-        """.map(|r| match r.error() {
-                        Some(error) if !crate::mutated("partial") => outcome(error),
-                        _ => Inserted::New,
-                    })""",
+        ".map_or(InsertOutcome::Inserted, |e| self.outcome(e))",
+        """.filter(|_| !crate::mutated("partial"))
+                        .map_or(InsertOutcome::Inserted, |e| self.outcome(e))""",
         "lost",
     ),
     (
@@ -87,10 +85,10 @@ MUTANTS = [
         "tie",
         "there is no tie-break: an event whose key exists counts as a duplicate",
         "sdk/src/store/append.rs",
-        "        if event.attempt == MAX_TIES {\n",
+        "        if event.attempt == MAX_TIE_BREAKS {\n",
         """        if crate::mutated("tie") {
             event.outcome = Some(Ok(AppendOutcome::Duplicate));
-        } else if event.attempt == MAX_TIES {
+        } else if event.attempt == MAX_TIE_BREAKS {
 """,
         "lost",
     ),

@@ -276,7 +276,9 @@ async fn producer_cannot_set_store_attributes() {
     let get = get.key("ID", AttributeValue::S("own".to_owned()));
     let get = get.key("Timestamp", AttributeValue::N("1".to_owned()));
     let item = get.send().await.unwrap().item.unwrap();
-    assert!(!item.contains_key("ExpiresAt") && !item.contains_key("IndexKey"));
+    assert!(!item.contains_key("ExpiresAt"));
+    let index_key = item["IndexKey"].as_s().unwrap();
+    assert!(index_key.starts_with("EVENT_TEST#"), "{index_key}");
 }
 
 fn addresses(stack: &Stack) -> [SocketAddr; 2] {

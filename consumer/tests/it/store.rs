@@ -12,18 +12,26 @@ use domain_events::{
     AppendOutcome, Decoded, DomainEvent, EntityId, Envelope, EventDefinition, EventId, EventStore,
     ReadError, StoreError, Timestamp, wire,
 };
+use domain_events_local::Stack;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
+use crate::support::proxy::Proxy;
 use crate::support::{endpoints, envelope};
 
+mod append_faults;
+mod cursors;
 mod failures;
 mod limits;
 mod reading;
+mod set_up;
+mod whole_table;
 mod writing;
 
+use cursors::*;
 use limits::*;
 use reading::*;
+use whole_table::*;
 use writing::*;
 
 #[tokio::test]
@@ -56,6 +64,7 @@ async fn contract(client: &Client, table: &str) {
     every_json_value_is_read_back(&store).await;
     item_has_the_documented_attributes(&store, client).await;
     value_of_32_levels_is_stored(&store).await;
+    item_of_empty_keys_is_stored_up_to_the_limit(&store).await;
     history_of_many_pages_is_read_to_its_end(&store).await;
     history_can_be_narrowed_and_resumed(&store).await;
     type_is_read_from_all_shards_in_order(&store).await;
@@ -65,6 +74,23 @@ async fn contract(client: &Client, table: &str) {
     any_expiry_leaves_the_event_readable(&store, client).await;
     event_is_found_after_its_first_key_expired(&store, client).await;
     missing_table_is_retryable(client).await;
+    cursor_of_another_stream_is_refused(&store).await;
+    late_event_is_found_by_its_stored_time(&store).await;
+    item_without_stored_at_is_always_selected(&store, client).await;
+    reader_with_too_few_shards_is_refused(&store).await;
+    impossible_id_is_an_error_of_the_stream(&store).await;
+    conversation_is_a_tree_of_causes(&store).await;
+    stored_event_is_serialized_as_its_wire_format(&store).await;
+    scan_can_be_narrowed(&store).await;
+    scan_returns_every_item_once(&store, client).await;
+    store.check_table().await.unwrap();
+}
+
+/// A client of a stack's DynamoDB, through a proxy.
+fn through(proxy: &Proxy, stack: &Stack) -> Client {
+    let client = stack.dynamodb_client();
+    let config = client.config().to_builder().endpoint_url(proxy.url());
+    Client::from_conf(config.build())
 }
 
 fn id(text: &str) -> EntityId {

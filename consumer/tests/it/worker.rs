@@ -165,7 +165,7 @@ async fn stack_data_survives_a_restart() {
 async fn stopped_worker_finishes_its_receive() {
     let stack = endpoints().await;
     send(&stack, &body("stop", "1")).await;
-    // SQS hides the message for this receive after the worker was told to stop.
+    // SQS hides the message for this receive after the worker has begun to stop.
     let late = |request: &mut Request| match &*request.operation {
         "ReceiveMessage" => Fault::Delay(Duration::from_millis(1_500)),
         _ => Fault::None,

@@ -22,16 +22,18 @@ of_the_derive! {
     "../../../sdk-derive/src/attr.rs" attr
     "../../../sdk-derive/src/body.rs" body
     "../../../sdk-derive/src/check.rs" check
+    "../../../sdk-derive/src/const_checks.rs" const_checks
     "../../../sdk-derive/src/definition.rs" definition
+    "../../../sdk-derive/src/emitter_rules.rs" emitter_rules
+    "../../../sdk-derive/src/errors.rs" errors
+    "../../../sdk-derive/src/event_names.rs" event_names
     "../../../sdk-derive/src/expand.rs" expand
-    "../../../sdk-derive/src/force.rs" force
     "../../../sdk-derive/src/input.rs" input
-    "../../../sdk-derive/src/item.rs" item
     "../../../sdk-derive/src/location.rs" location
-    "../../../sdk-derive/src/mistakes.rs" mistakes
+    "../../../sdk-derive/src/meta_entry.rs" meta_entry
     "../../../sdk-derive/src/model.rs" model
-    "../../../sdk-derive/src/place.rs" place
     "../../../sdk-derive/src/rules.rs" rules
     "../../../sdk-derive/src/serde_index.rs" serde_index
     "../../../sdk-derive/src/serde_name.rs" serde_name
+    "../../../sdk-derive/src/target.rs" target
 }

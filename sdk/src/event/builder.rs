@@ -1,18 +1,19 @@
-//! Envelopes that are built field by field.
+//! Builds an envelope field by field.
 
 use std::fmt;
 
 use serde::Serialize;
 
+use super::emitter::Emitter;
 use super::envelope::{Envelope, Parts};
-use super::ids::{CausationId, CorrelationId, Emitter, EntityId, EventId, EventType};
+use super::ids::{CausationId, CorrelationId, EntityId, EventId, EventType};
 use super::timestamp::Timestamp;
 use crate::error::InvalidEvent;
-use crate::json::document;
+use crate::json::document::{self, VariantName};
 
 impl Envelope {
-    /// An envelope from its fields, for events that are no Rust type of yours:
-    /// imports, tests, relays.
+    /// Builds an envelope from its fields, for an event that has no Rust type: in imports,
+    /// tests and relays.
     pub fn builder(event_type: EventType, id: EntityId, emitter: Emitter) -> EnvelopeBuilder {
         EnvelopeBuilder(Parts {
             timestamp: Timestamp::now(),
@@ -43,28 +44,28 @@ impl fmt::Debug for EnvelopeBuilder {
 }
 
 impl EnvelopeBuilder {
-    /// When the event was created; the present unless set.
+    /// The time at which the event was created. The default is the present time.
     #[must_use]
     pub fn timestamp(mut self, timestamp: Timestamp) -> Self {
         self.0.timestamp = timestamp;
         self
     }
 
-    /// The event's identity; a new one unless set.
+    /// The event's identity. The default is a new identity.
     #[must_use]
     pub fn event_id(mut self, id: EventId) -> Self {
         self.0.event_id = id;
         self
     }
 
-    /// Version of the data; none, which means 1, unless set.
+    /// The version of the data. The default is no version, which means 1.
     #[must_use]
     pub fn version(mut self, version: std::num::NonZeroU16) -> Self {
         self.0.version = Some(version.get());
         self
     }
 
-    /// The conversation that the event is part of.
+    /// The conversation that the event belongs to.
     #[must_use]
     pub fn correlation_id(mut self, id: CorrelationId) -> Self {
         self.0.correlation_id = Some(id);
@@ -78,31 +79,31 @@ impl EnvelopeBuilder {
         self
     }
 
-    /// The W3C trace context; kept as it is.
+    /// The W3C trace context. It is not checked.
     #[must_use]
     pub fn trace_parent(mut self, trace_parent: impl Into<String>) -> Self {
         self.0.trace_parent = Some(trace_parent.into());
         self
     }
 
-    /// Makes the envelope, without `Data`.
+    /// Builds the envelope, without `Data`.
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] if DynamoDB could never hold it.
+    /// [`InvalidEvent`] if DynamoDB could never store the event.
     pub fn build(self) -> Result<Envelope, InvalidEvent> {
-        Envelope::checked(self.0)
+        Ok(Envelope::checked(self.0)?)
     }
 
-    /// Makes the envelope, with `data` as its `Data`: anything whose
-    /// `Serialize` writes a JSON object or `null`.
+    /// Builds the envelope with `data` as its `Data`. The `Serialize` of `data` must write
+    /// a JSON object or `null`.
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] if `data` is something else, or if DynamoDB could never
-    /// hold it.
+    /// [`InvalidEvent`] if `data` is another JSON value, or if DynamoDB could never store
+    /// the event.
     pub fn build_with<T: Serialize + ?Sized>(mut self, data: &T) -> Result<Envelope, InvalidEvent> {
-        self.0.data = Some(document::encode(data)?);
+        self.0.data = Some(document::encode(data, VariantName::Implied(None))?);
         self.build()
     }
 }

@@ -1,8 +1,9 @@
-//! What a handle adds to its events: emitter, conversation, cause, trace.
+//! The fields that a handle adds to its events: emitter, conversation, cause and trace.
 
-use super::ids::{CausationId, CorrelationId, Emitter};
+use super::emitter::Emitter;
+use super::ids::{CausationId, CorrelationId};
 
-/// What an event's surroundings say of it.
+/// The fields of an event that come from its surroundings, and not from the event's type.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub(super) emitter: Emitter,
@@ -12,7 +13,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with the emitter of all events that do not name their own.
+    /// A context with the emitter of every event that does not have its own.
     pub fn new(emitter: Emitter) -> Self {
         Self {
             emitter,
@@ -22,13 +23,13 @@ impl Context {
         }
     }
 
-    /// Another emitter in the same context.
+    /// Replaces the emitter.
     #[must_use]
     pub fn with_emitter(self, emitter: Emitter) -> Self {
         Self { emitter, ..self }
     }
 
-    /// The conversation that the events are part of.
+    /// The conversation that the events belong to.
     #[must_use]
     pub fn with_correlation_id(self, id: CorrelationId) -> Self {
         Self {
@@ -37,7 +38,7 @@ impl Context {
         }
     }
 
-    /// The event that causes the events.
+    /// The event that caused the events.
     #[must_use]
     pub fn with_causation_id(self, id: CausationId) -> Self {
         Self {
@@ -46,7 +47,7 @@ impl Context {
         }
     }
 
-    /// The W3C trace context, `00-…-…-01`; kept as it is.
+    /// The W3C trace context, `00-…-…-01`. It is not checked.
     #[must_use]
     pub fn with_trace_parent(self, trace_parent: impl Into<String>) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Context {
         }
     }
 
-    /// The emitter of events that do not name their own.
+    /// The emitter of every event that does not have its own.
     pub fn emitter(&self) -> &Emitter {
         &self.emitter
     }

@@ -2,49 +2,50 @@
 
 use super::ids::EventType;
 
-/// A stored event that its type in this program cannot read.
+/// A stored event cannot be read as its type in this program.
 ///
-/// It tells places and kinds, never the data, so it may be logged.
+/// The error names positions and types and never the data, so it may be logged. A pointer
+/// shows the names of fields and never the keys of maps, which are data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The data is not of the type's shape.
+    /// The data does not fit the type.
     #[error(
         "the data of a stored {event_type} (version {version}) does not fit its type at {pointer}: {reason}"
     )]
     Data {
-        /// Type of the stored event.
+        /// The event type of the stored event.
         event_type: EventType,
-        /// Version that it was stored with.
+        /// The version of the stored event.
         version: u16,
-        /// Where, as a JSON pointer (RFC 6901).
+        /// The position of the fault, as a JSON Pointer (RFC 6901).
         pointer: String,
-        /// What was found and what is expected, in kind.
+        /// What was found and what is expected, without the data.
         reason: String,
     },
-    /// The event was written by an earlier version, and the type has no way up
-    /// from that.
+    /// The event was written by an earlier version of the program, and the type does not
+    /// define how to read that version.
     #[error(
-        "a stored {event_type} has version {stored}, and this program has no way up from it to version {known}"
+        "a stored {event_type} has version {stored}, and no upcast from version {stored} to {known} is defined"
     )]
     OlderVersion {
-        /// Type of the stored event.
+        /// The event type of the stored event.
         event_type: EventType,
-        /// Version that it was stored with.
+        /// The version of the stored event.
         stored: u16,
-        /// Version that this program reads.
+        /// The version that this program reads.
         known: u16,
     },
     /// The event was written by a later version of the program.
     #[error(
-        "a stored {event_type} has version {stored}, and this program knows up to version {known}"
+        "a stored {event_type} has version {stored}, and this program reads versions up to {known}"
     )]
     NewerVersion {
-        /// Type of the stored event.
+        /// The event type of the stored event.
         event_type: EventType,
-        /// Version that it was stored with.
+        /// The version of the stored event.
         stored: u16,
-        /// Latest version that this program knows.
+        /// The latest version that this program reads.
         known: u16,
     },
 }

@@ -1,15 +1,15 @@
-//! What is known of an event before there is one: its names, its version, and
-//! the versions before.
+//! The definition of an event type: its names, its version, and the version before it.
 
 use std::fmt;
 use std::panic::Location;
 
-use crate::event::ids::{EmitterId, EmitterType, EventType, is_event_type};
+use super::emitter::{EmitterId, EmitterType};
+use super::ids::{EventType, is_event_type};
 
-/// How one kind of event is called and versioned.
+/// The names, the version and the personal data of one event type.
 ///
-/// Names are checked when the constant is evaluated, so a wrong one does not
-/// compile.
+/// A definition is a constant. Its names are checked when the constant is evaluated, so
+/// an invalid name is a compile error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventDefinition {
     event_type: &'static str,
@@ -22,16 +22,28 @@ pub struct EventDefinition {
     of_enum: bool,
     emitter_id: Option<&'static &'static str>,
     emitter_type: Option<&'static &'static str>,
-    place: &'static Location<'static>,
+    pub(super) declared: Declaration,
+}
+
+/// Where an event type is declared. Two definitions with equal declarations belong to
+/// the same type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Declaration {
+    pub(super) location: &'static Location<'static>,
+    /// The path of the type. One macro call may declare several types at one location.
+    pub(super) path: &'static str,
+    /// Size, alignment and need to drop of an instance of a generic type. Different instances
+    /// have the same location and path.
+    pub(super) layout: Option<[usize; 3]>,
 }
 
 impl EventDefinition {
-    /// A definition of version 1 without aliases.
+    /// A definition with version 1 and without aliases.
     ///
     /// # Panics
     ///
-    /// At compile time in a constant, if `event_type` is not of the form
-    /// `EVENT_EXAMPLE` or is longer than 128 bytes.
+    /// If `event_type` does not have the form `EVENT_EXAMPLE`, or is longer than 128 bytes.
+    /// In a constant, this is a compile error.
     #[track_caller]
     pub const fn new(event_type: &'static str) -> Self {
         require_event_type(event_type);
@@ -46,7 +58,40 @@ impl EventDefinition {
             of_enum: false,
             emitter_id: None,
             emitter_type: None,
-            place: Location::caller(),
+            declared: Declaration {
+                location: Location::caller(),
+                path: "",
+                layout: None,
+            },
+        }
+    }
+
+    /// The path of the event's type, such as `concat!(module_path!(), "::OrderPlaced")`.
+    /// [`assert_distinct!`](crate::assert_distinct) tells types apart by it if one macro
+    /// call declares several types.
+    #[must_use]
+    pub const fn of_type(self, path: &'static str) -> Self {
+        Self {
+            declared: Declaration {
+                path,
+                ..self.declared
+            },
+            ..self
+        }
+    }
+
+    /// Like [`of_type`](Self::of_type), for an instance of a type with type parameters. The
+    /// instances share a definition and are told apart by their `layout`: the size, the
+    /// alignment, and 1 if the type needs to be dropped.
+    #[must_use]
+    pub const fn of_generic_type(self, path: &'static str, layout: [usize; 3]) -> Self {
+        Self {
+            declared: Declaration {
+                path,
+                layout: Some(layout),
+                ..self.declared
+            },
+            ..self
         }
     }
 
@@ -54,7 +99,7 @@ impl EventDefinition {
     ///
     /// # Panics
     ///
-    /// If `version` is 0: versions count from 1.
+    /// If `version` is 0. The first version is 1.
     #[track_caller]
     #[must_use]
     pub const fn with_version(self, version: u16) -> Self {
@@ -62,11 +107,11 @@ impl EventDefinition {
         Self { version, ..self }
     }
 
-    /// Former names, under which stored events are still read.
+    /// Former event types. Events that are stored with one of them are still read.
     ///
     /// # Panics
     ///
-    /// If one of them is no valid event type.
+    /// If one of them is not a valid event type.
     #[track_caller]
     #[must_use]
     pub const fn with_aliases(self, aliases: &'static [&'static str]) -> Self {
@@ -78,15 +123,16 @@ impl EventDefinition {
         Self { aliases, ..self }
     }
 
-    /// The id of the emitter, of an event that always has the same.
+    /// The id of the emitter, if all events of this type have the same emitter. Set the
+    /// type of the emitter as well.
     ///
     /// # Panics
     ///
-    /// If it is empty or over 2,048 bytes.
+    /// If the id is empty or longer than 2,048 bytes.
     #[track_caller]
     #[must_use]
     pub const fn with_emitter_id(self, id: &'static &'static str) -> Self {
-        // Only its check is wanted, and a constant cannot drop it.
+        // Only the check is needed, and a constant cannot drop the value.
         std::mem::forget(EmitterId::from_static(id));
         Self {
             emitter_id: Some(id),
@@ -94,12 +140,12 @@ impl EventDefinition {
         }
     }
 
-    /// The type of the emitter, of an event that always has the same. A
-    /// reference to the text, `&"SYSTEM"`, which can be handed out as it is.
+    /// The type of the emitter, if all events of this type have the same emitter type. It
+    /// is a reference to a text, `&"SYSTEM"`, so that it can be returned as `&dyn Display`.
     ///
     /// # Panics
     ///
-    /// If it is empty or over 256 bytes.
+    /// If the type is empty or longer than 256 bytes.
     #[track_caller]
     #[must_use]
     pub const fn with_emitter_type(self, kind: &'static &'static str) -> Self {
@@ -110,9 +156,8 @@ impl EventDefinition {
         }
     }
 
-    /// The fields of the data that tell something about a person, by the names
-    /// that they have there. [`Redacted`](crate::Redacted) hides them, and an
-    /// exported schema marks them.
+    /// The fields with personal data, by their names in `Data`.
+    /// [`Redacted`](crate::Redacted) hides them, and an exported schema marks them.
     #[must_use]
     pub const fn with_pii(self, fields: &'static [&'static str]) -> Self {
         Self {
@@ -121,51 +166,52 @@ impl EventDefinition {
         }
     }
 
-    /// The same definition, for data in which the event's own fields do not stand
-    /// at the top, where they would be found by their names.
+    /// The same definition, for an enum whose `#[serde(...)]` moves the event's fields away
+    /// from the top of the data.
     ///
     /// # Panics
     ///
-    /// If one of them is personal data, which nobody would hide.
+    /// If a field is personal data, because it is found by its name at the top.
     #[track_caller]
     #[must_use]
     pub const fn assert_no_pii(self) -> Self {
         assert!(
             self.pii.is_empty(),
-            "a field of this event is `pii`, which is hidden by its name at the top of the data, and the enum's \
-             `#[serde(...)]` takes it from there: remove `content`, `into` or `with`"
+            "a field of this event is marked `pii`, and is found by its name at the top of the data; the enum's \
+             `#[serde(...)]` moves it: remove `content`, `into` or `with`"
         );
         self
     }
 
-    /// The version before, as the `DEFINITIONS` of its type;
-    /// [`DomainEvent::upcast`](crate::DomainEvent::upcast) reads it. Comes after
-    /// everything else that is said of the event.
+    /// The previous version, as the `DEFINITIONS` of its type.
+    /// [`DomainEvent::upcast`](crate::DomainEvent::upcast) reads it. Call this method last,
+    /// because it compares names and versions.
     ///
     /// # Panics
     ///
-    /// If `older` is not one event, not of the version before, or has a name
-    /// under which this event is not read.
+    /// If `older` is not exactly one event, does not have the previous version, or has a
+    /// name that this event does not have.
     #[track_caller]
     #[must_use]
     pub const fn upcast_from(self, older: &'static [Self]) -> Self {
         let [older] = older else {
-            panic!("the version before must be a struct, which is one event");
+            panic!("the previous version must be a struct, which is one event");
         };
         assert!(
             older.version == self.version - 1,
-            "a version is upcast from the one before: the older type's `version` must be one less than this one's"
+            "a version is upcast from the previous version: the `version` of the older type must be one less than \
+             the `version` of this type"
         );
-        let mut names_meet = self.is_called(older.event_type);
+        let mut has_all_names = self.is_called(older.event_type);
         let mut i = 0;
         while i < older.aliases.len() {
-            names_meet &= self.is_called(older.aliases[i]);
+            has_all_names &= self.is_called(older.aliases[i]);
             i += 1;
         }
         assert!(
-            names_meet,
-            "the version before is another event: give the older type the `type` that this event has, \
-             and repeat its aliases here; or give this event the older type's name as an `alias`"
+            has_all_names,
+            "the previous version is another event: give the older type the same `type` as this event, \
+             and repeat its aliases here; or add the older type's name to this event as an `alias`"
         );
         Self {
             older: Some(older),
@@ -173,12 +219,12 @@ impl EventDefinition {
         }
     }
 
-    /// The definition of a type that is one event, as its `DEFINITIONS`: for a
-    /// variant that holds it.
+    /// The definition of a type that is exactly one event, from its `DEFINITIONS`. The
+    /// definition of a variant that holds the event starts with it.
     ///
     /// # Panics
     ///
-    /// If the type is an enum of events: such an enum does not nest.
+    /// If the type is an enum of events. Such enums do not nest.
     #[track_caller]
     #[must_use]
     pub const fn single(definitions: &'static [Self]) -> Self {
@@ -188,12 +234,13 @@ impl EventDefinition {
         }
     }
 
-    /// Marks the definition as that of an enum's variant, by the number that
-    /// serde's derive gives the variant when it deserializes, and by its name.
+    /// Marks the definition as belonging to a variant of an enum. `serde_index` is the
+    /// number that serde's derive gives the variant when it deserializes, and `serde_name`
+    /// is the name that it writes.
     ///
     /// # Panics
     ///
-    /// If it is a variant's already: an enum of events does not nest.
+    /// If the definition already belongs to a variant. Enums of events do not nest.
     #[track_caller]
     #[must_use]
     pub const fn for_variant(self, serde_index: u32, serde_name: &'static str) -> Self {
@@ -208,8 +255,8 @@ impl EventDefinition {
         }
     }
 
-    /// Marks the definition as one of an enum's variant that serde writes under
-    /// `serde_name` and never reads. Serde has no number for such a variant.
+    /// Marks the definition as belonging to a variant that serde writes with the name
+    /// `serde_name` and never reads. serde has no number for such a variant.
     #[must_use]
     pub const fn for_write_only_variant(self, serde_name: &'static str) -> Self {
         Self {
@@ -219,12 +266,21 @@ impl EventDefinition {
         }
     }
 
-    /// Whether they are those of an enum, which has one for each variant.
+    /// Whether the definition belongs to a variant of an enum.
+    pub(super) const fn is_of_enum(&self) -> bool {
+        self.of_enum
+    }
+
+    /// Whether the definitions belong to an enum, which has one for each variant.
     pub(crate) const fn are_of_enum(definitions: &[Self]) -> bool {
         !matches!(definitions, [one] if !one.of_enum)
     }
 
-    /// The name that is written.
+    pub(super) const fn name(&self) -> &'static str {
+        self.event_type
+    }
+
+    /// The event type that is written.
     pub const fn event_type(&self) -> EventType {
         EventType::known(self.event_type)
     }
@@ -234,32 +290,32 @@ impl EventDefinition {
         self.version
     }
 
-    /// Former names.
+    /// Former event types.
     pub const fn aliases(&self) -> &'static [&'static str] {
         self.aliases
     }
 
-    /// The fields of the data that tell something about a person.
+    /// The fields with personal data, by their names in `Data`.
     pub const fn pii(&self) -> &'static [&'static str] {
         self.pii
     }
 
-    /// The id of the emitter, if it is always the same.
+    /// The id of the emitter, if it is constant.
     pub fn emitter_id(&self) -> Option<&'static dyn fmt::Display> {
         self.emitter_id.map(|id| id as &dyn fmt::Display)
     }
 
-    /// The type of the emitter, if it is always the same.
+    /// The type of the emitter, if it is constant.
     pub fn emitter_type(&self) -> Option<&'static dyn fmt::Display> {
         self.emitter_type.map(|kind| kind as &dyn fmt::Display)
     }
 
-    /// The version before, if it can be read.
+    /// The previous version, if this program can read it.
     pub const fn older(&self) -> Option<&'static Self> {
         self.older
     }
 
-    /// Number and name of the enum's variant, as serde has them.
+    /// The number and the name that serde's derive gives the enum's variant.
     pub const fn variant(&self) -> Option<(u32, &'static str)> {
         self.variant
     }
@@ -270,12 +326,12 @@ impl EventDefinition {
         self.write_only_variant
     }
 
-    /// Whether an event stored under `event_type` is one of these.
+    /// Whether events that are stored with `event_type` have this definition.
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.is_called(event_type.as_str())
     }
 
-    const fn is_called(&self, name: &str) -> bool {
+    pub(super) const fn is_called(&self, name: &str) -> bool {
         let mut called = equal(self.event_type, name);
         let mut i = 0;
         while i < self.aliases.len() {
@@ -286,146 +342,7 @@ impl EventDefinition {
     }
 }
 
-/// Refuses to compile if two of the events have one name.
-///
-/// A stored event is found by its event type, so two types of one name would
-/// read each other's events. Write it once in your program, with every event
-/// and every enum of events; [`events!`](crate::events) contains it.
-///
-/// ```
-/// # use domain_events::{DomainEvent, EventDefinition};
-/// # macro_rules! event { ($name:ident, $text:literal) => {
-/// # #[derive(serde::Serialize)] struct $name { id: String }
-/// # impl DomainEvent for $name {
-/// #     const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new($text)];
-/// #     fn entity_id(&self) -> &dyn std::fmt::Display { &self.id }
-/// # }}}
-/// # event!(OrderPlaced, "ORDER_PLACED");
-/// # event!(OrderShipped, "ORDER_SHIPPED");
-/// domain_events::assert_distinct!(OrderPlaced, OrderShipped);
-/// ```
-///
-/// An event may be listed both by itself and inside of an enum, and so may its
-/// earlier versions. A type that reads another's events on purpose, a slim one
-/// for a projection say, is left out: that is why the list is yours, and not
-/// gathered by the linker.
-#[macro_export]
-macro_rules! assert_distinct {
-    ($($event:ty),* $(,)?) => {
-        const _: () = $crate::EventDefinition::require_distinct(&[
-            $(<$event as $crate::DomainEvent>::DEFINITIONS),*
-        ]);
-    };
-}
-
-impl EventDefinition {
-    /// What [`assert_distinct!`](crate::assert_distinct) calls.
-    ///
-    /// # Panics
-    ///
-    /// If two events have one name, current or former.
-    #[track_caller]
-    pub const fn require_distinct(types: &[&[Self]]) {
-        let mut i = 0;
-        while i < types.len() {
-            // With itself as well: an enum may hold two types of one name.
-            let mut j = i;
-            while j < types.len() {
-                require_disjoint(types[i], types[j]);
-                j += 1;
-            }
-            i += 1;
-        }
-    }
-
-    const fn shared_name(&self, other: &Self) -> Option<&'static str> {
-        if other.is_called(self.event_type) {
-            return Some(self.event_type);
-        }
-        let mut i = 0;
-        while i < self.aliases.len() {
-            if other.is_called(self.aliases[i]) {
-                return Some(self.aliases[i]);
-            }
-            i += 1;
-        }
-        None
-    }
-
-    /// Whether it is the other event, or one of its earlier versions.
-    pub(crate) const fn precedes(&self, other: &Self) -> bool {
-        let mut next = Some(other);
-        while let Some(definition) = next {
-            if self.is_same(definition) {
-                return true;
-            }
-            next = definition.older;
-        }
-        false
-    }
-
-    /// Whether events of both are written under one name and version.
-    pub(crate) const fn is_named_as(&self, other: &Self) -> bool {
-        self.version == other.version && equal(self.event_type, other.event_type)
-    }
-
-    /// Whether both were written at one place, which is where the type is.
-    const fn is_same(&self, other: &Self) -> bool {
-        let (a, b) = (self.place, other.place);
-        self.is_named_as(other)
-            && a.line() == b.line()
-            && a.column() == b.column()
-            && equal(a.file(), b.file())
-    }
-}
-
-#[track_caller]
-const fn require_disjoint(ones: &[EventDefinition], others: &[EventDefinition]) {
-    let mut i = 0;
-    while i < ones.len() {
-        let mut j = 0;
-        while j < others.len() {
-            let (one, other) = (&ones[i], &others[j]);
-            if let Some(name) = one.shared_name(other)
-                && !one.precedes(other)
-                && !other.precedes(one)
-            {
-                two_types_of_one_name(name);
-            }
-            j += 1;
-        }
-        i += 1;
-    }
-}
-
-/// A constant's panic takes one text, so the sentence is put together by hand.
-#[track_caller]
-const fn two_types_of_one_name(name: &str) -> ! {
-    const SENTENCE: [&str; 2] = [
-        "two types have the EventType ",
-        ", and stored events are told apart by it: give one of them another `type`",
-    ];
-    let mut text = [0; 256];
-    let mut length = 0;
-    let parts = [SENTENCE[0], name, SENTENCE[1]];
-    let mut part = 0;
-    while part < parts.len() {
-        let bytes = parts[part].as_bytes();
-        let mut i = 0;
-        while i < bytes.len() && length < text.len() {
-            text[length] = bytes[i];
-            length += 1;
-            i += 1;
-        }
-        part += 1;
-    }
-    match std::str::from_utf8(text.split_at(length).0) {
-        Ok(text) => panic!("{}", text),
-        Err(_) => panic!("two types have one EventType"),
-    }
-}
-
-const fn equal(a: &str, b: &str) -> bool {
+pub(super) const fn equal(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut i = 0;
     while i < a.len() && i < b.len() && a[i] == b[i] {

@@ -1,6 +1,9 @@
 //! The trait that makes a type an event.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -8,9 +11,9 @@ use super::decode_error::DecodeError;
 use super::definition::EventDefinition;
 use super::upcast::PastVersion;
 
-/// A fact of your domain that is worth keeping.
+/// An event of your domain.
 ///
-/// Derive it; or write it by hand, which is as good:
+/// Derive the trait, or implement it by hand:
 ///
 /// ```
 /// use domain_events::{DomainEvent, EventDefinition};
@@ -30,45 +33,53 @@ use super::upcast::PastVersion;
 /// }
 /// ```
 ///
-/// What the type's own `Serialize` writes becomes the event's `Data`. It has to
-/// be a JSON object, or `null` for an event without data. Of an enum with
-/// serde's default representation only the variant's content is written: its
-/// name is already told by the event type.
+/// The output of the type's own `Serialize` becomes the event's `Data`. It must be a JSON
+/// object, or `null` for an event without data. For an enum with serde's default
+/// representation, only the content of the variant is written, because the event type
+/// implies the variant.
+///
+/// # Types of fields
+///
+/// What a type writes, it should be able to read again. serde cannot read `i128` and
+/// `u128` inside `flatten`, `tag`, `content` and `untagged`, and cannot read a field that
+/// `skip_serializing_if` left out unless it has a `default`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a domain event",
     label = "this type does not implement `DomainEvent`",
     note = "add `#[derive(serde::Serialize, domain_events::DomainEvent)]` to `{Self}` and mark the field that holds the entity's id with `#[event(id)]`"
 )]
 pub trait DomainEvent: Serialize {
-    /// Every event type that a value of this type can have: one for a struct,
-    /// one per variant for an enum.
+    /// The event types that values of this type can have: one for a struct, and one for
+    /// each variant of an enum.
     const DEFINITIONS: &'static [EventDefinition];
 
-    /// The definition of this value; one of [`DEFINITIONS`](Self::DEFINITIONS).
+    /// The definition of this value, which is one of [`DEFINITIONS`](Self::DEFINITIONS).
     fn definition(&self) -> EventDefinition {
         Self::DEFINITIONS[0]
     }
 
-    /// Id of the entity that the event is about: 1 to 2,048 bytes when displayed.
+    /// The id of the entity that the event is about: 1 to 2,048 bytes when displayed.
     fn entity_id(&self) -> &dyn fmt::Display;
 
-    /// Id of the user or system that caused the event, where the event itself
-    /// knows it; else the `Sdk` handle's emitter is taken. By itself it is that of
+    /// The id of the user or system that caused the event. The default is the constant of
     /// the [`definition`](Self::definition).
+    ///
+    /// An event has both the id and the type of its emitter, or neither. If it has neither,
+    /// the emitter of the `Sdk` handle is used. An event with only one of them is invalid,
+    /// because the other would be taken from another emitter.
     fn emitter_id(&self) -> Option<&dyn fmt::Display> {
         self.definition().emitter_id()
     }
 
-    /// Type of the emitter, where the event itself knows it.
+    /// The type of the emitter. See [`emitter_id`](Self::emitter_id).
     fn emitter_type(&self) -> Option<&dyn fmt::Display> {
         self.definition().emitter_type()
     }
 
-    /// Reads what an earlier version of the event left behind. The stored event
-    /// stays as it is.
+    /// Reads a stored event of an earlier version. The stored event does not change.
     ///
-    /// To be written where [`DEFINITIONS`](Self::DEFINITIONS) has a version from
-    /// 2 on; it is never called for version 1.
+    /// Implement this method if [`DEFINITIONS`](Self::DEFINITIONS) has a version of 2 or
+    /// more. It is never called for version 1.
     ///
     /// ```
     /// use domain_events::{DecodeError, DomainEvent, EventDefinition, PastVersion};
@@ -104,8 +115,8 @@ pub trait DomainEvent: Serialize {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the data does not fit the older version, or if there
-    /// is no way up from it.
+    /// [`DecodeError`] if the data does not fit the older version, or if no upcast from it
+    /// is defined.
     fn upcast(older: PastVersion<'_>) -> Result<Self, DecodeError>
     where
         Self: Sized,
@@ -115,8 +126,8 @@ pub trait DomainEvent: Serialize {
 }
 
 macro_rules! through_pointer {
-    ($pointer:ty $(, $made_by:path)?) => {
-        impl<E: DomainEvent> DomainEvent for $pointer {
+    ($(($($lifetime:lifetime)?) $pointer:ty where $bound:ident $(: $owned:path)?;)*) => {$(
+        impl<$($lifetime,)? E: DomainEvent + $bound> DomainEvent for $pointer {
             const DEFINITIONS: &'static [EventDefinition] = E::DEFINITIONS;
 
             fn definition(&self) -> EventDefinition {
@@ -133,12 +144,37 @@ macro_rules! through_pointer {
             }
             $(
                 fn upcast(older: PastVersion<'_>) -> Result<Self, DecodeError> {
-                    E::upcast(older).map($made_by)
+                    E::upcast(older).map($owned)
                 }
             )?
         }
-    };
+    )*};
 }
 
-through_pointer!(&E);
-through_pointer!(Box<E>, Box::new);
+through_pointer! {
+    () &E where DomainEvent;
+    () Box<E> where DomainEvent: Box::new;
+    () Rc<E> where DomainEvent: Rc::new;
+    () Arc<E> where DomainEvent: Arc::new;
+    ('a) Cow<'a, E> where Clone: Cow::Owned;
+}
+
+/// A type whose values can be ids and emitter types: every type that implements `Display`.
+/// The derive calls [`display`](Self::display) for marked fields.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an id, because it does not implement `Display`",
+    label = "the text of a field that is marked `id`, `emitter_id` or `emitter_type` comes from `Display`",
+    note = "implement `std::fmt::Display` for `{Self}`, or mark a field whose type implements it"
+)]
+pub trait MarkedField {
+    /// The value as something that can be displayed.
+    fn display(&self) -> &dyn fmt::Display;
+}
+
+// Without this attribute, the compiler would report the missing `Display` alone.
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> MarkedField for T {
+    fn display(&self) -> &dyn fmt::Display {
+        self
+    }
+}

@@ -1,40 +1,39 @@
-//! The envelope: an event with all that the contract asks of it.
+//! The envelope: an event with all fields of the contract.
 
 use std::fmt;
 
 use crate::error::{InvalidEvent, RejectionCode};
+use crate::event::emitter::Emitter;
 use crate::event::fields;
-use crate::event::ids::{CausationId, CorrelationId, Emitter, EntityId, EventId, EventType};
+use crate::event::ids::{CausationId, CorrelationId, EntityId, EventId, EventType};
 use crate::event::timestamp::Timestamp;
 use crate::json::document::Json;
 use crate::json::number;
 
-/// The largest item that DynamoDB holds, names included (developer guide,
+/// The largest item that DynamoDB stores, attribute names included (developer guide,
 /// "Quotas": item size).
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 
-/// What the store adds to an item, at the most: `StoredAt` and `ExpiresAt`, and
-/// `IndexKey` with an event type of 128 bytes, `#` and a shard of five digits.
-/// And what a tie-break adds to the `Timestamp`, whose number then has all the
-/// 38 digits there are. Counted from the start, so that an event is not found
-/// too large only once it has come to the store.
-const ROOM_FOR_THE_STORE: usize = (8 + 12) + (9 + 12) + (8 + 134) + 21;
+/// The bytes that the store adds to an item: `StoredAt` and `ExpiresAt`; `IndexKey`, with an
+/// event type of 128 bytes, `#` and a shard of five digits; and a tie-break in the
+/// `Timestamp`, whose number then has 38 digits. They are counted when the envelope is
+/// made, so that the store never finds an accepted event too large.
+const STORE_BYTES: usize = (8 + 12) + (9 + 12) + (8 + 134) + 21;
 
 /// An event that keeps the contract, ready to be sent or stored.
 ///
-/// There is no way to hold an invalid one: every way to make it goes through
-/// the same checks.
+/// An invalid envelope cannot exist: every way to make one goes through the same checks.
 #[derive(Clone, PartialEq)]
 pub struct Envelope(Box<Parts>);
 
-/// The fields, each correct by itself.
+/// The fields. Each of them is valid on its own.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Parts {
     pub(crate) timestamp: Timestamp,
     pub(crate) event_type: EventType,
     pub(crate) id: EntityId,
     pub(crate) emitter: Emitter,
-    /// `None` where there is no `Data`; `null` is a value.
+    /// `None` if the event has no `Data`. `null` is a value.
     pub(crate) data: Option<Json>,
     pub(crate) event_id: EventId,
     pub(crate) version: Option<u16>,
@@ -44,21 +43,36 @@ pub(crate) struct Parts {
     pub(crate) extra: Vec<(Box<str>, Json)>,
 }
 
+/// Fields that cannot become an envelope.
+pub(crate) struct Refused {
+    pub(crate) error: InvalidEvent,
+    pub(crate) parts: Box<Parts>,
+}
+
+impl From<Refused> for InvalidEvent {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
+}
+
 impl Envelope {
-    /// The one place where envelopes are made.
-    pub(crate) fn checked(parts: Parts) -> Result<Self, InvalidEvent> {
-        let size = parts.size() + ROOM_FOR_THE_STORE;
+    /// The only constructor of envelopes.
+    pub(crate) fn checked(parts: Parts) -> Result<Self, Refused> {
+        let size = parts.size() + STORE_BYTES;
         if size > MAX_ITEM_BYTES {
             let reason = format!(
-                "found an event that takes {size} bytes in the table; DynamoDB's limit is {MAX_ITEM_BYTES} (400 KB) \
-                 an item, so keep the bulk elsewhere and refer to it"
+                "found an event that takes {size} bytes in the table; DynamoDB's limit for an item is \
+                 {MAX_ITEM_BYTES} (400 KB), so store the bulk elsewhere and refer to it"
             );
-            return Err(InvalidEvent::new(RejectionCode::TooLarge, "", reason));
+            return Err(Refused {
+                error: InvalidEvent::new(RejectionCode::TooLarge, "", reason),
+                parts: Box::new(parts),
+            });
         }
         Ok(Self(Box::new(parts)))
     }
 
-    /// The same event, as if it had been made then.
+    /// The same event with another timestamp and identity.
     #[cfg(feature = "schema")]
     pub(crate) fn stamped(mut self, timestamp: Timestamp, event_id: EventId) -> Self {
         self.0.timestamp = timestamp;
@@ -71,7 +85,7 @@ impl Envelope {
     }
 
     pub(crate) fn body_size_hint(&self) -> usize {
-        // The fields' names, quotes and punctuation come to some 180 bytes.
+        // The names of the fields, quotes and punctuation take about 180 bytes.
         let text = |json: &Json| json.text.len() + 4;
         let Parts { data, extra, .. } = &*self.0;
         let ids = self.entity_id().as_str().len() + self.emitter().id().as_str().len();
@@ -81,12 +95,12 @@ impl Envelope {
             + 320
     }
 
-    /// When the event was created.
+    /// The time at which the event was created.
     pub fn timestamp(&self) -> Timestamp {
         self.0.timestamp
     }
 
-    /// What happened.
+    /// The type of the event.
     pub fn event_type(&self) -> &EventType {
         &self.0.event_type
     }
@@ -96,7 +110,7 @@ impl Envelope {
         &self.0.id
     }
 
-    /// Who caused it.
+    /// The user or system that caused the event.
     pub fn emitter(&self) -> &Emitter {
         &self.0.emitter
     }
@@ -106,12 +120,12 @@ impl Envelope {
         &self.0.event_id
     }
 
-    /// Version of the event's data; 1 where none was sent.
+    /// The version of the event's data. It is 1 if the event has none.
     pub fn version(&self) -> u16 {
         self.0.version.unwrap_or(1)
     }
 
-    /// The conversation that the event is part of.
+    /// The conversation that the event belongs to.
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
         self.0.correlation_id.as_ref()
     }
@@ -121,17 +135,18 @@ impl Envelope {
         self.0.causation_id.as_ref()
     }
 
-    /// The W3C trace context, as it came.
+    /// The W3C trace context, as it was received.
     pub fn trace_parent(&self) -> Option<&str> {
         self.0.trace_parent.as_deref()
     }
 
-    /// The event's data as JSON text: an object, `null`, or nothing.
+    /// The event's data as JSON text, which is an object or `null`. `None` if the event has
+    /// no data.
     pub fn data(&self) -> Option<&str> {
         self.0.data.as_ref().map(|json| &*json.text)
     }
 
-    /// Top-level fields that are not the contract's own, as name and JSON text.
+    /// The top-level fields that the contract does not define, as names and JSON texts.
     pub fn extra_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .extra
@@ -141,7 +156,7 @@ impl Envelope {
 }
 
 impl Parts {
-    /// Bytes that DynamoDB counts for the event's own attributes.
+    /// The bytes that DynamoDB counts for the event's own attributes.
     fn size(&self) -> usize {
         let text = |name: &str, text: &str| name.len() + text.len();
         let optional = |name: &str, value: Option<&str>| value.map_or(0, |v| text(name, v));
@@ -177,7 +192,7 @@ impl Parts {
     }
 }
 
-/// The ids and the data's size; never the data, which may be anybody's secret.
+/// Prints the ids and the size of the data, and never the data.
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope")

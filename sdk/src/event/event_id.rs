@@ -1,21 +1,21 @@
-//! New identities: UUIDs of version 7 (RFC 9562), without a system call each.
+//! New identities: UUIDs of version 7 (RFC 9562), without a system call for each.
 //!
 //! ```text
 //! 48 bits  milliseconds since 1970      ┐ the event's own timestamp, which
-//! 12 bits  part of the millisecond      ┘ this process gives only once
-//! 62 bits  random, one draw for a thread and millisecond of the wall clock
+//! 12 bits  part of the millisecond      ┘ this process returns only once
+//! 62 bits  random, drawn once for a thread and a millisecond of the wall clock
 //! ```
 //!
-//! Within a process the time alone tells identities apart (RFC 9562, section 6.2,
-//! method 3), and sorts them across threads. Should it ever not go on, there is
-//! another draw. Between processes it is the random
-//! bits: two would have to draw the same 62 in the same millisecond.
+//! Within a process, the time distinguishes identities (RFC 9562, section 6.2, method 3)
+//! and sorts them across threads. If the time does not increase, because the clock was
+//! reset, the thread draws new random bits. Between processes, the random bits
+//! distinguish identities: two processes would have to draw the same 62 bits in the same
+//! millisecond.
 //!
-//! The operating system's random bytes cost more than all else that makes an
-//! identity, so `Uuid::now_v7`, which asks for some each time, is not used. They
-//! are asked for again after a millisecond and not, as other generators do, after
-//! some thousand identities: a machine that was copied while it ran (a snapshot,
-//! a fork) would go on with the same bytes as its copy, but its clock moves on.
+//! `Uuid::now_v7` asks the operating system for random bytes each time, which costs more
+//! than everything else in an identity. Other generators ask once for some thousand
+//! identities. This one asks once in a millisecond of the wall clock: a copy of a running
+//! machine (a snapshot, a fork) continues with the same bytes, but its clock advances.
 
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,47 +28,46 @@ use crate::event::timestamp::Timestamp;
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 
 impl EventId {
-    /// A new identity: a UUID of version 7, so that identities sort by time. Two
-    /// of one millisecond resemble each other: it is an identity, not a secret.
+    /// A new identity: a UUID of version 7, so that identities sort by time. Identities of
+    /// the same millisecond resemble each other. An identity is not a secret.
     pub fn random() -> Self {
-        at(Timestamp::now())
+        new_v7(Timestamp::now())
     }
 }
 
-/// The identity of what [`Timestamp::now`] was told for.
-pub(crate) fn at(timestamp: Timestamp) -> EventId {
+/// The identity of the event that has this `timestamp` of [`Timestamp::now`].
+pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
-    // As a binary fraction, 4,096 to the millisecond: more than one to each
-    // microsecond, so that no two fall together.
+    // The fraction of the millisecond in units of 1/4096. There are more units than
+    // microseconds, so each microsecond has its own.
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;
     EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock(), time)))
 }
 
-/// Milliseconds, of the clock and not of the timestamp: while the clock is behind,
-/// timestamps go on by a microsecond each, however long it takes.
+/// Milliseconds of the wall clock. Timestamps are not used here: while the wall clock is
+/// behind them, they advance by one microsecond for each event.
 fn wall_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// 62 random bits below the two of a UUID's variant, for an identity with this
-/// `time` above them.
+/// 62 random bits, below the two bits of a UUID's variant, for an identity with this
+/// `time`.
 fn random(milliseconds: u64, time: u64) -> u64 {
     thread_local! {
-        /// The millisecond of the last draw, the last time it was used for, and
-        /// what was drawn.
+        /// The millisecond of the last draw, the last time that used it, and the bits.
         static DRAWN: Cell<(u64, u64, u64)> = const { Cell::new((u64::MAX, 0, 0)) };
     }
     let (when, last, bits) = DRAWN.get();
-    // The same bits below the same time would be the same identity, and of two
-    // events with one identity the store keeps one.
+    // The same bits with the same time would be the same identity, and the store keeps
+    // only one of two events with the same identity.
     let bits = if when == milliseconds && last < time {
         bits
     } else {
-        // The lower half of any UUID has the variant in its place.
+        // The lower half of every UUID has the variant in its two highest bits.
         Uuid::new_v4().as_u64_pair().1
     };
     DRAWN.set((milliseconds, time, bits));
@@ -84,9 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_a_uuid_of_version_7_with_the_events_time() {
+    fn identity_is_a_uuid_v7_with_the_timestamp() {
         let timestamp: Timestamp = "1596719980.123456".parse().unwrap();
-        let uuid = uuid(&at(timestamp));
+        let uuid = uuid(&new_v7(timestamp));
         assert_eq!(uuid.get_version(), Some(uuid::Version::SortRand));
         assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
         let (seconds, nanos) = uuid.get_timestamp().unwrap().to_unix();
@@ -94,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn identities_differ_and_sort_by_time_across_threads() {
+    fn identities_sort_by_time_across_threads() {
         let make = || {
             (0..5000).map(|_| {
                 let timestamp = Timestamp::now();
-                (timestamp, at(timestamp))
+                (timestamp, new_v7(timestamp))
             })
         };
         let threads: Vec<_> = (0..4)
@@ -116,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn every_microsecond_has_its_own_part_of_the_millisecond() {
+    fn every_microsecond_has_its_own_identity() {
         let ids: Vec<EventId> = (0..1000)
             .map(|micros| {
-                at(Timestamp::from_nanos(1_596_719_980_000_000_000 + micros * 1000).unwrap())
+                new_v7(Timestamp::from_nanos(1_596_719_980_000_000_000 + micros * 1000).unwrap())
             })
             .collect();
         assert!(
@@ -129,22 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn another_millisecond_and_another_thread_have_other_random_bits() {
+    fn random_bits_change_by_millisecond_and_thread() {
         assert_eq!(random(7, 1), random(7, 2));
         let before = random(7, 3);
         assert_ne!(before, random(8, 4));
-        assert_ne!(before, random(7, 5), "it is another draw");
+        assert_ne!(before, random(7, 5), "the time did not increase");
         let here = random(9, 6);
         let elsewhere = std::thread::spawn(|| random(9, 6)).join().unwrap();
         assert_ne!(here, elsewhere);
     }
 
     #[test]
-    fn a_time_that_does_not_go_on_has_other_random_bits() {
-        assert_ne!(at(Timestamp::MAX), at(Timestamp::MAX));
+    fn repeated_time_has_other_random_bits() {
+        assert_ne!(new_v7(Timestamp::MAX), new_v7(Timestamp::MAX));
         let ids: std::collections::HashSet<String> = [5, 4, 5, 5, 4]
-            .map(|nanos| at(Timestamp::from_nanos(nanos).unwrap()).to_string())
+            .map(|nanos| new_v7(Timestamp::from_nanos(nanos).unwrap()).to_string())
             .into();
-        assert_eq!(ids.len(), 5, "finer than what an identity holds of it");
+        assert_eq!(
+            ids.len(),
+            5,
+            "an identity has a coarser time than a timestamp"
+        );
     }
 }

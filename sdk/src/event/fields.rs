@@ -1,4 +1,4 @@
-//! The names of the fields on the wire, which are also the names of the item's attributes.
+//! The names of the fields on the wire. The item's attributes have the same names.
 
 pub(crate) const TIMESTAMP: &str = "Timestamp";
 pub(crate) const EVENT_TYPE: &str = "EventType";
@@ -12,7 +12,7 @@ pub(crate) const CORRELATION_ID: &str = "CorrelationId";
 pub(crate) const CAUSATION_ID: &str = "CausationId";
 pub(crate) const TRACE_PARENT: &str = "TraceParent";
 
-/// Attributes that the store writes, and takes from no producer.
+/// Attributes that the store writes. A producer must not send them.
 pub(crate) const STORED_AT: &str = "StoredAt";
 pub(crate) const EXPIRES_AT: &str = "ExpiresAt";
 pub(crate) const INDEX_KEY: &str = "IndexKey";

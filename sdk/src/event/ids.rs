@@ -1,4 +1,4 @@
-//! The checked texts of an event, and the emitter that two of them make up.
+//! The checked texts of an event: newtypes that hold only valid values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +8,8 @@ use crate::error::{InvalidEvent, RejectionCode};
 /// The longest event type, in bytes.
 pub(crate) const MAX_EVENT_TYPE: usize = 128;
 
-/// `[A-Z][A-Z0-9]*(_[A-Z0-9]+)*`, at most 128 bytes. A `const fn`, so that the
-/// derive can force it at compile time.
+/// `[A-Z][A-Z0-9]*(_[A-Z0-9]+)*`, at most 128 bytes. It is a `const fn` so that the
+/// derive can check names at compile time.
 pub(crate) const fn is_event_type(name: &str) -> bool {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes.len() > MAX_EVENT_TYPE || !bytes[0].is_ascii_uppercase() {
@@ -27,7 +27,7 @@ pub(crate) const fn is_event_type(name: &str) -> bool {
     true
 }
 
-/// Defines a checked text: a newtype that holds only what its field may hold.
+/// Defines a newtype for the text of one field of the contract.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $check:expr, $rule:literal) => {
         $(#[$doc])*
@@ -39,7 +39,7 @@ macro_rules! checked_text {
             ///
             /// # Errors
             ///
-            #[doc = concat!("[`InvalidEvent`] at `/", $field, "` if it breaks the rule.")]
+            #[doc = concat!("[`InvalidEvent`] at `/", $field, "` if the text breaks the rule.")]
             pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidEvent> {
                 let text = text.into();
                 if $check(&text) {
@@ -56,7 +56,7 @@ macro_rules! checked_text {
                 ))
             }
 
-            /// The same for a literal, checked at compile time in a constant.
+            /// Checks a literal. In a constant, the check happens at compile time.
             ///
             /// # Panics
             ///
@@ -102,6 +102,20 @@ macro_rules! checked_text {
             }
         }
 
+        /// Writes the text.
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        /// Reads and checks a text.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+
         impl std::str::FromStr for $name {
             type Err = InvalidEvent;
             fn from_str(text: &str) -> Result<Self, InvalidEvent> {
@@ -125,48 +139,39 @@ macro_rules! checked_text {
     };
 }
 
-const fn up_to<const MAX: usize>(text: &str) -> bool {
+pub(super) use checked_text;
+
+pub(super) const fn up_to<const MAX: usize>(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX
 }
 
 checked_text!(
-    /// What happened: `ORDER_PLACED`.
+    /// The type of an event, such as `ORDER_PLACED`.
     EventType,
     "EventType",
     is_event_type,
     "of the form EVENT_EXAMPLE (A-Z, 0-9 and single underscores between words, a letter first) and at most 128 bytes"
 );
 checked_text!(
-    /// Id of the entity that an event is about. The table's hash key, whose
-    /// limit is DynamoDB's (developer guide, "Quotas": partition key length).
+    /// Id of the entity that an event is about. It is the table's hash key, so it has
+    /// DynamoDB's limit (developer guide, "Quotas": partition key length).
+    ///
+    /// [`EntityId::of`] makes one from any value that can be displayed.
     EntityId,
     "ID",
     up_to::<2048>,
     "1 to 2,048 bytes of UTF-8"
 );
 checked_text!(
-    /// Id of the user or system that caused an event.
-    EmitterId,
-    "EmitterId",
-    up_to::<2048>,
-    "1 to 2,048 bytes of UTF-8"
-);
-checked_text!(
-    /// Kind of emitter: `USER` and `SYSTEM` by convention, or a text of yours.
-    EmitterType,
-    "EmitterType",
-    up_to::<256>,
-    "1 to 256 bytes of UTF-8"
-);
-checked_text!(
-    /// Identity of one event. Two messages with one identity are one event.
+    /// Identity of an event. Messages with the same `ID`, `Timestamp` and `EventId` are
+    /// one event.
     EventId,
     "EventId",
     up_to::<128>,
     "1 to 128 bytes of UTF-8"
 );
 checked_text!(
-    /// Names the conversation, process or request that an event is part of.
+    /// Identifies the conversation, process or request that an event belongs to.
     CorrelationId,
     "CorrelationId",
     up_to::<128>,
@@ -181,9 +186,106 @@ checked_text!(
 );
 
 impl EventType {
-    /// For a name that is known to be of the right form.
+    /// An event type that has been checked before.
     pub(crate) const fn known(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
+    }
+}
+
+impl EntityId {
+    /// The id that `value` displays as.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), domain_events::InvalidEvent> {
+    /// use domain_events::EntityId;
+    ///
+    /// assert_eq!(EntityId::of(&7)?, "7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] at `/ID` if the text is empty or longer than 2,048 bytes, or if
+    /// `Display` returns an error.
+    pub fn of(value: &(impl fmt::Display + ?Sized)) -> Result<Self, InvalidEvent> {
+        Self::new(displayed(&value, "ID")?)
+    }
+}
+
+/// The text of an id or emitter type of the user's own. `field` is the field of the
+/// contract that holds it.
+pub(crate) fn displayed(value: &dyn fmt::Display, field: &str) -> Result<String, InvalidEvent> {
+    use std::fmt::Write as _;
+
+    let mut text = String::new();
+    // `to_string` would panic if `Display` fails.
+    match write!(text, "{value}") {
+        Ok(()) => Ok(text),
+        Err(fmt::Error) => Err(InvalidEvent::new(
+            RejectionCode::InvalidValue,
+            &format!("/{field}"),
+            format!("the Display of the value for {field} returned an error"),
+        )),
+    }
+}
+
+/// A value that identifies an entity: an [`EntityId`], or anything that can be displayed,
+/// such as a `&str`, a number or a UUID.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of an entity",
+    label = "expected an id: an `EntityId`, or a reference to a type that implements `Display`",
+    note = "pass a reference, as in `&order_id`, and implement `std::fmt::Display` for the type of the id"
+)]
+pub trait IntoEntityId {
+    /// The checked id.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] at `/ID` if the id is empty or longer than 2,048 bytes.
+    fn into_entity_id(self) -> Result<EntityId, InvalidEvent>;
+}
+
+impl<T: fmt::Display + ?Sized> IntoEntityId for &T {
+    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
+        EntityId::of(self)
+    }
+}
+
+macro_rules! into_entity_id {
+    ($($type:ty),*) => {$(
+        impl IntoEntityId for $type {
+            fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
+                EntityId::of(&self)
+            }
+        }
+    )*};
+}
+into_entity_id!(
+    uuid::Uuid,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize
+);
+
+impl IntoEntityId for EntityId {
+    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
+        Ok(self)
+    }
+}
+
+impl IntoEntityId for String {
+    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
+        EntityId::new(self)
     }
 }
 
@@ -208,60 +310,12 @@ impl From<&EventId> for CausationId {
     }
 }
 
-/// Who or what causes events: an id and its type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Emitter {
-    id: EmitterId,
-    kind: EmitterType,
-}
-
-impl Emitter {
-    /// An emitter of any type.
-    pub fn new(kind: EmitterType, id: EmitterId) -> Self {
-        Self { id, kind }
-    }
-
-    /// An emitter of the type `USER`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidEvent`] if the id is empty or over 2,048 bytes.
-    pub fn user(id: impl Into<String>) -> Result<Self, InvalidEvent> {
-        Ok(Self::new(
-            EmitterType::from_static("USER"),
-            EmitterId::new(id.into())?,
-        ))
-    }
-
-    /// An emitter of the type `SYSTEM`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidEvent`] if the id is empty or over 2,048 bytes.
-    pub fn system(id: impl Into<String>) -> Result<Self, InvalidEvent> {
-        Ok(Self::new(
-            EmitterType::from_static("SYSTEM"),
-            EmitterId::new(id.into())?,
-        ))
-    }
-
-    /// The emitter's id.
-    pub fn id(&self) -> &EmitterId {
-        &self.id
-    }
-
-    /// The emitter's type.
-    pub fn kind(&self) -> &EmitterType {
-        &self.kind
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn event_types_follow_their_grammar() {
+    fn event_type_follows_its_grammar() {
         for good in [
             "E",
             "EVENT_TEST",
@@ -287,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_text_is_told_by_size_and_not_by_content() {
+    fn invalid_text_is_not_in_the_error() {
         let error = EntityId::new("secret".repeat(400)).unwrap_err();
         assert_eq!(error.pointer(), "/ID");
         assert_eq!(
@@ -295,5 +349,39 @@ mod tests {
             "found 2400 bytes; ID must be 1 to 2,048 bytes of UTF-8"
         );
         assert!(!format!("{error:?}").contains("secret"));
+    }
+
+    #[test]
+    fn failing_display_is_an_error() {
+        struct Fails;
+        impl fmt::Display for Fails {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        let error = EntityId::of(&Fails).unwrap_err();
+        assert_eq!(error.pointer(), "/ID");
+    }
+
+    #[test]
+    fn entity_id_is_made_from_any_displayed_value() {
+        let id = uuid::Uuid::nil();
+        let expected = EntityId::from_static("7");
+        assert_eq!("7".into_entity_id().unwrap(), expected);
+        assert_eq!("7".to_owned().into_entity_id().unwrap(), expected);
+        assert_eq!(7.into_entity_id().unwrap(), expected);
+        assert_eq!((&7_u64).into_entity_id().unwrap(), expected);
+        assert_eq!((&expected).into_entity_id().unwrap(), expected);
+        assert_eq!(id.into_entity_id().unwrap().as_str(), id.to_string());
+        assert!("".into_entity_id().is_err());
+    }
+
+    #[test]
+    fn ids_are_read_from_their_own_json() {
+        let id = EntityId::from_static("7");
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, "\"7\"");
+        assert_eq!(serde_json::from_str::<EntityId>(&json).unwrap(), id);
+        assert!(serde_json::from_str::<EntityId>("\"\"").is_err());
     }
 }

@@ -1,20 +1,18 @@
-//! An event for people's eyes.
+//! Prints an event without its personal data.
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::domain_event::DomainEvent;
-use super::typed::encode_event;
+use super::typed::variant_name;
+use crate::json::document;
+use crate::json::reader::{Reader, Token};
 
-/// Prints an event without its personal data: for your own logs and errors.
+/// Prints an event without its personal data, for your own logs and errors.
 ///
-/// Fields marked `#[event(pii)]` are printed as `<redacted>`, the others as they
-/// stand in the event's data. They are found by their names at the top of it: the
-/// derive refuses what serde has to put them elsewhere, and a `Serialize` or a
-/// `DomainEvent` written by hand keeps them there.
+/// A field that is marked `#[event(pii)]` is printed as `<redacted>`. The other fields are
+/// printed as they are in the event's data. A marked field is found by its name at the
+/// top of the data. If it is not there, because serde writes it elsewhere, none of the
+/// data is printed. A field with the name of a marked field is hidden at every depth.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -36,31 +34,34 @@ use super::typed::encode_event;
 /// # }
 /// ```
 ///
-/// The ids of entity and emitter are not hidden: they are the keys of the table.
+/// The ids of the entity and the emitter are not hidden, because they are keys of the
+/// table.
 #[derive(Clone, Copy)]
 pub struct Redacted<'a, E: ?Sized>(pub &'a E);
 
 impl<E: DomainEvent + ?Sized> fmt::Debug for Redacted<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let definition = self.0.definition();
+        let personal = definition.pii();
         write!(f, "{}", definition.event_type())?;
-        // The error may tell what it failed on.
-        let Ok(json) = encode_event(self.0) else {
+        let encoded = document::encode_with_skipped(self.0, variant_name::<E>(&definition));
+        // The error is not printed: this is about the event.
+        let Ok((json, skipped)) = encoded else {
             return f.write_str(" <not serializable>");
         };
-        let Ok(Fields(fields)) = serde_json::from_str(&json.text) else {
-            // `null`: there is nothing to tell.
+        let Some(members) = members(&json.text, personal) else {
+            // `null` has nothing to print.
             return Ok(());
         };
-        f.write_str(" ")?;
-        let told = |(name, value): &(String, &RawValue)| {
-            let value = match definition.pii().contains(&name.as_str()) {
-                true => "<redacted>".to_owned(),
-                false => value.get().to_owned(),
-            };
-            (name.clone(), Bare(value))
+        let is_located = |name: &&str| {
+            skipped.contains(name) || members.iter().any(|(member, _)| member == name)
         };
-        f.debug_map().entries(fields.iter().map(told)).finish()
+        if !personal.iter().all(is_located) {
+            return f.write_str(" <redacted>");
+        }
+        f.write_str(" ")?;
+        let members = members.iter().map(|(name, value)| (name, Unquoted(value)));
+        f.debug_map().entries(members).finish()
     }
 }
 
@@ -70,38 +71,50 @@ impl<E: DomainEvent + ?Sized> fmt::Display for Redacted<'_, E> {
     }
 }
 
-/// Text without quotes.
-struct Bare(String);
+/// A text that `Debug` prints without quotes.
+struct Unquoted<'a>(&'a str);
 
-impl fmt::Debug for Bare {
+impl fmt::Debug for Unquoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.0)
     }
 }
 
-/// The members of an object in their order.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+/// The members of the object, in their order. The value of each member with one of the
+/// names in `personal` is replaced, at every depth. `None` if `json` is not an object.
+fn members(json: &str, personal: &[&str]) -> Option<Vec<(String, String)>> {
+    const REDACTED: &str = "<redacted>";
+    let mut reader = Reader::new(json);
+    if reader.next().ok()? != Token::BeginObject {
+        return None;
+    }
+    let mut members = Vec::new();
+    while let Token::Key(name) = reader.next().ok()? {
+        let start = reader.offset_of_next();
+        let mut value = String::new();
+        let mut copied = start;
+        let mut hides_next = personal.contains(&&*name);
+        loop {
+            let before = reader.offset_of_next();
+            let token = reader.next().ok()?;
+            if std::mem::take(&mut hides_next) {
+                if matches!(token, Token::BeginObject | Token::BeginArray) {
+                    let outside = reader.depth() - 1;
+                    reader.skip_to_depth(outside).ok()?;
                 }
-                Ok(Fields(fields))
+                value.push_str(&json[copied..before]);
+                value.push_str(REDACTED);
+                copied = reader.offset();
+            } else if let Token::Key(name) = &token {
+                hides_next = personal.contains(&&**name);
+                continue;
+            }
+            if reader.depth() == 1 {
+                break;
             }
         }
-
-        deserializer.deserialize_map(Members)
+        value.push_str(&json[copied..reader.offset()]);
+        members.push((name.into_owned(), value));
     }
+    Some(members)
 }

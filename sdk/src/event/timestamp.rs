@@ -1,7 +1,6 @@
-//! Exact timestamps, and the clock that never gives one twice.
+//! Exact timestamps.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
@@ -12,42 +11,27 @@ use crate::json::number::{self, NotNanos, Number};
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// 10,000,000,000 seconds (in the year 2286) exclusive. A larger number is
 /// almost always a count of milliseconds.
-const END: u64 = 10_000_000_000 * NANOS_PER_SECOND;
+pub(super) const END: u64 = 10_000_000_000 * NANOS_PER_SECOND;
 
-/// A moment, in whole nanoseconds since 1970-01-01T00:00:00Z.
+/// The time of an event, in whole nanoseconds since 1970-01-01T00:00:00Z.
 ///
-/// On the wire and in the table it is a decimal number of seconds. It is never
-/// held in a float, so no digit is lost.
+/// On the wire and in the table, a timestamp is a decimal number of seconds. It is never
+/// converted to a float, so no digit is lost. serde writes and reads it as a string of
+/// decimal seconds, because many readers turn a number into a float.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(u64);
+pub struct Timestamp(pub(super) u64);
 
 impl Timestamp {
-    /// The earliest timestamp there is.
+    /// The earliest timestamp.
     pub const MIN: Self = Self(0);
-    /// The latest timestamp there is: a nanosecond before 10,000,000,000 s.
+    /// The latest timestamp, one nanosecond before 10,000,000,000 s.
     pub const MAX: Self = Self(END - 1);
-
-    /// The present, in whole microseconds, later than every timestamp this
-    /// function gave in this process before, even when the system's clock
-    /// stands still or steps back.
-    pub fn now() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            // In 64 bits: `as_micros` divides 128.
-            .map_or(0, |d| {
-                d.as_secs()
-                    .saturating_mul(1_000_000)
-                    .saturating_add(u64::from(d.subsec_micros()))
-            });
-        Self(next_after(&LAST, wall).saturating_mul(1000).min(END - 1))
-    }
 
     /// `nanos` nanoseconds since 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] from 10,000,000,000 s on.
+    /// [`InvalidEvent`] if `nanos` is 10,000,000,000 s or more.
     pub fn from_nanos(nanos: u64) -> Result<Self, InvalidEvent> {
         if nanos < END {
             Ok(Self(nanos))
@@ -98,19 +82,7 @@ fn refused(why: NotNanos) -> InvalidEvent {
     )
 }
 
-/// The larger of `wall` and one more than the last value given, in microseconds.
-fn next_after(last: &AtomicU64, wall: u64) -> u64 {
-    // A reading that no timestamp can hold says as little as one before 1970. If
-    // it were taken once, all later ones would be the same last microsecond.
-    let wall = if wall < END / 1000 { wall } else { 0 };
-    let step = |last: u64| wall.max(last + 1);
-    // Relaxed: only the counter itself is shared, nothing is published with it.
-    match last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| Some(step(l))) {
-        Ok(before) | Err(before) => step(before),
-    }
-}
-
-/// Ten digits, a point and nine decimals are the longest text.
+/// The longest text: ten digits, a point and nine decimals.
 pub(crate) const TEXT_BYTES: usize = 20;
 
 impl Timestamp {
@@ -119,7 +91,7 @@ impl Timestamp {
         out.push_str(itoa::Buffer::new().format(self.as_secs()));
         let (decimals, length) = self.decimals();
         if length > 0 {
-            // With a digit in front, the zeros behind it are written as well.
+            // The leading 1, which is cut off, keeps the zeros after it.
             let mut buffer = itoa::Buffer::new();
             let digits = buffer.format(10_u32.pow(length) + decimals);
             out.push('.');
@@ -127,10 +99,10 @@ impl Timestamp {
         }
     }
 
-    /// The digits behind the point as a number, and how many they are.
+    /// The digits after the point as a number, and their count.
     fn decimals(self) -> (u32, u32) {
         let (mut decimals, mut length) = ((self.0 % NANOS_PER_SECOND) as u32, 9);
-        // Ours are whole microseconds.
+        // The clock of this process returns whole microseconds.
         if decimals.is_multiple_of(1000) {
             (decimals, length) = (decimals / 1000, 6);
         }
@@ -140,14 +112,14 @@ impl Timestamp {
         (decimals, length)
     }
 
-    /// What DynamoDB counts for it: [`Number::size`] of its text, which every
-    /// event would have to be written twice for.
+    /// The bytes that DynamoDB counts for the timestamp: [`Number::size`] of its text,
+    /// without writing the text.
     pub(crate) fn size(self) -> usize {
         let seconds = self.as_secs();
         match self.decimals() {
             (_, 0) => number::integer_size(itoa::Buffer::new().format(seconds)),
             (decimals, length) => {
-                // In front of the first digit that is not zero, none counts.
+                // Zeros before the first other digit do not count.
                 let (before, after) = match seconds.checked_ilog10() {
                     Some(log) => (log + 1, length),
                     None => (0, decimals.ilog10() + 1),
@@ -212,11 +184,26 @@ impl std::str::FromStr for Timestamp {
                 RejectionCode::WrongType,
                 "/Timestamp",
                 format!(
-                    "found a text of {} bytes that is no decimal number of seconds",
+                    "found a text of {} bytes that is not a decimal number of seconds",
                     text.len()
                 ),
             )),
         }
+    }
+}
+
+/// Writes decimal seconds as a string: `"1596719980.5"`.
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads decimal seconds from a string.
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -225,41 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_is_strictly_increasing_while_the_wall_clock_steps_back() {
-        let last = AtomicU64::new(0);
-        let given: Vec<u64> = [100, 100, 50, 0, 103, 200]
-            .into_iter()
-            .map(|wall| next_after(&last, wall))
-            .collect();
-        assert_eq!(given, [100, 101, 102, 103, 104, 200]);
-    }
-
-    #[test]
-    fn a_wall_clock_that_was_once_beyond_the_last_timestamp_does_no_harm_later() {
-        let last = AtomicU64::new(0);
-        let given: Vec<u64> = [100, END / 1000, u64::MAX, 103, 200]
-            .into_iter()
-            .map(|wall| next_after(&last, wall))
-            .collect();
-        assert_eq!(given, [100, 101, 102, 103, 200]);
-    }
-
-    #[test]
-    fn the_clock_gives_no_timestamp_twice_to_many_threads() {
-        let threads: Vec<_> = (0..4)
-            .map(|_| std::thread::spawn(|| (0..5000).map(|_| Timestamp::now()).collect::<Vec<_>>()))
-            .collect();
-        let mut all = std::collections::HashSet::new();
-        for thread in threads {
-            let given = thread.join().unwrap();
-            assert!(given.windows(2).all(|w| w[0] < w[1]));
-            all.extend(given);
-        }
-        assert_eq!(all.len(), 20_000);
-    }
-
-    #[test]
-    fn text_and_back_keeps_every_digit() {
+    fn text_keeps_every_digit() {
         for text in [
             "0",
             "1596719980",
@@ -276,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_that_of_the_text() {
+    fn size_is_the_size_of_the_text() {
         for seconds in [0, 1, 10, 99, 1_596_719_980, 1_600_000_000, 9_999_999_999] {
             for nanos in [
                 0,
@@ -298,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_go_in_and_out() {
+    fn date_is_converted_both_ways() {
         let date = DateTime::from_timestamp(1_596_719_980, 123_456_789).unwrap();
         assert_eq!(Timestamp::try_from(date).unwrap().to_datetime(), date);
         assert!(Timestamp::try_from(DateTime::from_timestamp(-1, 0).unwrap()).is_err());

@@ -1,69 +1,59 @@
 //! Typed events to envelopes, and envelopes to typed events.
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
 use super::decode_error::DecodeError;
 use super::definition::EventDefinition;
 use super::domain_event::DomainEvent;
+use super::emitter::{Emitter, EmitterId, EmitterType};
 use super::envelope::{Envelope, Parts};
-use super::ids::{Emitter, EmitterId, EmitterType, EntityId};
+use super::ids::{EntityId, displayed};
 use super::timestamp::Timestamp;
-use super::{event_id, upcast};
-use crate::error::InvalidEvent;
-use crate::json::document::{self, Json};
+use super::{event_id, fields, upcast};
+use crate::error::{InvalidEvent, RejectionCode};
+use crate::json::document::{self, Json, VariantName};
 
 impl Envelope {
     /// Wraps `event`, with a new identity and the present time.
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] if an id breaks its rule, or if DynamoDB could never
-    /// hold the event.
+    /// [`InvalidEvent`] if an id breaks its rule, if the event has only one half of an
+    /// emitter, or if DynamoDB could never store the event.
     pub fn new<E: DomainEvent + ?Sized>(
         event: &E,
         context: &Context,
     ) -> Result<Self, InvalidEvent> {
         let definition = event.definition();
-        let own = &context.emitter;
-        let emitter = Emitter::new(
-            match event.emitter_type() {
-                Some(kind) => EmitterType::new(kind.to_string())?,
-                None => own.kind().clone(),
-            },
-            match event.emitter_id() {
-                Some(id) => EmitterId::new(id.to_string())?,
-                None => own.id().clone(),
-            },
-        );
-        let data = encode_event(event).map_err(|error| match definition.pii() {
-            [] => error,
-            // What the type's own `Serialize` says may tell what it failed on.
-            _ => error.without_source(),
-        })?;
+        let emitter = emitter_of(event, context)?;
+        let data = encode_event(event, &definition)?;
         let timestamp = Timestamp::now();
-        Self::checked(Parts {
+        let parts = Parts {
             timestamp,
             event_type: definition.event_type(),
-            id: EntityId::new(event.entity_id().to_string())?,
+            id: EntityId::new(displayed(event.entity_id(), fields::ID)?)?,
             emitter,
             data: Some(data),
-            event_id: event_id::at(timestamp),
+            event_id: event_id::new_v7(timestamp),
             version: Some(definition.version()).filter(|v| *v != 1),
             correlation_id: context.correlation_id.clone(),
             causation_id: context.causation_id.clone(),
             trace_parent: context.trace_parent.clone(),
             extra: Vec::new(),
-        })
+        };
+        Ok(Self::checked(parts)?)
     }
 
-    /// Reads the event's data as `E`; `None` if `E` does not know its type.
+    /// Reads the event's data as `E`. `None` if `E` does not have the event's type.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the type is known and the data is not of its shape, was
-    /// written by a later version than `E`, or by an earlier one that `E` has no
-    /// way up from.
+    /// [`DecodeError`] if `E` has the event's type and the data does not fit it, if the
+    /// event was written by a later version than `E`, or if `E` defines no upcast from the
+    /// version that wrote the event.
     pub fn decode<E: DomainEvent + DeserializeOwned>(&self) -> Result<Option<E>, DecodeError> {
         let mut definitions = E::DEFINITIONS.iter();
         match definitions.position(|definition| definition.matches(self.event_type())) {
@@ -73,13 +63,49 @@ impl Envelope {
     }
 }
 
-/// Encodes the `Data` of an event. An enum of events is written without serde's
-/// variant name, because the event type implies the variant. A single-event type
-/// keeps the name: nothing else records which variant it was.
-pub(super) fn encode_event<E: DomainEvent + ?Sized>(event: &E) -> Result<Json, InvalidEvent> {
+/// The whole emitter comes from one source. An id and a type from different sources would
+/// be an emitter that does not exist.
+fn emitter_of<E: DomainEvent + ?Sized>(
+    event: &E,
+    context: &Context,
+) -> Result<Emitter, InvalidEvent> {
+    match (event.emitter_type(), event.emitter_id()) {
+        (None, None) => Ok(context.emitter.clone()),
+        (Some(kind), Some(id)) => own_emitter(kind, id),
+        (Some(_), None) => Err(half_of_an_emitter(fields::EMITTER_ID, fields::EMITTER_TYPE)),
+        (None, Some(_)) => Err(half_of_an_emitter(fields::EMITTER_TYPE, fields::EMITTER_ID)),
+    }
+}
+
+fn own_emitter(kind: &dyn Display, id: &dyn Display) -> Result<Emitter, InvalidEvent> {
+    let kind = EmitterType::new(displayed(kind, fields::EMITTER_TYPE)?)?;
+    let id = EmitterId::new(displayed(id, fields::EMITTER_ID)?)?;
+    Ok(Emitter::new(kind, id))
+}
+
+fn half_of_an_emitter(missing: &str, present: &str) -> InvalidEvent {
+    let reason = format!(
+        "the event's type states an {present} and no {missing}; let it state both, or neither to use the \
+         emitter of the handle"
+    );
+    InvalidEvent::new(RejectionCode::MissingField, &format!("/{missing}"), reason)
+}
+
+/// Encodes the `Data` of an event.
+pub(super) fn encode_event<E: DomainEvent + ?Sized>(
+    event: &E,
+    definition: &EventDefinition,
+) -> Result<Json, InvalidEvent> {
+    document::encode(event, variant_name::<E>(definition))
+}
+
+/// An enum of events is written without serde's variant name, because the event type
+/// implies the variant. A type that is one event keeps the name: nothing else records
+/// which variant it was.
+pub(super) fn variant_name<E: DomainEvent + ?Sized>(definition: &EventDefinition) -> VariantName {
     if const { EventDefinition::are_of_enum(E::DEFINITIONS) } {
-        document::encode(event)
+        VariantName::Implied(definition.variant().map(|(_, name)| name))
     } else {
-        document::encode_with_variant(event)
+        VariantName::Kept
     }
 }

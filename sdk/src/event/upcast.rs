@@ -1,4 +1,4 @@
-//! Reading stored events, whatever version wrote them.
+//! Reads stored events of every version.
 
 use std::cmp::Ordering;
 
@@ -9,10 +9,9 @@ use super::domain_event::DomainEvent;
 use super::ids::EventType;
 use crate::event::definition::EventDefinition;
 use crate::event::envelope::Envelope;
-use crate::json::document as data;
+use crate::json::document;
 
-/// A stored event of an earlier version, on its way to
-/// [`DomainEvent::upcast`].
+/// A stored event of an earlier version, as [`DomainEvent::upcast`] receives it.
 #[derive(Debug, Clone, Copy)]
 pub struct PastVersion<'a> {
     envelope: &'a Envelope,
@@ -21,48 +20,48 @@ pub struct PastVersion<'a> {
 }
 
 impl<'a> PastVersion<'a> {
-    /// Reads it as the version before, or as the one before that, which is then
-    /// made the version before, and so on.
+    /// Reads the event as the previous version. If it is older, it is read as the version
+    /// before that and upcast step by step.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the data does not fit, or if `E` is of a later version
-    /// than the stored event and has no way up from it.
+    /// [`DecodeError`] if the data does not fit, or if `E` has a later version than the
+    /// stored event and defines no upcast from it.
     pub fn read_as<E: DomainEvent + DeserializeOwned>(self) -> Result<E, DecodeError> {
         read(self.envelope, 0)
     }
 
-    /// Reads its data as any type, if that is no event by itself.
+    /// Reads the data as a type that does not have to be an event.
     ///
     /// # Errors
     ///
-    /// [`DecodeError::Data`] if it does not fit.
+    /// [`DecodeError::Data`] if the data does not fit.
     pub fn data<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
         data_of(self.envelope, None)
     }
 
-    /// Which of the [`DEFINITIONS`](DomainEvent::DEFINITIONS) it belongs to.
+    /// The index of the event's definition in [`DEFINITIONS`](DomainEvent::DEFINITIONS).
     pub fn index(self) -> usize {
         self.index
     }
 
-    /// The same for the event that a variant holds.
+    /// The same stored event, for the type that a variant holds.
     #[must_use]
     pub fn for_variant(self) -> Self {
         Self { index: 0, ..self }
     }
 
-    /// Version that it was stored with.
+    /// The version of the stored event.
     pub fn version(self) -> u16 {
         self.envelope.version()
     }
 
-    /// All that is stored of it.
+    /// The whole stored event.
     pub fn envelope(self) -> &'a Envelope {
         self.envelope
     }
 
-    /// The error that says that there is no way up from this version.
+    /// The error for a version from which no upcast is defined.
     pub fn unreadable(self) -> DecodeError {
         DecodeError::OlderVersion {
             event_type: self.event_type().clone(),
@@ -85,9 +84,9 @@ pub(crate) fn read<E: DomainEvent + DeserializeOwned>(
     let (stored, known) = (envelope.version(), definition.version());
     match stored.cmp(&known) {
         Ordering::Equal => {
-            let variant = definition.variant().map(|(index, _)| index);
-            let event: E = data_of(envelope, variant)?;
-            // The data itself may name a variant, or serde find the first that fits.
+            let event: E = data_of(envelope, definition.variant())?;
+            // With `tag`, the data names a variant; with `untagged`, serde takes the first
+            // variant that fits.
             if E::DEFINITIONS.len() > 1 && !event.definition().is_named_as(definition) {
                 return Err(of_another_variant(envelope, &event.definition()));
             }
@@ -113,21 +112,21 @@ fn of_another_variant(envelope: &Envelope, found: &EventDefinition) -> DecodeErr
         version: envelope.version(),
         pointer: "/Data".to_owned(),
         reason: format!(
-            "serde, which looks at the data alone, takes it for a {found}; let the enum be told by \
-             the event type, without `untagged`, or let no variant's fields fit another's data"
+            "serde reads the data as the variant {found}; remove `untagged`, so that the event type selects \
+             the variant, or let the data of a variant fit no other variant"
         ),
     }
 }
 
 fn data_of<T: DeserializeOwned>(
     envelope: &Envelope,
-    variant: Option<u32>,
+    variant: Option<(u32, &'static str)>,
 ) -> Result<T, DecodeError> {
     let text = envelope.data().unwrap_or("null");
-    data::decode(text, variant).map_err(|misfit| DecodeError::Data {
+    document::decode(text, variant).map_err(|mismatch| DecodeError::Data {
         event_type: envelope.event_type().clone(),
         version: envelope.version(),
-        pointer: misfit.pointer,
-        reason: misfit.reason,
+        pointer: mismatch.pointer,
+        reason: mismatch.reason,
     })
 }

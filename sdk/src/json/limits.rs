@@ -1,106 +1,142 @@
-//! What DynamoDB can hold: depth, numbers, sizes, and one value a key.
+//! What DynamoDB can hold: depth, numbers, sizes, and each key once.
 //!
-//! The limits are those of the DynamoDB developer guide ("Quotas", "Data types:
-//! item sizes"). Every event passes here: a foreign one when it is decoded, one
-//! of ours when the encoder ([`super::data`]) met anything out of the ordinary.
+//! The limits come from the DynamoDB developer guide ("Quotas", "Data types: item
+//! sizes"). Every event of another producer is checked here when it is decoded. An
+//! event of this process is checked here if the serializer met anything unusual.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::number::Number;
-use super::reader::{NotJson, Reader, Token};
+use super::pointer::{HiddenKeys, IN_A_MAP, Position};
+use super::reader::{Reader, SyntaxError, Token};
 use crate::error::{InvalidEvent, RejectionCode};
 
-/// Levels of an item; the value of a top-level attribute is the first.
+/// Levels of an item. The value of a top-level attribute is the first level.
 pub(crate) const MAX_LEVEL: usize = 32;
-/// What a map or a list costs apart from its members.
+/// Bytes that DynamoDB counts for a map or a list, without its members.
 pub(crate) const CONTAINER_SIZE: usize = 3;
-/// What each member of a map or list costs apart from its key and value.
+/// Bytes that DynamoDB counts for each member, in addition to its key and value.
 pub(crate) const MEMBER_SIZE: usize = 1;
-/// `null`, `true` and `false`.
+/// Bytes that DynamoDB counts for `null`, `true` and `false`.
 pub(crate) const WORD_SIZE: usize = 1;
 
-/// Why a value is refused.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The text is no JSON; nothing after this place can be trusted.
-    Syntax(NotJson),
-    /// The text may go on well; the event is broken.
-    Invalid(InvalidEvent),
+/// Faults that are reported for one event. An event may have as many faults as it has
+/// values; the first ones are enough to correct its producer.
+const MAX_FAULTS: usize = 8;
+
+/// The faults found in one event, in the order of the event's text.
+#[derive(Debug, Default)]
+pub(crate) struct Faults<'h> {
+    found: Vec<InvalidEvent>,
+    /// Keys that no pointer may show.
+    hidden: Option<&'h HiddenKeys>,
 }
 
-impl From<NotJson> for Refusal {
-    fn from(error: NotJson) -> Self {
-        Self::Syntax(error)
+impl<'h> Faults<'h> {
+    pub(crate) fn hiding(hidden: &'h HiddenKeys) -> Self {
+        Self {
+            found: Vec::new(),
+            hidden: Some(hidden),
+        }
     }
-}
 
-impl From<InvalidEvent> for Refusal {
-    fn from(error: InvalidEvent) -> Self {
-        Self::Invalid(error)
+    pub(crate) fn push(&mut self, fault: InvalidEvent) {
+        if self.found.len() < MAX_FAULTS {
+            self.found.push(fault);
+        }
     }
-}
 
-impl Refusal {
-    pub(crate) fn inside(self, key: &str) -> Self {
-        match self {
-            Self::Invalid(error) if error.code() != RejectionCode::TooDeep => {
-                Self::Invalid(error.inside(key))
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The first fault, with the others attached.
+    pub(crate) fn into_error(self) -> Option<InvalidEvent> {
+        InvalidEvent::first_of(self.found)
+    }
+
+    fn at(&mut self, position: Option<&Position<'_>>, code: RejectionCode, mut reason: String) {
+        if self.found.len() < MAX_FAULTS {
+            let (pointer, is_cut) =
+                position.map_or_else(Default::default, |position| position.pointer(self.hidden));
+            if is_cut {
+                reason.push_str(IN_A_MAP);
             }
-            other => other,
+            self.found.push(InvalidEvent::new(code, &pointer, reason));
         }
     }
 }
 
-/// Checks the value that starts with `first`, on `level`, and returns the bytes
-/// that DynamoDB counts for it. Recursion ends at [`MAX_LEVEL`].
+/// Checks the value that starts with `first`, and returns the bytes that DynamoDB
+/// counts for it. Recursion ends at [`MAX_LEVEL`].
+///
+/// A fault does not end the check: all of the value is read.
 pub(crate) fn value<'a>(
     reader: &mut Reader<'a>,
     first: Token<'a>,
+    position: Option<&Position<'_>>,
     level: usize,
-) -> Result<usize, Refusal> {
+    faults: &mut Faults<'_>,
+) -> Result<usize, SyntaxError> {
     if level > MAX_LEVEL {
-        return Err(too_deep().into());
+        if matches!(first, Token::BeginObject | Token::BeginArray) {
+            let outside = reader.depth() - 1;
+            reader.skip_to_depth(outside)?;
+        }
+        // A value that is too deep usually has many inner values. One fault is enough.
+        let known = |fault: &InvalidEvent| fault.code() == RejectionCode::TooDeep;
+        if !faults.found.iter().any(known) {
+            faults.push(too_deep());
+        }
+        return Ok(0);
     }
     match first {
         Token::BeginObject => {
             let mut size = CONTAINER_SIZE;
             let mut keys = Keys::default();
-            loop {
-                match reader.next()? {
-                    Token::Key(key) => {
-                        keys.add(key.clone())?;
-                        let member = reader.next()?;
-                        let member_size =
-                            value(reader, member, level + 1).map_err(|e| e.inside(&key))?;
-                        size += key_size(&key) + MEMBER_SIZE + member_size;
-                    }
-                    _ => return Ok(size),
+            while let Token::Key(key) = reader.next()? {
+                let position = Position::key(position, &key, reader.offset());
+                if !keys.add(key.clone()) {
+                    let code = RejectionCode::DuplicateKey;
+                    faults.at(Some(&position), code, DUPLICATE_KEY.to_owned());
                 }
+                let member = reader.next()?;
+                let member_size = value(reader, member, Some(&position), level + 1, faults)?;
+                size += key_size(&key) + MEMBER_SIZE + member_size;
             }
+            Ok(size)
         }
         Token::BeginArray => {
             let mut size = CONTAINER_SIZE;
-            for index in 0_usize.. {
-                match reader.next()? {
-                    Token::EndArray => break,
-                    member => {
-                        let member_size = value(reader, member, level + 1)
-                            .map_err(|e| e.inside(&index.to_string()))?;
-                        size += MEMBER_SIZE + member_size;
-                    }
+            for index in 0.. {
+                let member = reader.next()?;
+                if member == Token::EndArray {
+                    break;
                 }
+                let position = Position::index(position, index);
+                let member_size = value(reader, member, Some(&position), level + 1, faults)?;
+                size += MEMBER_SIZE + member_size;
             }
             Ok(size)
         }
         Token::String(text) => Ok(text.len()),
-        Token::Number(lexeme) => number(lexeme).map_err(Into::into),
+        Token::Number(lexeme) => {
+            let number = Number::parse(lexeme);
+            if let Some(reason) = number.not_storable() {
+                faults.at(position, RejectionCode::NumberNotStorable, reason);
+            }
+            Ok(number.size())
+        }
         _ => Ok(WORD_SIZE),
     }
 }
 
-/// Bytes of a map's key. DynamoDB has no empty keys, so that one is stored as a
-/// NUL, and a key of NULs with one more ([`stored_key`]).
+pub(crate) const DUPLICATE_KEY: &str =
+    "found the same key twice in one object; two readers would see two different events";
+
+/// Bytes of a map's key. DynamoDB refuses an empty key, so an empty key is stored as
+/// one NUL, and a key of NULs is stored with one NUL more ([`stored_key`]).
 #[inline]
 pub(crate) fn key_size(key: &str) -> usize {
     key.len() + usize::from(is_nuls(key))
@@ -111,7 +147,7 @@ fn is_nuls(key: &str) -> bool {
     key.bytes().all(|b| b == 0)
 }
 
-/// A key of the JSON as it stands in the item.
+/// The key of the item for a key of the JSON.
 #[cfg(feature = "store")]
 pub(crate) fn stored_key(mut key: String) -> String {
     if is_nuls(&key) {
@@ -120,25 +156,13 @@ pub(crate) fn stored_key(mut key: String) -> String {
     key
 }
 
-/// A key of the item as it stands in the JSON.
+/// The key of the JSON for a key of the item.
 #[cfg(feature = "store")]
 pub(crate) fn original_key(key: &str) -> &str {
     if is_nuls(key) {
         key.strip_suffix('\0').unwrap_or(key)
     } else {
         key
-    }
-}
-
-pub(crate) fn number(lexeme: &str) -> Result<usize, InvalidEvent> {
-    let number = Number::parse(lexeme);
-    match number.not_storable() {
-        None => Ok(number.size()),
-        Some(reason) => Err(InvalidEvent::new(
-            RejectionCode::NumberNotStorable,
-            "",
-            reason,
-        )),
     }
 }
 
@@ -158,71 +182,23 @@ pub(crate) struct Keys<'a> {
     many: HashSet<Cow<'a, str>>,
 }
 
-/// Up to here a scan is faster than hashing; beyond, a scan would be quadratic.
+/// A scan of this many keys is faster than hashing. With more keys, scans would cost
+/// quadratic time.
 const FEW: usize = 12;
 
 impl<'a> Keys<'a> {
-    pub(crate) fn add(&mut self, key: Cow<'a, str>) -> Result<(), InvalidEvent> {
-        if self.few.contains(&key) || self.many.contains(&key) {
-            return Err(InvalidEvent::new(
-                RejectionCode::DuplicateKey,
-                "",
-                "found the same key twice in one object; two readers would see two different events",
-            )
-            .inside(&key));
+    /// Adds a key. False if the object already has it.
+    pub(crate) fn add(&mut self, key: Cow<'a, str>) -> bool {
+        if self.few.contains(&key) {
+            return false;
         }
         if self.many.is_empty() && self.few.len() < FEW {
             self.few.push(key);
-        } else {
-            self.many.extend(self.few.drain(..));
-            self.many.insert(key);
+            return true;
         }
-        Ok(())
+        self.many.extend(self.few.drain(..));
+        self.many.insert(key)
     }
-}
-
-/// JSON pointer of the place where `prefix`, the beginning of a JSON text, ends.
-pub(crate) fn place_of_end(prefix: &str) -> String {
-    enum Step<'a> {
-        Object(Option<Cow<'a, str>>),
-        Array(usize),
-    }
-    let mut reader = Reader::new(prefix);
-    let mut path: Vec<Step<'_>> = Vec::new();
-    while let Ok(token) = reader.next() {
-        match token {
-            Token::Key(key) => {
-                if let Some(Step::Object(current)) = path.last_mut() {
-                    *current = Some(key);
-                }
-                continue;
-            }
-            Token::BeginObject => {
-                path.push(Step::Object(None));
-                continue;
-            }
-            Token::BeginArray => {
-                path.push(Step::Array(0));
-                continue;
-            }
-            Token::EndObject | Token::EndArray => {
-                path.pop();
-            }
-            Token::End => break,
-            _ => {}
-        }
-        // A value is complete: the next one in its array has the next index.
-        if let Some(Step::Array(index)) = path.last_mut() {
-            *index += 1;
-        }
-    }
-    path.iter()
-        .map(|step| match step {
-            Step::Object(Some(key)) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Step::Object(None) => String::new(),
-            Step::Array(index) => format!("/{index}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -232,14 +208,13 @@ mod tests {
     fn check(text: &str) -> Result<usize, InvalidEvent> {
         let mut reader = Reader::new(text);
         let first = reader.next().unwrap();
-        value(&mut reader, first, 1).map_err(|e| match e {
-            Refusal::Invalid(e) => e,
-            Refusal::Syntax(e) => panic!("{e:?}"),
-        })
+        let mut faults = Faults::default();
+        let size = value(&mut reader, first, None, 1, &mut faults).unwrap();
+        faults.into_error().map_or(Ok(size), Err)
     }
 
     #[test]
-    fn sizes_are_dynamodbs() {
+    fn size_is_what_dynamodb_counts() {
         for (text, size) in [
             ("null", 1),
             (r#""é""#, 2),
@@ -253,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thirty_second_level_is_the_last() {
+    fn level_33_is_too_deep() {
         let nested =
             |levels: usize| format!("{}1{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
         assert!(check(&nested(32)).is_ok());
@@ -265,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_place_as_a_json_pointer() {
+    fn fault_has_a_json_pointer() {
         for (text, code, pointer) in [
             (
                 r#"{"a/b":{"~":[1,1e126]}}"#,
@@ -284,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_is_found_among_few_keys_and_among_many() {
+    fn duplicate_is_found_among_any_number_of_keys() {
         for n in [2, FEW, FEW + 1, FEW + 2, 1000] {
             let keys: Vec<String> = (0..n).map(|i| format!("\"k{i}\":0")).collect();
             assert!(check(&format!("{{{}}}", keys.join(","))).is_ok(), "{n}");
@@ -296,14 +271,19 @@ mod tests {
     }
 
     #[test]
-    fn the_place_where_a_text_breaks_off_is_found() {
-        for (prefix, pointer) in [
-            ("", ""),
-            (r#"{"a":"#, "/a"),
-            (r#"{"a":1,"b":[1,{"c":2},"#, "/b/2"),
-            (r#"{"a":{"x":1},"b":{"c/d":"#, "/b/c~1d"),
-        ] {
-            assert_eq!(place_of_end(prefix), pointer, "{prefix}");
-        }
+    fn every_fault_is_found_up_to_a_bound() {
+        let error = check(r#"{"a":1e200,"b":[{"c":1,"c":2}],"d":1e-200}"#).unwrap_err();
+        let others = error.others().iter().map(InvalidEvent::pointer);
+        assert_eq!(error.pointer(), "/a");
+        assert_eq!(others.collect::<Vec<_>>(), ["/b/0/c", "/d"]);
+        let many = format!("[{}1e200]", "1e200,".repeat(1000));
+        assert_eq!(check(&many).unwrap_err().others().len(), MAX_FAULTS - 1);
+        let deep = format!(
+            "[{}]",
+            format!("{}{},", "[".repeat(32), "]".repeat(32)).repeat(3)
+        );
+        let error = check(&deep.replace(",]", "]")).unwrap_err();
+        assert_eq!(error.code(), RejectionCode::TooDeep);
+        assert!(error.others().is_empty());
     }
 }

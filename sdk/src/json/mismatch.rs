@@ -1,147 +1,229 @@
-//! Why data does not fit its type, told without the data.
+//! Why data does not fit a type, described without the data.
 //!
-//! Serde's errors quote what they found: the name of a customer in the place of
-//! a number stands in the log. Of such an error only what the program itself
-//! wrote is kept, which is what was expected.
+//! serde lets every error quote the value that it found, and error texts of other
+//! libraries do. A text here is composed of facts: the kind of the value, names that
+//! are part of the program, and what the type expects.
 
+use std::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+use super::pointer::{IN_A_MAP, prepend_step, push_step};
 use super::reader::{Reader, Token};
 
-/// A place in the data, and what is wrong there.
+/// A position in the data, and the fault there.
 #[derive(Debug, PartialEq)]
 pub(crate) struct DataMismatch {
-    /// A JSON pointer.
+    /// A JSON Pointer, which starts with `/Data`.
     pub(crate) pointer: String,
     pub(crate) reason: String,
 }
 
-impl DataMismatch {
-    pub(crate) fn new(error: &serde_json::Error, text: &str) -> Self {
-        let message = error.to_string();
-        let message = match message.rfind(" at line ") {
-            Some(end) => &message[..end],
-            None => &message,
-        };
-        let offset = offset(error, text);
-        let mut pointer = offset.map_or_else(String::new, |end| place_of_last_value(&text[..end]));
-        let quoted = |start: &str| message.strip_prefix(start)?.strip_suffix('`');
-        let expected = || {
-            message
-                .rsplit_once(", expected ")
-                .map(|(_, expected)| expected)
-        };
-        let is = |kinds: &[&str]| kinds.iter().any(|kind| message.starts_with(kind));
-        let reason = if let Some(field) = quoted("missing field `") {
-            pointer.push_str(&step(field));
-            "it is missing".to_owned()
-        } else if let Some(field) = quoted("duplicate field `") {
-            format!("the field `{field}` stands there twice")
-        } else if is(&["invalid type: ", "invalid value: ", "invalid length "]) {
-            let found = found(message);
-            format!(
-                "found {found}; expected {}",
-                expected().unwrap_or("another")
-            )
-        } else if is(&["unknown variant `", "unknown field `"]) {
-            let kind = if is(&["unknown field"]) {
-                "field"
-            } else {
-                "variant"
-            };
-            format!(
-                "found an unknown {kind}; expected {}",
-                expected().unwrap_or("none")
-            )
-        } else {
-            "the type's own Deserialize refused it".to_owned()
-        };
+/// The error of the deserializer.
+#[derive(Debug)]
+pub(super) struct Error {
+    pointer: String,
+    found: String,
+    /// What the type expects, in the words of its visitor.
+    expected: Option<String>,
+    in_a_map: bool,
+}
+
+impl Error {
+    fn new(found: impl Into<String>) -> Self {
         Self {
-            pointer: format!("/Data{pointer}"),
+            pointer: String::new(),
+            found: found.into(),
+            expected: None,
+            in_a_map: false,
+        }
+    }
+
+    /// The value is of another kind than the visitor expects.
+    pub(super) fn unexpected(found: &str, expected: &dyn Expected) -> Self {
+        Self {
+            expected: Some(expected.to_string()),
+            ..Self::new(format!("found {found}"))
+        }
+    }
+
+    pub(super) fn not_json() -> Self {
+        Self::new("the stored text is not JSON")
+    }
+
+    pub(super) fn too_many(what: &str) -> Self {
+        Self::new(format!("found more {what} than the type reads"))
+    }
+
+    /// The fault is in the member of an array.
+    pub(super) fn in_item(mut self, index: usize) -> Self {
+        prepend_step(&mut self.pointer, &index.to_string());
+        self
+    }
+
+    /// The fault is in the member of an object. The name is part of the program.
+    pub(super) fn in_field(mut self, name: &str) -> Self {
+        prepend_step(&mut self.pointer, name);
+        self
+    }
+
+    /// The fault is in the member of a map. Its key is data.
+    pub(super) fn in_map(mut self) -> Self {
+        self.pointer.clear();
+        self.in_a_map = true;
+        self
+    }
+
+    /// `text` is the document that did not fit.
+    pub(super) fn into_mismatch(self, text: &str) -> DataMismatch {
+        let mut reason = self.found;
+        if let Some(expected) = self.expected {
+            let expected = Some(expected).filter(|expected| !quotes(expected, text));
+            reason.push_str("; expected ");
+            reason.push_str(expected.as_deref().unwrap_or("something else"));
+        }
+        if self.in_a_map {
+            reason.push_str(IN_A_MAP);
+        }
+        DataMismatch {
+            pointer: format!("/Data{}", self.pointer),
             reason,
         }
     }
 }
 
-/// How much of the text had been read.
-fn offset(error: &serde_json::Error, text: &str) -> Option<usize> {
-    let line = error.line().checked_sub(1)?;
-    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let offset = start + error.column();
-    (offset <= text.len()).then(|| text.floor_char_boundary(offset))
-}
-
-/// The kind of what was found, in serde's words the first after the colon.
-fn found(message: &str) -> &'static str {
-    const KINDS: &[(&str, &str)] = &[
-        ("string", "a string"),
-        ("integer", "a number"),
-        ("floating point", "a number"),
-        ("boolean", "a boolean"),
-        ("map", "an object"),
-        ("sequence", "an array"),
-        ("null", "null"),
-        ("unit", "null"),
+/// Whether the text of a visitor may have been made from the data. A visitor usually
+/// has a fixed text, but nothing prevents it from quoting what it found.
+fn quotes(expected: &str, data: &str) -> bool {
+    /// The visitors of serde's own implementations have these texts, or `u8` and so on.
+    const KNOWN: [&str; 8] = [
+        "a string",
+        "a boolean",
+        "a sequence",
+        "a map",
+        "a character",
+        "unit",
+        "option",
+        "any value",
     ];
-    let told = message.split_once(": ").map_or("", |(_, told)| told);
-    let kind = KINDS.iter().find(|(word, _)| told.starts_with(word));
-    match kind {
-        Some((_, kind)) => kind,
-        None if message.starts_with("invalid length") => "another length",
-        None => "something else",
+    /// Shorter pieces of the data occur in any text.
+    const PIECE: usize = 3;
+    const LONGEST: usize = 200;
+    let is_number_type = |text: &str| {
+        let width = text.strip_prefix(['i', 'u', 'f']);
+        width.is_some_and(|width| ["8", "16", "32", "64", "128", "size"].contains(&width))
+    };
+    if KNOWN.contains(&expected) || is_number_type(expected) {
+        return false;
+    }
+    if expected.len() > LONGEST {
+        return true;
+    }
+    let mut reader = Reader::new(data);
+    loop {
+        let piece = match reader.next() {
+            Ok(Token::End) | Err(_) => return false,
+            Ok(Token::Key(piece) | Token::String(piece)) => piece,
+            Ok(Token::Number(lexeme)) => lexeme.into(),
+            Ok(_) => continue,
+        };
+        let shorter = piece.len() <= expected.len();
+        if piece.len() >= PIECE && shorter && expected.contains(&*piece) {
+            return true;
+        }
     }
 }
 
-/// The place of the last value that begins in `prefix`.
-fn place_of_last_value(prefix: &str) -> String {
-    enum Open {
-        Object(Option<String>),
-        Array(Option<usize>),
+fn kind(unexpected: &Unexpected<'_>) -> &'static str {
+    match unexpected {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "an array",
+        Unexpected::Map | Unexpected::StructVariant => "an object",
+        Unexpected::UnitVariant => "a variant without content",
+        Unexpected::NewtypeVariant | Unexpected::TupleVariant => "a variant with content",
+        _ => "another value",
     }
-    let mut reader = Reader::new(prefix);
-    let mut open = Vec::new();
-    while let Ok(token) = reader.next() {
-        match token {
-            Token::Key(key) => {
-                if let Some(Open::Object(current)) = open.last_mut() {
-                    *current = Some(key.into_owned());
-                }
-                continue;
-            }
-            Token::EndObject | Token::EndArray => {
-                open.pop();
-                continue;
-            }
-            Token::End => break,
-            _ => {}
-        }
-        if let Some(Open::Array(index)) = open.last_mut() {
-            *index = Some(index.map_or(0, |index| index + 1));
-        }
-        match token {
-            Token::BeginObject => open.push(Open::Object(None)),
-            Token::BeginArray => open.push(Open::Array(None)),
-            _ => {}
-        }
-    }
-    let steps = open.iter().map(|container| match container {
-        Open::Object(key) => key.as_deref().map_or_else(String::new, step),
-        Open::Array(index) => index.map_or_else(String::new, |index| format!("/{index}")),
-    });
-    steps.collect()
 }
 
-/// One step of a JSON pointer.
-fn step(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+fn names(names: &'static [&'static str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [one] => format!("`{one}`"),
+        [one, other] => format!("`{one}` or `{other}`"),
+        many => format!("one of `{}`", many.join("`, `")),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A `Deserialize` may put this text into an error of its own.
+        f.write_str("the value does not fit its type")
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        // Two of serde's own texts are fixed. All others may quote the value.
+        let message = message.to_string();
+        if ["i128 is not supported", "u128 is not supported"].contains(&&*message) {
+            return Self::new(
+                "serde cannot read i128 and u128 inside `flatten`, `tag`, `content` and `untagged`; \
+                 use a smaller integer or a string there",
+            );
+        }
+        if message.starts_with("data did not match any variant of untagged enum ") {
+            return Self::new("no variant of the untagged enum fits");
+        }
+        Self::new("the type's own Deserialize refused it")
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::unexpected(kind(&unexpected), expected)
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::unexpected(kind(&unexpected), expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Self::unexpected(&format!("a length of {length}"), expected)
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        let expected = names(expected);
+        Self::new(format!("found an unknown variant; expected {expected}"))
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        let expected = names(expected);
+        Self::new(format!("found an unknown field; expected {expected}"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let mut error = Self::new("it is missing");
+        push_step(&mut error.pointer, field);
+        error
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(format!("found the field `{field}` twice"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::fmt;
 
     use serde::Deserialize;
-    use serde::de::DeserializeOwned;
+    use serde::de::{self, DeserializeOwned, Unexpected};
 
-    use super::super::document as data;
+    use super::super::document;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -152,6 +234,7 @@ mod tests {
         kind: Option<Kind>,
         at: Option<std::net::IpAddr>,
         by_name: Option<BTreeMap<String, u8>>,
+        lines_by_name: Option<BTreeMap<String, Vec<Line>>>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -174,17 +257,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn check<T: DeserializeOwned + std::fmt::Debug>(text: &str, pointer: &str, reason: &str) {
-        let misfit = data::decode::<T>(text, None).unwrap_err();
+    fn check<T: DeserializeOwned + fmt::Debug>(text: &str, pointer: &str, reason: &str) {
+        let mismatch = document::decode::<T>(text, None).unwrap_err();
         assert_eq!(
-            (&*misfit.pointer, &*misfit.reason),
+            (&*mismatch.pointer, &*mismatch.reason),
             (pointer, reason),
             "{text}"
         );
     }
 
     #[test]
-    fn a_misfit_names_the_place_and_never_what_stands_there() {
+    fn mismatch_has_a_pointer_and_no_data() {
         let string = "found a string; expected u32";
         check::<Order>(r#"{"id":"secret"}"#, "/Data/id", string);
         check::<Order>(
@@ -197,6 +280,7 @@ mod tests {
             "/Data/id",
             "found a number; expected u32",
         );
+        check::<Order>(r#"{"id":1.5}"#, "/Data/id", "found a number; expected u32");
         check::<Order>(r#"{"lines":[]}"#, "/Data/id", "it is missing");
         check::<Order>("{}", "/Data/id", "it is missing");
         check::<Order>(
@@ -224,15 +308,50 @@ mod tests {
             "/Data/at",
             "the type's own Deserialize refused it",
         );
-        check::<Order>(
-            r#"{"id":1,"by_name":{"a/b":"secret"}}"#,
-            "/Data/by_name/a~1b",
-            "found a string; expected u8",
-        );
         check::<Flat>(
             r#"{"amount":"secret"}"#,
             "/Data",
             "found a string; expected u8",
+        );
+    }
+
+    #[test]
+    fn mismatch_in_a_map_has_no_key() {
+        let note = " (in a map, whose keys are data and are not shown)";
+        check::<Order>(
+            r#"{"id":1,"by_name":{"a/b":"secret"}}"#,
+            "/Data/by_name",
+            &format!("found a string; expected u8{note}"),
+        );
+        check::<Order>(
+            r#"{"id":1,"lines_by_name":{"secret":[{}]}}"#,
+            "/Data/lines_by_name",
+            &format!("it is missing{note}"),
+        );
+        check::<Order>(
+            r#"{"id":1,"secret":1}"#,
+            "/Data",
+            "found an unknown field; expected one of `id`, `lines`, `kind`, `at`, `by_name`, \
+             `lines_by_name`",
+        );
+    }
+
+    #[test]
+    fn expectation_that_quotes_the_data_is_dropped() {
+        #[derive(Debug)]
+        struct Quoting;
+        impl<'de> Deserialize<'de> for Quoting {
+            fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let unexpected = Unexpected::Str(&text);
+                let expected = format!("anything but {text}");
+                Err(de::Error::invalid_value(unexpected, &expected.as_str()))
+            }
+        }
+        check::<Quoting>(
+            r#""secret""#,
+            "/Data",
+            "found a string; expected something else",
         );
     }
 }

@@ -1,13 +1,18 @@
-//! JSON numbers, exactly: a number is looked at as decimal digits, never
-//! through a float.
+//! Exact JSON numbers: a number is a sequence of decimal digits, and never a float.
 
 /// DynamoDB's limits for a number (developer guide, "Data types: Number").
 const MAX_DIGITS: usize = 38;
 const MAX_EXPONENT: i64 = 126;
 const MIN_EXPONENT: i64 = -129;
+/// Zeros after the digits of a whole number, or after the point, before an exponent is
+/// used instead.
+#[cfg(feature = "store")]
+const MAX_ZEROS: i64 = 20;
+/// The digits of the largest `u128` and of the smallest `i128`.
+const MAX_WHOLE_DIGITS: i64 = 39;
 
-/// [`Number::size`] of an integer that fits into 64 bits, as it is usually
-/// written. Every event has some, and needs no more of [`Number::parse`].
+/// [`Number::size`] of an integer that fits into 64 bits and is written as digits. Most
+/// numbers are, and this is faster than [`Number::parse`].
 #[inline]
 pub(crate) fn integer_size(lexeme: &str) -> usize {
     let (negative, digits) = match lexeme.as_bytes() {
@@ -18,7 +23,7 @@ pub(crate) fn integer_size(lexeme: &str) -> usize {
     1 + (digits.len() - zeros).div_ceil(2) + usize::from(negative)
 }
 
-/// A JSON number: `0.d₁d₂…dₙ × 10^exponent`, where d₁ and dₙ are not zero.
+/// A JSON number: `0.d₁d₂…dₙ × 10^exponent`. The digits d₁ and dₙ are not zero.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number<'a> {
     negative: bool,
@@ -29,7 +34,7 @@ pub(crate) struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    /// Reads a number of JSON's grammar, as [`super::json::Reader`] yields it.
+    /// Reads a number of JSON's grammar, as [`super::reader::Reader`] returns it.
     pub(crate) fn parse(lexeme: &'a str) -> Self {
         let bytes = lexeme.as_bytes();
         let (negative, bytes) = match bytes {
@@ -62,15 +67,15 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// What DynamoDB counts for it: a byte, and one per two significant digits
-    /// on each side of the point; a sign is one more.
+    /// The bytes that DynamoDB counts for it: one byte, one byte for every two significant
+    /// digits on each side of the point, and one byte for a sign.
     pub(crate) fn size(&self) -> usize {
         let before = self.exponent.clamp(0, self.digits as i64) as usize;
         let after = self.digits - before;
         1 + before.div_ceil(2) + after.div_ceil(2) + usize::from(self.negative)
     }
 
-    /// Why DynamoDB cannot hold it, if so.
+    /// Why DynamoDB cannot store the number; `None` if it can.
     pub(crate) fn not_storable(&self) -> Option<String> {
         if self.digits == 0 {
             None
@@ -89,66 +94,100 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The value times 10^`scale`, if that is a whole number.
-    ///
-    /// `Err(true)` if it is none, `Err(false)` if it is negative or too large.
-    fn scaled(&self, scale: i64) -> Result<u64, bool> {
+    /// The absolute value times 10^`scale`, if that is a whole number.
+    fn scaled(&self, scale: i64) -> Result<u128, NotWhole> {
         if self.digits == 0 {
             return Ok(0);
         }
-        // How many zeros follow the last significant digit.
+        // The number of zeros after the last significant digit.
         let zeros = self
             .exponent
             .saturating_sub(self.digits as i64)
             .saturating_add(scale);
-        if self.negative || zeros.saturating_add(self.digits as i64) > 20 {
-            return Err(false);
+        if zeros.saturating_add(self.digits as i64) > MAX_WHOLE_DIGITS {
+            return Err(NotWhole::TooLarge);
         }
         if zeros < 0 {
-            return Err(true);
+            return Err(NotWhole::Fraction);
         }
-        let mut value: u64 = 0;
+        let mut value: u128 = 0;
         for digit in self.significant_digits().chain((0..zeros).map(|_| b'0')) {
             value = value
                 .checked_mul(10)
-                .and_then(|v| v.checked_add(u64::from(digit - b'0')))
-                .ok_or(false)?;
+                .and_then(|v| v.checked_add(u128::from(digit - b'0')))
+                .ok_or(NotWhole::TooLarge)?;
         }
         Ok(value)
     }
 
     /// The value in billionths.
     pub(crate) fn nanos(&self) -> Result<u64, NotNanos> {
-        self.scaled(9)
-            .map_err(|too_fine| match (too_fine, self.negative) {
-                (_, true) => NotNanos::Negative,
-                (true, _) => NotNanos::TooFine,
-                (false, _) => NotNanos::TooLarge,
-            })
+        if self.negative {
+            return Err(NotNanos::Negative);
+        }
+        let nanos = self.scaled(9).map_err(|why| match why {
+            NotWhole::Fraction => NotNanos::TooFine,
+            NotWhole::TooLarge => NotNanos::TooLarge,
+        })?;
+        nanos.try_into().map_err(|_| NotNanos::TooLarge)
     }
 
-    /// The value, if it is a whole number that a `u16` holds.
+    /// The value, if it is a whole number that fits into a `u16`.
     pub(crate) fn as_u16(&self) -> Option<u16> {
-        self.scaled(0).ok().and_then(|v| v.try_into().ok())
+        self.as_u128().and_then(|v| v.try_into().ok())
     }
 
-    /// [`canonical`](Self::canonical) of a text, which it usually is already.
-    #[cfg(feature = "store")]
-    pub(crate) fn canonical_text(lexeme: &'a str) -> String {
-        let plain = lexeme.len() <= MAX_DIGITS && lexeme.bytes().all(|b| b.is_ascii_digit());
-        if plain {
-            lexeme.to_owned()
-        } else {
-            Self::parse(lexeme).canonical()
+    /// The value, if it is a whole number that fits into a `u128`.
+    pub(crate) fn as_u128(&self) -> Option<u128> {
+        if self.negative {
+            return None;
+        }
+        self.scaled(0).ok()
+    }
+
+    /// The value, if it is a whole number that fits into an `i128`.
+    pub(crate) fn as_integer(&self) -> Option<i128> {
+        let value = self.scaled(0).ok()?;
+        match self.negative {
+            true => 0_i128.checked_sub_unsigned(value),
+            false => value.try_into().ok(),
         }
     }
 
-    /// The shortest usual text of the same value, however it was written: `0e500`
-    /// is zero, `10.0` is ten, and ten thousand trailing zeros are an exponent.
+    /// Whether the float has exactly the digits of the number in its shortest text.
+    pub(crate) fn is_exactly(&self, float: f64) -> bool {
+        let text = format!("{float:e}");
+        let other = Number::parse(&text);
+        (self.negative, self.digits, self.exponent)
+            == (other.negative, other.digits, other.exponent)
+            && self.significant_digits().eq(other.significant_digits())
+    }
+
+    /// The text of the item's attribute, one for all texts of the same value: `0e500` is
+    /// `0`, `10.0` is `10`, and a number with more than 20 zeros has an exponent.
     #[cfg(feature = "store")]
-    pub(crate) fn canonical(&self) -> String {
-        /// More zeros than these are told by an exponent.
-        const ZEROS: i64 = 20;
+    pub(crate) fn stored_text(lexeme: &'a str) -> String {
+        let number = Self::parse(lexeme);
+        number.text(lexeme, number.digits as i64 + MAX_ZEROS)
+    }
+
+    /// The text of the JSON for a number of an item, whoever wrote the item.
+    ///
+    /// A whole number of up to 39 digits, which is every `i128` and `u128`, is written as
+    /// digits, because readers do not accept an exponent in an integer.
+    #[cfg(feature = "store")]
+    pub(crate) fn read_text(lexeme: &'a str) -> String {
+        Self::parse(lexeme).text(lexeme, MAX_WHOLE_DIGITS)
+    }
+
+    /// The shortest usual text. A whole number of more digits than `max_whole` has an
+    /// exponent.
+    #[cfg(feature = "store")]
+    fn text(&self, lexeme: &str, max_whole: i64) -> String {
+        // Most numbers are written in this way already.
+        if lexeme.len() <= MAX_DIGITS && lexeme.bytes().all(|b| b.is_ascii_digit()) {
+            return lexeme.to_owned();
+        }
         if self.digits == 0 {
             return "0".to_owned();
         }
@@ -160,7 +199,7 @@ impl<'a> Number<'a> {
         let zeros = |text: &mut String, n: i64| text.extend((0..n).map(|_| '0'));
         let mut digits = self.significant_digits().map(char::from);
         match self.exponent {
-            whole if (count..=count + ZEROS).contains(&whole) => {
+            whole if (count..=max_whole).contains(&whole) => {
                 text.extend(digits);
                 zeros(&mut text, whole - count);
             }
@@ -169,7 +208,7 @@ impl<'a> Number<'a> {
                 text.push('.');
                 text.extend(digits);
             }
-            fraction if (-ZEROS..=0).contains(&fraction) => {
+            fraction if (-MAX_ZEROS..=0).contains(&fraction) => {
                 text.push_str("0.");
                 zeros(&mut text, -fraction);
                 text.extend(digits);
@@ -192,7 +231,13 @@ impl<'a> Number<'a> {
     }
 }
 
-/// Why a number is no count of nanoseconds.
+/// Why a number is not a whole number that fits into 128 bits.
+enum NotWhole {
+    Fraction,
+    TooLarge,
+}
+
+/// Why a number is not a count of nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotNanos {
     Negative,
@@ -208,7 +253,7 @@ fn exponent(bytes: &[u8]) -> i64 {
     };
     let mut value: i64 = 0;
     for digit in digits {
-        // No number comes near; saturating keeps "absurd" absurd.
+        // The result is far beyond every limit either way.
         value = value
             .saturating_mul(10)
             .saturating_add(i64::from(digit - b'0'));
@@ -221,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_dynamodbs() {
+    fn number_has_the_size_dynamodb_counts() {
         for (lexeme, size) in [
             ("0", 1),
             ("-0", 1),
@@ -257,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dynamodb_cannot_hold_is_known_before_it_is_sent() {
+    fn number_outside_dynamodb_limits_is_refused() {
         let nines = "9".repeat(38);
         for good in [
             "0",
@@ -284,22 +329,53 @@ mod tests {
 
     #[test]
     #[cfg(feature = "store")]
-    fn canonical_text_has_the_same_value() {
-        for (lexeme, canonical) in [
-            ("0.0", "0"),
-            ("-0e9", "0"),
-            ("1.50", "1.5"),
-            ("100", "100"),
-            ("1e2", "100"),
-            ("10.0", "10"),
-            ("-12", "-12"),
-            ("-12.5e-1", "-1.25"),
-            ("0.001", "0.001"),
-            ("1e100", "1E100"),
-            ("12e-60", "12E-60"),
+    fn stored_and_read_texts_keep_the_value() {
+        for (lexeme, stored, read) in [
+            ("0.0", "0", "0"),
+            ("-0e9", "0", "0"),
+            ("1.50", "1.5", "1.5"),
+            ("100", "100", "100"),
+            ("1e2", "100", "100"),
+            ("10.0", "10", "10"),
+            ("-12", "-12", "-12"),
+            ("-12.5e-1", "-1.25", "-1.25"),
+            ("0.001", "0.001", "0.001"),
+            ("1e100", "1E100", "1E100"),
+            ("12e-60", "12E-60", "12E-60"),
+            ("-5e21", "-5E21", "-5000000000000000000000"),
+            ("3E38", "3E38", "300000000000000000000000000000000000000"),
+            ("1e39", "1E39", "1E39"),
         ] {
-            assert_eq!(Number::parse(lexeme).canonical(), canonical, "{lexeme}");
+            assert_eq!(Number::stored_text(lexeme), stored, "{lexeme}");
+            assert_eq!(Number::read_text(lexeme), read, "{lexeme}");
         }
+    }
+
+    #[test]
+    fn whole_number_is_read_in_any_notation() {
+        for (lexeme, integer) in [
+            ("-5E21", Some(-5_000_000_000_000_000_000_000)),
+            ("1.0", Some(1)),
+            ("-0.0", Some(0)),
+            ("120e-1", Some(12)),
+            ("1.5", None),
+            ("1e39", None),
+            ("170141183460469231731687303715884105727", Some(i128::MAX)),
+            ("-170141183460469231731687303715884105728", Some(i128::MIN)),
+            ("170141183460469231731687303715884105728", None),
+        ] {
+            assert_eq!(Number::parse(lexeme).as_integer(), integer, "{lexeme}");
+        }
+        let most = "340282366920938463463374607431768211455";
+        assert_eq!(Number::parse(most).as_u128(), Some(u128::MAX));
+        assert_eq!(Number::parse("-1").as_u128(), None);
+    }
+
+    #[test]
+    fn float_is_compared_by_its_digits() {
+        assert!(Number::parse("0.10").is_exactly(0.1));
+        assert!(Number::parse("1e21").is_exactly(1e21));
+        assert!(!Number::parse("0.1000000000000000000001").is_exactly(0.1));
     }
 
     #[test]

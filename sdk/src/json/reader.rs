@@ -1,9 +1,9 @@
 //! A strict JSON reader (RFC 8259) that loses nothing.
 //!
-//! Numbers come out as they were written, keys in their order and as often as
-//! they stand, so that the rules can be checked on what was really sent. It is
-//! our own because the readers at hand turn numbers into floats, or keep the
-//! last of two equal keys. It does not recurse: depth costs a byte a level.
+//! It returns numbers as they were written, and every key in its order, duplicates
+//! included, so that the rules are checked against what was really sent. Other readers
+//! convert numbers to floats or drop one of two equal keys. It does not recurse: a
+//! level of nesting costs one byte of memory.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Token<'a> {
     BeginObject,
-    /// A key; its value follows.
+    /// A key. Its value follows.
     Key(Cow<'a, str>),
     EndObject,
     BeginArray,
@@ -24,10 +24,10 @@ pub(crate) enum Token<'a> {
     End,
 }
 
-/// The text is not one JSON value.
+/// The text is not exactly one JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotJson {
-    /// Byte offset of what was not expected.
+pub(crate) struct SyntaxError {
+    /// Byte offset of the first unexpected byte.
     pub(crate) at: usize,
     pub(crate) what: &'static str,
 }
@@ -46,8 +46,9 @@ enum Expect {
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    start_of_last: usize,
     expect: Expect,
-    /// The open containers; `true` is an object.
+    /// The open containers. `true` is an object.
     open: Vec<bool>,
 }
 
@@ -56,48 +57,54 @@ impl<'a> Reader<'a> {
         Self {
             text,
             at: 0,
+            start_of_last: 0,
             expect: Expect::Value,
             open: Vec::new(),
         }
     }
 
-    /// Byte offset behind the last token.
+    /// Byte offset after the last token.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
 
-    /// Byte offset of the next value, behind white space and comma.
+    /// Byte offset of the next value, after white space and a comma.
     pub(crate) fn offset_of_next(&self) -> usize {
         let separator = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',');
         let rest = &self.text.as_bytes()[self.at..];
         self.at + rest.iter().take_while(|b| separator(b)).count()
     }
 
-    /// The text from `start` to behind the last token.
+    /// Byte offset of the start of the last value.
+    pub(crate) fn start_of_last(&self) -> usize {
+        self.start_of_last
+    }
+
+    /// The text from `start` to the end of the last token.
     pub(crate) fn text_from(&self, start: usize) -> &'a str {
         &self.text[start..self.at]
     }
 
-    /// How many containers are open.
+    /// The number of open containers.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
 
-    /// Reads on until only `depth` containers are open, checking the syntax.
-    pub(crate) fn skip_to_depth(&mut self, depth: usize) -> Result<(), NotJson> {
+    /// Reads until only `depth` containers are open, and checks the syntax on the way.
+    pub(crate) fn skip_to_depth(&mut self, depth: usize) -> Result<(), SyntaxError> {
         while self.open.len() > depth {
             self.next()?;
         }
         Ok(())
     }
 
-    pub(crate) fn next(&mut self) -> Result<Token<'a>, NotJson> {
+    pub(crate) fn next(&mut self) -> Result<Token<'a>, SyntaxError> {
         self.skip_white_space();
         match self.expect {
             Expect::Value => self.value(),
             Expect::End => match self.peek() {
                 None => Ok(Token::End),
-                Some(_) => self.fail("something follows the value"),
+                Some(_) => self.fail("there is more text after the value"),
             },
             Expect::FirstItem if self.peek() == Some(b']') => self.close(Token::EndArray),
             Expect::FirstItem => self.value(),
@@ -124,7 +131,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self) -> Result<Token<'a>, NotJson> {
+    fn value(&mut self) -> Result<Token<'a>, SyntaxError> {
+        self.start_of_last = self.at;
         let token = match self.peek() {
             Some(b'{') => return self.open(true),
             Some(b'[') => return self.open(false),
@@ -134,7 +142,7 @@ impl<'a> Reader<'a> {
             Some(b'f') => self.literal("false", Token::Bool(false))?,
             Some(b'n') => self.literal("null", Token::Null)?,
             None if self.text.is_empty() => return self.fail("the body is empty"),
-            None => return self.fail("the text ends in the middle"),
+            None => return self.fail("the text ends too early"),
             Some(0xEF) if self.at == 0 && self.text.starts_with('\u{FEFF}') => {
                 return self.fail("the body starts with a byte order mark");
             }
@@ -144,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(token)
     }
 
-    fn open(&mut self, object: bool) -> Result<Token<'a>, NotJson> {
+    fn open(&mut self, object: bool) -> Result<Token<'a>, SyntaxError> {
         self.at += 1;
         self.open.push(object);
         if object {
@@ -156,7 +164,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn close(&mut self, token: Token<'a>) -> Result<Token<'a>, NotJson> {
+    fn close(&mut self, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {
         self.at += 1;
         self.open.pop();
         self.value_done();
@@ -171,21 +179,21 @@ impl<'a> Reader<'a> {
         };
     }
 
-    fn key(&mut self) -> Result<Token<'a>, NotJson> {
+    fn key(&mut self) -> Result<Token<'a>, SyntaxError> {
         if self.peek() != Some(b'"') {
             return self.fail("expected a key in double quotes");
         }
         let key = self.string()?;
         self.skip_white_space();
         if self.peek() != Some(b':') {
-            return self.fail("expected a colon behind the key");
+            return self.fail("expected a colon after the key");
         }
         self.at += 1;
         self.expect = Expect::Value;
         Ok(Token::Key(key))
     }
 
-    fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, NotJson> {
+    fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             return self.fail("expected true, false or null");
         }
@@ -193,7 +201,7 @@ impl<'a> Reader<'a> {
         Ok(token)
     }
 
-    fn number(&mut self) -> Result<&'a str, NotJson> {
+    fn number(&mut self) -> Result<&'a str, SyntaxError> {
         let start = self.at;
         self.take(b'-');
         match self.peek() {
@@ -210,7 +218,7 @@ impl<'a> Reader<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    fn digits(&mut self) -> Result<(), NotJson> {
+    fn digits(&mut self) -> Result<(), SyntaxError> {
         let rest = &self.text.as_bytes()[self.at..];
         match rest.iter().take_while(|b| b.is_ascii_digit()).count() {
             0 => self.fail("expected a digit"),
@@ -221,8 +229,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string without its quotes; borrowed where nothing is escaped.
-    fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
+    /// A string without its quotes. It is borrowed if it has no escapes.
+    fn string(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
         self.at += 1;
         let mut start = self.at;
         let mut owned: Option<String> = None;
@@ -247,13 +255,13 @@ impl<'a> Reader<'a> {
                     text.push(self.escape()?);
                     start = self.at;
                 }
-                Some(_) => return self.fail("a control character stands unescaped in a string"),
-                None => return self.fail("the text ends in the middle of a string"),
+                Some(_) => return self.fail("a string contains an unescaped control character"),
+                None => return self.fail("the text ends inside a string"),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<char, NotJson> {
+    fn escape(&mut self) -> Result<char, SyntaxError> {
         self.at += 1;
         let escaped = match self.peek() {
             Some(b @ (b'"' | b'\\' | b'/')) => char::from(b),
@@ -263,14 +271,14 @@ impl<'a> Reader<'a> {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => return self.unicode_escape(),
-            _ => return self.fail("an unknown escape in a string"),
+            _ => return self.fail("a string contains an unknown escape"),
         };
         self.at += 1;
         Ok(escaped)
     }
 
-    fn unicode_escape(&mut self) -> Result<char, NotJson> {
-        const LONE: &str = "a lone surrogate is escaped in a string";
+    fn unicode_escape(&mut self) -> Result<char, SyntaxError> {
+        const LONE: &str = "a string contains an escaped lone surrogate";
         let unit = self.four_hex_digits()?;
         let code = match unit {
             0xD800..0xDC00 => {
@@ -290,7 +298,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `uXXXX`.
-    fn four_hex_digits(&mut self) -> Result<u32, NotJson> {
+    fn four_hex_digits(&mut self) -> Result<u32, SyntaxError> {
         let digits = self
             .text
             .as_bytes()
@@ -326,12 +334,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn fail<T>(&self, what: &'static str) -> Result<T, NotJson> {
-        Err(NotJson { at: self.at, what })
+    fn fail<T>(&self, what: &'static str) -> Result<T, SyntaxError> {
+        Err(SyntaxError { at: self.at, what })
     }
 }
 
-/// `text`, if it is exactly one JSON number.
+/// Returns `text` if it is exactly one JSON number.
 pub(crate) fn number_text(text: &str) -> Option<&str> {
     let mut reader = Reader::new(text);
     match (reader.next(), reader.next()) {
@@ -345,7 +353,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<usize, NotJson> {
+    fn read(text: &str) -> Result<usize, SyntaxError> {
         let mut reader = Reader::new(text);
         let mut tokens = 0;
         while reader.next()? != Token::End {
@@ -354,15 +362,15 @@ mod tests {
         Ok(tokens)
     }
 
-    /// serde_json refuses what it cannot turn into a float and what is nested
-    /// over 128 levels; apart from that it is an independent opinion.
+    /// serde_json also refuses numbers that no float can hold, and more than 128 levels.
+    /// The texts of these tests have neither.
     fn agrees_with_serde_json(text: &str) {
         let theirs = serde_json::from_str::<serde_json::Value>(text).is_ok();
         assert_eq!(read(text).is_ok(), theirs, "{text:?}");
     }
 
     #[test]
-    fn accepts_what_the_rfc_accepts_and_nothing_else() {
+    fn reader_accepts_exactly_rfc_8259() {
         for text in [
             "",
             " ",
@@ -425,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_unescaped() {
+    fn string_is_unescaped() {
         let mut reader = Reader::new(r#""a\n\u0041\ud83d\ude00\"\/é""#);
         assert_eq!(
             reader.next(),
@@ -434,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_levels_neither_overflow_the_stack_nor_take_long() {
+    fn million_levels_do_not_overflow_the_stack() {
         let deep = "[".repeat(1_000_000);
         assert_eq!(read(&deep).unwrap_err().at, 1_000_000);
         assert_eq!(
@@ -445,8 +453,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_serde_json_on_random_text(text in r#"[\[\]{}:,"\\u0-9a-f.eE+ntrsl -]{0,40}"#) {
-            // Numbers out of a float's range are the one thing it refuses.
+        fn random_text_is_judged_as_by_serde_json(text in r#"[\[\]{}:,"\\u0-9a-f.eE+ntrsl -]{0,40}"#) {
+            // serde_json refuses a number that no float can hold.
             prop_assume!(!text.contains(['e', 'E']) || text.len() < 4);
             agrees_with_serde_json(&text);
         }

@@ -1,29 +1,37 @@
-//! JSON text that is measured, as DynamoDB will, while it is written.
+//! JSON text that is measured while it is written, as DynamoDB will measure it.
 
 use serde::ser::Error as _;
 
+use super::escape;
 use super::limits::{self, CONTAINER_SIZE, MAX_LEVEL, MEMBER_SIZE, WORD_SIZE};
-use super::{escape, number};
+use super::number::{self, Number};
+use super::pointer::HiddenKeys;
 
-/// Why a value was not written to its end, where the text does not tell.
+/// Why the serializer stopped before the end of the value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Stopped {
+pub(super) enum Abort {
     TooDeep,
     NotFinite,
+    /// The type's `Serialize` wrote another variant than the event has.
+    OtherVariant,
 }
 
-/// A text in the making. It is the serializer's ([`super::serializer`]) that the
-/// text is JSON.
+/// A text in progress. The serializer ([`super::serializer`]) ensures that it is JSON.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) text: String,
-    /// Bytes that DynamoDB counts for it.
+    /// Bytes that DynamoDB counts for the text.
     pub(super) size: usize,
-    /// How many lists and maps are open.
+    /// The number of open lists and maps.
     level: usize,
-    /// Something is out of the ordinary, so that the text itself must be read.
-    pub(super) suspect: bool,
-    pub(super) stopped: Option<Stopped>,
+    /// The writer met something unusual, so the text must be checked as a receiver
+    /// checks it.
+    pub(super) needs_recheck: bool,
+    pub(super) abort: Option<Abort>,
+    /// The keys that were chosen at run time.
+    pub(super) hidden: HiddenKeys,
+    /// Fields of the outermost object that serde's attributes skipped.
+    pub(super) skipped: Vec<&'static str>,
 }
 
 impl Writer {
@@ -34,12 +42,10 @@ impl Writer {
         }
     }
 
-    pub(super) fn stop<T>(&mut self, why: Stopped) -> Result<T, serde_json::Error> {
-        self.stopped = Some(why);
-        Err(serde_json::Error::custom(match why {
-            Stopped::TooDeep => "too deep",
-            Stopped::NotFinite => "NaN and infinities are not JSON",
-        }))
+    pub(super) fn abort<T>(&mut self, why: Abort) -> Result<T, serde_json::Error> {
+        self.abort = Some(why);
+        // `document` composes the error that the user sees.
+        Err(serde_json::Error::custom("the value cannot be stored"))
     }
 
     /// `null`, `true` or `false`.
@@ -55,7 +61,7 @@ impl Writer {
         escape::push_quoted(&mut self.text, text);
     }
 
-    /// A number that fits into 64 bits: DynamoDB holds them all.
+    /// A number that fits into 64 bits. DynamoDB can store all of them.
     #[inline]
     pub(super) fn integer(&mut self, value: impl itoa::Integer) {
         let mut buffer = itoa::Buffer::new();
@@ -64,20 +70,20 @@ impl Writer {
         self.text.push_str(lexeme);
     }
 
-    /// Any other number. One that DynamoDB cannot hold is left to the reader of
-    /// the text, who knows its place.
+    /// Any other number. If DynamoDB cannot store it, the recheck reports its position.
     pub(super) fn number(&mut self, lexeme: &str) {
-        match limits::number(lexeme) {
-            Ok(size) => self.size += size,
-            Err(_) => self.suspect = true,
-        }
+        let number = Number::parse(lexeme);
+        self.needs_recheck |= number.not_storable().is_some();
+        self.size += number.size();
         self.text.push_str(lexeme);
     }
 
-    /// JSON that somebody else wrote: nobody has looked at it yet.
+    /// JSON that was written elsewhere and has not been checked.
     pub(super) fn raw(&mut self, json: &str) {
-        self.suspect = true;
+        self.needs_recheck = true;
+        let start = self.text.len();
         escape::push_json(&mut self.text, json);
+        self.hidden.add_all(start..self.text.len());
     }
 
     #[inline]
@@ -93,11 +99,11 @@ impl Writer {
         self.text.push(bracket);
     }
 
-    /// Before every member of a list or map.
+    /// Begins a member of a list or map.
     #[inline]
     pub(super) fn member(&mut self, first: bool) -> Result<(), serde_json::Error> {
         if self.level >= MAX_LEVEL {
-            return self.stop(Stopped::TooDeep);
+            return self.abort(Abort::TooDeep);
         }
         self.size += MEMBER_SIZE;
         if !first {
@@ -106,28 +112,46 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether the only open container is the outermost one.
+    pub(super) fn is_at_top(&self) -> bool {
+        self.level == 1
+    }
+
+    /// The name of a field or variant.
+    #[inline]
+    pub(super) fn name(&mut self, name: &'static str) {
+        self.write_key(name);
+    }
+
+    /// A key that was chosen at run time.
     #[inline]
     pub(super) fn key(&mut self, key: &str) {
+        self.write_key(key);
+        self.hidden.add(self.text.len());
+    }
+
+    #[inline]
+    fn write_key(&mut self, key: &str) {
         self.size += limits::key_size(key);
         escape::push_quoted(&mut self.text, key);
         self.text.push(':');
     }
 }
 
-/// The keys of one object, as hashes. Two that are equal make the text suspect,
-/// no more: what is asked of the hash is speed.
+/// The keys of one object, as hashes. The hash is chosen for speed: equal hashes only
+/// cause a recheck of the text.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// A bit for each key, so that most new ones are known to be new at once.
+    /// One bit for each key, so that most keys are known to be new without a scan.
     seen: u64,
     count: usize,
     few: [u64; FEW],
-    /// All keys, where they are many; sorted in the end.
+    /// All keys, if the object has more than [`FEW`]. Sorted at the end.
     many: Vec<u64>,
-    twice: bool,
+    duplicate: bool,
 }
 
-/// So many keys need no memory of their own.
+/// An object with this many keys needs no allocation for them.
 const FEW: usize = 16;
 
 impl Keys {
@@ -136,7 +160,7 @@ impl Keys {
         let hash = hash(key);
         if self.count < FEW {
             let bit = 1 << (hash >> 58);
-            self.twice |= self.seen & bit != 0 && self.few[..self.count].contains(&hash);
+            self.duplicate |= self.seen & bit != 0 && self.few[..self.count].contains(&hash);
             self.seen |= bit;
             self.few[self.count] = hash;
         } else {
@@ -153,10 +177,10 @@ impl Keys {
         self.many.push(hash);
     }
 
-    /// Whether a key may stand twice.
+    /// Whether the object may have a key twice.
     #[inline]
-    pub(super) fn end(&mut self) -> bool {
-        self.twice || {
+    pub(super) fn may_have_duplicates(&mut self) -> bool {
+        self.duplicate || {
             self.many.sort_unstable();
             self.many.windows(2).any(|pair| pair[0] == pair[1])
         }

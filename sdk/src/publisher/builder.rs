@@ -1,10 +1,12 @@
-//! Settings of an emitter, from code or from the environment.
+//! The settings of a publisher, from code or from the environment.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::Context;
-use crate::event::{Emitter, EmitterId, EmitterType};
+use crate::event::timestamp::Timestamp;
+use crate::event::{Emitter, EmitterId, EmitterType, EventId};
 use crate::publisher::Sdk;
 use crate::publisher::buffer::batch::Limits;
 use crate::publisher::buffer::in_flight::InFlight;
@@ -17,12 +19,15 @@ use crate::publisher::sender::{Sender, SenderSettings};
 use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
 use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
+use crate::queue_url::{QueueUrl, quoted};
 
 /// SQS bills a request by each 64 KiB of it (pricing page).
 const BILLING_UNIT: usize = 64 * 1024;
+/// The setting as errors name it, if it comes from code.
+const QUEUE_URL_SETTING: &str = "the queue URL";
 
-/// Settings of an [`Sdk`]; the defaults suit a service with some thousand
-/// events a second.
+/// Settings of an [`Sdk`]. The defaults suit a service with some thousand events a
+/// second.
 ///
 /// # Examples
 ///
@@ -42,6 +47,7 @@ const BILLING_UNIT: usize = 64 * 1024;
 #[must_use = "a builder does nothing until it is built"]
 pub struct SdkBuilder {
     queue_url: String,
+    queue_url_setting: &'static str,
     emitter: Emitter,
     client: Option<aws_sdk_sqs::Client>,
     max_in_flight: usize,
@@ -51,16 +57,35 @@ pub struct SdkBuilder {
     packing: bool,
     tenant: Option<String>,
     retry: RetryPolicy,
+    stamps: Stamps,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
     #[cfg(feature = "spool")]
     spool_damage: SpoolDamage,
 }
 
+/// Where the timestamps and identities of new events come from, if not from this
+/// machine.
+#[derive(Clone, Default)]
+pub(crate) struct Stamps {
+    pub(crate) clock: Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>,
+    pub(crate) ids: Option<Arc<dyn Fn() -> EventId + Send + Sync>>,
+}
+
+impl fmt::Debug for Stamps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stamps")
+            .field("clock", &self.clock.is_some())
+            .field("ids", &self.ids.is_some())
+            .finish()
+    }
+}
+
 impl SdkBuilder {
     pub(crate) fn new(queue_url: String, emitter: Emitter) -> Self {
         Self {
             queue_url,
+            queue_url_setting: QUEUE_URL_SETTING,
             emitter,
             client: None,
             max_in_flight: 16,
@@ -70,6 +95,7 @@ impl SdkBuilder {
             packing: false,
             tenant: None,
             retry: RetryPolicy::default(),
+            stamps: Stamps::default(),
             #[cfg(feature = "spool")]
             spool: None,
             #[cfg(feature = "spool")]
@@ -77,84 +103,106 @@ impl SdkBuilder {
         }
     }
 
-    /// A client of your own, with its own region, credentials, timeouts and
-    /// retries. Without one, the client is configured from the environment, as
-    /// every AWS SDK is, with three attempts a request and ten seconds an
-    /// attempt.
+    /// Uses your own client, with its own region, endpoint, credentials, timeouts and
+    /// retries. By default, the client is configured from the environment like every
+    /// AWS SDK, with three attempts per request and ten seconds per attempt. Its region
+    /// and host come from the queue's URL, unless an endpoint is configured.
     ///
-    /// A request that fails as a whole is repeated by the client only, never by
-    /// the emitter on top of it.
+    /// Only the client retries a request that fails as a whole. The publisher does not
+    /// retry it again.
     pub fn sqs_client(mut self, client: aws_sdk_sqs::Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Requests that may be in flight at a time, at least 1; 16 unless set.
+    /// The maximum number of requests in flight: 1 to 1,000, by default 16.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
         self
     }
 
-    /// Events that the emitter holds at a time, at least 1; 10,000 unless set.
-    /// When it is full, `emit` waits.
+    /// The maximum number of events that the publisher holds: at least 1, by default
+    /// 10,000. While the publisher is full, `emit` waits.
     pub fn max_buffered_events(mut self, events: usize) -> Self {
         self.max_events = events;
         self
     }
 
-    /// Bytes of encoded events that the emitter holds at a time, up to 4 GiB;
-    /// 64 MiB unless set. An event takes some three times its encoded size in
-    /// memory. One that is larger than the bound goes alone.
+    /// The maximum size of the encoded events that the publisher holds, in bytes: up to
+    /// 4 GiB, by default 64 MiB. In memory, an event takes about three times its encoded
+    /// size. An event that is larger than this maximum is sent alone.
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long an event may wait for others when nothing is in flight, at most
-    /// one minute; not at all unless set.
+    /// How long an event may wait for others while no request is in flight: at most one
+    /// minute, by default zero.
     ///
-    /// Under load, batches fill without it. It saves requests where events come
-    /// singly, and makes each of them later by as much.
+    /// Under load, batches fill up without it. It saves requests if events are emitted
+    /// one at a time, and delays each of them by this time.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
     }
 
-    /// Whether one message may carry several events, as a JSON array of up to
-    /// 64 KiB, which is what SQS bills as one; not unless set.
+    /// Whether one message may carry several events, as a JSON array of up to 64 KiB,
+    /// which SQS bills as one request. Off by default.
     ///
-    /// It is done only while more events wait than a request has entries, on
-    /// FIFO queues only with events of one entity. Events of one message share
-    /// its fate: they are accepted or refused together. The consumer of this
-    /// project takes arrays and judges each event by itself; make sure that
-    /// other readers of your queue do.
+    /// Events are packed only while more of them wait than a request has entries; on a
+    /// FIFO queue, only events of one entity are packed together. The events of one
+    /// message are accepted or refused together. The consumer of this project accepts
+    /// arrays and stores or rejects each event on its own; check that other readers of
+    /// your queue accept them.
     pub fn packing(mut self, packing: bool) -> Self {
         self.packing = packing;
         self
     }
 
-    /// The tenant on whose account the events are, for fair queues: a message
-    /// group on a standard queue, without order. See [`Sdk::for_tenant`]. FIFO
-    /// queues refuse it: their groups are entities.
+    /// The tenant of the events, for fair queues: their message group on a standard
+    /// queue, without order. See [`Sdk::for_tenant`]. FIFO queues refuse this setting,
+    /// because their message groups are entities.
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// How often an event is sent at most, the first time included, when SQS
-    /// answers with a failure of its own at this event; 5 unless set. What is
-    /// the sender's fault is never sent again.
+    /// How often an event is sent if SQS responds with a failure of its own for this
+    /// event, including the first attempt; by default 5. A failure through the sender's
+    /// fault is never retried.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.retry.max_attempts = attempts;
         self
     }
 
-    /// The waits between these attempts: they double from `initial`, up to
-    /// `longest`, each spread by up to a half; 50 ms and 5 s unless set, and at
-    /// most one hour.
+    /// The delays between these attempts. They double from `initial` up to `longest`,
+    /// and each is reduced at random by up to a half. By default 50 ms and 5 s; at most
+    /// one hour.
     pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
         self.retry.initial_backoff = initial;
         self.retry.max_backoff = longest;
+        self
+    }
+
+    /// Takes the timestamps of new events from `clock`, for example a fixed one in a
+    /// test, or the time of the original events in an import.
+    ///
+    /// `clock` must not return the same timestamp twice for one entity: two such events
+    /// are a tie, which the store resolves, but their order in a history is then
+    /// arbitrary. Without this setting, timestamps are strictly increasing within the
+    /// process.
+    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.stamps.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Takes the identities of new events from `ids`, for example a counter in a test,
+    /// or the original identities in an import that can be repeated.
+    ///
+    /// `ids` must return each identity once. The store keeps one of several events with
+    /// the same entity, timestamp and identity.
+    pub fn ids(mut self, ids: impl Fn() -> EventId + Send + Sync + 'static) -> Self {
+        self.stamps.ids = Some(Arc::new(ids));
         self
     }
 
@@ -170,6 +218,7 @@ impl SdkBuilder {
     /// An event that the disk cannot take is sent to SQS directly, on a FIFO queue
     /// after the events of its entity that are on disk. `emit` returns
     /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept it either.
+    /// Missing credentials and permissions are errors of `emit`, and not an outage.
     /// Events that SQS refuses for good stay on disk, in files whose names contain
     /// `set-aside`, and are logged.
     ///
@@ -187,52 +236,65 @@ impl SdkBuilder {
     }
 
     /// What `build` does when it finds damaged records in the spool's folder;
-    /// [`SpoolDamage::SetAside`] unless set.
+    /// by default
+    /// [`SpoolDamage::SetAside`].
     #[cfg(feature = "spool")]
     pub fn spool_damage(mut self, damage: SpoolDamage) -> Self {
         self.spool_damage = damage;
         self
     }
 
-    /// Makes the emitter. Nothing is sent to SQS, unless a spool holds events of an
-    /// earlier process: those are sent from now on.
+    /// Builds the publisher. It sends nothing, unless a spool holds events of an earlier
+    /// process: those are sent from now on. It works on any executor.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with every setting that is wrong.
+    /// [`BuildError`] with every invalid setting, including an endpoint that is not a URL
+    /// and missing AWS credentials.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.
     pub async fn build(self) -> Result<Sdk, BuildError> {
-        let mut problems = self.problems();
-        let thread = match PublisherThread::start() {
-            Ok(thread) => thread,
-            Err(error) => {
-                problems.push(format!("the publisher's thread cannot be started: {error}"));
-                return Err(BuildError::new(problems));
+        let mut problems = Vec::new();
+        let thread = PublisherThread::start()
+            .map_err(|error| problems.push(format!("a thread cannot be started: {error}")))
+            .ok();
+        let url = self.check(&mut problems);
+        let client = match (&self.client, &url, &thread) {
+            (Some(client), ..) => Some(client.clone()),
+            (None, Some(url), Some(thread)) => {
+                let url = url.clone();
+                let client = thread.run(async move { sqs::client(&url).await }).await;
+                client
+                    .unwrap_or_else(|| {
+                        Err(vec!["loading the AWS configuration panicked".to_owned()])
+                    })
+                    .map_err(|found| problems.extend(found))
+                    .ok()
             }
+            _ => None,
         };
-        let client = match &self.client {
-            Some(client) => Some(client.clone()),
-            None => {
-                let queue_url = self.queue_url.clone();
-                let client = thread
-                    .run(async move { sqs::client(&queue_url).await })
-                    .await;
-                match client {
-                    Some(client) => client.map_err(|problem| problems.push(problem)).ok(),
-                    None => {
-                        problems.push("loading the AWS configuration panicked".to_owned());
-                        None
-                    }
-                }
+        match (client, url, thread) {
+            (Some(client), Some(url), Some(thread)) if problems.is_empty() => {
+                let queue = Arc::new(SqsQueue::new(client, url.clone()));
+                self.build_with(queue, &url, thread)
             }
-        };
-        match client {
-            Some(client) if problems.is_empty() => {
-                let queue = SqsQueue::new(client, self.queue_url.clone());
-                self.build_with(Arc::new(queue), thread)
+            _ => Err(BuildError::new(problems)),
+        }
+    }
+
+    /// Builds a publisher that hands its messages to `transport` instead of SQS.
+    #[cfg(feature = "testing")]
+    pub(crate) fn build_recording(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
+        let mut problems = Vec::new();
+        let thread = PublisherThread::start()
+            .map_err(|error| problems.push(format!("a thread cannot be started: {error}")))
+            .ok();
+        let url = self.check(&mut problems);
+        match (url, thread) {
+            (Some(url), Some(thread)) if problems.is_empty() => {
+                self.build_with(transport, &url, thread)
             }
             _ => Err(BuildError::new(problems)),
         }
@@ -241,23 +303,26 @@ impl SdkBuilder {
     /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
     #[cfg(test)]
     pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
-        self.build_with(transport, PublisherThread::start().unwrap())
-            .unwrap()
+        let url = QueueUrl::parse(&self.queue_url).unwrap();
+        let thread = PublisherThread::start().unwrap();
+        self.build_with(transport, &url, thread).unwrap()
     }
 
     /// Builds a publisher whose tasks run on the runtime of the test.
     #[cfg(test)]
     pub(crate) fn build_on(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
-        self.build_with(transport, PublisherThread::of_caller())
+        let url = QueueUrl::parse(&self.queue_url).unwrap();
+        self.build_with(transport, &url, PublisherThread::of_caller())
     }
 
-    pub(crate) fn build_with(
+    fn build_with(
         self,
         transport: Arc<dyn Transport>,
+        url: &QueueUrl,
         thread: PublisherThread,
     ) -> Result<Sdk, BuildError> {
         let settings = SenderSettings {
-            fifo: self.is_fifo(),
+            fifo: url.is_fifo(),
             limits: Limits {
                 pack_bytes: self.packing.then_some(BILLING_UNIT),
                 ..Limits::SQS
@@ -266,7 +331,8 @@ impl SdkBuilder {
             linger: self.linger,
             retry: self.retry,
         };
-        let in_flight = Arc::new(InFlight::new(self.max_events, self.max_bytes));
+        let queue = url.to_string().into();
+        let in_flight = Arc::new(InFlight::new(queue, self.max_events, self.max_bytes));
         #[cfg(feature = "spool")]
         let spool = match self.spool {
             Some(folder) => match Spool::open(
@@ -294,103 +360,125 @@ impl SdkBuilder {
             spool,
         );
         let tenant = self.tenant.as_deref().map(group_name);
-        Ok(Sdk::new(sender, Context::new(self.emitter), tenant))
+        Ok(Sdk::new(
+            sender,
+            Context::new(self.emitter),
+            tenant,
+            self.stamps,
+        ))
     }
 
-    fn is_fifo(&self) -> bool {
-        self.queue_url.ends_with(".fifo")
-    }
-
-    fn problems(&self) -> Vec<String> {
+    /// Adds a problem for each invalid setting. Returns the queue's URL if that is valid.
+    fn check(&self, problems: &mut Vec<String>) -> Option<QueueUrl> {
+        let url = QueueUrl::parse(&self.queue_url)
+            .map_err(|error| {
+                let (setting, value) = (self.queue_url_setting, quoted(&self.queue_url));
+                problems.push(format!("{setting} is {value}: {error}"));
+            })
+            .ok();
+        let fifo = url.as_ref().is_some_and(QueueUrl::is_fifo);
         let rules = [
             (
-                self.queue_url.starts_with("https://") || self.queue_url.starts_with("http://"),
-                "the queue's URL must start with https:// (or http:// for a local endpoint)",
-            ),
-            (
                 (1..=1_000).contains(&self.max_in_flight),
-                "max_in_flight must be 1 to 1,000 requests",
+                format!(
+                    "max_in_flight is {}: it must be 1 to 1,000",
+                    self.max_in_flight
+                ),
             ),
             (
                 self.max_events > 0,
-                "max_buffered_events must be at least 1",
+                "max_buffered_events is 0: it must be at least 1".to_owned(),
             ),
             (
                 (1..=u32::MAX as usize).contains(&self.max_bytes),
-                "max_buffered_bytes must be 1 byte to 4 GiB",
+                format!(
+                    "max_buffered_bytes is {}: it must be 1 byte to 4 GiB",
+                    self.max_bytes
+                ),
             ),
             (
                 self.linger <= Duration::from_secs(60),
-                "linger must be at most one minute",
+                format!("linger is {:?}: it must be at most 60s", self.linger),
             ),
             (
                 self.retry.max_attempts > 0,
-                "max_attempts must be at least 1: it counts the first",
+                "max_attempts is 0: it must be at least 1, because it includes the first attempt"
+                    .to_owned(),
             ),
             (
                 self.retry.initial_backoff <= self.retry.max_backoff,
-                "the first backoff must not be longer than the longest",
+                format!(
+                    "backoff is {:?} to {:?}: the first must not be longer than the second",
+                    self.retry.initial_backoff, self.retry.max_backoff
+                ),
             ),
             (
                 self.retry.max_backoff <= Duration::from_secs(3_600),
-                "the longest backoff must be at most one hour",
+                format!(
+                    "the longest backoff is {:?}: it must be at most 3600s",
+                    self.retry.max_backoff
+                ),
             ),
             (
-                !(self.is_fifo() && self.tenant.is_some()),
-                "a FIFO queue's message groups are entities: leave out the tenant",
+                !(fifo && self.tenant.is_some()),
+                "tenant is set: remove it, because the message groups of a FIFO queue are entities"
+                    .to_owned(),
             ),
             (
                 self.tenant.as_deref() != Some(""),
-                "the tenant must not be empty",
+                "tenant is empty: give a name, or remove it".to_owned(),
             ),
         ];
-        let broken = rules.into_iter().filter(|(kept, _)| !kept);
-        broken.map(|(_, rule)| rule.to_owned()).collect()
+        let broken = rules.into_iter().filter(|(valid, _)| !valid);
+        problems.extend(broken.map(|(_, problem)| problem));
+        url
     }
 }
 
-/// The settings that stand in the environment.
+/// The settings of the environment.
 pub(crate) fn from_env(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<SdkBuilder, BuildError> {
     let mut problems = Vec::new();
-    let mut required = |name: &str| {
+    let mut required = |name: &str, what: &str| {
         let value = variable(name).filter(|value| !value.is_empty());
         if value.is_none() {
-            problems.push(format!("{name} is not set"));
+            problems.push(format!("{name} is not set: {what}"));
         }
         value
     };
-    let queue_url = required("EVENT_QUEUE_URL");
-    let emitter_id = required("EVENT_EMITTER_ID");
+    let queue_url = required("EVENT_QUEUE_URL", "give the URL of the event queue");
+    let id = required("EVENT_EMITTER_ID", "give the name of this service");
     let kind = variable("EVENT_EMITTER_TYPE").unwrap_or_else(|| "SYSTEM".to_owned());
-    let mut checked = |name: &str, error: crate::InvalidEvent| {
-        problems.push(format!("{name}: {}", error.reason()));
+    let mut invalid = |name: &str, value: &str, error: crate::InvalidEvent| {
+        problems.push(format!("{name} is {}: {}", quoted(value), error.reason()));
     };
-    let id = emitter_id
-        .map(EmitterId::new)
-        .and_then(|id| id.map_err(|error| checked("EVENT_EMITTER_ID", error)).ok());
-    let kind = EmitterType::new(kind)
-        .map_err(|error| checked("EVENT_EMITTER_TYPE", error))
+    let id = id.and_then(|id| {
+        EmitterId::new(id.clone())
+            .map_err(|error| invalid("EVENT_EMITTER_ID", &id, error))
+            .ok()
+    });
+    let kind = EmitterType::new(kind.clone())
+        .map_err(|error| invalid("EVENT_EMITTER_TYPE", &kind, error))
         .ok();
-    match (queue_url, id, kind) {
-        (Some(queue_url), Some(id), Some(kind)) => {
-            let builder = SdkBuilder::new(queue_url, Emitter::new(kind, id));
-            match builder.problems() {
-                none if none.is_empty() => Ok(builder),
-                problems => Err(BuildError::new(problems)),
-            }
-        }
-        (queue_url, ..) => {
-            if let Some(url) = queue_url {
-                let placeholder = Emitter::new(
-                    EmitterType::from_static("SYSTEM"),
-                    EmitterId::from_static("none"),
-                );
-                problems.extend(SdkBuilder::new(url, placeholder).problems());
-            }
-            Err(BuildError::new(problems))
-        }
+    // With a placeholder, the URL is checked even if the emitter is invalid.
+    let emitter = match (id, kind) {
+        (Some(id), Some(kind)) => Emitter::new(kind, id),
+        _ => Emitter::new(
+            EmitterType::from_static("SYSTEM"),
+            EmitterId::from_static("invalid"),
+        ),
+    };
+    let builder = queue_url.map(|url| SdkBuilder {
+        queue_url_setting: "EVENT_QUEUE_URL",
+        ..SdkBuilder::new(url, emitter)
+    });
+    if let Some(builder) = &builder {
+        builder.check(&mut problems);
+    }
+    match builder {
+        Some(builder) if problems.is_empty() => Ok(builder),
+        _ => Err(BuildError::new(problems)),
     }
 }
 
@@ -407,10 +495,10 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_judged_as_a_whole() {
+    fn every_invalid_variable_is_reported() {
         let url = (
             "EVENT_QUEUE_URL",
-            "https://sqs.eu-west-1.amazonaws.com/1/events",
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/events",
         );
         let id = ("EVENT_EMITTER_ID", "billing");
         let none: &[&str] = &[];
@@ -430,7 +518,25 @@ mod tests {
         );
         check(
             &[("EVENT_QUEUE_URL", "events"), ("EVENT_EMITTER_TYPE", "")],
-            &["EVENT_EMITTER_ID", "EVENT_EMITTER_TYPE", "https://"],
+            &[
+                "EVENT_EMITTER_ID is not set",
+                "EVENT_EMITTER_TYPE is \"\"",
+                "EVENT_QUEUE_URL is \"events\": it is not a URL",
+            ],
         );
+        check(
+            &[("EVENT_QUEUE_URL", "http://localhost/1/events.fifo\n"), id],
+            &["EVENT_QUEUE_URL is \"http://localhost/1/events.fifo\\n\": a URL contains no white"],
+        );
+    }
+
+    #[test]
+    fn build_error_is_a_list_in_debug_too() {
+        let error = from_env(|_| None).unwrap_err();
+        let expected = "the publisher cannot be built:\n  - EVENT_QUEUE_URL is not set: give the \
+                        URL of the event queue\n  - EVENT_EMITTER_ID is not set: give the name of \
+                        this service";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(format!("{error:?}"), expected);
     }
 }

@@ -1,6 +1,7 @@
 //! The future of one event.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -8,72 +9,88 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 
 use crate::publisher::buffer::capacity::CapacityError;
+use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::{Outcome, Pending};
 use crate::publisher::error::EmitError;
 use crate::publisher::sender::Sender;
 
-/// An event on its way: a future of its [`Receipt`](crate::Receipt).
+/// An event that is being emitted: a future of its [`Receipt`](crate::Receipt).
 ///
-/// It is written already, and borrows neither the event nor the `Sdk`, so it
-/// can be awaited, joined or spawned. Nothing is sent before it is polled.
+/// The event is encoded already. The future borrows neither the event nor the `Sdk`,
+/// so it can be awaited, joined or spawned, on any executor. Nothing is sent before
+/// the first poll.
+///
+/// # Panics
+///
+/// Polling it again after it has returned the outcome panics, as for an async fn.
 ///
 /// # Cancel safety
 ///
-/// Dropping it before it is polled, or while it waits for room, takes the event
-/// back. After that the event is sent all the same; only its outcome is lost to
-/// the caller, and an error is logged.
+/// Dropping the future before its first poll, or while it waits for capacity, means
+/// that the event is not sent. Such an event is counted
+/// ([`ShutdownReport::dropped`](crate::ShutdownReport::dropped)), and the first one is
+/// logged. After that the event is sent in any case, and an error is logged instead
+/// of returned.
 #[must_use = "an event is emitted only if this is awaited or spawned"]
-pub struct EmitFuture(State);
+pub struct EmitFuture {
+    in_flight: Arc<InFlight>,
+    progress: Progress,
+}
 
-enum State {
-    Written(Arc<Sender>, Pending),
-    Waiting(Pin<Box<dyn Future<Output = Given> + Send + Sync>>),
-    Given(oneshot::Receiver<Outcome>),
+enum Progress {
+    Encoded(Arc<Sender>, Box<Pending>),
+    AwaitsCapacity(Pin<Box<dyn Future<Output = Submitted> + Send + Sync>>),
+    Submitted(oneshot::Receiver<Outcome>),
     Failed(EmitError),
     Done,
 }
 
-type Given = Result<oneshot::Receiver<Outcome>, EmitError>;
+type Submitted = Result<oneshot::Receiver<Outcome>, EmitError>;
 
 impl EmitFuture {
     pub(crate) fn new(sender: &Arc<Sender>, event: Result<Pending, EmitError>) -> Self {
-        Self(match event {
-            Ok(event) => State::Written(sender.clone(), event),
-            Err(error) => State::Failed(error),
-        })
-    }
-
-    pub(crate) fn given(outcome: oneshot::Receiver<Outcome>) -> Self {
-        Self(State::Given(outcome))
-    }
-
-    /// Gives the event to the sender, waiting for room, and returns without
-    /// waiting for its outcome.
-    pub(crate) async fn give(mut self) -> Self {
-        if let State::Written(sender, event) = std::mem::replace(&mut self.0, State::Done) {
-            self.0 = match begin(sender, event) {
-                State::Waiting(given) => State::from(given.await),
-                other => other,
-            };
+        Self {
+            in_flight: sender.in_flight().clone(),
+            progress: match event {
+                Ok(event) => Progress::Encoded(sender.clone(), Box::new(event)),
+                Err(error) => Progress::Failed(error),
+            },
         }
+    }
+
+    pub(crate) fn submitted(sender: &Arc<Sender>, outcome: oneshot::Receiver<Outcome>) -> Self {
+        Self {
+            in_flight: sender.in_flight().clone(),
+            progress: Progress::Submitted(outcome),
+        }
+    }
+
+    /// Submits the event, waiting for capacity, without waiting for its outcome.
+    pub(crate) async fn submit(mut self) -> Self {
+        poll_fn(|cx| self.poll_submit(cx)).await;
         self
     }
-}
 
-fn begin(sender: Arc<Sender>, event: Pending) -> State {
-    match sender.try_submit(event) {
-        Ok(outcome) => State::Given(outcome),
-        Err((CapacityError::Full, event)) => State::Waiting(Box::pin(sender.submit(event))),
-        Err((CapacityError::Closed, event)) => State::Failed(event.refused()),
-    }
-}
-
-impl From<Given> for State {
-    fn from(given: Given) -> Self {
-        match given {
-            Ok(outcome) => Self::Given(outcome),
-            Err(error) => Self::Failed(error),
+    fn poll_submit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Progress::Encoded(..) = self.progress
+            && let Progress::Encoded(sender, event) =
+                std::mem::replace(&mut self.progress, Progress::Done)
+        {
+            self.progress = match sender.try_submit(*event) {
+                Ok(outcome) => Progress::Submitted(outcome),
+                Err((CapacityError::Full, event)) => {
+                    Progress::AwaitsCapacity(Box::pin(sender.submit(event)))
+                }
+                Err((CapacityError::Closed, event)) => Progress::Failed(event.refused()),
+            };
         }
+        if let Progress::AwaitsCapacity(submitted) = &mut self.progress {
+            self.progress = match ready!(submitted.as_mut().poll(cx)) {
+                Ok(outcome) => Progress::Submitted(outcome),
+                Err(error) => Progress::Failed(error),
+            };
+        }
+        Poll::Ready(())
     }
 }
 
@@ -81,26 +98,30 @@ impl Future for EmitFuture {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        loop {
-            let next = match &mut self.0 {
-                State::Waiting(given) => State::from(ready!(given.as_mut().poll(cx))),
-                State::Given(outcome) => {
-                    let told = ready!(Pin::new(outcome).poll(cx));
-                    self.0 = State::Done;
-                    #[expect(
-                        clippy::expect_used,
-                        reason = "`Pending` answers when it is dropped"
-                    )]
-                    return Poll::Ready(told.expect("every pending event answers its caller"));
-                }
-                _ => match std::mem::replace(&mut self.0, State::Done) {
-                    State::Written(sender, event) => begin(sender, event),
-                    State::Failed(error) => return Poll::Ready(Err(error)),
-                    // Like every future, it must not be polled after its end.
-                    _ => return Poll::Pending,
-                },
-            };
-            self.0 = next;
+        ready!(self.poll_submit(cx));
+        if let Progress::Submitted(outcome) = &mut self.progress {
+            let outcome = ready!(Pin::new(outcome).poll(cx));
+            self.progress = Progress::Done;
+            #[expect(clippy::expect_used, reason = "`Pending` answers when it is dropped")]
+            return Poll::Ready(outcome.expect("every pending event answers its caller"));
+        }
+        match std::mem::replace(&mut self.progress, Progress::Done) {
+            Progress::Failed(error) => {
+                self.in_flight.reject();
+                Poll::Ready(Err(error))
+            }
+            _ => panic!("`EmitFuture` polled after completion"),
+        }
+    }
+}
+
+impl Drop for EmitFuture {
+    fn drop(&mut self) {
+        match &self.progress {
+            Progress::Encoded(_, event) => self.in_flight.dropped(event),
+            Progress::Failed(_) => self.in_flight.reject(),
+            // A `WaitingEvent` counts its own drop.
+            Progress::AwaitsCapacity(_) | Progress::Submitted(_) | Progress::Done => {}
         }
     }
 }
@@ -108,12 +129,12 @@ impl Future for EmitFuture {
 impl fmt::Debug for EmitFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EmitFuture")
-            .field(&match self.0 {
-                State::Written(..) => "written",
-                State::Waiting(_) => "waits for room",
-                State::Given(_) => "given to the sender",
-                State::Failed(_) => "failed",
-                State::Done => "done",
+            .field(&match self.progress {
+                Progress::Encoded(..) => "encoded",
+                Progress::AwaitsCapacity(_) => "awaits capacity",
+                Progress::Submitted(_) => "submitted",
+                Progress::Failed(_) => "failed",
+                Progress::Done => "done",
             })
             .finish()
     }

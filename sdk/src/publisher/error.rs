@@ -1,76 +1,90 @@
-//! What can go wrong while emitting.
+//! The errors of the publisher.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::InvalidEvent;
 use crate::event::envelope::Envelope;
-use crate::publisher::RequestError;
+use crate::publisher::transport::RequestError;
 
 /// Why an event was not emitted.
 ///
-/// All but [`Invalid`](Self::Invalid) hand the event back, so that it can be
+/// All variants except [`Invalid`](Self::Invalid) return the event, so that it can be
 /// kept and emitted again: [`into_envelope`](Self::into_envelope), then
-/// `Sdk::emit_envelope`. It keeps its identity and its timestamp, so that an
-/// event which SQS had accepted after all is still stored once.
+/// `Sdk::emit_envelope`. It keeps its identity and its timestamp, so an event that SQS
+/// had accepted after all is stored once.
+///
+/// `Display` is one line that names the queue and the cause. Neither `Display` nor
+/// `Debug` contains the event's data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The event breaks the contract or could never be stored. There is no
-    /// envelope, since there is no way to hold an invalid one.
+    /// The event violates the contract or could never be stored. There is no envelope,
+    /// because an invalid envelope cannot exist.
     #[error(transparent)]
     Invalid(#[from] InvalidEvent),
-    /// The event is larger than the queue takes: its `MaximumMessageSize` is
-    /// below SQS's own limit of 1,048,576 bytes, or the event's message is above
-    /// that, since much of its text has to be escaped.
-    #[error("an event of {message_bytes} bytes is larger than the queue takes: {reason}")]
+    /// The event is larger than the queue accepts. Either the queue's
+    /// `MaximumMessageSize` is below SQS's own limit of 1,048,576 bytes, or the message
+    /// is above that limit because much of its text must be escaped.
+    #[error("an event of {message_bytes} bytes is larger than queue {queue} accepts: {reason}")]
     TooLargeForQueue {
         /// The event.
         envelope: Envelope,
+        /// The queue, and its region or endpoint.
+        queue: Arc<str>,
         /// Size of its message, in bytes.
         message_bytes: usize,
-        /// SQS's own words, where it was asked.
+        /// The message of SQS, or the limit that the SDK checked.
         reason: String,
     },
-    /// SQS refused the event for a fault of the sender, and would again.
-    #[error("SQS refused the event with {code}: {reason}")]
+    /// SQS refused the event through a fault of the sender, and would refuse it again.
+    #[error("queue {queue} refused the event with {code}: {reason}")]
     Refused {
         /// The event.
         envelope: Envelope,
-        /// SQS's error code.
+        /// The queue, and its region or endpoint.
+        queue: Arc<str>,
+        /// The error code of SQS.
         code: String,
-        /// SQS's own words.
+        /// The message of SQS.
         reason: String,
     },
-    /// SQS took the request and failed at this event, on every attempt.
-    #[error("SQS failed at the event {attempts} times, the last time with {code}: {reason}")]
+    /// SQS accepted the request and did not accept this event, on every attempt.
+    #[error(
+        "queue {queue} did not accept the event after {attempts} attempts; the last error was \
+         {code}: {reason}"
+    )]
     RetriesExhausted {
         /// The event.
         envelope: Envelope,
-        /// How often it was sent.
+        /// The queue, and its region or endpoint.
+        queue: Arc<str>,
+        /// How often the event was sent.
         attempts: u32,
-        /// SQS's error code of the last attempt.
+        /// The error code of SQS, of the last attempt.
         code: String,
-        /// SQS's own words.
+        /// The message of SQS, of the last attempt.
         reason: String,
     },
-    /// The whole request failed. After a timeout SQS may have accepted the
-    /// event nevertheless.
-    #[error("the request to SQS that carried the event failed")]
+    /// The whole request failed. After a timeout, SQS may have accepted the event
+    /// nevertheless.
+    #[error("the event was not sent: {error}")]
     Request {
         /// The event.
         envelope: Envelope,
-        /// What failed.
-        source: RequestError,
+        /// Why the request failed. [`RequestError::is_credentials`] tells missing or
+        /// expired credentials from an outage.
+        error: RequestError,
     },
-    /// The emitter was shut down before the event was given to SQS.
-    #[error("the emitter is shut down")]
+    /// The publisher was shut down before the event was sent.
+    #[error("the publisher was shut down before the event was sent")]
     ShutDown {
         /// The event.
         envelope: Envelope,
     },
-    /// The emitter ended while the event was on its way: SQS may have accepted
-    /// it.
-    #[error("the emitter ended while the event was on its way")]
+    /// The publisher was shut down while the event was on its way: SQS may have
+    /// accepted it.
+    #[error("the publisher was shut down while the event was on its way")]
     Interrupted {
         /// The event.
         envelope: Envelope,
@@ -78,17 +92,20 @@ pub enum EmitError {
     /// The spool could not write the event, because its disk is full or broken, and
     /// SQS did not accept the event either.
     #[cfg(feature = "spool")]
-    #[error("SQS is unavailable, and the event could not be written to the spool")]
+    #[error(
+        "SQS is unavailable, and the event was not written to the spool: {}",
+        error.explain()
+    )]
     Spool {
         /// The event.
         envelope: Envelope,
-        /// What failed.
-        source: crate::publisher::spool::error::SpoolError,
+        /// Why the write failed.
+        error: crate::publisher::spool::error::SpoolError,
     },
 }
 
 impl EmitError {
-    /// The event, where there is a valid one.
+    /// The event. `None` if it is invalid.
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::Invalid(_) => None,
@@ -103,7 +120,7 @@ impl EmitError {
         }
     }
 
-    /// Hands the event back, where there is a valid one.
+    /// Returns the event. `None` if it is invalid.
     pub fn into_envelope(self) -> Option<Envelope> {
         match self {
             Self::Invalid(_) => None,
@@ -118,44 +135,46 @@ impl EmitError {
         }
     }
 
-    /// Whether the same event may be accepted later as it is, with nothing
-    /// changed. For [`ShutDown`](Self::ShutDown) and
-    /// [`Interrupted`](Self::Interrupted) that needs another emitter.
+    /// Whether the same event may be accepted later without a change by an operator.
+    /// After [`ShutDown`](Self::ShutDown) and [`Interrupted`](Self::Interrupted) this
+    /// needs another publisher.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::TooLargeForQueue { .. } | Self::Refused { .. } => false,
             Self::RetriesExhausted { .. } | Self::ShutDown { .. } | Self::Interrupted { .. } => {
                 true
             }
-            Self::Request { source, .. } => source.is_retryable(),
+            Self::Request { error, .. } => error.is_retryable(),
             #[cfg(feature = "spool")]
             Self::Spool { .. } => true,
         }
     }
 }
 
-/// Why `Sdk::try_emit` did not take an event. It hands the event back.
-#[derive(Debug, thiserror::Error)]
+/// Why `Sdk::try_emit` did not take an event. It returns the event.
+///
+/// `Debug` does not print the event, so that `unwrap` does not log its data.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TryEmitError<E> {
-    /// The emitter holds as many events or bytes as it may.
-    #[error("the emitter is full")]
+    /// The publisher holds as many events or bytes as it may.
+    #[error("the publisher's buffer is full")]
     Full(E),
-    /// The emitter was shut down.
-    #[error("the emitter is shut down")]
+    /// The publisher was shut down.
+    #[error("the publisher was shut down")]
     ShutDown(E),
-    /// The event breaks the contract or could never be stored.
+    /// The event violates the contract or could never be stored.
     #[error("the event cannot be emitted")]
     Invalid {
         /// The event.
         event: E,
-        /// What it breaks.
+        /// Why the event is invalid.
         source: InvalidEvent,
     },
 }
 
 impl<E> TryEmitError<E> {
-    /// Hands the event back.
+    /// Returns the event.
     pub fn into_event(self) -> E {
         match self {
             Self::Full(event) | Self::ShutDown(event) | Self::Invalid { event, .. } => event,
@@ -168,8 +187,23 @@ impl<E> TryEmitError<E> {
     }
 }
 
-/// Every setting that keeps an emitter from being built.
-#[derive(Debug)]
+impl<E> fmt::Debug for TryEmitError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::ShutDown(_) => f.write_str("ShutDown(..)"),
+            Self::Invalid { source, .. } => f
+                .debug_struct("Invalid")
+                .field("source", source)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Every setting that prevents a publisher from being built.
+///
+/// `Display` and `Debug` print a list with one problem per line, so that a `main` that
+/// returns this error prints it readably.
 pub struct BuildError {
     problems: Vec<String>,
 }
@@ -179,7 +213,7 @@ impl BuildError {
         Self { problems }
     }
 
-    /// The problems, each a sentence that names its setting.
+    /// The problems. Each one names its setting.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.problems.iter().map(String::as_str)
     }
@@ -187,7 +221,15 @@ impl BuildError {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot build the emitter: {}", self.problems.join("; "))
+        f.write_str("the publisher cannot be built:")?;
+        self.problems()
+            .try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,10 +1,10 @@
-//! What an operator sees of the emitter: sizes, counts and times, no payloads.
+//! The metrics and log lines of the publisher: sizes, counts and times, no payloads.
 
 use tokio::time::Instant;
 
 use crate::publisher::transport::{EntryResult, RequestError};
 
-/// Events that wait, and since when the oldest has.
+/// The events that wait to be sent, and since when the oldest of them has waited.
 pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     #[cfg(feature = "metrics")]
     {
@@ -16,7 +16,7 @@ pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     let _ = (events, oldest);
 }
 
-/// A request goes out.
+/// A request is being sent.
 pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
     #[cfg(feature = "metrics")]
     {
@@ -27,14 +27,14 @@ pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
     tracing::trace!(messages, events, bytes, "sending a request to SQS");
 }
 
-/// A request has come back.
+/// A request is done.
 pub(crate) fn request(
     messages: usize,
     started: Instant,
     result: &Result<Vec<EntryResult>, RequestError>,
 ) {
     match result {
-        Ok(_) => tracing::debug!(messages, took = ?started.elapsed(), "SQS has answered"),
+        Ok(_) => tracing::debug!(messages, took = ?started.elapsed(), "SQS responded"),
         Err(error) => tracing::warn!(
             messages,
             took = ?started.elapsed(),
@@ -53,6 +53,12 @@ pub(crate) fn completed(accepted: u64, failed: u64) {
     }
     #[cfg(not(feature = "metrics"))]
     let _ = (accepted, failed);
+}
+
+/// An event whose future was dropped before the event was taken.
+pub(crate) fn dropped() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("domain_events_dropped_total").increment(1);
 }
 
 /// Events that are sent again.

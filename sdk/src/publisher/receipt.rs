@@ -1,10 +1,10 @@
-//! What an emitter tells of events that went well, and of its own end.
+//! The results of the publisher: one receipt per event, and a report at the end.
 
 use crate::event::envelope::Envelope;
 use crate::event::timestamp::Timestamp;
 use crate::event::{EntityId, EventId};
 
-/// Proof that an event is in safe hands.
+/// Proof that an event is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
@@ -14,23 +14,23 @@ pub struct Receipt {
     pub event_id: EventId,
     /// When the event was created; the table's sort key.
     pub timestamp: Timestamp,
-    /// Id of the SQS message that carries the event; `None` while it is only
+    /// Id of the SQS message that carries the event. `None` while the event is only
     /// in the spool. Events packed into one message share it.
     pub message_id: Option<String>,
-    /// Place in the order of the event's group; FIFO queues only.
+    /// Position in the order of the event's message group, on FIFO queues only.
     pub sequence_number: Option<String>,
-    /// Who has the event now.
+    /// Where the event is.
     pub durability: Durability,
 }
 
-/// Who has an event that was emitted.
+/// Where an emitted event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
     /// SQS has accepted it.
     Queue,
-    /// SQS could not be reached; the event is on this machine's disk, and is
-    /// sent from there as soon as SQS can be reached, also after a restart.
+    /// SQS was unavailable. The event is on this machine's disk, and is sent from
+    /// there when SQS is available again, also after a restart.
     Spool,
 }
 
@@ -63,18 +63,23 @@ impl Receipt {
     }
 }
 
-/// How an emitter ended.
+/// The report of a shutdown.
 ///
-/// The counts are of the emitter's whole life, over all its handles.
-#[must_use = "it holds the events that were not sent"]
+/// The counts cover the publisher's whole life and all its handles.
+#[must_use = "it contains the events that were not sent"]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Events that SQS has accepted.
     pub accepted: u64,
-    /// Events whose `emit` returned an error, those below included.
+    /// Events that failed: `emit` or an [`EmitFuture`](crate::EmitFuture) returned an
+    /// error, or `try_emit` refused the event as invalid. Includes invalid events and
+    /// the events in `unsent` and `undetermined`.
     pub failed: u64,
-    /// Events that wait on disk for the next start.
+    /// Events that were never submitted, because the future that `emit` returned was
+    /// dropped before the publisher took the event.
+    pub dropped: u64,
+    /// Events on disk, which the next start sends.
     pub in_spool: u64,
     /// Damaged records that were found in the spool. They were not sent, and lie in
     /// the spool's folder, in files whose names contain `set-aside`. Records whose
@@ -82,9 +87,9 @@ pub struct ShutdownReport {
     pub damaged_in_spool: u64,
     /// Events that were not sent before the deadline.
     pub unsent: Vec<Envelope>,
-    /// Events that were on their way at the deadline: SQS may have accepted
-    /// them, or a disk that hangs may yet have them in the spool. Sending them
-    /// again is safe, since the store knows an event by its identity.
+    /// Events that were on their way at the deadline. SQS may have accepted them, or a
+    /// disk that hangs may still write them to the spool. It is safe to send them
+    /// again, because the store deduplicates events by their identity.
     pub undetermined: Vec<Envelope>,
 }
 

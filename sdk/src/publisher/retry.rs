@@ -1,15 +1,16 @@
-//! How often and how soon a failed entry is sent again.
+//! How often an entry that failed is sent again.
 
 use std::time::Duration;
 
-/// The budget of one event's retries.
+use crate::backoff::Backoff;
+
+/// Bounds the retries of one event.
 ///
-/// It bounds what one event may cost. What all events together may cost is
-/// bounded by the requests in flight: a retry takes its place in a batch like
-/// any other event.
+/// The retries of all events together are bounded by the requests in flight: a retry
+/// takes its place in a batch like any other event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
-    /// The first included.
+    /// Including the first attempt.
     pub(crate) max_attempts: u32,
     pub(crate) initial_backoff: Duration,
     pub(crate) max_backoff: Duration,
@@ -26,20 +27,10 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait after `attempts` attempts; `None` if that was the last.
-    ///
-    /// `jitter` in `0.0..1.0` spreads the waits over the upper half, so that
-    /// many emitters which failed together do not come back together.
-    pub(crate) fn backoff(&self, attempts: u32, jitter: f64) -> Option<Duration> {
-        if attempts >= self.max_attempts {
-            return None;
-        }
-        let doubled = 1u32.checked_shl(attempts.saturating_sub(1));
-        let full = self
-            .initial_backoff
-            .saturating_mul(doubled.unwrap_or(u32::MAX))
-            .min(self.max_backoff);
-        Some(full.mul_f64(0.5 + jitter / 2.0))
+    /// How long to wait after `attempts` attempts. `None` if that was the last one.
+    pub(crate) fn backoff(&self, attempts: u32) -> Option<Duration> {
+        let backoff = Backoff::new(self.initial_backoff, self.max_backoff);
+        (attempts < self.max_attempts).then(|| backoff.delay(attempts))
     }
 }
 
@@ -48,16 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest_and_end_with_the_budget() {
-        let retry = RetryPolicy {
-            max_attempts: 40,
-            ..RetryPolicy::default()
-        };
-        let millis = |attempts, jitter| retry.backoff(attempts, jitter).unwrap().as_millis();
-        assert_eq!((millis(1, 0.0), millis(1, 1.0)), (25, 50));
-        assert_eq!((millis(3, 0.0), millis(3, 1.0)), (100, 200));
-        assert_eq!((millis(39, 0.0), millis(39, 1.0)), (2500, 5000));
-        assert_eq!(retry.backoff(40, 0.5), None);
-        assert_eq!(RetryPolicy::default().backoff(5, 0.5), None);
+    fn last_attempt_has_no_backoff() {
+        let retry = RetryPolicy::default();
+        let first = retry.backoff(1).unwrap().as_millis();
+        assert!((25..=50).contains(&first), "{first}");
+        assert!(retry.backoff(4).is_some());
+        assert_eq!(retry.backoff(5), None);
     }
 }

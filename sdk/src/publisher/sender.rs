@@ -144,35 +144,38 @@ impl Sender {
         self: Arc<Self>,
         event: Pending,
     ) -> Result<oneshot::Receiver<Outcome>, EmitError> {
-        let Some(guard) = FlushGuard::new(&self) else {
-            return Err(event.refused());
-        };
-        match self.in_flight.acquire(event.bytes()).await {
-            Ok(()) => self
-                .insert(event, Some(guard))
-                .map_err(|event| event.refused()),
-            Err(_) => Err(event.refused()),
+        let waiting = WaitingEvent::new(&self, event).map_err(Pending::refused)?;
+        let capacity = self.in_flight.acquire(waiting.bytes()).await;
+        let (event, generation) = waiting.take();
+        match capacity {
+            Ok(()) => self.insert(event, Some(generation)),
+            Err(_) => {
+                self.in_flight.cancel(generation);
+                Err(event)
+            }
         }
+        .map_err(Pending::refused)
     }
 
     fn insert(
         self: &Arc<Self>,
         mut event: Pending,
-        guard: Option<FlushGuard>,
+        generation: Option<u64>,
     ) -> Result<oneshot::Receiver<Outcome>, Pending> {
         let mut state = self.lock();
-        if state.abandoned || (state.closed && guard.is_none()) {
+        // An event that waited for capacity when a shutdown began is still taken.
+        if state.abandoned || (state.closed && generation.is_none()) {
             drop(state);
             self.in_flight.release(event.bytes());
+            if let Some(generation) = generation {
+                self.in_flight.cancel(generation);
+            }
             return Err(event);
         }
         let outcome = event.subscribe();
         event.enqueued_at = Instant::now();
         event.sequence = state.next_sequence();
-        event.generation = match guard {
-            Some(guard) => guard.disarm(),
-            None => self.in_flight.begin(),
-        };
+        event.generation = generation.unwrap_or_else(|| self.in_flight.begin());
         #[cfg(feature = "spool")]
         let event = match self.append_if_spooling(&state, event) {
             Err(event) => event,
@@ -227,7 +230,7 @@ impl Sender {
         self.settings.fifo
     }
 
-    pub(crate) fn in_flight(&self) -> &InFlight {
+    pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.in_flight
     }
 
@@ -259,31 +262,43 @@ impl SenderState {
     }
 }
 
-/// Makes a flush wait for an event that itself waits for capacity.
-struct FlushGuard {
+/// An event that waits for capacity. A flush waits for it, and its drop is counted.
+struct WaitingEvent {
     in_flight: Arc<InFlight>,
-    generation: Option<u64>,
+    bytes: usize,
+    /// With its flush generation.
+    event: Option<(Pending, u64)>,
 }
 
-impl FlushGuard {
-    /// `None` if the sender is closed.
-    fn new(sender: &Sender) -> Option<Self> {
+impl WaitingEvent {
+    /// Returns the event if the sender is closed.
+    fn new(sender: &Sender, event: Pending) -> Result<Self, Pending> {
         let state = sender.lock();
-        (!state.closed).then(|| Self {
+        if state.closed {
+            return Err(event);
+        }
+        let generation = sender.in_flight.begin();
+        Ok(Self {
             in_flight: sender.in_flight.clone(),
-            generation: Some(sender.in_flight.begin()),
+            bytes: event.bytes(),
+            event: Some((event, generation)),
         })
     }
 
-    /// The generation, which the event now belongs to.
-    fn disarm(mut self) -> u64 {
-        self.generation.take().unwrap_or_default()
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn take(mut self) -> (Pending, u64) {
+        #[expect(clippy::expect_used, reason = "only `take` and the drop take it")]
+        self.event.take().expect("the event is taken once")
     }
 }
 
-impl Drop for FlushGuard {
+impl Drop for WaitingEvent {
     fn drop(&mut self) {
-        if let Some(generation) = self.generation.take() {
+        if let Some((event, generation)) = self.event.take() {
+            self.in_flight.dropped(&event);
             self.in_flight.cancel(generation);
         }
     }

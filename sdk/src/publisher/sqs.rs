@@ -1,32 +1,47 @@
-//! The one file that calls SQS.
+//! The only file that calls SQS.
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::{Region, StalledStreamProtectionConfig};
-use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::service_config::ServiceConfigKey;
 
+use crate::aws::{self, AwsFailure};
 use crate::publisher::transport::{
     EntryResult, Message, RequestError, RequestErrorKind, SendFuture, Transport,
 };
+use crate::queue_url::{self, QueueUrl};
 
-/// Names of the entries of a request, by their place.
+/// The names of the entries of a request, by their position.
 const ENTRY_IDS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+/// How long the start may wait for credentials. A provider that is merely slow is not
+/// an error at the start.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A queue of SQS.
 #[derive(Debug)]
 pub(crate) struct SqsQueue {
     client: Client,
-    url: String,
+    url: QueueUrl,
+    /// The queue, as errors name it.
+    label: String,
 }
 
 impl SqsQueue {
-    pub(crate) fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub(crate) fn new(client: Client, url: QueueUrl) -> Self {
+        Self {
+            label: url.to_string(),
+            client,
+            url,
+        }
     }
 
     async fn request(&self, messages: Vec<Message>) -> Result<Vec<EntryResult>, RequestError> {
@@ -39,14 +54,78 @@ impl SqsQueue {
                 .set_message_group_id(message.group.map(|group| group.as_ref().to_owned()))
                 .set_message_deduplication_id(message.deduplication)
                 .build()
-                .map_err(|e| RequestError::new(RequestErrorKind::Denied, e))?;
+                .map_err(|_| self.error(&AwsFailure::Request))?;
             entries.push(entry);
         }
-        let request = self.client.send_message_batch().queue_url(&self.url);
+        let request = self
+            .client
+            .send_message_batch()
+            .queue_url(self.url.as_str());
         match request.set_entries(Some(entries)).send().await {
-            Ok(output) => Ok(answers(output, count)),
-            Err(error) => Err(request_error(error)),
+            Ok(output) => Ok(self.results(output, count)),
+            Err(error) => Err(self.request_error(&error)),
         }
+    }
+
+    /// HTTP 200 says nothing about an entry: each one has its own result, in any order.
+    fn results(&self, output: SendMessageBatchOutput, count: usize) -> Vec<EntryResult> {
+        let mut results: Vec<Option<EntryResult>> = vec![None; count];
+        let mut put = |id: &str, result: EntryResult| {
+            let position = ENTRY_IDS.iter().position(|known| *known == id);
+            if let Some(slot) = position.and_then(|position| results.get_mut(position)) {
+                *slot = Some(result);
+            }
+        };
+        for entry in output.successful {
+            let result = EntryResult::Accepted {
+                message_id: entry.message_id,
+                sequence_number: entry.sequence_number,
+            };
+            put(&entry.id, result);
+        }
+        for entry in output.failed {
+            let failure = AwsFailure::Service {
+                status: 400,
+                code: aws::printable(&entry.code),
+                message: aws::printable(&entry.message.unwrap_or_default()),
+            };
+            // SQS calls all of these the sender's fault.
+            let permanent = entry.sender_fault && !failure.is_throttled();
+            let result = if permanent && (is_denied(&entry.code) || failure.is_credentials()) {
+                EntryResult::Denied(self.error(&failure))
+            } else if let AwsFailure::Service { code, message, .. } = failure {
+                EntryResult::Refused {
+                    code,
+                    reason: message,
+                    sender_fault: permanent,
+                }
+            } else {
+                EntryResult::missing()
+            };
+            put(&entry.id, result);
+        }
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(EntryResult::missing))
+            .collect()
+    }
+
+    fn request_error(&self, error: &SdkError<SendMessageBatchError, HttpResponse>) -> RequestError {
+        self.error(&AwsFailure::new(error))
+    }
+
+    fn error(&self, failure: &AwsFailure) -> RequestError {
+        let code = failure.code();
+        let kind = if code.is_some_and(|code| code.contains("BatchRequestTooLong")) {
+            RequestErrorKind::TooLong
+        } else if failure.is_credentials() {
+            RequestErrorKind::Credentials
+        } else if failure.is_transient() {
+            RequestErrorKind::Unavailable
+        } else {
+            RequestErrorKind::Denied
+        };
+        RequestError::new(kind, &self.label, failure).with_code(code)
     }
 }
 
@@ -56,84 +135,12 @@ impl Transport for SqsQueue {
     }
 }
 
-/// HTTP 200 says nothing about an entry: each has its own answer, in any order.
-fn answers(output: SendMessageBatchOutput, count: usize) -> Vec<EntryResult> {
-    let mut answers: Vec<Option<EntryResult>> = vec![None; count];
-    let mut put = |id: &str, answer: EntryResult| {
-        let place = ENTRY_IDS.iter().position(|known| *known == id);
-        if let Some(slot) = place.and_then(|place| answers.get_mut(place)) {
-            *slot = Some(answer);
-        }
-    };
-    for entry in output.successful {
-        let answer = EntryResult::Accepted {
-            message_id: entry.message_id,
-            sequence_number: entry.sequence_number,
-        };
-        put(&entry.id, answer);
-    }
-    for entry in output.failed {
-        let (code, reason) = (entry.code, entry.message.unwrap_or_default());
-        // To SQS both are the sender's fault; neither is the event's.
-        let answer = match entry.sender_fault && !is_throttle(&code) {
-            true if is_denied(&code) => {
-                let source = format!("{code}: {reason}");
-                EntryResult::Denied(RequestError::new(RequestErrorKind::Denied, source))
-            }
-            sender_fault => EntryResult::Refused {
-                code,
-                reason,
-                sender_fault,
-            },
-        };
-        put(&entry.id, answer);
-    }
-    answers
-        .into_iter()
-        .map(|answer| answer.unwrap_or_else(EntryResult::missing))
-        .collect()
-}
-
-fn request_error(error: SdkError<SendMessageBatchError>) -> RequestError {
-    let kind = match &error {
-        SdkError::ServiceError(service) => {
-            let status = service.raw().status().as_u16();
-            let code = service.err().code().unwrap_or_default();
-            if service.err().is_batch_request_too_long() || code.contains("BatchRequestTooLong") {
-                RequestErrorKind::TooLong
-            } else if status >= 500 || status == 429 || is_throttle(code) {
-                RequestErrorKind::Unavailable
-            } else {
-                RequestErrorKind::Denied
-            }
-        }
-        SdkError::ConstructionFailure(_) => RequestErrorKind::Denied,
-        SdkError::DispatchFailure(failure) if failure.is_user() => RequestErrorKind::Denied,
-        _ => RequestErrorKind::Unavailable,
-    };
-    RequestError::new(kind, error)
-}
-
-fn is_throttle(code: &str) -> bool {
-    [
-        "Throttl",
-        "TooManyRequests",
-        "SlowDown",
-        "RequestLimitExceeded",
-    ]
-    .iter()
-    .any(|word| code.contains(word))
-}
-
-/// Codes that say nothing about the message (API reference, "SendMessage",
+/// Error codes that say nothing about the message (API reference, "SendMessage",
 /// "Errors", and "Common Errors"): permissions, the queue's key, the queue itself.
 fn is_denied(code: &str) -> bool {
     [
         "AccessDenied",
         "NotAuthorized",
-        "ExpiredToken",
-        "InvalidClientTokenId",
-        "UnrecognizedClient",
         "InvalidSecurity",
         "OptInRequired",
         "Kms",
@@ -145,38 +152,109 @@ fn is_denied(code: &str) -> bool {
     .any(|word| code.contains(word))
 }
 
-/// A client for `queue_url`, from the environment as every AWS SDK reads it.
-pub(crate) async fn client(queue_url: &str) -> Result<Client, String> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        // Per attempt; SQS answers in some ten milliseconds.
-        .operation_attempt_timeout(Duration::from_secs(10))
-        .operation_timeout(Duration::from_secs(30))
-        .build();
-    let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+/// A client for the queue, from the environment as every AWS SDK reads it. The URL of
+/// the queue determines the region and, unless an endpoint is configured, the host.
+///
+/// # Errors
+///
+/// All problems of the configuration.
+pub(crate) async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
+    let mut loader = aws_config::defaults(aws::behavior_version())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(timeouts)
-        // It counts the seconds in which nothing moves, also those in which a
-        // Lambda function's process is frozen. The timeouts above do its work.
+        .timeout_config(aws::timeouts())
+        // It also counts the seconds in which the process of a Lambda function is
+        // frozen. The timeouts above replace it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    // The queue is where its URL says, whatever region the process is in.
-    if let Some(region) = region_of(queue_url) {
+    if let Some(region) = url.region() {
+        report_other_region(region);
         loader = loader.region(Region::new(region.to_owned()));
     }
     let config = loader.load().await;
+    let mut problems = Vec::new();
     if config.region().is_none() {
-        return Err(
-            "no AWS region is known: set AWS_REGION, or give a client of your own".to_owned(),
-        );
+        problems.push(format!(
+            "no AWS region is known: the queue URL {} does not name one; set AWS_REGION",
+            queue_url::quoted(url.as_str()),
+        ));
     }
-    Ok(Client::new(&config))
+    let mut builder = aws_sdk_sqs::config::Builder::from(&config);
+    match configured_endpoint(&config) {
+        Some(endpoint) => {
+            if let Err(reason) = queue_url::check_endpoint(&endpoint) {
+                problems.push(format!(
+                    "the endpoint of SQS (AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or \
+                     endpoint_url in the profile) is {}: {reason}",
+                    queue_url::quoted(&endpoint),
+                ));
+            }
+        }
+        None => {
+            if let Some(endpoint) = url.endpoint() {
+                builder.set_endpoint_url(Some(endpoint.to_owned()));
+                // The host is chosen. The AWS SDK refuses these settings next to it.
+                builder.set_use_fips(None);
+                builder.set_use_dual_stack(None);
+            }
+        }
+    }
+    if problems.is_empty()
+        && let Err(problem) = check_credentials(&config).await
+    {
+        problems.push(problem);
+    }
+    match problems.is_empty() {
+        true => Ok(Client::from_conf(builder.build())),
+        false => Err(problems),
+    }
 }
 
-/// The region in `https://sqs.eu-west-1.amazonaws.com/123456789012/orders`.
-fn region_of(queue_url: &str) -> Option<&str> {
-    let host = queue_url.split_once("://")?.1.split(['/', ':']).next()?;
-    let (region, domain) = host.strip_prefix("sqs.")?.split_once('.')?;
-    domain.starts_with("amazonaws.com").then_some(region)
+/// The queue's URL decides. A different region in the environment may be a mistake.
+fn report_other_region(region: &str) {
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        if let Ok(other) = std::env::var(name)
+            && !other.is_empty()
+        {
+            if other != region {
+                tracing::warn!(
+                    queue_region = region,
+                    variable = name,
+                    value = other,
+                    "the region of the queue's URL differs from the environment; using the \
+                     region of the URL"
+                );
+            }
+            return;
+        }
+    }
+}
+
+/// The endpoint of SQS from the environment or the profile, as the client reads it.
+fn configured_endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("SQS")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let service = config.service_config();
+    service
+        .and_then(|service| service.load_config(key))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Loads the credentials once, so that a missing configuration fails at the start. A
+/// provider that fails for another reason may work later.
+async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
+    let provider = config.credentials_provider();
+    let provider = provider.ok_or_else(|| "no provider of AWS credentials is set".to_owned())?;
+    let loaded = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await;
+    match loaded {
+        Ok(Err(
+            error @ (CredentialsError::CredentialsNotLoaded(_)
+            | CredentialsError::InvalidConfiguration(_)),
+        )) => Err(AwsFailure::of_credentials(&error).to_string()),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +264,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_refused_for_good_only_if_the_message_is_at_fault() {
+    fn entry_is_refused_only_for_its_own_fault() {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws::behavior_version())
+            .build();
+        let url = QueueUrl::parse("http://localhost/1/orders").unwrap();
+        let queue = SqsQueue::new(Client::from_conf(config), url);
         let check = |code: &str, sender_fault: bool, expected: &str| {
             let failed = BatchResultErrorEntry::builder()
                 .id("0")
@@ -199,7 +282,7 @@ mod tests {
                 .failed(failed)
                 .build()
                 .unwrap();
-            let found = match &answers(output, 1)[0] {
+            let found = match &queue.results(output, 1)[0] {
                 EntryResult::Refused {
                     sender_fault: true, ..
                 } => "refused",
@@ -219,18 +302,5 @@ mod tests {
         for code in ["AccessDenied", "KmsAccessDenied", "KMS.DisabledException"] {
             check(code, true, "denied");
         }
-    }
-
-    #[test]
-    fn the_region_is_that_of_the_queue() {
-        let check = |url: &str, region: Option<&str>| assert_eq!(region_of(url), region, "{url}");
-        check("https://sqs.eu-west-1.amazonaws.com/1/q", Some("eu-west-1"));
-        check(
-            "https://sqs.cn-north-1.amazonaws.com.cn/1/q",
-            Some("cn-north-1"),
-        );
-        check("http://127.0.0.1:9324/000000000000/q", None);
-        check("http://sqs.local:9324/1/q", None);
-        check("nonsense", None);
     }
 }

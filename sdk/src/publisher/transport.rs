@@ -52,31 +52,43 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
     fn send(&self, messages: Vec<Message>) -> SendFuture<'_>;
 }
 
-/// Why a request as a whole failed, after the AWS SDK's own retries.
+/// Why a request as a whole failed, after the retries of the AWS SDK.
+///
+/// `Display` is one line: the operation, the queue, its region or endpoint, and the
+/// cause. It contains no payload.
 #[derive(Debug, Clone)]
 pub struct RequestError {
     kind: RequestErrorKind,
-    source: Arc<dyn Error + Send + Sync>,
+    code: Option<Arc<str>>,
+    text: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestErrorKind {
-    /// The messages together are more than the endpoint takes.
+    /// The messages together are more than the endpoint accepts.
     TooLong,
-    /// Throttled, timed out, not reached, or SQS's own fault.
+    /// Throttled, timed out, not connected, or a failure of SQS.
     Unavailable,
-    /// Refused for a reason that stays: permission, queue, credentials.
+    /// The credentials are missing, invalid or expired.
+    Credentials,
+    /// Refused for another permanent reason: a permission, the queue, the endpoint.
     Denied,
 }
 
 impl RequestError {
-    pub(crate) fn new(
-        kind: RequestErrorKind,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
+    /// `queue` is the queue as errors name it, `cause` a sentence without payload.
+    pub(crate) fn new(kind: RequestErrorKind, queue: &str, cause: impl fmt::Display) -> Self {
         Self {
             kind,
-            source: Arc::from(source.into()),
+            code: None,
+            text: format!("SendMessageBatch to queue {queue} failed: {cause}").into(),
+        }
+    }
+
+    pub(crate) fn with_code(self, code: Option<&str>) -> Self {
+        Self {
+            code: code.map(Arc::from),
+            ..self
         }
     }
 
@@ -84,25 +96,27 @@ impl RequestError {
         self.kind
     }
 
-    /// Whether the cause may pass by itself: SQS not reached, busy or broken.
-    /// `false` where somebody has to change something, say a permission.
+    /// Whether the same request may succeed later without a change by an operator:
+    /// SQS was not reached, limited the rate, or failed.
     pub fn is_retryable(&self) -> bool {
         self.kind == RequestErrorKind::Unavailable
+    }
+
+    /// Whether the AWS credentials are missing, invalid or expired.
+    pub fn is_credentials(&self) -> bool {
+        self.kind == RequestErrorKind::Credentials
+    }
+
+    /// The error code of SQS, if it responded with one.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            RequestErrorKind::TooLong => "the request is longer than the queue's endpoint takes",
-            RequestErrorKind::Unavailable => "SQS could not be reached or did not answer in time",
-            RequestErrorKind::Denied => "SQS refused the request",
-        })
+        f.write_str(&self.text)
     }
 }
 
-impl Error for RequestError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
-    }
-}
+impl Error for RequestError {}

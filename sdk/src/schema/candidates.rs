@@ -1,6 +1,9 @@
 //! Texts, numbers and keys to try for a schema, the likeliest first. Many types
 //! accept less than their schema says: an address has the schema of any text.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::incompatibility::contradictions;
@@ -22,6 +25,7 @@ const TEXTS: &[&str] = &[
     "2026-01-01T00:00:00Z",
     "2026-01-01T00:00:00",
     "2026-01-01T00:00:00+00:00[UTC]",
+    "2026-01-01T00:00:00+00:00[+00:00]",
     "2026-01-01 00:00:00.0 +00:00:00",
     "Thu, 01 Jan 2026 00:00:00 +0000",
     "00:00:00",
@@ -64,13 +68,13 @@ pub(super) fn given(schema: &Value) -> Option<Vec<Value>> {
 }
 
 /// Candidates for a schema without parts, and the empty value if there is one.
-pub(super) fn of(schema: &Value) -> (Vec<Value>, Option<Value>) {
+pub(super) fn of(schema: &Value, known: &Texts) -> (Vec<Value>, Option<Value>) {
     let (mut candidates, empty): (Vec<Value>, Option<Value>) = match schema["type"].as_str() {
         Some("boolean") => (vec![true.into(), false.into()], Some(false.into())),
         Some("integer") => (whole_numbers(schema), Some(0.into())),
         Some("number") => (numbers(schema), Some(0.0.into())),
         Some("string") => {
-            let texts = texts(schema).into_iter().map(Value::from).collect();
+            let texts = known.of(schema).into_iter().map(Value::from).collect();
             (texts, Some("".into()))
         }
         _ => (vec!["example".into()], None),
@@ -130,6 +134,19 @@ fn within(schema: &Value, candidates: impl Iterator<Item = Value>) -> Vec<Value>
     found
 }
 
+/// The candidates of each schema. To compile a pattern takes longer than anything
+/// else here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Texts(RefCell<HashMap<Value, Vec<String>>>);
+
+impl Texts {
+    fn of(&self, schema: &Value) -> Vec<String> {
+        let mut known = self.0.borrow_mut();
+        let texts = known.entry(schema.clone()).or_insert_with(|| texts(schema));
+        texts.clone()
+    }
+}
+
 /// Texts that match the schema, as far as it can be evaluated.
 fn texts(schema: &Value) -> Vec<String> {
     let of_format = match schema["format"].as_str().unwrap_or_default() {
@@ -147,11 +164,12 @@ fn texts(schema: &Value) -> Vec<String> {
         _ => TEXTS[0],
     };
     let rule = schema["pattern"].as_str();
+    let expression = rule.and_then(pattern::compile);
     let length = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
     let (least, most) = (length("minLength").unwrap_or(0), length("maxLength"));
     let fits = |text: &String| {
         let count = text.chars().count();
-        let matches = rule.is_none_or(|rule| pattern::matches(rule, text) != Some(false));
+        let matches = expression.as_ref().is_none_or(|rule| rule.is_match(text));
         matches && count >= least && most.is_none_or(|most| count <= most)
     };
     let of_rule = rule.and_then(pattern::example);
@@ -175,7 +193,7 @@ pub(super) fn is_of_numbers(pattern: &str) -> bool {
 }
 
 /// Candidates for the key of a map.
-pub(super) fn keys(pattern: &str, names: Option<&Value>) -> Vec<Value> {
+pub(super) fn keys(pattern: &str, names: Option<&Value>, known: &Texts) -> Vec<Value> {
     if is_of_numbers(pattern) {
         return vec!["1".into(), "0".into(), "10".into()];
     }
@@ -188,7 +206,7 @@ pub(super) fn keys(pattern: &str, names: Option<&Value>) -> Vec<Value> {
     {
         schema.insert("pattern".to_owned(), pattern.into());
     }
-    texts(&schema).into_iter().map(Value::from).collect()
+    known.of(&schema).into_iter().map(Value::from).collect()
 }
 
 /// The greatest and the least key of each type of whole numbers, the widest type

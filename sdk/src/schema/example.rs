@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Described;
-use super::candidates::outermost_keys;
+use super::candidates::{Texts, outermost_keys};
 use super::generator::{Choices, Generator, Leaf, Settings};
 use super::incompatibility::{contradictions, definitions};
 use super::problem::{Mismatch, SchemaProblem};
@@ -14,7 +14,7 @@ use crate::event::fields::DATA;
 use crate::wire;
 
 /// How many values are made to find one that a type reads.
-const MAX_ATTEMPTS: usize = 5_000;
+const MAX_ATTEMPTS: usize = 1_000;
 
 /// How many examples are made to take every alternative of a schema once.
 const MAX_EXAMPLES: usize = 600;
@@ -44,9 +44,14 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
     while examples.is_empty() || choices.is_new && examples.len() < MAX_EXAMPLES {
         choices.is_new = false;
         let before = choices.clone();
-        let (envelope, after) = search
-            .find(&before)
-            .map_err(|mismatch| SchemaProblem::no_example(&described.definition, mismatch))?;
+        let (envelope, after) = search.find(&before).map_err(|mismatch| {
+            // The schema says that the type writes this, and the first example shows
+            // that the type reads what the schema says.
+            match search.is_of_written() && !examples.is_empty() {
+                true => SchemaProblem::unreadable_output(&described.definition, mismatch),
+                false => SchemaProblem::no_example(&described.definition, mismatch),
+            }
+        })?;
         let is_new = after.is_new;
         choices = after;
         if examples.is_empty() || is_new {
@@ -97,7 +102,9 @@ fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaPro
         Settings::default(),
         Choices::default(),
     );
-    let data = Generator::new(&definitions, &settings, &mut choices).make(written, "", "");
+    let texts = Texts::default();
+    let mut generator = Generator::new(&definitions, &settings, &texts, &mut choices);
+    let data = generator.make(written, "/Data", "");
     let data = data.ok_or_else(|| failed("every value is infinite"))?;
     let mut example = json!({
         "Timestamp": 1_767_225_600,
@@ -119,6 +126,8 @@ struct Search<'a> {
     /// The schema that values are made from.
     source: &'a Value,
     written: &'a Value,
+    definitions: Map<String, Value>,
+    texts: Texts,
     settings: Settings,
     emptiable: BTreeSet<String>,
     numbered: BTreeSet<String>,
@@ -145,6 +154,8 @@ impl<'a> Search<'a> {
                 described,
                 source,
                 written: &schemas.written,
+                definitions: definitions(source),
+                texts: Texts::default(),
                 settings: Settings::default(),
                 emptiable: BTreeSet::new(),
                 numbered: BTreeSet::new(),
@@ -162,10 +173,13 @@ impl<'a> Search<'a> {
         Err(SchemaProblem::no_example(&described.definition, mismatch))
     }
 
+    fn is_of_written(&self) -> bool {
+        std::ptr::eq(self.source, self.written)
+    }
+
     fn attempt(&mut self, choices: &mut Choices) -> Attempt {
         self.attempts += 1;
-        let definitions = definitions(self.source);
-        let mut generator = Generator::new(&definitions, &self.settings, choices);
+        let mut generator = Generator::new(&self.definitions, &self.settings, &self.texts, choices);
         let data = generator.make(self.source, "/Data", "");
         let leaves = std::mem::take(&mut generator.leaves);
         let (emptiable, numbered) = (generator.emptiable, generator.numbered);
@@ -209,15 +223,18 @@ impl<'a> Search<'a> {
         seen: &HashSet<Mismatch>,
     ) -> bool {
         let is_at = |leaf: &&Leaf| leaf.pointer == mismatch.pointer;
-        let exact: Vec<_> = leaves.iter().filter(is_at).collect();
+        let exact = leaves.iter().filter(is_at);
         // A type that buffers its input reports the place of the whole.
         let is_near = |leaf: &&Leaf| {
             let (leaf, place) = (&leaf.pointer, &mismatch.pointer);
             leaf.starts_with(place.as_str()) || place.starts_with(leaf.as_str())
         };
-        let near = leaves.iter().filter(is_near).filter(|leaf| !is_at(leaf));
+        let suspects: Vec<_> = match exact.clone().next() {
+            Some(_) => exact.collect(),
+            None => leaves.iter().filter(is_near).collect(),
+        };
         let mut places = BTreeSet::new();
-        for leaf in exact.into_iter().chain(near) {
+        for leaf in suspects {
             if !places.insert(&leaf.place) {
                 continue;
             }

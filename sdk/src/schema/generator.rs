@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Map, Value, json};
 
 use super::alternatives::alternatives;
-use super::candidates;
+use super::candidates::{self, Texts};
 use super::nearest::kind;
 use super::reference::member;
 
@@ -65,6 +65,7 @@ pub(super) struct Leaf {
 pub(super) struct Generator<'a> {
     definitions: &'a Map<String, Value>,
     settings: &'a Settings,
+    texts: &'a Texts,
     choices: &'a mut Choices,
     pub(super) leaves: Vec<Leaf>,
     /// Places that can be empty.
@@ -83,11 +84,13 @@ impl<'a> Generator<'a> {
     pub(super) fn new(
         definitions: &'a Map<String, Value>,
         settings: &'a Settings,
+        texts: &'a Texts,
         choices: &'a mut Choices,
     ) -> Self {
         Self {
             definitions,
             settings,
+            texts,
             choices,
             leaves: Vec::new(),
             emptiable: BTreeSet::new(),
@@ -154,7 +157,7 @@ impl<'a> Generator<'a> {
                 object
             }
             _ => {
-                let (candidates, empty) = candidates::of(schema);
+                let (candidates, empty) = candidates::of(schema, self.texts);
                 self.leaf(candidates, empty, pointer, place)
             }
         }
@@ -221,7 +224,7 @@ impl<'a> Generator<'a> {
                 self.numbered.insert(place.clone());
             }
             let names = schema.get("propertyNames");
-            let keys = candidates::keys(pattern, names);
+            let keys = candidates::keys(pattern, names, self.texts);
             let key = self.leaf(keys, None, pointer, &format!("{place}{{key}}"));
             let key = key.and_then(|key| key.as_str().map(str::to_owned));
             let more = self.settings.keys.get(&place).cloned().unwrap_or_default();

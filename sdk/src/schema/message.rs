@@ -56,7 +56,8 @@ pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
         TIMESTAMP: {
             "type": "number",
             "minimum": 0,
-            "exclusiveMaximum": 10_000_000_000_u64,
+            // Inclusive, because many validators round 9999999999.999999999 to it.
+            "maximum": 10_000_000_000_u64,
             "description": "When the event was created, in seconds since 1970-01-01T00:00:00Z.",
         },
         EVENT_TYPE: {"const": event_type.as_str()},

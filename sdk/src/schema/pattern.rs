@@ -6,7 +6,11 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 /// Whether the text matches. None if the expression cannot be evaluated: JSON
 /// Schema's dialect is that of ECMAScript, which has features that this one lacks.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
-    Some(Regex::new(pattern).ok()?.is_match(text))
+    Some(compile(pattern)?.is_match(text))
+}
+
+pub(super) fn compile(pattern: &str) -> Option<Regex> {
+    Regex::new(pattern).ok()
 }
 
 /// A short text that matches.

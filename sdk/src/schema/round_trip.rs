@@ -45,7 +45,7 @@ pub fn assert_reads_back<E: DomainEvent + DeserializeOwned + PartialEq>(event: &
     let name = event.definition().event_type();
     let envelope = match Envelope::new(event, &context()) {
         Ok(envelope) => envelope,
-        Err(error) => panic!("{name} is not a valid event: {error}"),
+        Err(error) => panic!("{name}: {error}"),
     };
     let read = match envelope.decode::<E>() {
         Ok(Some(read)) => read,
@@ -76,8 +76,7 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
     data: &str,
     definition: &EventDefinition,
 ) -> Result<Envelope, Mismatch> {
-    let variant = definition.variant().map(|(index, _)| index);
-    let event: E = document::decode(data, variant).map_err(|mismatch| Mismatch {
+    let event: E = document::decode(data, definition.variant()).map_err(|mismatch| Mismatch {
         pointer: mismatch.pointer,
         reason: mismatch.reason,
     })?;

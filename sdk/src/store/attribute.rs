@@ -34,7 +34,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
             AttributeValue::L(members)
         }
         Token::String(text) => AttributeValue::S(text.into_owned()),
-        Token::Number(lexeme) => AttributeValue::N(Number::canonical_text(lexeme)),
+        Token::Number(lexeme) => AttributeValue::N(Number::stored_text(lexeme)),
         Token::Bool(value) => AttributeValue::Bool(value),
         Token::Null => AttributeValue::Null(true),
         Token::EndArray | Token::EndObject | Token::Key(_) | Token::End => return None,
@@ -72,9 +72,9 @@ pub(crate) fn is_same(a: &AttributeValue, b: &AttributeValue) -> bool {
     match (a, b) {
         (AttributeValue::N(a), AttributeValue::N(b)) => {
             a == b
-                || number_text(a).zip(number_text(b)).is_some_and(|(a, b)| {
-                    Number::parse(a).canonical() == Number::parse(b).canonical()
-                })
+                || number_text(a)
+                    .zip(number_text(b))
+                    .is_some_and(|(a, b)| Number::stored_text(a) == Number::stored_text(b))
         }
         (AttributeValue::L(a), AttributeValue::L(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
@@ -96,8 +96,13 @@ pub(crate) fn to_json(name: &str, value: &AttributeValue) -> Result<Json, String
     let unreadable = || format!("{name} cannot be read");
     let mut reader = Reader::new(&text);
     let first = reader.next().map_err(|_| unreadable())?;
-    let size = limits::value(&mut reader, first, 1).map_err(|_| unreadable())?;
-    Ok(Json { text, size })
+    let mut faults = limits::Faults::default();
+    let size = limits::value(&mut reader, first, None, 1, &mut faults).map_err(|_| unreadable())?;
+    if faults.is_empty() {
+        Ok(Json { text, size })
+    } else {
+        Err(unreadable())
+    }
 }
 
 fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static str> {
@@ -105,7 +110,7 @@ fn write_json(out: &mut String, value: &AttributeValue) -> Result<(), &'static s
         AttributeValue::S(text) => push_quoted(out, text),
         // Text that is not a number is found when the JSON is read.
         AttributeValue::N(number) => match number_text(number) {
-            Some(lexeme) => out.push_str(&Number::canonical_text(lexeme)),
+            Some(lexeme) => out.push_str(&Number::read_text(lexeme)),
             None => out.push_str(number),
         },
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),

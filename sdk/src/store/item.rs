@@ -237,7 +237,8 @@ fn read_fields(item: &mut Item, sort_key: &SortKey) -> Result<Fields, String> {
         trace_parent: optional_text(item, TRACE_PARENT)?,
         extra: extra_fields(item)?,
     });
-    Ok((envelope.map_err(reason)?, stored_at, expires_at))
+    let envelope = envelope.map_err(|refused| reason(refused.error))?;
+    Ok((envelope, stored_at, expires_at))
 }
 
 fn extra_fields(item: &Item) -> Result<Vec<(Box<str>, Json)>, String> {

@@ -130,6 +130,7 @@ macro_rules! order {
     };
 }
 
+mod chain;
 mod container;
 mod enumeration;
 mod event_type;
@@ -137,4 +138,7 @@ mod example;
 mod field;
 mod lock;
 mod number;
+mod own_output;
+mod random;
+mod strict;
 mod version;

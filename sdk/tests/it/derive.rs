@@ -1,10 +1,9 @@
-//! `#[derive(DomainEvent)]`: what the derived events say, what compiles, and
-//! what the compiler says where it does not.
+//! `#[derive(DomainEvent)]`: derived events, what compiles, and the compiler's messages.
 
 use domain_events::{DomainEvent, EventDefinition};
 use serde::Serialize;
 
-// Compiled here as well, so that Clippy sees what the derive writes.
+// Compiled here as well, so that Clippy checks the derived code.
 #[path = "../ui/pass/enums.rs"]
 mod enums;
 #[path = "../ui/pass/generics.rs"]
@@ -22,7 +21,7 @@ mod raw_identifiers;
 #[path = "../ui/pass/versions.rs"]
 mod versions;
 
-// With `sqs` every case would be built on all of the AWS SDK once more.
+// With `sqs`, the whole AWS SDK would be compiled for the test cases.
 #[test]
 #[cfg_attr(
     feature = "sqs",
@@ -35,7 +34,7 @@ fn compile_errors() {
 }
 
 #[test]
-fn generated_code_runs_in_unusual_surroundings() {
+fn generated_code_runs_in_unusual_scopes() {
     enums::main();
     generics::main();
     local_and_deprecated::main();
@@ -63,7 +62,7 @@ struct HTTPOrderV2Imported {
 }
 
 #[derive(Serialize, DomainEvent)]
-#[event(type = "PAYMENT_FAILED", emitter_type = "SYSTEM")]
+#[event(type = "PAYMENT_FAILED", emitter_type = "SYSTEM", emitter_id = "bank")]
 struct Failed {
     #[event(id)]
     order_id: u32,
@@ -72,7 +71,7 @@ struct Failed {
 #[derive(Serialize, DomainEvent)]
 #[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
 enum OrderEvent {
-    /// Says everything itself.
+    /// Has its own constants and marks.
     #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2, oldest)]
     Shipped {
         #[event(id)]
@@ -82,7 +81,7 @@ enum OrderEvent {
         #[event(emitter_type)]
         role: &'static str,
     },
-    /// Is not counted by serde when it deserializes.
+    /// serde does not count it when it deserializes.
     #[serde(skip)]
     Draft {
         #[event(id)]
@@ -94,9 +93,9 @@ enum OrderEvent {
         #[event(id)]
         order_id: u32,
     },
-    /// Knows its whole emitter.
+    /// States its emitter by a field.
     Placed(OrderPlaced),
-    /// Knows half of its emitter.
+    /// States its emitter by constants.
     Failed(Failed),
 }
 
@@ -135,7 +134,7 @@ fn defines<E: DomainEvent>(expected: &[Definition<'_>]) {
 
 /// Name, entity, emitter type and emitter id of one event.
 #[track_caller]
-fn says(event: &impl DomainEvent, expected: (&str, &str, Option<&str>, Option<&str>)) {
+fn check(event: &impl DomainEvent, expected: (&str, &str, Option<&str>, Option<&str>)) {
     let (name, id) = (
         event.definition().event_type(),
         event.entity_id().to_string(),
@@ -161,14 +160,14 @@ fn order_placed() -> OrderPlaced {
 }
 
 #[test]
-fn a_struct_is_named_after_itself_unless_it_says_otherwise() {
+fn struct_name_is_the_default_event_type() {
     defines::<OrderPlaced>(&[("ORDER_PLACED", 3, &["ORDER_CREATED", "ORDER_MADE"], None)]);
     defines::<HTTPOrderV2Imported>(&[("HTTP_ORDER_V2_IMPORTED", 1, &[], None)]);
     defines::<Failed>(&[("PAYMENT_FAILED", 1, &[], None)]);
 }
 
 #[test]
-fn an_enum_defines_its_variants_in_their_order() {
+fn enum_defines_its_variants_in_order() {
     defines::<OrderEvent>(&[
         ("PARCEL_SENT", 2, &["SHIPPED"], Some(0)),
         ("ORDER_DRAFT", 1, &[], None),
@@ -183,53 +182,53 @@ fn an_enum_defines_its_variants_in_their_order() {
 }
 
 #[test]
-fn the_emitter_comes_from_a_field_or_a_constant_or_is_left_open() {
-    says(
+fn emitter_is_a_field_a_constant_or_absent() {
+    check(
         &order_placed(),
         ("ORDER_PLACED", "7", Some("USER"), Some("ann")),
     );
-    says(
+    check(
         &HTTPOrderV2Imported { order_id: 1 },
         ("HTTP_ORDER_V2_IMPORTED", "1", None, None),
     );
-    says(
+    check(
         &Failed { order_id: 2 },
-        ("PAYMENT_FAILED", "2", Some("SYSTEM"), None),
+        ("PAYMENT_FAILED", "2", Some("SYSTEM"), Some("bank")),
     );
 }
 
 #[test]
-fn a_variant_goes_before_its_enum() {
+fn variant_overrides_its_enum() {
     let shipped = OrderEvent::Shipped {
         order_id: 1,
         clerk: 5,
         role: "CLERK",
     };
-    says(&shipped, ("PARCEL_SENT", "1", Some("CLERK"), Some("5")));
+    check(&shipped, ("PARCEL_SENT", "1", Some("CLERK"), Some("5")));
     let draft = OrderEvent::Draft { order_id: 2 };
-    says(
+    check(
         &draft,
         ("ORDER_DRAFT", "2", Some("SYSTEM"), Some("billing")),
     );
     let expired = OrderEvent::Expired { order_id: 3 };
-    says(
+    check(
         &expired,
         ("ORDER_EXPIRED", "3", Some("CRON"), Some("billing")),
     );
 }
 
 #[test]
-fn an_event_in_a_variant_goes_before_the_enum() {
+fn held_event_overrides_the_enum() {
     let placed = OrderEvent::Placed(order_placed());
-    says(&placed, ("ORDER_PLACED", "7", Some("USER"), Some("ann")));
+    check(&placed, ("ORDER_PLACED", "7", Some("USER"), Some("ann")));
     let failed = OrderEvent::Failed(Failed { order_id: 4 });
-    says(
+    check(
         &failed,
-        ("PAYMENT_FAILED", "4", Some("SYSTEM"), Some("billing")),
+        ("PAYMENT_FAILED", "4", Some("SYSTEM"), Some("bank")),
     );
     let imported = Quiet::Imported(HTTPOrderV2Imported { order_id: 5 });
-    says(&imported, ("HTTP_ORDER_V2_IMPORTED", "5", None, None));
-    says(
+    check(&imported, ("HTTP_ORDER_V2_IMPORTED", "5", None, None));
+    check(
         &Quiet::Touched { order_id: 6 },
         ("TOUCHED", "6", None, None),
     );

@@ -1,5 +1,5 @@
-//! Events that have changed since they were stored: renamed ones, earlier
-//! versions, and enums of them, read through `Envelope::decode`.
+//! Reads events whose types have changed since they were stored: renamed events, earlier
+//! versions, and enums of them.
 
 use std::collections::BTreeMap;
 
@@ -126,7 +126,7 @@ const V2: &str = r#"{"order_id":"7","total_cents":1250}"#;
 const V3: &str = r#"{"order_id":"7","total":{"cents":1250,"currency":"EUR"}}"#;
 
 #[test]
-fn every_version_is_read_as_the_present_one() {
+fn every_version_is_read_as_the_latest() {
     for (name, version, data) in [
         ("ORDER_CREATED", 1, V1),
         ("ORDER_PLACED", 1, V1),
@@ -141,14 +141,14 @@ fn every_version_is_read_as_the_present_one() {
         );
         let boxed = OrderEvent::Placed(Box::new(placed(1250)));
         assert_eq!(envelope.decode::<OrderEvent>().unwrap(), Some(boxed));
-        // The stored event stays as it is.
+        // The stored event does not change.
         assert_eq!(envelope.version(), version);
         assert_eq!(envelope.data(), Some(data));
     }
 }
 
 #[test]
-fn a_variant_has_versions_of_its_own() {
+fn variant_has_its_own_versions() {
     let old = stored("ORDER_SHIPPED", 1, r#"{"order_id":"7","parcel":"a"}"#);
     assert_eq!(old.decode().unwrap(), Some(shipped(&["a"])));
     let new = r#"{"order_id":"7","parcels":["a","b"]}"#;
@@ -159,7 +159,7 @@ fn a_variant_has_versions_of_its_own() {
 }
 
 #[test]
-fn every_variant_comes_back_as_it_was_written() {
+fn every_variant_is_read_as_it_was_written() {
     let context = Context::new(Emitter::system("test").unwrap());
     for (event, id, data) in [
         (
@@ -179,7 +179,7 @@ fn every_variant_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn former_names_are_read_and_others_are_a_value() {
+fn alias_is_read_and_unknown_type_is_none() {
     let closed = stored("TILL_CLOSED", 1, "{}");
     assert_eq!(closed.decode().unwrap(), Some(OrderEvent::SalesClosed {}));
     assert_eq!(
@@ -192,7 +192,7 @@ fn former_names_are_read_and_others_are_a_value() {
 }
 
 #[test]
-fn a_version_from_the_future_is_told_with_both_numbers() {
+fn newer_version_is_an_error() {
     for error in [
         stored("ORDER_PLACED", 4, V3)
             .decode::<OrderPlaced>()
@@ -203,7 +203,7 @@ fn a_version_from_the_future_is_told_with_both_numbers() {
     ] {
         assert_eq!(
             error.to_string(),
-            "a stored ORDER_PLACED has version 4, and this program knows up to version 3"
+            "a stored ORDER_PLACED has version 4, and this program reads versions up to 3"
         );
     }
 }
@@ -216,20 +216,20 @@ struct Measured {
 }
 
 #[test]
-fn a_version_without_a_way_up_is_told_with_both_numbers() {
+fn older_version_without_upcast_is_an_error() {
     let error = stored("MEASURED", 2, r#"{"id":"7"}"#)
         .decode::<Measured>()
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a stored MEASURED has version 2, and this program has no way up from it to version 3"
+        "a stored MEASURED has version 2, and no upcast from version 2 to 3 is defined"
     );
     let error = stored("SALES_OPENED", 1, "null");
     assert!(error.decode::<OrderEvent>().unwrap().is_none());
 }
 
 #[test]
-fn what_does_not_fit_is_told_by_its_place_in_the_version_that_was_stored() {
+fn mismatch_names_the_stored_version() {
     let error =
         stored("ORDER_CREATED", 1, r#"{"order_id":"7","total":12.50}"#).decode::<OrderEvent>();
     assert_eq!(
@@ -239,7 +239,7 @@ fn what_does_not_fit_is_told_by_its_place_in_the_version_that_was_stored() {
     );
 }
 
-/// Written by hand, with an older version that is no event by itself.
+/// Implemented by hand, with an earlier version that is not an event type.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct ByHand {
     id: u32,
@@ -265,7 +265,7 @@ impl DomainEvent for ByHand {
 }
 
 #[test]
-fn a_way_up_can_be_written_by_hand() {
+fn upcast_can_be_written_by_hand() {
     let read = |version, data| stored("BY_HAND", version, data).decode::<ByHand>().unwrap();
     let expected = ByHand {
         id: 7,
@@ -298,7 +298,7 @@ enum TillEvent {
 }
 
 #[test]
-fn an_event_that_serde_takes_for_another_variant_is_an_error() {
+fn event_read_as_another_variant_is_an_error() {
     let weighed = stored("SCALE_WEIGHED", 1, r#"{"grams":5}"#);
     let event = ScaleEvent::Weighed { grams: 5 };
     assert_eq!(weighed.decode().unwrap(), Some(event));
@@ -307,9 +307,9 @@ fn an_event_that_serde_takes_for_another_variant_is_an_error() {
         assert_eq!(
             measured.decode::<ScaleEvent>().unwrap_err().to_string(),
             format!(
-                "the data of a stored {name} (version 1) does not fit its type at /Data: serde, which looks \
-                 at the data alone, takes it for a SCALE_WEIGHED; let the enum be told by the event type, \
-                 without `untagged`, or let no variant's fields fit another's data"
+                "the data of a stored {name} (version 1) does not fit its type at /Data: serde reads the \
+                 data as the variant SCALE_WEIGHED; remove `untagged`, so that the event type selects the \
+                 variant, or let the data of a variant fit no other variant"
             )
         );
     }

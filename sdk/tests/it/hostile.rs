@@ -1,4 +1,4 @@
-//! Bad and nasty messages against the decoder.
+//! Hostile messages for the decoder.
 
 #[path = "../fixtures/hostile.rs"]
 mod list;
@@ -20,18 +20,18 @@ fn refusal(error: &InvalidEvent) -> String {
 }
 
 #[test]
-fn every_hostile_message_gets_its_verdict_and_no_error_shows_what_is_in_it() {
+fn hostile_messages_get_their_verdicts() {
     let all = hostile();
     assert!(all.len() >= 200);
     for Hostile { name, body, expect } in all {
-        // The decoder takes text: bytes that are none are refused before it.
+        // The decoder takes text. Other bytes are refused before it.
         let Ok(body) = std::str::from_utf8(&body) else {
             assert_eq!(expect, ["NOT_JSON"], "{name}");
             continue;
         };
-        // A short one may have no room for it.
-        let is_told = body.contains(CANARY) || body.replace('\0', "").contains(CANARY);
-        assert!(is_told || body.len() < 100, "{name}");
+        // A short message may have no room for the canary.
+        let has_canary = body.contains(CANARY) || body.replace('\0', "").contains(CANARY);
+        assert!(has_canary || body.len() < 100, "{name}");
         let decoded = wire::decode(body, &EventId::from_static("message-id"));
         let (verdicts, errors): (Vec<String>, Vec<InvalidEvent>) = match decoded {
             Err(error) => (vec![refusal(&error)], vec![error]),
@@ -46,15 +46,15 @@ fn every_hostile_message_gets_its_verdict_and_no_error_shows_what_is_in_it() {
             &verdicts[..verdicts.len().min(20)]
         );
         for error in errors {
-            let told = format!("{error} {error:?} {}", error.reason());
-            assert!(!told.contains(CANARY), "{name}: {told}");
+            let printed = format!("{error} {error:?} {}", error.reason());
+            assert!(!printed.contains(CANARY), "{name}: {printed}");
         }
     }
 }
 
 #[test]
-fn what_is_accepted_is_encoded_in_characters_that_sqs_takes_and_comes_back() {
-    let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+fn hostile_events_survive_a_round_trip() {
+    let is_accepted = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     for Hostile { name, body, .. } in hostile() {
         let Ok(body) = String::from_utf8(body) else {
             continue;
@@ -65,7 +65,7 @@ fn what_is_accepted_is_encoded_in_characters_that_sqs_takes_and_comes_back() {
                 continue;
             };
             let encoded = wire::encode(&envelope).unwrap();
-            assert!(encoded.chars().all(taken), "{name}");
+            assert!(encoded.chars().all(is_accepted), "{name}");
             let mut again = wire::decode(&encoded, &id).unwrap();
             assert!(again.remove(0).outcome.unwrap() == envelope, "{name}");
         }

@@ -1,4 +1,4 @@
-//! The SDK as its users see it. One binary, so that it links once.
+//! The public API of the SDK. One binary, so that it is linked once.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -6,21 +6,26 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod canary;
 #[cfg(feature = "schema")]
 mod compatibility;
 mod data;
 mod derive;
-#[cfg(feature = "sqs")]
-mod emitter;
 mod evolution;
 mod hostile;
+mod ids;
 mod pii;
+#[cfg(feature = "sqs")]
+mod publisher;
+#[cfg(feature = "sqs")]
+mod publisher_env;
 #[cfg(feature = "spool")]
 mod publisher_spool;
 #[cfg(all(feature = "derive", feature = "spool"))]
 mod recorded;
+mod round_trip;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(feature = "sqs")]
-mod scripted;
+mod scripted_endpoint;
 mod wire;

@@ -1,11 +1,11 @@
-//! What every version so far has sent and spooled, and this one has to take.
-//! What they have stored is tested by the consumer, from the same folder.
+//! What every version has sent and spooled, which this version must read. The
+//! consumer tests what they have stored, from the same folder.
 //!
 //! ```sh
 //! RECORD_AS=v0.2 cargo test --workspace --all-features record_what_this_version -- --ignored
 //! ```
 //!
-//! adds the folder of a version. A folder that is there is never edited. Its
+//! adds the folder of a version. An existing folder is never edited. Its
 //! `messages.jsonl` and `spool.events` are what this SDK sent and spooled, and
 //! `spool.jsonl` has the spooled events;
 //! `foreign.jsonl` is written by hand, after the contract, as a producer in
@@ -20,9 +20,9 @@ use domain_events::{CorrelationId, DomainEvent, Emitter, Envelope, EventId, Sdk,
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::emitter::builder;
+use crate::publisher::builder;
 use crate::publisher_spool::{Folder, sdk, until};
-use crate::scripted::{Endpoint, client};
+use crate::scripted_endpoint::{Endpoint, client};
 
 /// The name that a spool gives to its first file.
 const SEGMENT: &str = "000000000001.events";
@@ -62,9 +62,9 @@ fn write_lines(path: &Path, lines: &[Value]) {
     .unwrap();
 }
 
-/// An event as the fixtures tell it. Exact numbers are text; so is `Data`, with
-/// sorted keys, as it comes back from the table.
-fn told(envelope: &Envelope, message_id: &EventId) -> Value {
+/// An event in the form of the fixtures. Exact numbers are text, and so is `Data`, with
+/// sorted keys, as the table returns it.
+fn described(envelope: &Envelope, message_id: &EventId) -> Value {
     let sorted = |json: &str| {
         let text = serde_json::from_str::<Value>(json).unwrap().to_string();
         // As the wire format writes the two characters that SQS refuses.
@@ -93,7 +93,7 @@ fn told(envelope: &Envelope, message_id: &EventId) -> Value {
 }
 
 #[test]
-fn every_recorded_message_is_read_as_it_was_meant() {
+fn recorded_message_is_read_as_recorded() {
     let message_id = EventId::from_static("message");
     for folder in versions() {
         let mut messages = lines(&folder.join("messages.jsonl"));
@@ -112,7 +112,7 @@ fn every_recorded_message_is_read_as_it_was_meant() {
                 if !own && body.starts_with('[') {
                     expected["EventId"] = format!("message-{index}").into();
                 }
-                let mut event = told(&envelope, &message_id);
+                let mut event = described(&envelope, &message_id);
                 // Texts that are equal but for the way a number is written.
                 for value in [&mut event, &mut expected] {
                     if let Some(data) = value["Data"].as_str() {
@@ -182,7 +182,7 @@ struct AccountOpened {
 }
 
 #[derive(Serialize, DomainEvent)]
-#[event(prefix = "ACCOUNT", emitter_type = "SYSTEM")]
+#[event(prefix = "ACCOUNT")]
 enum AccountEvent {
     #[event(version = 3, oldest)]
     LimitRaised {
@@ -190,7 +190,7 @@ enum AccountEvent {
         account: String,
         limit_cents: i64,
     },
-    #[event(id = "bank", emitter_id = "clock")]
+    #[event(id = "bank", emitter_type = "SYSTEM", emitter_id = "clock")]
     DayClosed,
 }
 
@@ -276,7 +276,7 @@ async fn record_what_this_version_sends() {
             let events = wire::decode(&body, &message_id).unwrap();
             let events: Vec<Value> = events
                 .into_iter()
-                .map(|event| told(&event.outcome.unwrap(), &message_id))
+                .map(|event| described(&event.outcome.unwrap(), &message_id))
                 .collect();
             json!({"name": name, "source": "emitter", "body": body, "events": events})
         })

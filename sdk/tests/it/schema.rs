@@ -9,6 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod common_types;
+mod message;
+mod names;
+
 /// A customer placed an order.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[event(emitter_type = "USER", version = 2, oldest)]
@@ -233,8 +237,8 @@ fn type_without_an_example_says_what_to_write() {
     let error: SchemaError = events![Picky].json_schemas().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no example of PICKY (version 1) can be made from its schema: /Data: \
-         found another length; expected 333 letters; \
+        "no example of PICKY (version 1) can be made from its schema: /Data/id: \
+         found a length of 7; expected 333 letters; \
          give the type or the field an example with `#[schemars(example = …)]`; \
          or, if `with` or `deserialize_with` changes the form of the field, \
          name a type of that form with `#[schemars(with = \"…\")]`"

@@ -24,6 +24,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (outcome, _) = check::check(input, &mut out, arguments.printing.format())?;
     out.flush()
-        .map_err(|e| Failure::environment("writing to standard output", &e))?;
+        .map_err(|e| domain_events_cli::output::closed(&e))?;
     Ok(outcome)
 }

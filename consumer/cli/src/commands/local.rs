@@ -128,7 +128,7 @@ pub(crate) async fn run(
     let mut out = io::stdout();
     out.write_all(exports.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|e| Failure::environment("writing to standard output", &e))?;
+        .map_err(|e| domain_events_cli::output::closed(&e))?;
     log.release();
     if let Some(url) = stack.page() {
         tracing::info!(url, "web page");
@@ -188,6 +188,11 @@ impl Log {
 }
 
 fn install(text: bool, writer: NonBlocking) {
+    // Without its message, which may quote the value that caused the panic.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
     let level = tracing::Level::INFO;
     if text {
         let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

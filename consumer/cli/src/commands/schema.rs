@@ -68,7 +68,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
     match schema::check_document(&document, &lock, mode) {
         Ok(report) => {
             write!(std::io::stdout(), "{report}")
-                .map_err(|e| Failure::environment("writing to standard output", &e))?;
+                .map_err(|e| domain_events_cli::output::closed(&e))?;
             Ok(Outcome::Done)
         }
         Err(error @ (LockError::Incompatible { .. } | LockError::OutOfDate { .. })) => {

@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_local::Stack;
 use serde_json::Value;
 
 use super::*;
-use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};
+use crate::support::proxy::{Fault, Request, THROTTLED};
 
 /// A store of a stack, behind a proxy, with two shards.
 fn behind(proxy: &Proxy, stack: &Stack) -> EventStore {
-    let client = stack.dynamodb_client();
-    let config = client.config().to_builder().endpoint_url(proxy.url());
-    let client = Client::from_conf(config.build());
-    EventStore::new(client, stack.table()).with_index_shards(NonZeroU16::new(2).unwrap())
+    EventStore::new(through(proxy, stack), stack.table())
+        .with_index_shards(NonZeroU16::new(2).unwrap())
 }
 
 async fn appended(store: &EventStore, ids: impl IntoIterator<Item = (String, String)>) {

@@ -105,6 +105,45 @@ fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
     item.iter().map(|(name, v)| name.len() + value(v)).sum()
 }
 
+/// DynamoDB has no empty keys, so each is stored as one byte, which has to be counted.
+pub(super) async fn item_of_empty_keys_is_stored_up_to_the_limit(store: &EventStore) {
+    let data = |count: usize| format!(r#"{{"l":[{}]}}"#, vec![r#"{"":1}"#; count].join(","));
+    let is_accepted = |count: usize| {
+        let body = format!(
+            r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"empty-keys","EmitterId":"u","EmitterType":"USER","Data":{}}}"#,
+            data(count)
+        );
+        let mut decoded = wire::decode(&body, &EventId::random()).unwrap();
+        decoded.remove(0).outcome.is_ok()
+    };
+    let (mut fits, mut too_many) = (10_000, 100_000);
+    while fits + 1 < too_many {
+        let middle = (fits + too_many) / 2;
+        if is_accepted(middle) {
+            fits = middle;
+        } else {
+            too_many = middle;
+        }
+    }
+    let event = foreign("empty-keys", &data(fits));
+    assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
+    let stored = store
+        .history("empty-keys")
+        .try_next()
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(stored.data(), Some(&*data(fits)));
+    // Not far below the limit: a map of 8 bytes more would not fit.
+    let size = dynamodb_size(&item_of(store, "empty-keys").await);
+    assert!(domain_events::MAX_ITEM_BYTES - size < 300, "{size} bytes");
+}
+
+async fn item_of(store: &EventStore, id: &str) -> HashMap<String, AttributeValue> {
+    let stored = store.history(id).try_next().await.unwrap().unwrap();
+    domain_events::__internals::item_of(stored.envelope(), 0)
+}
+
 pub(super) async fn value_of_32_levels_is_stored(store: &EventStore) {
     let nested = |levels: usize| {
         format!(

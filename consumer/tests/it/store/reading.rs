@@ -212,7 +212,11 @@ pub(super) async fn corrupt_item_is_an_error_with_its_key(store: &EventStore, cl
 }
 
 /// Puts an item that no store of this version would write.
-async fn put(store: &EventStore, client: &Client, item: HashMap<String, AttributeValue>) {
+pub(super) async fn put(
+    store: &EventStore,
+    client: &Client,
+    item: HashMap<String, AttributeValue>,
+) {
     let put = client.put_item().table_name(store.table());
     put.set_item(Some(item)).send().await.unwrap();
 }

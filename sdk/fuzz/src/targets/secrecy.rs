@@ -13,9 +13,12 @@ const WINDOW: usize = 8;
 static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     let sources = [
         include_str!("../../../src/event/envelope.rs"),
+        include_str!("../../../src/event/emitter.rs"),
         include_str!("../../../src/event/ids.rs"),
         include_str!("../../../src/event/timestamp.rs"),
-        include_str!("../../../src/wire.rs"),
+        include_str!("../../../src/wire/decode.rs"),
+        include_str!("../../../src/wire/encode.rs"),
+        include_str!("../../../src/wire/transport_envelope.rs"),
         include_str!("../../../src/json/limits.rs"),
         include_str!("../../../src/json/reader.rs"),
         include_str!("../../../src/json/number.rs"),
@@ -36,7 +39,14 @@ static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
 ///
 /// The place may: it is a JSON pointer, made of keys.
 pub(super) fn keeps(error: &InvalidEvent, body: &str) {
-    assert_keeps(error.reason(), body);
+    let others = match error.others().len() {
+        0 => String::new(),
+        1 => " (and 1 more fault)".to_owned(),
+        more => format!(" (and {more} more faults)"),
+    };
+    for fault in std::iter::once(error).chain(error.others()) {
+        assert_keeps(fault.reason(), body);
+    }
     let shown = error.to_string();
     let expected = match error.pointer() {
         "" => format!("invalid event: {}: {}", error.code(), error.reason()),
@@ -46,7 +56,7 @@ pub(super) fn keeps(error: &InvalidEvent, body: &str) {
             error.reason()
         ),
     };
-    assert_eq!(shown, expected);
+    assert_eq!(shown, expected + &others);
 }
 
 pub(super) fn assert_keeps(reason: &str, body: &str) {
@@ -82,12 +92,18 @@ fn stays(window: &str, reason: &str, body: &str) -> bool {
 }
 
 fn reasons(body: &str) -> Vec<String> {
-    let reason = |error: InvalidEvent| error.reason().to_owned();
+    let reason = |error: InvalidEvent| {
+        let faults = std::iter::once(&error).chain(error.others());
+        faults
+            .map(|fault| fault.reason().to_owned())
+            .collect::<Vec<_>>()
+    };
     match wire::decode(body, &super::decode::MESSAGE_ID) {
-        Err(error) => vec![reason(error)],
+        Err(error) => reason(error),
         Ok(events) => events
             .into_iter()
             .filter_map(|event| event.outcome.err().map(reason))
+            .flatten()
             .collect(),
     }
 }

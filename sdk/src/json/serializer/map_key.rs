@@ -1,5 +1,5 @@
-//! The keys of a map, which are strings in JSON whatever they are in Rust: the
-//! same as serde_json allows.
+//! The keys of a map. In JSON they are strings, whatever type they have in Rust. The
+//! accepted types are those that serde_json accepts.
 
 use std::fmt::{Display, Write as _};
 
@@ -20,15 +20,15 @@ macro_rules! by_text {
     )*};
 }
 
-macro_rules! no_key {
+macro_rules! not_a_key {
     ($($method:ident($($argument:ty),*) -> $ok:ty),*) => {$(
         fn $method(self, $(_: $argument),*) -> Result<$ok, Error> {
-            no_string()
+            not_a_string()
         }
     )*};
 }
 
-fn no_string<T>() -> Result<T, Error> {
+fn not_a_string<T>() -> Result<T, Error> {
     Err(Error::custom("key must be a string"))
 }
 
@@ -50,7 +50,7 @@ impl Serializer for MapKey<'_, '_> {
     }
     fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), Error> {
         let mut text = String::new();
-        // `to_string` would panic where a `Display` fails.
+        // `to_string` would panic if `Display` fails.
         write!(text, "{key}").map_err(Error::custom)?;
         self.0.key(&text);
         Ok(())
@@ -86,7 +86,7 @@ impl Serializer for MapKey<'_, '_> {
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
     }
 
-    no_key! {
+    not_a_key! {
         serialize_bytes(&[u8]) -> (),
         serialize_none() -> (),
         serialize_unit() -> (),
@@ -106,7 +106,7 @@ impl Serializer for MapKey<'_, '_> {
         _variant: &'static str,
         _value: &T,
     ) -> Result<(), Error> {
-        no_string()
+        not_a_string()
     }
 }
 
@@ -117,7 +117,7 @@ impl MapKey<'_, '_> {
                 "float key must be finite (got NaN or +/-inf)",
             ));
         }
-        // serde_json's text of it: Rust's own has no exponents.
+        // The text is serde_json's. Rust's own text has no exponents.
         self.serialize_str(&serde_json::to_string(key)?)
     }
 }

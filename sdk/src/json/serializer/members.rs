@@ -1,4 +1,4 @@
-//! Lists, maps and structs while their members are written.
+//! Lists, maps and structs in progress.
 
 use std::fmt::{self, Write as _};
 
@@ -10,12 +10,12 @@ use super::Value;
 use super::map_key::MapKey;
 use crate::json::writer::{Keys, Writer};
 
-/// Writes a member. A `Serialize` that goes on after an error leaves behind
-/// whatever had been written of it.
+/// Writes a member. If a `Serialize` ignores the error of a member, the text contains
+/// a part of that member, so the text must be rechecked.
 #[inline]
 fn write<T: Serialize + ?Sized>(writer: &mut Writer, value: &T) -> Result<(), Error> {
     let result = value.serialize(Value::part(writer));
-    writer.suspect |= result.is_err();
+    writer.needs_recheck |= result.is_err();
     result
 }
 
@@ -23,7 +23,7 @@ fn write<T: Serialize + ?Sized>(writer: &mut Writer, value: &T) -> Result<(), Er
 pub(in crate::json) struct List<'w> {
     writer: &'w mut Writer,
     first: bool,
-    /// The object around it, which is an enum's variant, ends with it.
+    /// The list is the content of an enum's variant, whose object ends with it.
     in_variant: bool,
 }
 
@@ -73,7 +73,7 @@ pub(in crate::json) struct Object<'w> {
     writer: &'w mut Writer,
     first: bool,
     keys: Keys,
-    /// A map's key is written and its value is not.
+    /// A map's key is written and its value is still missing.
     after_key: bool,
     in_variant: bool,
 }
@@ -91,6 +91,7 @@ impl<'w> Object<'w> {
         }
     }
 
+    /// A key that was chosen at run time.
     pub(super) fn key(&mut self, key: &str) {
         self.keys.add(key);
         self.writer.key(key);
@@ -98,12 +99,19 @@ impl<'w> Object<'w> {
 
     fn field_name(&mut self, name: &'static str) -> Result<(), Error> {
         self.writer.member(std::mem::take(&mut self.first))?;
-        self.key(name);
+        self.keys.add(name);
+        self.writer.name(name);
         Ok(())
     }
 
+    fn skip_field(&mut self, name: &'static str) {
+        if self.writer.is_at_top() {
+            self.writer.skipped.push(name);
+        }
+    }
+
     fn finish(mut self) {
-        self.writer.suspect |= self.keys.end() | self.after_key;
+        self.writer.needs_recheck |= self.keys.may_have_duplicates() | self.after_key;
         self.writer.close('}');
         if self.in_variant {
             self.writer.close('}');
@@ -116,15 +124,15 @@ impl ser::SerializeMap for Object<'_> {
     type Error = Error;
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.writer.suspect |= std::mem::replace(&mut self.after_key, true);
+        self.writer.needs_recheck |= std::mem::replace(&mut self.after_key, true);
         self.writer.member(std::mem::take(&mut self.first))?;
         let result = key.serialize(MapKey(self));
-        self.writer.suspect |= result.is_err();
+        self.writer.needs_recheck |= result.is_err();
         result
     }
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.writer.suspect |= !std::mem::replace(&mut self.after_key, false);
+        self.writer.needs_recheck |= !std::mem::replace(&mut self.after_key, false);
         write(self.writer, value)
     }
     fn end(self) -> Result<(), Error> {
@@ -144,6 +152,10 @@ impl ser::SerializeStructVariant for Object<'_> {
     ) -> Result<(), Error> {
         self.field_name(name)?;
         write(self.writer, value)
+    }
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Error> {
+        self.skip_field(name);
+        Ok(())
     }
     fn end(self) -> Result<(), Error> {
         self.finish();
@@ -172,12 +184,18 @@ impl ser::SerializeStruct for Fields<'_> {
             }
             Self::Raw(writer) => {
                 let mut json = String::new();
-                // A formatter is a serializer too: of texts, as they are.
+                // A formatter is also a serializer, which writes a string as it is.
                 write!(json, "{}", fmt::from_fn(|f| value.serialize(f))).map_err(Error::custom)?;
                 writer.raw(&json);
                 Ok(())
             }
         }
+    }
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Error> {
+        if let Self::Object(object) = self {
+            object.skip_field(name);
+        }
+        Ok(())
     }
     #[inline]
     fn end(self) -> Result<(), Error> {

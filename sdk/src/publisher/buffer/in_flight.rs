@@ -1,12 +1,13 @@
 //! The accounting of the events that have no outcome yet.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::publisher::buffer::capacity::{Capacity, CapacityError};
 use crate::publisher::buffer::flush::FlushTracker;
 use crate::publisher::buffer::outcome::MessageOutcome;
+use crate::publisher::buffer::pending::Pending;
 use crate::publisher::buffer::queue::MessageEvents;
 use crate::publisher::metrics;
 
@@ -18,6 +19,8 @@ use crate::publisher::metrics;
 /// it may be taken while another lock is held, and nothing is locked under it.
 #[derive(Debug)]
 pub(crate) struct InFlight {
+    /// The queue, as errors name it.
+    queue: Arc<str>,
     capacity: Capacity,
     ledger: Mutex<Ledger>,
 }
@@ -33,11 +36,14 @@ struct Ledger {
 pub(crate) struct Totals {
     pub(crate) accepted: u64,
     pub(crate) failed: u64,
+    /// Events whose future was dropped before they were submitted.
+    pub(crate) dropped: u64,
 }
 
 impl InFlight {
-    pub(crate) fn new(max_events: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(queue: Arc<str>, max_events: usize, max_bytes: usize) -> Self {
         Self {
+            queue,
             capacity: Capacity::new(max_events, max_bytes),
             ledger: Mutex::new(Ledger {
                 flush: FlushTracker::new(),
@@ -97,7 +103,7 @@ impl InFlight {
                 if !event.from_spool {
                     done.push((event.bytes(), event.generation));
                 }
-                outcome.resolve(event);
+                outcome.resolve(event, &self.queue);
             }
         }
         metrics::completed(totals.accepted, totals.failed);
@@ -111,6 +117,39 @@ impl InFlight {
         }
         self.capacity
             .release(done.into_iter().map(|(bytes, _)| bytes));
+    }
+
+    /// Counts an event that failed before it was taken: it is invalid, or the
+    /// publisher was shut down.
+    pub(crate) fn reject(&self) {
+        metrics::completed(0, 1);
+        self.ledger().totals.failed += 1;
+    }
+
+    /// Counts an event whose future was dropped before the event was taken. The first
+    /// one is logged, because nothing else reports it.
+    pub(crate) fn dropped(&self, event: &Pending) {
+        metrics::dropped();
+        let first = {
+            let mut ledger = self.ledger();
+            ledger.totals.dropped += 1;
+            ledger.totals.dropped == 1
+        };
+        if first {
+            tracing::warn!(
+                queue = &*self.queue,
+                event_type = event.envelope().event_type().as_str(),
+                event_id = event.envelope().event_id().as_str(),
+                "an event was not sent, because the future of `emit` was dropped before the \
+                 publisher took the event; await or spawn it. Further cases are only counted, \
+                 in domain_events_dropped_total"
+            );
+        }
+    }
+
+    /// The queue, as errors name it.
+    pub(crate) fn queue(&self) -> &Arc<str> {
+        &self.queue
     }
 
     /// Resolves when every event that was counted in before this call has its

@@ -1,5 +1,7 @@
 //! The outcome of a message, which all of its events share.
 
+use std::sync::Arc;
+
 use crate::publisher::buffer::pending::Pending;
 use crate::publisher::error::EmitError;
 #[cfg(feature = "spool")]
@@ -55,8 +57,9 @@ impl MessageOutcome {
     }
 
     /// Sends the outcome to the caller that emitted `event`.
-    pub(super) fn resolve(&self, event: Pending) {
+    pub(super) fn resolve(&self, event: Pending, queue: &Arc<str>) {
         let (message_bytes, attempts) = (event.bytes(), event.attempts);
+        let queue = queue.clone();
         match self {
             Self::Accepted {
                 message_id,
@@ -65,39 +68,43 @@ impl MessageOutcome {
             Self::Refused { reason, .. } if is_size(reason) => {
                 event.failed(|envelope| EmitError::TooLargeForQueue {
                     envelope,
+                    queue,
                     message_bytes,
                     reason: reason.clone(),
                 })
             }
             Self::Refused { code, reason } => event.failed(|envelope| EmitError::Refused {
                 envelope,
+                queue,
                 code: code.clone(),
                 reason: reason.clone(),
             }),
             Self::RetriesExhausted { code, reason } => {
                 event.failed(|envelope| EmitError::RetriesExhausted {
                     envelope,
+                    queue,
                     attempts,
                     code: code.clone(),
                     reason: reason.clone(),
                 })
             }
-            Self::RequestFailed(source) if source.kind() == RequestErrorKind::TooLong => event
+            Self::RequestFailed(error) if error.kind() == RequestErrorKind::TooLong => event
                 .failed(|envelope| EmitError::TooLargeForQueue {
                     envelope,
+                    queue,
                     message_bytes,
-                    reason: source.to_string(),
+                    reason: "the request was larger than the endpoint accepts".to_owned(),
                 }),
-            Self::RequestFailed(source) => event.failed(|envelope| EmitError::Request {
+            Self::RequestFailed(error) => event.failed(|envelope| EmitError::Request {
                 envelope,
-                source: source.clone(),
+                error: error.clone(),
             }),
             #[cfg(feature = "spool")]
             Self::Spooled => event.spooled(),
             #[cfg(feature = "spool")]
-            Self::SpoolFailed(source) => event.failed(|envelope| EmitError::Spool {
+            Self::SpoolFailed(error) => event.failed(|envelope| EmitError::Spool {
                 envelope,
-                source: source.clone(),
+                error: error.clone(),
             }),
             Self::ShutDown => event.failed(|envelope| EmitError::ShutDown { envelope }),
             Self::Interrupted => event.failed(|envelope| EmitError::Interrupted { envelope }),

@@ -45,12 +45,13 @@ pub(crate) struct EncodeFailed {
     pub(crate) source: InvalidEvent,
 }
 
-impl From<EncodeFailed> for EmitError {
-    fn from(EncodeFailed { envelope, source }: EncodeFailed) -> Self {
-        Self::TooLargeForQueue {
-            message_bytes: wire::written(&envelope).len(),
-            reason: source.reason().to_owned(),
-            envelope,
+impl EncodeFailed {
+    pub(crate) fn into_error(self, queue: &Arc<str>) -> EmitError {
+        EmitError::TooLargeForQueue {
+            queue: queue.clone(),
+            message_bytes: wire::encode_unbounded(&self.envelope).len(),
+            reason: self.source.reason().to_owned(),
+            envelope: self.envelope,
         }
     }
 }
@@ -94,6 +95,11 @@ impl Pending {
     /// The message group, on FIFO queues and for tenants of fair queues.
     pub(crate) fn group(&self) -> Option<&Arc<str>> {
         self.group.as_ref()
+    }
+
+    /// The encoded event; empty while a request carries it.
+    pub(crate) fn body(&self) -> &str {
+        &self.body
     }
 
     pub(crate) fn take_body(&mut self) -> String {

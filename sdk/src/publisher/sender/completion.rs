@@ -143,7 +143,7 @@ impl Sender {
             };
         }
         let attempts = events.first().map_or(1, |event| event.attempts);
-        match self.settings.retry.backoff(attempts, fastrand::f64()) {
+        match self.settings.retry.backoff(attempts) {
             Some(wait) => {
                 tracing::debug!(code, attempts, ?wait, "SQS did not accept an entry");
                 let now = Instant::now();

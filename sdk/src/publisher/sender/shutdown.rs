@@ -64,6 +64,7 @@ impl Sender {
         let totals = self.in_flight.totals();
         report.accepted = totals.accepted;
         report.failed = totals.failed;
+        report.dropped = totals.dropped;
         report
     }
 

@@ -96,6 +96,14 @@ impl Sender {
         let Some(spool) = self.spool.as_ref().filter(|_| !state.abandoned) else {
             return;
         };
+        let accepted = |(events, outcome): &(MessageEvents, MessageOutcome)| {
+            matches!(outcome, MessageOutcome::Accepted { .. })
+                && events.first().is_some_and(|event| !event.from_spool)
+        };
+        if spool.stored() > 0 && completed.iter().any(accepted) {
+            // SQS is available: the next round need not wait.
+            spool.hurry();
+        }
         let mut to_spool = Vec::new();
         let mut others = Vec::with_capacity(completed.len());
         for (mut events, outcome) in completed.drain(..) {

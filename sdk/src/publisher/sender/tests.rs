@@ -24,6 +24,8 @@ mod failures;
 mod observed;
 mod order;
 mod packing;
+mod payload;
+mod prepared;
 mod room;
 #[cfg(feature = "spool")]
 mod spooling;
@@ -156,11 +158,15 @@ fn refused(sender_fault: bool) -> EntryResult {
 }
 
 fn unavailable() -> RequestError {
-    RequestError::new(RequestErrorKind::Unavailable, "told to")
+    RequestError::new(RequestErrorKind::Unavailable, "orders", "told to")
 }
 
 fn builder(fifo: bool) -> SdkBuilder {
-    let url = if fifo { "http://q.fifo" } else { "http://q" };
+    let url = if fifo {
+        "http://localhost/1/q.fifo"
+    } else {
+        "http://localhost/1/q"
+    };
     Sdk::builder(url, Emitter::system("test").unwrap())
 }
 

@@ -113,14 +113,8 @@ impl Worker {
 
     /// Removes the worker from the state's counts.
     fn uncount(&mut self, state: &mut SenderState) {
-        match std::mem::replace(&mut self.stage, WorkerStage::Retired) {
-            WorkerStage::Starting => state.starting -= 1,
-            WorkerStage::Lingering => state.lingering -= 1,
-            WorkerStage::Sending(_) => {}
-            WorkerStage::Retired => return,
-        }
-        state.workers -= 1;
-        state.stalled -= usize::from(std::mem::take(&mut self.stalled));
+        let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
+        state.uncount(&stage, std::mem::take(&mut self.stalled));
     }
 
     async fn linger(&self, until: Instant) {
@@ -150,7 +144,13 @@ impl Worker {
         let mut request = pin!(sender.transport.send(messages).instrument(span));
         let mut request = pin!(poll_fn(|cx| {
             let poll = || request.as_mut().poll(cx);
-            let panicked = || RequestError::new(RequestErrorKind::Denied, "the request panicked");
+            let panicked = || {
+                RequestError::new(
+                    RequestErrorKind::Denied,
+                    sender.in_flight.queue(),
+                    "the request panicked",
+                )
+            };
             catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
         }));
         let started = Instant::now();
@@ -182,25 +182,34 @@ impl Drop for Worker {
         if matches!(self.stage, WorkerStage::Retired) {
             return;
         }
-        let mut worker = Self {
-            sender: self.sender.clone(),
-            stage: std::mem::replace(&mut self.stage, WorkerStage::Retired),
-            stalled: self.stalled,
-        };
+        let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
+        let (sender, stalled) = (self.sender.clone(), self.stalled);
         // Not here: a task may be dropped anywhere, also while a lock is held.
         self.sender.thread.spawn(async move {
-            let sender = worker.sender.clone();
             let mut state = sender.lock();
-            let batch = match worker.stage {
+            state.uncount(&stage, stalled);
+            let batch = match stage {
                 WorkerStage::Sending(request) => state.requests.remove(&request),
                 _ => None,
             };
-            worker.uncount(&mut state);
             if let Some(batch) = batch {
                 state.restore(batch);
             }
             sender.start_workers(state);
         });
+    }
+}
+
+impl SenderState {
+    fn uncount(&mut self, stage: &WorkerStage, stalled: bool) {
+        match stage {
+            WorkerStage::Starting => self.starting -= 1,
+            WorkerStage::Lingering => self.lingering -= 1,
+            WorkerStage::Sending(_) => {}
+            WorkerStage::Retired => return,
+        }
+        self.workers -= 1;
+        self.stalled -= usize::from(stalled);
     }
 }
 

@@ -55,7 +55,7 @@ fn new_version_passes_only_with_an_upcast() {
     let notes = passes(&first_of_two::events(), &second::events());
     assert_eq!(notes.len(), 2, "{notes:?}");
     let what = "a stored example cannot be read: a stored MEASURED has version 1, \
-                and this program has no way up from it to version 2";
+                and no upcast from version 1 to 2 is defined";
     breaks_once(
         &first_of_two::events(),
         &without_upcast::events(),

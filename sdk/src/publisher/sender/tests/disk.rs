@@ -25,7 +25,7 @@ fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
             UP => (ROUND_TRIP, Ok(all(messages))),
             DOWN => (ROUND_TRIP, Err(unavailable())),
             _ => {
-                let denied = RequestError::new(RequestErrorKind::Denied, "AccessDenied");
+                let denied = RequestError::new(RequestErrorKind::Denied, "orders", "AccessDenied");
                 (ROUND_TRIP, Err(denied))
             }
         }
@@ -139,6 +139,33 @@ async fn full_disk_keeps_the_order_of_a_fifo_group() {
 }
 
 #[tokio::test]
+async fn direct_event_that_arrives_ends_the_pause() {
+    let folder = Folder::new("hurry-direct");
+    let fake = Fake::new(|_, messages| {
+        let spooled = messages.iter().any(|m| entity_ids(&m.body) == ["spooled"]);
+        match spooled {
+            true => (ROUND_TRIP, Err(unavailable())),
+            false => (ROUND_TRIP, Ok(all(messages))),
+        }
+    });
+    let sdk = builder(false)
+        .spool(&folder.0)
+        .build_on(fake.clone())
+        .unwrap();
+    assert_eq!(durability(&sdk, "spooled").await, Durability::Spool);
+    disk(&sdk, FULL).await;
+    let sender = sdk.sender().clone();
+    let pause = tokio::spawn(async move {
+        let spool = sender.spool().unwrap();
+        spool.pause(&*sender, AT_MOST * 100).await;
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(durability(&sdk, "direct").await, Durability::Queue);
+    timeout(AT_MOST, pause).await.expect("it pauses").unwrap();
+    assert_eq!(sdk.shutdown(Duration::ZERO).await.in_spool, 1);
+}
+
+#[tokio::test]
 async fn held_events_fail_while_sqs_is_unavailable() {
     let folder = Folder::new("held");
     let (fake, switch) = switched(DOWN);
@@ -247,7 +274,7 @@ async fn panic_during_a_write_fails_its_events_only() {
         .build_on(fake.clone())
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
-    disk(&sdk, Some(|| panic!("told to"))).await;
+    disk(&sdk, Some(|| panic!("of the test"))).await;
     for _ in 0..5 {
         let error = emit(&sdk, "b").await.unwrap_err();
         assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");

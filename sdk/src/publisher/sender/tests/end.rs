@@ -69,6 +69,7 @@ pub(super) struct Log(pub(super) Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        // Of other crates, only what a service would log: their traces print requests.
         metadata.level() <= &tracing::Level::WARN
     }
     fn event(&self, event: &tracing::Event<'_>) {

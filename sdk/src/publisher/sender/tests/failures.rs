@@ -95,7 +95,7 @@ async fn a_request_that_fails_as_a_whole_is_not_repeated() {
 async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
     let fake = Fake::new(|_, messages| {
         let bytes: usize = messages.iter().map(|m| m.body.len()).sum();
-        let too_long = RequestError::new(RequestErrorKind::TooLong, "too long");
+        let too_long = RequestError::new(RequestErrorKind::TooLong, "orders", "too long");
         let answer = if bytes > 500 {
             Err(too_long)
         } else {

@@ -124,7 +124,7 @@ async fn thread_panic_fails_events_and_frees_capacity() {
         let emits = async {
             for n in 0..6 {
                 if !ends {
-                    spool.run(|_| panic!("told to"));
+                    spool.run(|_| panic!("of the test"));
                 }
                 match sdk.emit_envelope(event(&n.to_string())).await {
                     Ok(receipt) => assert_eq!(receipt.durability, Durability::Spool),

@@ -1,0 +1,101 @@
+//! The JSON that the page receives.
+
+use domain_events::StoredEvent;
+use serde::Serialize;
+
+use crate::sqs::InspectedMessage;
+
+/// An event as the page shows it. `data` is JSON text, because JavaScript would round the
+/// numbers in it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventView {
+    key: String,
+    id: String,
+    event_type: String,
+    version: u16,
+    timestamp: String,
+    stored_at: Option<String>,
+    emitter_id: String,
+    emitter_type: String,
+    event_id: String,
+    correlation_id: Option<String>,
+    causation_id: Option<String>,
+    trace_parent: Option<String>,
+    data: Option<String>,
+    other: Vec<(String, String)>,
+}
+
+impl EventView {
+    pub(super) fn new(event: &StoredEvent) -> Self {
+        let emitter = event.emitter();
+        let other = event.extra_fields();
+        Self {
+            key: event.cursor().to_string(),
+            id: event.entity_id().to_string(),
+            event_type: event.event_type().to_string(),
+            version: event.version(),
+            timestamp: event.timestamp().to_string(),
+            stored_at: event.stored_at().map(|time| time.to_string()),
+            emitter_id: emitter.id().to_string(),
+            emitter_type: emitter.kind().to_string(),
+            event_id: event.event_id().to_string(),
+            correlation_id: event.correlation_id().map(ToString::to_string),
+            causation_id: event.causation_id().map(ToString::to_string),
+            trace_parent: event.trace_parent().map(str::to_owned),
+            data: event.data().map(str::to_owned),
+            other: other
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
+}
+
+/// Events, and whether there are more of them than the answer contains.
+#[derive(Debug, Serialize)]
+pub(super) struct Events {
+    pub(super) events: Vec<EventView>,
+    pub(super) more: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Statistics {
+    pub(super) visible: usize,
+    pub(super) in_flight: usize,
+    pub(super) delayed: usize,
+    pub(super) oldest_millis: Option<u64>,
+    pub(super) rejected: usize,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RejectedView {
+    /// A number as text: JavaScript would round it.
+    seq: String,
+    message_id: String,
+    sent_at: u64,
+    receives: u32,
+    code: Option<String>,
+    pointer: Option<String>,
+    reason: Option<String>,
+    original_message_id: Option<String>,
+    body: String,
+}
+
+impl From<InspectedMessage> for RejectedView {
+    fn from(message: InspectedMessage) -> Self {
+        let attribute = |name: &str| message.attribute(name).map(str::to_owned);
+        Self {
+            seq: message.seq.to_string(),
+            message_id: message.id().to_owned(),
+            sent_at: message.sent_at(),
+            receives: message.receives,
+            code: attribute("RejectionCode"),
+            pointer: attribute("RejectionPointer"),
+            reason: attribute("RejectionReason"),
+            original_message_id: attribute("OriginalMessageId"),
+            body: message.body().to_owned(),
+        }
+    }
+}

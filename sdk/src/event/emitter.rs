@@ -1,0 +1,71 @@
+//! The emitter: the user or system that causes events.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::ids::{checked_text, up_to};
+use crate::error::{InvalidEvent, RejectionCode};
+
+checked_text!(
+    /// Id of the user or system that caused an event.
+    EmitterId,
+    "EmitterId",
+    up_to::<2048>,
+    "1 to 2,048 bytes of UTF-8"
+);
+checked_text!(
+    /// Type of an emitter. `USER` and `SYSTEM` are conventions; any text is allowed.
+    EmitterType,
+    "EmitterType",
+    up_to::<256>,
+    "1 to 256 bytes of UTF-8"
+);
+
+/// The user or system that causes events: an id and its type.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Emitter {
+    id: EmitterId,
+    #[serde(rename = "type")]
+    kind: EmitterType,
+}
+
+impl Emitter {
+    /// An emitter of any type.
+    pub fn new(kind: EmitterType, id: EmitterId) -> Self {
+        Self { id, kind }
+    }
+
+    /// An emitter of the type `USER`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] if the id is empty or longer than 2,048 bytes.
+    pub fn user(id: impl Into<String>) -> Result<Self, InvalidEvent> {
+        Ok(Self::new(
+            EmitterType::from_static("USER"),
+            EmitterId::new(id.into())?,
+        ))
+    }
+
+    /// An emitter of the type `SYSTEM`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] if the id is empty or longer than 2,048 bytes.
+    pub fn system(id: impl Into<String>) -> Result<Self, InvalidEvent> {
+        Ok(Self::new(
+            EmitterType::from_static("SYSTEM"),
+            EmitterId::new(id.into())?,
+        ))
+    }
+
+    /// The emitter's id.
+    pub fn id(&self) -> &EmitterId {
+        &self.id
+    }
+
+    /// The emitter's type.
+    pub fn kind(&self) -> &EmitterType {
+        &self.kind
+    }
+}

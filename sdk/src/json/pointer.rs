@@ -1,0 +1,203 @@
+//! JSON Pointers (RFC 6901): the place of a value in a JSON document.
+//!
+//! A pointer may appear in a log. The name of a struct's field is part of the
+//! program, so a pointer can show it. The key of a map is data: it may be the email
+//! address of a customer. Where the program's own types write or read a document, a
+//! pointer therefore ends at the map, before its first key that was chosen at run
+//! time. A document of another producer has no type here, and its pointers show all
+//! keys.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Appended to the description of a fault whose pointer ends at a map.
+pub(crate) const IN_A_MAP: &str = " (in a map, whose keys are data and are not shown)";
+
+use super::reader::{Reader, Token};
+
+/// Appends one step, which is a key or an index.
+pub(crate) fn push_step(pointer: &mut String, step: &str) {
+    pointer.push('/');
+    for character in step.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
+}
+
+/// Puts one step in front of a pointer.
+pub(crate) fn prepend_step(pointer: &mut String, step: &str) {
+    let mut whole = String::with_capacity(step.len() + 1 + pointer.len());
+    push_step(&mut whole, step);
+    whole.push_str(pointer);
+    *pointer = whole;
+}
+
+/// The position of a reader in a document, as a list from the innermost step to the
+/// document. It lives on the stack, so that a document without faults costs nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position<'p> {
+    outer: Option<&'p Position<'p>>,
+    step: Step<'p>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'p> {
+    /// A key, and the offset behind its colon.
+    Key(&'p str, usize),
+    Index(usize),
+}
+
+impl<'p> Position<'p> {
+    pub(crate) fn key(outer: Option<&'p Self>, key: &'p str, end: usize) -> Self {
+        Self {
+            outer,
+            step: Step::Key(key, end),
+        }
+    }
+
+    pub(crate) fn index(outer: Option<&'p Self>, index: usize) -> Self {
+        Self {
+            outer,
+            step: Step::Index(index),
+        }
+    }
+
+    /// The pointer, up to the first key that is in `hidden`; and whether there is one.
+    pub(crate) fn pointer(&self, hidden: Option<&HiddenKeys>) -> (String, bool) {
+        let is_hidden = |end| hidden.is_some_and(|hidden| hidden.contains(end));
+        let mut steps = Vec::new();
+        let mut next = Some(self);
+        while let Some(position) = next {
+            steps.push(position.step);
+            next = position.outer;
+        }
+        let mut pointer = String::new();
+        for step in steps.iter().rev() {
+            match step {
+                Step::Key(_, end) if is_hidden(*end) => return (pointer, true),
+                Step::Key(key, _) => push_step(&mut pointer, key),
+                Step::Index(index) => push_step(&mut pointer, &index.to_string()),
+            }
+        }
+        (pointer, false)
+    }
+}
+
+/// The keys of one document that no pointer may show, by the offsets behind their
+/// colons. They are recorded while the document is written.
+#[derive(Debug, Default)]
+pub(crate) struct HiddenKeys(Vec<Range<usize>>);
+
+impl HiddenKeys {
+    /// Records the key whose colon ends at `end`.
+    pub(crate) fn add(&mut self, end: usize) {
+        self.0.push(end..end + 1);
+    }
+
+    /// Records every key in a part of the document.
+    pub(crate) fn add_all(&mut self, part: Range<usize>) {
+        // The key in front of the part ends where the part starts.
+        self.0.push(part.start + 1..part.end + 1);
+    }
+
+    fn contains(&self, end: usize) -> bool {
+        // They are in the order of the document.
+        let after = self.0.partition_point(|part| part.start <= end);
+        after > 0 && self.0[after - 1].contains(&end)
+    }
+}
+
+/// The pointer of the value that follows `prefix`, which is the beginning of a JSON
+/// document; up to the first key that is in `hidden`, and whether there is one.
+pub(crate) fn of_next_value(prefix: &str, hidden: &HiddenKeys) -> (String, bool) {
+    enum Open<'a> {
+        Object(Option<(Cow<'a, str>, usize)>),
+        Array(usize),
+    }
+    let mut reader = Reader::new(prefix);
+    let mut open: Vec<Open<'_>> = Vec::new();
+    while let Ok(token) = reader.next() {
+        match token {
+            Token::Key(key) => {
+                if let Some(Open::Object(current)) = open.last_mut() {
+                    *current = Some((key, reader.offset()));
+                }
+                continue;
+            }
+            Token::BeginObject => {
+                open.push(Open::Object(None));
+                continue;
+            }
+            Token::BeginArray => {
+                open.push(Open::Array(0));
+                continue;
+            }
+            Token::EndObject | Token::EndArray => {
+                open.pop();
+            }
+            Token::End => break,
+            _ => {}
+        }
+        // A value is complete: the next value in the same array has the next index.
+        if let Some(Open::Array(index)) = open.last_mut() {
+            *index += 1;
+        }
+    }
+    let mut pointer = String::new();
+    for container in &open {
+        match container {
+            Open::Object(Some((_, end))) if hidden.contains(*end) => return (pointer, true),
+            Open::Object(Some((key, _))) => push_step(&mut pointer, key),
+            Open::Object(None) => {}
+            Open::Array(index) => push_step(&mut pointer, &index.to_string()),
+        }
+    }
+    (pointer, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_escaped() {
+        let mut pointer = "/x".to_owned();
+        prepend_step(&mut pointer, "~a/b");
+        push_step(&mut pointer, "");
+        assert_eq!(pointer, "/~0a~1b/x/");
+    }
+
+    #[test]
+    fn next_value_of_a_prefix_is_located() {
+        for (prefix, pointer) in [
+            ("", ""),
+            (r#"{"a":"#, "/a"),
+            (r#"{"a":1,"b":[1,{"c":2},"#, "/b/2"),
+            (r#"{"a":{"x":1},"b":{"c/d":"#, "/b/c~1d"),
+        ] {
+            let found = of_next_value(prefix, &HiddenKeys::default());
+            assert_eq!(found, (pointer.to_owned(), false), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn pointer_ends_before_a_hidden_key() {
+        let prefix = r#"{"a":{"secret":[0,"#;
+        let mut hidden = HiddenKeys::default();
+        hidden.add(15);
+        let cut = |pointer: &str| (pointer.to_owned(), true);
+        assert_eq!(of_next_value(prefix, &hidden), cut("/a"));
+        let a = Position::key(None, "a", 5);
+        let secret = Position::key(Some(&a), "secret", 15);
+        let index = Position::index(Some(&secret), 1);
+        assert_eq!(index.pointer(Some(&hidden)), cut("/a"));
+        let shown = index.pointer(None);
+        assert_eq!(shown, ("/a/secret/1".to_owned(), false));
+        let mut hidden = HiddenKeys::default();
+        hidden.add_all(5..20);
+        assert_eq!(index.pointer(Some(&hidden)), cut("/a"));
+    }
+}

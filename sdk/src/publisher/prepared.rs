@@ -1,0 +1,76 @@
+//! An event that is ready to be sent.
+
+use std::fmt;
+
+use crate::event::EventId;
+use crate::event::envelope::Envelope;
+use crate::publisher::buffer::pending::{Pending, deduplication_id};
+
+/// An event that is checked, has its timestamp and identity, and is encoded, but is not
+/// sent: the result of [`Sdk::prepare`](crate::Sdk::prepare).
+///
+/// It contains all parts of the SQS message. Store [`body`](Self::body) together with
+/// your own state, in one transaction, and send it afterwards: with
+/// [`Sdk::emit_prepared`](crate::Sdk::emit_prepared), or with a relay that reads the
+/// stored bodies. A message that is sent twice is stored once, because the identity and
+/// the timestamp are part of the body.
+#[must_use = "a prepared event is not sent"]
+pub struct Prepared {
+    pending: Box<Pending>,
+    fifo: bool,
+}
+
+impl Prepared {
+    pub(crate) fn new(pending: Pending, fifo: bool) -> Self {
+        Self {
+            pending: Box::new(pending),
+            fifo,
+        }
+    }
+
+    pub(crate) fn into_pending(self) -> Pending {
+        *self.pending
+    }
+
+    /// The event.
+    pub fn envelope(&self) -> &Envelope {
+        self.pending.envelope()
+    }
+
+    /// The identity of the event.
+    pub fn event_id(&self) -> &EventId {
+        self.envelope().event_id()
+    }
+
+    /// The message body, as it is sent: one JSON object.
+    pub fn body(&self) -> &str {
+        self.pending.body()
+    }
+
+    /// The message group: on a FIFO queue always, on a standard queue if there is a
+    /// tenant.
+    pub fn group_id(&self) -> Option<&str> {
+        self.pending.group().map(|group| &**group)
+    }
+
+    /// The deduplication id, on FIFO queues only.
+    pub fn deduplication_id(&self) -> Option<String> {
+        self.fifo
+            .then(|| deduplication_id(std::slice::from_ref(&*self.pending)))
+    }
+
+    /// Returns the event without the encoded message.
+    pub fn into_envelope(self) -> Envelope {
+        self.pending.envelope().clone()
+    }
+}
+
+/// Without the event's data.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("envelope", self.envelope())
+            .field("group_id", &self.group_id())
+            .finish_non_exhaustive()
+    }
+}

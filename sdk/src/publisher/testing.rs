@@ -1,0 +1,432 @@
+//! Testing a service without a network: an [`Sdk`] that records the events it is given.
+//!
+//! Everything except SQS is real: the events are checked, encoded, batched and retried as in
+//! production. For a test of the whole pipeline, use the embedded stack of the package
+//! `domain-events-local`; the same test body runs against both.
+//!
+//! ```
+//! use domain_events::testing::{Fault, Recorder};
+//! use domain_events::{DomainEvent, Emitter, Sdk, assert_emitted};
+//! use serde::{Deserialize, Serialize};
+//!
+//! # #[cfg(feature = "derive")] mod example {
+//! # use super::*;
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+//! struct OrderPlaced {
+//!     #[event(id)]
+//!     order_id: u64,
+//!     cents: u64,
+//! }
+//!
+//! /// The code under test.
+//! async fn place_order(sdk: &Sdk, order_id: u64) -> Result<(), domain_events::EmitError> {
+//!     sdk.emit(OrderPlaced { order_id, cents: 4990 }).await?;
+//!     Ok(())
+//! }
+//!
+//! # pub(crate) async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let recorder = Recorder::new();
+//! let sdk = recorder.sdk(Emitter::system("shop")?);
+//!
+//! place_order(&sdk, 7).await?;
+//! assert_eq!(recorder.only::<OrderPlaced>().cents, 4990);
+//! assert_emitted!(recorder, OrderPlaced { order_id: 7, .. });
+//!
+//! recorder.inject(Fault::Refused);
+//! assert!(place_order(&sdk, 8).await.is_err());
+//! # Ok(())
+//! # }
+//! # }
+//! # #[cfg(feature = "derive")]
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example::run()).unwrap();
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::builder::SdkBuilder;
+use super::receipt::{Durability, Receipt};
+use super::transport::{
+    EntryResult, Message, RequestError, RequestErrorKind, SendFuture, Transport,
+};
+use crate::event::{DomainEvent, Emitter, Envelope, EventId};
+use crate::publisher::Sdk;
+use crate::wire;
+
+/// Attempts of a recording publisher. They follow each other at once, so that a test of a
+/// failure does not wait.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Records the events of the [`Sdk`]s that it creates.
+///
+/// It is a cheap handle: clones record into the same list.
+#[derive(Clone)]
+pub struct Recorder(Arc<Shared>);
+
+struct Shared {
+    recorded: Mutex<Recorded>,
+    /// Whether requests wait.
+    paused: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Recorded {
+    events: Vec<Envelope>,
+    faults: VecDeque<Fault>,
+}
+
+/// A failure of SQS, for [`Recorder::inject`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// SQS throttles each entry of the request. The publisher retries, so one such fault is
+    /// followed by a success.
+    Throttled,
+    /// The request fails, as if SQS could not be reached. Nothing is recorded.
+    Unavailable,
+    /// SQS refuses each entry for a fault of the sender. Nothing is recorded.
+    Refused,
+    /// SQS accepts the events, and the response is lost: they are recorded, and `emit` returns
+    /// an error that is retryable.
+    AmbiguousOutcome,
+}
+
+/// While it exists, requests do not complete. The publisher's buffer fills, `emit` waits, and
+/// `try_emit` returns `Full` as soon as the buffer has no room.
+#[derive(Debug)]
+#[must_use = "the pause ends when it is dropped"]
+pub struct Pause(watch::Sender<bool>);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
+impl Recorder {
+    /// A recorder without events.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            recorded: Mutex::default(),
+            paused: watch::Sender::new(false),
+        }))
+    }
+
+    /// An [`Sdk`] that records.
+    ///
+    /// # Panics
+    ///
+    /// The operating system cannot start a thread.
+    pub fn sdk(&self, emitter: Emitter) -> Sdk {
+        self.build(Self::builder(emitter))
+    }
+
+    /// The settings of [`sdk`](Self::sdk), to be changed and passed to
+    /// [`build`](Self::build): a small buffer, packing, a fixed clock.
+    pub fn builder(emitter: Emitter) -> SdkBuilder {
+        // The URL is never used. Its form decides whether the queue is FIFO.
+        Sdk::builder(
+            "https://sqs.us-east-1.amazonaws.com/000000000000/recorded",
+            emitter,
+        )
+        .max_attempts(MAX_ATTEMPTS)
+        .backoff(Duration::ZERO, Duration::ZERO)
+    }
+
+    /// Builds an [`Sdk`] that records, with settings of its own.
+    ///
+    /// # Panics
+    ///
+    /// A setting is invalid, or the operating system cannot start a thread.
+    #[track_caller]
+    pub fn build(&self, builder: SdkBuilder) -> Sdk {
+        match builder.build_recording(Arc::new(Recording(self.clone()))) {
+            Ok(sdk) => sdk,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Every recorded event, in the order in which SQS would have accepted them.
+    pub fn events(&self) -> Vec<Envelope> {
+        self.lock().events.clone()
+    }
+
+    /// The recorded events that `E` knows, decoded.
+    ///
+    /// # Panics
+    ///
+    /// An event of a known type cannot be decoded: the type cannot read its own output.
+    #[track_caller]
+    pub fn of<E: DomainEvent + DeserializeOwned>(&self) -> Vec<E> {
+        let decoded =
+            self.events()
+                .into_iter()
+                .filter_map(|envelope| match envelope.decode::<E>() {
+                    Ok(event) => event,
+                    Err(error) => panic!("a recorded event cannot be read back: {error}"),
+                });
+        decoded.collect()
+    }
+
+    /// The one recorded event, as `E`.
+    ///
+    /// # Panics
+    ///
+    /// There are no recorded events, or several, or the one has another type. The message lists
+    /// what was expected and what was recorded.
+    #[track_caller]
+    pub fn only<E: DomainEvent + DeserializeOwned>(&self) -> E {
+        let mut known = self.of::<E>();
+        if self.lock().events.len() == 1
+            && let Some(event) = known.pop()
+        {
+            return event;
+        }
+        let expected: Vec<String> = E::DEFINITIONS
+            .iter()
+            .map(|d| d.event_type().to_string())
+            .collect();
+        panic!(
+            "expected one event\n  expected: {}\n  recorded: {}",
+            expected.join(" or "),
+            self.listed()
+        );
+    }
+
+    /// Forgets the recorded events.
+    pub fn clear(&self) {
+        self.lock().events.clear();
+    }
+
+    /// Makes the next request fail. Several faults apply to successive requests.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.push_back(fault);
+    }
+
+    /// Makes requests wait until the returned value is dropped.
+    pub fn pause(&self) -> Pause {
+        self.0.paused.send_replace(true);
+        Pause(self.0.paused.clone())
+    }
+
+    /// The recorded events, one per line, for the message of a failed assertion.
+    pub fn listed(&self) -> String {
+        let events = &self.lock().events;
+        if events.is_empty() {
+            return "nothing".to_owned();
+        }
+        events.iter().fold(String::new(), |mut text, event| {
+            let emitter = event.emitter();
+            let data = event.data().unwrap_or("no data");
+            let _ = write!(
+                text,
+                "\n    {} of {} by {} {}: {data}",
+                event.event_type(),
+                event.entity_id(),
+                emitter.kind(),
+                emitter.id()
+            );
+            text
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0
+            .recorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("events", &self.lock().events.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asserts that an event was recorded that a pattern matches, with an optional `if`.
+///
+/// ```ignore
+/// assert_emitted!(recorder, OrderPlaced { order_id: 7, .. });
+/// assert_emitted!(recorder, OrderEvent::Refunded { cents, .. } if *cents > 0);
+/// ```
+///
+/// # Panics
+///
+/// No recorded event matches. The message contains the pattern and the recorded events.
+#[macro_export]
+macro_rules! assert_emitted {
+    ($recorder:expr, $type:ident $(:: $variant:ident)* { $($fields:tt)* } $(if $guard:expr)? $(,)?) => {{
+        let recorder = &$recorder;
+        let events = recorder.of::<$type>();
+        let matches = |event: &$type| matches!(event, $type $(:: $variant)* { $($fields)* } $(if $guard)?);
+        assert!(
+            events.iter().any(matches),
+            "no recorded event matches\n  expected: {}\n  recorded: {}",
+            stringify!($type $(:: $variant)* { $($fields)* } $(if $guard)?),
+            recorder.listed()
+        );
+    }};
+}
+
+/// A receipt of `envelope`, as if SQS had accepted it: for code that takes receipts.
+pub fn receipt(envelope: &Envelope) -> Receipt {
+    Receipt {
+        entity_id: envelope.entity_id().clone(),
+        event_id: envelope.event_id().clone(),
+        timestamp: envelope.timestamp(),
+        message_id: Some("recorded".to_owned()),
+        sequence_number: None,
+        durability: Durability::Queue,
+    }
+}
+
+/// The transport of a recording publisher.
+#[derive(Debug)]
+struct Recording(Recorder);
+
+impl Transport for Recording {
+    fn send(&self, messages: Vec<Message>) -> SendFuture<'_> {
+        Box::pin(async move {
+            let mut paused = self.0.0.paused.subscribe();
+            // The sender lives as long as the recorder.
+            let _ = paused.wait_for(|paused| !paused).await;
+            let mut recorded = self.0.lock();
+            let fault = recorded.faults.pop_front();
+            let refused = |code: &str, sender_fault| EntryResult::Refused {
+                code: code.to_owned(),
+                reason: "injected by the test".to_owned(),
+                sender_fault,
+            };
+            let all = |result: EntryResult| Ok(vec![result; messages.len()]);
+            match fault {
+                Some(Fault::Throttled) => return all(refused("RequestThrottled", false)),
+                Some(Fault::Refused) => return all(refused("InvalidMessageContents", true)),
+                Some(Fault::Unavailable) => return Err(unavailable("injected by the test")),
+                None | Some(Fault::AmbiguousOutcome) => {}
+            }
+            let mut results = Vec::with_capacity(messages.len());
+            for message in &messages {
+                let number = recorded.events.len();
+                let message_id = format!("recorded-{number}");
+                // The publisher encoded it: it is valid.
+                let identity = EventId::from_static("recorded");
+                let decoded = wire::decode(&message.body, &identity).unwrap_or_default();
+                recorded
+                    .events
+                    .extend(decoded.into_iter().filter_map(|event| event.outcome.ok()));
+                results.push(EntryResult::Accepted {
+                    message_id,
+                    sequence_number: message.group.is_some().then(|| format!("{number:020}")),
+                });
+            }
+            match fault {
+                Some(_) => Err(unavailable("the test discarded the response")),
+                None => Ok(results),
+            }
+        })
+    }
+}
+
+fn unavailable(cause: &str) -> RequestError {
+    RequestError::new(RequestErrorKind::Unavailable, "recorded", cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EmitError, EventDefinition};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct OrderPlaced {
+        order_id: String,
+        cents: u64,
+    }
+
+    impl DomainEvent for OrderPlaced {
+        const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("ORDER_PLACED")];
+
+        fn entity_id(&self) -> &dyn fmt::Display {
+            &self.order_id
+        }
+    }
+
+    fn order(cents: u64) -> OrderPlaced {
+        OrderPlaced {
+            order_id: "order-7".to_owned(),
+            cents,
+        }
+    }
+
+    fn emitter() -> Emitter {
+        Emitter::system("tests").unwrap()
+    }
+
+    #[tokio::test]
+    async fn recorded_event_is_typed() {
+        let recorder = Recorder::new();
+        recorder.sdk(emitter()).emit(order(5)).await.unwrap();
+        assert_eq!(recorder.only::<OrderPlaced>(), order(5));
+        assert_emitted!(recorder, OrderPlaced { cents: 5, .. });
+        assert_emitted!(recorder, OrderPlaced { cents, .. } if *cents > 4);
+        recorder.clear();
+        assert!(recorder.events().is_empty());
+    }
+
+    #[tokio::test]
+    #[should_panic(
+        expected = "expected: OrderPlaced { cents: 6, .. }\n  recorded: \n    ORDER_PLACED of order-7 by SYSTEM tests: {\"order_id\":\"order-7\",\"cents\":5}"
+    )]
+    async fn failed_assertion_lists_what_was_recorded() {
+        let recorder = Recorder::new();
+        recorder.sdk(emitter()).emit(order(5)).await.unwrap();
+        assert_emitted!(recorder, OrderPlaced { cents: 6, .. });
+    }
+
+    #[tokio::test]
+    async fn faults_have_the_outcomes_of_sqs() {
+        let recorder = Recorder::new();
+        let sdk = recorder.sdk(emitter());
+        recorder.inject(Fault::Throttled);
+        sdk.emit(order(1)).await.unwrap();
+        assert_eq!(recorder.of::<OrderPlaced>(), [order(1)], "sent again");
+
+        recorder.inject(Fault::Refused);
+        let refused = sdk.emit(order(2)).await.unwrap_err();
+        assert!(matches!(refused, EmitError::Refused { .. }) && !refused.is_retryable());
+        recorder.inject(Fault::Unavailable);
+        assert!(sdk.emit(order(3)).await.unwrap_err().is_retryable());
+        assert_eq!(recorder.events().len(), 1);
+
+        recorder.inject(Fault::AmbiguousOutcome);
+        let ambiguous = sdk.emit(order(4)).await.unwrap_err();
+        assert!(ambiguous.is_retryable());
+        assert_eq!(recorder.of::<OrderPlaced>(), [order(1), order(4)]);
+    }
+
+    #[tokio::test]
+    async fn paused_recorder_fills_the_buffer() {
+        let recorder = Recorder::new();
+        let sdk = recorder.build(Recorder::builder(emitter()).max_buffered_events(1));
+        let pause = recorder.pause();
+        let waiting = sdk.try_emit(order(1)).unwrap();
+        assert!(sdk.try_emit(order(2)).unwrap_err().is_retryable());
+        drop(pause);
+        waiting.await.unwrap();
+        assert_eq!(recorder.of::<OrderPlaced>(), [order(1)]);
+    }
+}

@@ -1,0 +1,327 @@
+//! Chains of changes: the events of the first step stay readable, however many
+//! steps were accepted since.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Events with one field each, as one event at different times.
+macro_rules! steps {
+    ($($name:ident: { $(#[$meta:meta])* $ty:ty } { $($item:item)* })*) => {$(
+        point_in_time! { $name: [Stepped]
+            #[derive(DomainEvent)]
+            #[event(id = "one")]
+            pub(crate) struct Stepped {
+                $(#[$meta])*
+                field: $ty,
+            }
+            $($item)*
+        }
+    )*};
+}
+
+/// Accepts every step before the last, which must break.
+#[track_caller]
+fn last_step_breaks(steps: &[Events], pointer: &str, what: &str) {
+    let path = lock_path();
+    let (last, accepted) = steps.split_last().unwrap();
+    for step in accepted {
+        check_lock(&path, step, Mode::Update).unwrap();
+    }
+    for mode in [Mode::Check, Mode::Locked, Mode::Update] {
+        match check_lock(&path, last, mode) {
+            Err(LockError::Incompatible { report, .. }) => {
+                let found = &report.breaking_changes[0];
+                assert_eq!((&*found.pointer, &*found.what), (pointer, what));
+                assert!(found.audiences.contains(&Audience::StoredHistory));
+            }
+            other => panic!("the last step makes the first events unreadable: {other:?}"),
+        }
+    }
+    // Every accepted step is still accepted after the refusal.
+    check_lock(&path, accepted.last().unwrap(), Mode::Locked).unwrap();
+}
+
+steps! {
+    three_values: { Way } { pub(crate) enum Way { Card, Cash, Cheque } }
+    value_not_written: { Way } { pub(crate) enum Way {
+        Card,
+        Cash,
+        #[serde(skip_serializing)]
+        #[allow(dead_code)]
+        Cheque,
+    } }
+    value_removed: { Way } { pub(crate) enum Way { Card, Cash } }
+}
+
+#[test]
+fn enum_value_unwritten_then_removed_breaks() {
+    last_step_breaks(
+        &[
+            three_values::events(),
+            value_not_written::events(),
+            value_removed::events(),
+        ],
+        "/Data/field",
+        "\"Cheque\" is no longer one of the values",
+    );
+}
+
+steps! {
+    map_value: { BTreeMap<String, Amount> } { pub(crate) struct Amount { cents: u8 } }
+    map_value_with_default: { BTreeMap<String, Amount> } { pub(crate) struct Amount { cents: u8, #[serde(default)] currency: String } }
+    map_value_required: { BTreeMap<String, Amount> } { pub(crate) struct Amount { cents: u8, currency: String } }
+}
+
+#[test]
+fn default_dropped_inside_a_map_breaks() {
+    last_step_breaks(
+        &[
+            map_value::events(),
+            map_value_with_default::events(),
+            map_value_required::events(),
+        ],
+        "/Data/field/*/currency",
+        "the field is required now",
+    );
+}
+
+steps! {
+    second_variant: { Way } { pub(crate) enum Way { Card { number: u8 }, Cash { coins: u8 } } }
+    second_variant_with_default: { Way } { pub(crate) enum Way { Card { number: u8 }, Cash { coins: u8, #[serde(default)] till: u8 } } }
+    second_variant_required: { Way } { pub(crate) enum Way { Card { number: u8 }, Cash { coins: u8, till: u8 } } }
+}
+
+#[test]
+fn default_dropped_in_the_second_variant_breaks() {
+    last_step_breaks(
+        &[
+            second_variant::events(),
+            second_variant_with_default::events(),
+            second_variant_required::events(),
+        ],
+        "/Data/field/Cash/till",
+        "the field is required now",
+    );
+}
+
+/// A text that is read from null as well.
+fn text_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+steps! {
+    optional: { Option<String> } { }
+    lenient: { #[serde(default, deserialize_with = "text_or_null")]
+        #[schemars(schema_with = "lenient_schema")] String } { }
+    required: { String } { }
+}
+
+/// Only text is written, and null is read as well.
+fn lenient_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    match generator.contract() {
+        schemars::generate::Contract::Serialize => String::json_schema(generator),
+        _ => Option::<String>::json_schema(generator),
+    }
+}
+
+#[test]
+fn option_then_lenient_then_required_breaks() {
+    last_step_breaks(
+        &[optional::events(), lenient::events(), required::events()],
+        "/Data/field",
+        "the type was null and is string now",
+    );
+}
+
+steps! {
+    omitted: { #[serde(skip_serializing_if = "Option::is_none")] Option<String> } { }
+    defaulted: { #[serde(default)] String } { }
+}
+
+#[test]
+fn omitted_then_defaulted_then_required_breaks() {
+    let path = lock_path();
+    check_lock(&path, &omitted::events(), Mode::Update).unwrap();
+    let error = check_lock(&path, &defaulted::events(), Mode::Check).unwrap_err();
+    // With null in place of a text, the second step is refused already.
+    assert!(error.to_string().contains("the type was null"), "{error}");
+}
+
+steps! {
+    list: { #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<u8> } { }
+    list_always_written: { #[serde(default)] Vec<u8> } { }
+    list_required: { Vec<u8> } { }
+}
+
+#[test]
+fn omitted_list_then_required_breaks() {
+    last_step_breaks(
+        &[
+            list::events(),
+            list_always_written::events(),
+            list_required::events(),
+        ],
+        "/Data/field",
+        "the field is required now",
+    );
+}
+
+steps! {
+    text: { serde_json::Value } { }
+    one_of_both: { NumberOrText } { #[serde(untagged)]
+    pub(crate) enum NumberOrText { Number(u8), Text(String) } }
+    number_or_text: { NumberOrText } { #[serde(untagged)]
+    pub(crate) enum NumberOrText {
+        Number(u8),
+        #[serde(skip_serializing)]
+        #[allow(dead_code)]
+        Text(String),
+    } }
+    number: { u8 } { }
+}
+
+#[test]
+fn untagged_variant_unwritten_then_removed_breaks() {
+    last_step_breaks(
+        &[
+            one_of_both::events(),
+            number_or_text::events(),
+            number::events(),
+        ],
+        "/Data/field",
+        "the type was string and is integer (uint8) now",
+    );
+}
+
+#[test]
+fn form_that_returns_keeps_the_forms_between() {
+    let path = lock_path();
+    for step in [
+        three_values::events(),
+        value_not_written::events(),
+        three_values::events(),
+    ] {
+        check_lock(&path, &step, Mode::Update).unwrap();
+    }
+    let lock: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let version = &lock["events"]["STEPPED"]["versions"]["1"];
+    assert_eq!(version["earlier"].as_array().unwrap().len(), 1);
+    check_lock(&path, &value_not_written::events(), Mode::Update).unwrap();
+    check_lock(&path, &value_removed::events(), Mode::Update).unwrap_err();
+}
+
+/// Steps that may follow each other in any order.
+const STEPS: &[fn() -> Events] = &[
+    three_values::events,
+    value_not_written::events,
+    value_removed::events,
+    map_value::events,
+    map_value_with_default::events,
+    map_value_required::events,
+    second_variant::events,
+    second_variant_with_default::events,
+    second_variant_required::events,
+    optional::events,
+    lenient::events,
+    required::events,
+    omitted::events,
+    defaulted::events,
+    list::events,
+    list_always_written::events,
+    list_required::events,
+    text::events,
+    one_of_both::events,
+    number_or_text::events,
+    number::events,
+];
+
+/// Data of the events, each written by at least one step.
+const FIELDS: &[&str] = &[
+    r#""Card""#,
+    r#""Cash""#,
+    r#""Cheque""#,
+    r#""other""#,
+    r#"{}"#,
+    r#"{"a":{"cents":1}}"#,
+    r#"{"a":{"cents":1,"currency":"EUR"}}"#,
+    r#"{"Card":{"number":1}}"#,
+    r#"{"Cash":{"coins":1}}"#,
+    r#"{"Cash":{"coins":1,"till":2}}"#,
+    "null",
+    "[]",
+    "[1]",
+    "1",
+    "300",
+    "true",
+];
+
+/// Reads the data with the type of a step. The result is what the type writes, or
+/// none if it does not write the value.
+fn read_by(step: usize, data: &str) -> Result<Option<String>, serde_json::Error> {
+    macro_rules! rewrite {
+        ($($module:ident)*) => {
+            [$({
+                fn rewrite(data: &str) -> Result<Option<String>, serde_json::Error> {
+                    let event: $module::Stepped = serde_json::from_str(data)?;
+                    Ok(serde_json::to_string(&event).ok())
+                }
+                rewrite as fn(&str) -> Result<Option<String>, serde_json::Error>
+            }),*]
+        };
+    }
+    let all = rewrite![
+        three_values value_not_written value_removed map_value map_value_with_default
+        map_value_required second_variant second_variant_with_default second_variant_required
+        optional lenient required omitted defaulted list list_always_written list_required
+        text one_of_both number_or_text number
+    ];
+    assert_eq!(all.len(), STEPS.len());
+    all[step](data)
+}
+
+/// All data that a step can write.
+fn writes(step: usize) -> Vec<String> {
+    let absent = ["{}".to_owned()].into_iter();
+    let present = FIELDS.iter().map(|field| format!("{{\"field\":{field}}}"));
+    absent
+        .chain(present)
+        .filter_map(|data| read_by(step, &data).ok().flatten())
+        .collect()
+}
+
+#[test]
+fn accepted_chain_reads_what_its_first_step_wrote() {
+    use proptest::strategy::{Strategy, ValueTree};
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let chains = proptest::collection::vec(0..STEPS.len(), 30);
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..25 {
+        let chain = chains.new_tree(&mut runner).unwrap().current();
+        let path = lock_path();
+        let mut written: Vec<String> = Vec::new();
+        for step in chain {
+            match check_lock(&path, &STEPS[step](), Mode::Update) {
+                Ok(_) => accepted += 1,
+                Err(LockError::Incompatible { .. }) => {
+                    refused += 1;
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            }
+            written.extend(writes(step));
+            for data in &written {
+                let read = read_by(step, data);
+                assert!(
+                    read.is_ok(),
+                    "step {step} was accepted and does not read {data}"
+                );
+            }
+        }
+    }
+    assert!(
+        accepted > 50 && refused > 50,
+        "{accepted} accepted, {refused} refused"
+    );
+}

@@ -1,0 +1,301 @@
+//! What a type writes, it reads again: through JSON text, and through an item.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+
+use domain_events::{Context, DomainEvent, Emitter, Envelope, EventId, RejectionCode, wire};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(id = "e")]
+#[serde(bound(deserialize = "T: DeserializeOwned"))]
+struct Holding<T> {
+    value: T,
+}
+
+fn context() -> Context {
+    Context::new(Emitter::system("test").unwrap())
+}
+
+fn stored(event_type: &str, data: &str) -> Envelope {
+    let body = format!(
+        r#"{{"Timestamp":1,"EventType":"{event_type}","ID":"7","EmitterId":"x","EmitterType":"SYSTEM","Data":{data}}}"#
+    );
+    let id = EventId::from_static("1");
+    let mut decoded = wire::decode(&body, &id).unwrap();
+    decoded.remove(0).outcome.unwrap()
+}
+
+#[track_caller]
+fn survives<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: T) {
+    let event = Holding { value };
+    let sent = Envelope::new(&event, &context()).unwrap();
+    let id = EventId::from_static("1");
+    let body = wire::encode(&sent).unwrap();
+    let received = wire::decode(&body, &id).unwrap().remove(0).outcome.unwrap();
+    assert_eq!(received.decode().unwrap().as_ref(), Some(&event));
+    #[cfg(feature = "__internals")]
+    {
+        use domain_events::__internals::{item_of, read_item};
+        let read = read_item(item_of(&sent, 1)).unwrap();
+        assert_eq!(read.envelope().decode().unwrap(), Some(event));
+    }
+}
+
+#[test]
+fn whole_numbers_are_read_as_they_were_written() {
+    survives(-5_000_000_000_000_000_000_000_i128);
+    survives(300_000_000_000_000_000_000_000_000_000_000_000_000_u128);
+    survives([i64::MIN, i64::MAX]);
+    survives([u64::MAX, 0, 10_u64.pow(19)]);
+    survives([-(10_i128.pow(37)), 10_i128.pow(37), 10_i128.pow(21)]);
+    survives([1e21, 1e22, 1e30, -1e38, 1e100, 0.1 + 0.2, 5e-20, 100.0]);
+    survives([1e10_f32, 3e38, 0.1]);
+    survives(Some(10_u128.pow(37)));
+    survives(HashMap::from([(u128::MAX, 1), (0, 2)]));
+    survives(BTreeMap::from([(i64::MIN, 1.5), (7, 1e21)]));
+}
+
+#[test]
+fn whole_number_is_read_in_any_notation() {
+    let read = |text: &str| {
+        let data = format!(r#"{{"value":{text}}}"#);
+        let decoded = stored("HOLDING", &data).decode::<Holding<i128>>();
+        decoded.map(|event| event.unwrap().value).ok()
+    };
+    assert_eq!(read("-5E21"), Some(-5_000_000_000_000_000_000_000));
+    assert_eq!(read("1.0"), Some(1));
+    assert_eq!(read("120e-1"), Some(12));
+    assert_eq!(read("1.5"), None);
+    let small = |text: &str| stored("HOLDING", text).decode::<Holding<u8>>();
+    assert!(small(r#"{"value":2.55e2}"#).is_ok());
+    assert!(small(r#"{"value":256}"#).is_err());
+    assert!(small(r#"{"value":-1}"#).is_err());
+}
+
+/// Parts that serde reads through a buffer.
+mod buffered {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Part {
+        pub(super) by_number: BTreeMap<u64, f64>,
+        pub(super) by_signed: BTreeMap<i8, Option<f32>>,
+        pub(super) whole: f64,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Flattened {
+        pub(super) name: String,
+        #[serde(flatten)]
+        pub(super) part: Part,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct FlattenedMap {
+        pub(super) name: String,
+        #[serde(flatten)]
+        pub(super) map: HashMap<u32, f64>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    pub(super) enum Internal {
+        Part(Part),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "t", content = "c")]
+    pub(super) enum Adjacent {
+        Part(Part),
+        Empty,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum Untagged {
+        Text(String),
+        Part(Part),
+    }
+
+    pub(super) fn part() -> Part {
+        Part {
+            by_number: BTreeMap::from([(u64::MAX, 0.1), (0, 1e21)]),
+            by_signed: BTreeMap::from([(-1, Some(0.1)), (1, None)]),
+            whole: 1e30,
+        }
+    }
+}
+
+#[test]
+fn buffered_parts_are_read_as_they_were_written() {
+    use buffered::*;
+
+    survives(Flattened {
+        name: "1".to_owned(),
+        part: part(),
+    });
+    survives(FlattenedMap {
+        name: "1".to_owned(),
+        map: HashMap::from([(1, 1.5), (20, 0.1)]),
+    });
+    survives(Internal::Part(part()));
+    survives(vec![Adjacent::Part(part()), Adjacent::Empty]);
+    survives((Untagged::Part(part()), Untagged::Text("1".to_owned())));
+}
+
+#[test]
+fn u128_in_a_buffered_part_says_what_to_do() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Amount {
+        cents: u128,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Flattened {
+        #[serde(flatten)]
+        amount: Amount,
+    }
+    let stored = stored("HOLDING", r#"{"value":{"cents":5}}"#);
+    let error = stored.decode::<Holding<Flattened>>().unwrap_err();
+    assert!(
+        error.to_string().contains("use a smaller integer"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_kind_of_value_is_read_as_it_was_written() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Unit;
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Newtype(u8);
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Pair(u8, String);
+    #[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    enum Kind {
+        Unit,
+        Newtype(u8),
+        Tuple(u8, u8),
+        Struct { a: u8, b: Option<u8> },
+    }
+    survives((true, 'é', "\"\n".to_owned(), (), Unit, Newtype(1)));
+    survives((Pair(1, String::new()), [Some(1), None], Vec::<u8>::new()));
+    survives([
+        Kind::Unit,
+        Kind::Newtype(1),
+        Kind::Tuple(1, 2),
+        Kind::Struct { a: 1, b: None },
+    ]);
+    survives(HashMap::from([(Kind::Unit, 1)]));
+    survives(HashMap::from([('a', true)]));
+    survives(HashMap::from([(true, Some(Newtype(1)))]));
+    survives(BTreeMap::from([(String::new(), 1), ("\0".to_owned(), 2)]));
+    survives(serde_json::json!({"a": [1, -1, 1.5, null, {"": []}], "b": u64::MAX}));
+    survives(std::net::IpAddr::from([127, 0, 0, 1]));
+}
+
+#[test]
+fn raw_json_is_read_as_it_was_written() {
+    #[derive(Debug, Serialize, Deserialize, DomainEvent)]
+    #[event(id = "e")]
+    struct Raw {
+        json: Box<serde_json::value::RawValue>,
+        after: u8,
+    }
+    let data = r#"{"json":{"a": [1.50, "x"]},"after":7}"#;
+    let event: Raw = stored("RAW", data).decode().unwrap().unwrap();
+    assert_eq!(event.json.get(), r#"{"a": [1.50, "x"]}"#);
+    assert_eq!(event.after, 7);
+}
+
+#[test]
+fn surplus_members_are_an_error() {
+    let error = |data| {
+        stored("HOLDING", data)
+            .decode::<Holding<(u8, u8)>>()
+            .unwrap_err()
+    };
+    assert!(
+        error(r#"{"value":[1,2,3]}"#)
+            .to_string()
+            .contains("/Data/value: found more items")
+    );
+    assert!(
+        error(r#"{"value":[1]}"#)
+            .to_string()
+            .contains("a length of 1")
+    );
+}
+
+/// An enum that serde converts into another enum.
+macro_rules! converted {
+    ($event:ident, $wire:ident, $($variant:ident),*) => {
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
+        #[serde(into = "conversion::Wire", from = "conversion::Wire")]
+        #[event(id = "e")]
+        enum Event {
+            First { a: u8 },
+            Second { a: u8 },
+        }
+        mod conversion {
+            use super::*;
+            #[derive(Serialize, Deserialize)]
+            pub(super) enum Wire {
+                $($variant { a: u8 }),*
+            }
+        }
+    };
+}
+
+#[test]
+fn converted_enum_may_have_another_order() {
+    converted!(Event, Wire, Second, First);
+    impl From<Event> for conversion::Wire {
+        fn from(event: Event) -> Self {
+            match event {
+                Event::First { a } => Self::First { a },
+                Event::Second { a } => Self::Second { a },
+            }
+        }
+    }
+    impl From<conversion::Wire> for Event {
+        fn from(wire: conversion::Wire) -> Self {
+            match wire {
+                conversion::Wire::First { a } => Self::First { a },
+                conversion::Wire::Second { a } => Self::Second { a },
+            }
+        }
+    }
+    for event in [Event::First { a: 1 }, Event::Second { a: 2 }] {
+        let sent = Envelope::new(&event, &context()).unwrap();
+        assert_eq!(sent.decode().unwrap(), Some(event));
+    }
+}
+
+#[test]
+fn converted_enum_needs_the_same_names() {
+    converted!(Event, Wire, Renamed, Second);
+    impl From<Event> for conversion::Wire {
+        fn from(event: Event) -> Self {
+            match event {
+                Event::First { a } => Self::Renamed { a },
+                Event::Second { a } => Self::Second { a },
+            }
+        }
+    }
+    impl From<conversion::Wire> for Event {
+        fn from(wire: conversion::Wire) -> Self {
+            match wire {
+                conversion::Wire::Renamed { a } => Self::First { a },
+                conversion::Wire::Second { a } => Self::Second { a },
+            }
+        }
+    }
+    let error = Envelope::new(&Event::First { a: 1 }, &context()).unwrap_err();
+    assert_eq!(error.code(), RejectionCode::InvalidValue);
+    assert!(error.reason().contains("serde(into)"), "{error}");
+    let event = Event::Second { a: 2 };
+    let sent = Envelope::new(&event, &context()).unwrap();
+    assert_eq!(sent.decode().unwrap(), Some(event));
+}

@@ -1,0 +1,220 @@
+//! An SQS endpoint that follows a script, and counts its requests.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do with one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// HTTP 200. The entries at these positions fail, with this code and this value of
+    /// `SenderFault`.
+    Answer(Vec<(usize, &'static str, bool)>),
+    /// An error of the whole request.
+    Error(u16, &'static str),
+    /// Accept all, and never respond.
+    AcceptThenHang,
+    /// Accept all, and close the connection.
+    AcceptThenCut,
+    /// Close the connection at once.
+    Cut,
+}
+
+/// One entry, as it stood in a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) text: String,
+    pub(crate) body: Value,
+    pub(crate) group: Option<String>,
+    pub(crate) deduplication: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn event_ids(&self) -> Vec<String> {
+        let events = match &self.body {
+            Value::Array(events) => events.clone(),
+            one => vec![one.clone()],
+        };
+        let id = |event: &Value| event["EventId"].as_str().unwrap().to_owned();
+        events.iter().map(id).collect()
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: Vec<usize>,
+    heads: Vec<String>,
+    accepted: Vec<Entry>,
+}
+
+type Script = dyn Fn(usize, &[Entry]) -> Act + Send + Sync;
+
+/// The endpoint; it ends with its runtime.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    url: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Endpoint {
+    /// `script` gets the number of the request, from 0, and its entries.
+    pub(crate) async fn start(
+        script: impl Fn(usize, &[Entry]) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            seen: Arc::default(),
+        };
+        let (seen, script): (_, Arc<Script>) = (endpoint.seen.clone(), Arc::new(script));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, seen.clone(), script.clone()));
+            }
+        });
+        endpoint
+    }
+
+    pub(crate) async fn good() -> Self {
+        Self::start(|_, _| Act::Answer(vec![])).await
+    }
+
+    /// Entries of each request, in the order of their arrival.
+    pub(crate) fn requests(&self) -> Vec<usize> {
+        self.seen.lock().unwrap().requests.clone()
+    }
+
+    /// The head of each request, in lower case.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.seen.lock().unwrap().heads.clone()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn accepted(&self) -> Vec<Entry> {
+        self.seen.lock().unwrap().accepted.clone()
+    }
+
+    pub(crate) fn accepted_ids(&self) -> Vec<String> {
+        self.accepted().iter().flat_map(Entry::event_ids).collect()
+    }
+
+    pub(crate) fn client(&self) -> aws_sdk_sqs::Client {
+        client(&self.url)
+    }
+}
+
+/// A client as an application would configure it, only less patient.
+pub(crate) fn client(url: &str) -> aws_sdk_sqs::Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(1));
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_millis(300))
+        .build();
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .endpoint_url(url)
+        .retry_config(retries)
+        .timeout_config(timeouts);
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script>) {
+    let mut buffer = Vec::new();
+    while let Some((head, body)) = read(&mut stream, &mut buffer).await {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        let text = |entry: &Value, name: &str| entry[name].as_str().map(str::to_owned);
+        let entries: Vec<Entry> = request["Entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| Entry {
+                text: entry["MessageBody"].as_str().unwrap().to_owned(),
+                body: serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap(),
+                group: text(entry, "MessageGroupId"),
+                deduplication: text(entry, "MessageDeduplicationId"),
+            })
+            .collect();
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.requests.push(entries.len());
+            seen.heads.push(head);
+            seen.requests.len() - 1
+        };
+        let act = script(number, &entries);
+        let accept = |entries: Vec<Entry>| seen.lock().unwrap().accepted.extend(entries);
+        let (status, answer) = match act {
+            Act::Cut => return,
+            Act::AcceptThenCut => return accept(entries),
+            Act::AcceptThenHang => {
+                accept(entries);
+                return std::future::pending().await;
+            }
+            Act::Error(status, code) => {
+                let kind = format!("com.amazonaws.sqs#{code}");
+                (status, json!({"__type": kind, "message": "told to"}))
+            }
+            Act::Answer(failures) => {
+                let (mut good, mut bad, mut taken) = (vec![], vec![], vec![]);
+                for (pointer, entry) in entries.into_iter().enumerate() {
+                    let id = &request["Entries"][pointer]["Id"];
+                    match failures.iter().find(|(at, ..)| *at == pointer) {
+                        Some((_, "Unmentioned", _)) => {}
+                        Some((_, code, fault)) => bad.push(json!({
+                            "Id": id, "SenderFault": fault, "Code": code,
+                            "Message": "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.",
+                        })),
+                        None => {
+                            good.push(json!({
+                                "Id": id, "MessageId": format!("m-{number}-{pointer}"),
+                                "MD5OfMessageBody": "", "SequenceNumber": "18870000000000000000",
+                            }));
+                            taken.push(entry);
+                        }
+                    }
+                }
+                accept(taken);
+                (200, json!({"Successful": good, "Failed": bad}))
+            }
+        };
+        let answer = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 {status} Told\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        if stream.write_all((head + &answer).as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads the head, in lower case, and the body of one request; `None` at the connection's end.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+    loop {
+        let end = buffer.windows(4).position(|w| w == b"\r\n\r\n");
+        if let Some(end) = end.map(|at| at + 4) {
+            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+            let length = head.split("content-length:").nth(1).unwrap();
+            let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
+            if buffer.len() >= end + length {
+                let rest = buffer.split_off(end + length);
+                let request = std::mem::replace(buffer, rest);
+                return Some((head, request[end..].to_vec()));
+            }
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
