@@ -6,12 +6,10 @@
 //!
 //! ```
 //! use domain_events::testing::{Fault, Recorder};
-//! use domain_events::{DomainEvent, Emitter, Sdk, assert_emitted};
+//! use domain_events::{DomainEvent, EmitError, Emitter, Sdk, assert_emitted};
 //! use serde::{Deserialize, Serialize};
 //!
-//! # #[cfg(feature = "derive")] mod example {
-//! # use super::*;
-//! #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+//! #[derive(Debug, Serialize, Deserialize, DomainEvent)]
 //! struct OrderPlaced {
 //!     #[event(id)]
 //!     order_id: u64,
@@ -19,12 +17,13 @@
 //! }
 //!
 //! /// The code under test.
-//! async fn place_order(sdk: &Sdk, order_id: u64) -> Result<(), domain_events::EmitError> {
+//! async fn place_order(sdk: &Sdk, order_id: u64) -> Result<(), EmitError> {
 //!     sdk.emit(OrderPlaced { order_id, cents: 4990 }).await?;
 //!     Ok(())
 //! }
 //!
-//! # pub(crate) async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let recorder = Recorder::new();
 //! let sdk = recorder.sdk(Emitter::system("shop")?);
 //!
@@ -36,9 +35,6 @@
 //! assert!(place_order(&sdk, 8).await.is_err());
 //! # Ok(())
 //! # }
-//! # }
-//! # #[cfg(feature = "derive")]
-//! # tokio::runtime::Runtime::new().unwrap().block_on(example::run()).unwrap();
 //! ```
 
 use std::collections::VecDeque;

@@ -146,11 +146,11 @@ async fn events_of_a_newer_producer_are_kept() {
         read,
         [
             "limit 5",
-            "a stored LIMIT_SET has version 2, and this program knows up to version 1",
+            "a stored LIMIT_SET has version 2, and this program reads versions up to 1",
             "unknown ACCOUNT_MERGED",
             "unknown NOT_KNOWN",
-            "a stored LIMIT_SET has version 2, and this program knows up to version 1",
-            "a stored LIMIT_SET has version 65535, and this program knows up to version 1",
+            "a stored LIMIT_SET has version 2, and this program reads versions up to 1",
+            "a stored LIMIT_SET has version 65535, and this program reads versions up to 1",
         ]
     );
     // The program is upgraded; the items are the same.
