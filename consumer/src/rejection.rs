@@ -24,11 +24,25 @@ pub struct Rejection {
 
 impl From<InvalidEvent> for Rejection {
     fn from(error: InvalidEvent) -> Self {
-        let pointer = error.pointer();
+        let bounded =
+            |pointer: &str| pointer[..pointer.floor_char_boundary(MAX_POINTER_BYTES)].to_owned();
+        // One reason has all faults of the event, so that a producer can correct them at
+        // once.
+        let mut reason = error.reason().to_owned();
+        for other in error.others() {
+            reason.push_str("; also ");
+            reason.push_str(other.code().as_str());
+            if !other.pointer().is_empty() {
+                reason.push_str(" at ");
+                reason.push_str(&bounded(other.pointer()));
+            }
+            reason.push_str(": ");
+            reason.push_str(other.reason());
+        }
         Self {
             code: error.code(),
-            pointer: pointer[..pointer.floor_char_boundary(MAX_POINTER_BYTES)].to_owned(),
-            reason: error.reason().to_owned(),
+            pointer: bounded(error.pointer()),
+            reason,
         }
     }
 }
@@ -103,6 +117,24 @@ mod tests {
             found.entity_id.map(|id| id.as_str().to_owned()),
             found.emitter_id.map(|id| id.as_str().to_owned()),
         ]
+    }
+
+    #[test]
+    fn reason_contains_every_fault_of_the_event() {
+        let body = r#"{"Timestamp":"now","EventType":"a b","EmitterId":"u","EmitterType":"USER"}"#;
+        let id = domain_events::EventId::from_static("m");
+        let mut decoded = domain_events::wire::decode(body, &id).unwrap();
+        let rejection = Rejection::from(decoded.remove(0).outcome.unwrap_err());
+        assert_eq!(
+            (rejection.code, &*rejection.pointer),
+            (RejectionCode::WrongType, "/Timestamp")
+        );
+        for other in [
+            "; also INVALID_VALUE at /EventType: ",
+            "; also MISSING_FIELD at /ID: ",
+        ] {
+            assert!(rejection.reason.contains(other), "{}", rejection.reason);
+        }
     }
 
     #[test]

@@ -58,7 +58,12 @@ pub fn check<R: BufRead, W: Write>(
         }
         let mut report =
             |index: Option<usize>, result: Result<&domain_events::Envelope, &InvalidEvent>| {
-                print(out, format, &mut counts, number, index, result)
+                print(out, format, &mut counts, number, index, result, true)?;
+                // Further faults of the same event: one invalid event, several lines.
+                let others = result.err().map(InvalidEvent::others).unwrap_or_default();
+                others.iter().try_for_each(|other| {
+                    print(out, format, &mut counts, number, index, Err(other), false)
+                })
             };
         let Ok(body) = std::str::from_utf8(&line) else {
             counts.invalid += 1;
@@ -94,6 +99,7 @@ fn print<W: Write>(
     line: u64,
     index: Option<usize>,
     result: Result<&domain_events::Envelope, &InvalidEvent>,
+    count: bool,
 ) -> Result<(), Failure> {
     let verdict = match result {
         Ok(envelope) => {
@@ -110,7 +116,9 @@ fn print<W: Write>(
             }
         }
         Err(error) => {
-            counts.invalid += 1;
+            if count {
+                counts.invalid += 1;
+            }
             Verdict {
                 line,
                 index,
@@ -189,7 +197,20 @@ mod tests {
             lines[1].starts_with("line 3, event 1: MISSING_FIELD"),
             "{text}"
         );
-        assert_eq!(lines[2], "2 valid, 2 invalid");
+        assert_eq!(lines.last(), Some(&"2 valid, 2 invalid"));
+    }
+
+    #[test]
+    fn every_fault_of_an_event_has_a_line() {
+        let (_, text) = run(r#"{"Timestamp":"now","EventType":"a b"}"#, Format::Text);
+        for expected in [
+            "line 1: WRONG_TYPE at /Timestamp: ",
+            "line 1: INVALID_VALUE at /EventType: ",
+            "line 1: MISSING_FIELD at /ID: ",
+            "0 valid, 1 invalid",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]
