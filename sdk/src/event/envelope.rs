@@ -73,7 +73,7 @@ impl Envelope {
     }
 
     /// The same event with another timestamp and identity.
-    #[cfg(feature = "schema")]
+    #[cfg(any(feature = "schema", feature = "sqs"))]
     pub(crate) fn stamped(mut self, timestamp: Timestamp, event_id: EventId) -> Self {
         self.0.timestamp = timestamp;
         self.0.event_id = event_id;
