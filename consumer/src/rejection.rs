@@ -10,6 +10,21 @@ use serde_json::value::RawValue;
 /// producer chose, so it can be as long as a message.
 const MAX_POINTER_BYTES: usize = 1024;
 
+/// The fields of the wire format, whose names a reason may contain.
+const FIELDS: [&str; 11] = [
+    "Timestamp",
+    "EventType",
+    "ID",
+    "EmitterId",
+    "EmitterType",
+    "Data",
+    "EventId",
+    "Version",
+    "CorrelationId",
+    "CausationId",
+    "TraceParent",
+];
+
 /// Why an event can never be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -24,24 +39,22 @@ pub struct Rejection {
 
 impl From<InvalidEvent> for Rejection {
     fn from(error: InvalidEvent) -> Self {
-        let bounded =
-            |pointer: &str| pointer[..pointer.floor_char_boundary(MAX_POINTER_BYTES)].to_owned();
         // One reason has all faults of the event, so that a producer can correct them at
-        // once.
+        // once. Of their pointers it has only the field: the rest are keys that the
+        // producer chose.
         let mut reason = error.reason().to_owned();
         for other in error.others() {
-            reason.push_str("; also ");
-            reason.push_str(other.code().as_str());
-            if !other.pointer().is_empty() {
-                reason.push_str(" at ");
-                reason.push_str(&bounded(other.pointer()));
-            }
-            reason.push_str(": ");
-            reason.push_str(other.reason());
+            let field = other.pointer().split('/').nth(1).unwrap_or_default();
+            let at = match FIELDS.contains(&field) {
+                true => format!(" in {field}"),
+                false => String::new(),
+            };
+            reason.push_str(&format!("; also {}{at}: {}", other.code(), other.reason()));
         }
+        let pointer = error.pointer();
         Self {
             code: error.code(),
-            pointer: bounded(error.pointer()),
+            pointer: pointer[..pointer.floor_char_boundary(MAX_POINTER_BYTES)].to_owned(),
             reason,
         }
     }
@@ -130,8 +143,8 @@ mod tests {
             (RejectionCode::WrongType, "/Timestamp")
         );
         for other in [
-            "; also INVALID_VALUE at /EventType: ",
-            "; also MISSING_FIELD at /ID: ",
+            "; also INVALID_VALUE in EventType: ",
+            "; also MISSING_FIELD in ID: ",
         ] {
             assert!(rejection.reason.contains(other), "{}", rejection.reason);
         }

@@ -22,6 +22,8 @@ static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
         include_str!("../../../src/json/limits.rs"),
         include_str!("../../../src/json/reader.rs"),
         include_str!("../../../src/json/number.rs"),
+        include_str!("../../../src/error.rs"),
+        include_str!("../../../../consumer/src/rejection.rs"),
     ];
     let mut text = String::new();
     for source in sources {
