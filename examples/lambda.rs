@@ -32,7 +32,7 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {
         let Order { number, parcels } = order.payload;
         // SQS has the event when this returns. An error fails the invocation, so
-        // that whoever invoked the function knows, and may invoke it again.
+        // that the caller of the function can invoke it again.
         let order = number;
         let receipt = sdk.emit(OrderPlaced { order, parcels }).await?;
         Ok::<_, Error>(receipt.event_id.to_string())

@@ -57,7 +57,7 @@ async fn runtime_api(event: &'static str, answers: UnboundedSender<String>) -> S
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqs_has_the_event_when_the_function_has_answered() {
+async fn event_is_in_sqs_when_the_function_responds() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let (sender, mut answers) = unbounded_channel();
     let event = r#"{"number":"order-1","parcels":2}"#;

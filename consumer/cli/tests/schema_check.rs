@@ -191,7 +191,7 @@ fn failure_of_a_file_names_the_file() {
 }
 
 #[test]
-fn strict_check_refuses_an_event_that_is_not_locked() {
+fn strict_check_refuses_an_unlocked_event() {
     let folder = folder("strict");
     let mut now = document(&["order_id"]);
     let update = check(&folder, &["--update"], &now.to_string());

@@ -136,7 +136,7 @@ async fn packed_body_of_invalid_events_is_unchanged() {
 }
 
 #[tokio::test]
-async fn rejection_is_logged_with_the_event_it_is_about() {
+async fn rejection_is_logged_with_its_event() {
     let stack = endpoints().await;
     let (lines, _logging) = Lines::collect();
     let text = body("identified", "1").replace("\"bar\"", "1e999");

@@ -1,5 +1,5 @@
-//! Bodies that grow in one direction each, and the road that they are taken
-//! over. What the road costs has to grow as they do.
+//! Bodies that grow in one direction each, and the pipeline that processes them. Its
+//! cost must be linear in their size.
 
 use domain_events::__internals::{item_of, read_item};
 use domain_events_consumer::__internals::decode_record;

@@ -9,7 +9,7 @@ use crate::targets::decode::MESSAGE_ID;
 
 /// The verdict on a body: `{"code", "at"}`, or a list with one an event.
 ///
-/// An accepted event is told as the message, as the item, and as the message
+/// An accepted event is printed as the message, as the item, and as the message
 /// that is made of the item: all three have to have the same value.
 pub fn of(body: &[u8]) -> Value {
     // `decode` takes text. What is none has to be found before.

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_increases_while_the_wall_clock_steps_back() {
+    fn clock_increases_when_wall_clock_steps_back() {
         let readings = [100, 100, 50, 0, 103, 200];
         assert_eq!(run(&readings), (vec![100, 101, 102, 103, 104, 200], 0));
         let readings = [MAX_AHEAD + 5, 5, 6];

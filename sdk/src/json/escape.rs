@@ -43,7 +43,7 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
     out.push_str(&text[unwritten..]);
 }
 
-/// Appends JSON that is somebody else's, whose own escapes are in it already.
+/// Appends JSON text from another source, which is escaped already.
 pub(super) fn push_json(out: &mut String, json: &str) {
     let mut unwritten = 0;
     // The two characters may stand in strings only, so an escape fits.

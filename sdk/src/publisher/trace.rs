@@ -34,7 +34,7 @@ mod tests {
     use crate::event::Emitter;
 
     #[test]
-    fn the_current_span_is_the_trace_parent_and_without_one_nothing_changes() {
+    fn current_span_is_the_trace_parent() {
         let context = Context::new(Emitter::system("test").unwrap());
         assert!(matches!(in_current_span(&context), Cow::Borrowed(_)));
         let span = SpanContext::new(

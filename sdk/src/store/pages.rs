@@ -39,7 +39,7 @@ impl Pages {
     /// The pages of `request`, from its start or from behind the key `start`. Requests
     /// the first page.
     pub(crate) fn new(table: DynamoDb, request: PageRequest, start: Option<Item>) -> Self {
-        // Whoever limits the page size usually needs one page only.
+        // A caller that limits the page size usually needs one page only.
         let prefetch = !matches!(&request, PageRequest::Query(query) if query.page_size.is_some());
         let mut pages = Self {
             table,

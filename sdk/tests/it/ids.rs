@@ -91,7 +91,7 @@ struct Plain {
 }
 
 #[test]
-fn held_event_takes_the_whole_emitter_of_its_enum() {
+fn held_event_takes_the_emitter_of_its_enum() {
     let emitter = |event| new(&event).unwrap().emitter().id().to_string();
     assert_eq!(emitter(Mixed::Ticked(Ticked { id: 1 })), "clock");
     assert_eq!(emitter(Mixed::Plain(Plain { id: 1 })), "billing");

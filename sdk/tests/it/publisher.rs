@@ -99,7 +99,7 @@ async fn http_200_is_not_success() {
 }
 
 #[tokio::test]
-async fn a_throttled_entry_is_sent_again_and_a_denied_one_is_no_verdict_on_the_event() {
+async fn throttled_entry_is_retried_denied_one_is_not() {
     let endpoint = Endpoint::start(|number, _| match number {
         0 => Act::Answer(vec![
             (0, "RequestThrottled", true),
@@ -119,7 +119,7 @@ async fn a_throttled_entry_is_sent_again_and_a_denied_one_is_no_verdict_on_the_e
 }
 
 #[tokio::test]
-async fn a_smaller_maximum_message_size_has_its_own_error() {
+async fn smaller_message_limit_has_its_own_error() {
     let endpoint =
         Endpoint::start(|_, _| Act::Answer(vec![(0, "InvalidParameterValue", true)])).await;
     let sdk = builder(&endpoint).build().await.unwrap();
@@ -194,7 +194,7 @@ async fn a_request_that_is_too_long_is_sent_in_parts() {
 }
 
 #[tokio::test]
-async fn fifo_names_groups_and_deduplicates_by_identity() {
+async fn fifo_derives_group_and_deduplication_id() {
     let endpoint = Endpoint::good().await;
     let sdk = Sdk::builder(
         "http://localhost/1/events.fifo",
@@ -217,7 +217,7 @@ async fn fifo_names_groups_and_deduplicates_by_identity() {
 }
 
 #[tokio::test]
-async fn fifo_keeps_the_order_of_an_entity_under_failure() {
+async fn fifo_order_is_kept_under_failure() {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let endpoint = Endpoint::start(move |number, entries| {
         if number % 7 == 3 {
@@ -259,7 +259,7 @@ async fn fifo_keeps_the_order_of_an_entity_under_failure() {
 }
 
 #[tokio::test]
-async fn try_emit_hands_the_event_back_when_full_and_after_the_end() {
+async fn try_emit_returns_the_event_when_full() {
     let endpoint = Endpoint::start(|_, _| Act::AcceptThenHang).await;
     let sdk = builder(&endpoint)
         .max_buffered_events(2)
@@ -281,7 +281,7 @@ async fn try_emit_hands_the_event_back_when_full_and_after_the_end() {
 }
 
 #[tokio::test]
-async fn an_event_that_no_thread_may_have_is_emitted_by_a_future_that_any_may() {
+async fn event_that_is_not_send_has_a_send_future() {
     // Its data is a string, which no event's may be.
     #[derive(Serialize)]
     struct Text(String);

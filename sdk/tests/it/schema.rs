@@ -155,7 +155,7 @@ fn example_is_read_by_our_decoder() {
 }
 
 #[test]
-fn a_schema_is_that_of_the_whole_event_as_it_is_written() {
+fn schema_describes_the_whole_written_event() {
     let schemas = all().json_schemas().unwrap();
     let schema = &schemas[0].schema;
     assert_eq!(

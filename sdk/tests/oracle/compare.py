@@ -41,13 +41,13 @@ def body_of(case):
 
 def rust(program, bodies):
     """A verdict for each body."""
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
         for body in bodies:
             given.write(len(body).to_bytes(4, "big") + body)
         given.seek(0)
-        subprocess.run([program], stdin=given, stdout=told, check=True)
-        told.seek(0)
-        verdicts = [json.loads(line) for line in told]
+        subprocess.run([program], stdin=given, stdout=output, check=True)
+        output.seek(0)
+        verdicts = [json.loads(line) for line in output]
     assert len(verdicts) == len(bodies)
     return verdicts
 
@@ -116,7 +116,7 @@ def expectation(case):
     got = form(got) if isinstance(got, dict) else [form(one) for one in got]
     expected = case["expect"]
     if isinstance(expected, list):
-        # Many of one kind are told by their number.
+        # Many differences of one kind are printed as a count.
         pairs = [one if isinstance(one, list) else [one, 1] for one in expected]
         expected = [verdict for verdict, times in pairs for _ in range(times)]
     elif isinstance(got, list) and len(got) == 1:

@@ -438,7 +438,7 @@ def plain(value):
 
 
 def of_item(typed):
-    """The fields of an item that is told in DynamoDB's own JSON."""
+    """The fields of an item in DynamoDB's JSON."""
     fields = {name: of_attribute(value) for name, value in typed.items()}
     for name in RESERVED:
         fields.pop(name, None)

@@ -113,8 +113,8 @@ async fn unreadable_response_is_not_quoted() {
     let [Err(error)] = &read[..] else {
         panic!("{read:?}");
     };
-    let told = format!("{error:?} {error} {:?}", std::error::Error::source(error));
-    assert!(!told.contains("Ada"), "{told}");
+    let text = format!("{error:?} {error} {:?}", std::error::Error::source(error));
+    assert!(!text.contains("Ada"), "{text}");
 }
 
 #[tokio::test]

@@ -231,14 +231,14 @@ pub(super) async fn impossible_key_is_an_error(store: &EventStore, client: &Clie
         put(store, client, item.into()).await;
     }
     let read: Vec<Result<_, ReadError>> = store.history("odd-keys").collect().await;
-    let told: Vec<&str> = read
+    let keys: Vec<&str> = read
         .iter()
         .filter_map(|read| match read {
             Err(ReadError::Corrupt(item)) => Some(item.timestamp()),
             _ => None,
         })
         .collect();
-    assert_eq!((read.len(), &told[..]), (3, &["-1", "1596719980123"][..]));
+    assert_eq!((read.len(), &keys[..]), (3, &["-1", "1596719980123"][..]));
 }
 
 pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, client: &Client) {

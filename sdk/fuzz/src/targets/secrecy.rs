@@ -89,8 +89,8 @@ fn stays(window: &str, reason: &str, body: &str) -> bool {
         other => other,
     };
     let other: String = window.chars().map(another).collect();
-    let told = reasons(&body.replace(window, &other));
-    told.iter().any(|told| told == reason) || told.iter().all(|told| !told.contains(&other))
+    let reasons = reasons(&body.replace(window, &other));
+    reasons.iter().any(|r| r == reason) || reasons.iter().all(|r| !r.contains(&other))
 }
 
 fn reasons(body: &str) -> Vec<String> {

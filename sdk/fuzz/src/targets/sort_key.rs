@@ -60,11 +60,11 @@ pub fn check(input: &[u8]) {
         let cursors = cursor(&a, attempt).cmp(&cursor(&b, attempt));
         assert_eq!(cursors, by_value(&tied, &key(&b, attempt)));
     }
-    let told = cursor(&a, attempt).to_string();
+    let text = cursor(&a, attempt).to_string();
     assert_eq!(
-        told.parse::<Cursor>().ok(),
+        text.parse::<Cursor>().ok(),
         Some(cursor(&a, attempt)),
-        "{told}"
+        "{text}"
     );
 }
 

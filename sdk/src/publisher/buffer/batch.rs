@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_event_leaves_exactly_once_and_no_request_is_over_a_limit(
+        fn events_leave_once_within_request_limits(
             sizes in prop::collection::vec(1usize..=1_048_576, 1..60),
             small in prop::collection::vec(1usize..3_000, 0..300),
             pack_bytes in prop::option::of(1_000usize..=65_536),

@@ -1,4 +1,4 @@
-//! The sender against a queue that does what it is told, in paused time.
+//! The sender against a queue that follows the script of the test, in paused time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -152,13 +152,13 @@ fn accepted() -> EntryResult {
 fn refused(sender_fault: bool) -> EntryResult {
     EntryResult::Refused {
         code: "InternalError".to_owned(),
-        reason: "told to".to_owned(),
+        reason: "scripted".to_owned(),
         sender_fault,
     }
 }
 
 fn unavailable() -> RequestError {
-    RequestError::new(RequestErrorKind::Unavailable, "orders", "told to")
+    RequestError::new(RequestErrorKind::Unavailable, "orders", "scripted")
 }
 
 fn builder(fifo: bool) -> SdkBuilder {

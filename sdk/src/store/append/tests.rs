@@ -332,7 +332,7 @@ async fn passing_faults_of_statements_fail_no_event() {
 }
 
 #[tokio::test]
-async fn new_event_is_stored_and_known_one_is_duplicate() {
+async fn new_event_is_stored_known_one_is_duplicate() {
     let table = FaultyTable::calm();
     let mut batch: Vec<Envelope> = (0..100).map(|n| event(&format!("e{n}"), 1)).collect();
     assert!(are_all(
@@ -524,7 +524,7 @@ async fn failed_look_up_fails_only_its_event() {
 }
 
 #[tokio::test]
-async fn item_of_other_writer_is_duplicate_of_its_event() {
+async fn foreign_item_is_duplicate_of_its_event() {
     // Without an `EventId`, the identity is derived from the key.
     let mut stored = item::of_event(&event("e", 1));
     stored.remove("EventId");

@@ -182,7 +182,7 @@ steps! {
 }
 
 #[test]
-fn untagged_variant_unwritten_then_removed_breaks() {
+fn untagged_variant_removed_later_breaks() {
     last_step_breaks(
         &[
             one_of_both::events(),
@@ -292,7 +292,7 @@ fn writes(step: usize) -> Vec<String> {
 }
 
 #[test]
-fn accepted_chain_reads_what_its_first_step_wrote() {
+fn accepted_chain_reads_its_first_step() {
     use proptest::strategy::{Strategy, ValueTree};
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let chains = proptest::collection::vec(0..STEPS.len(), 30);

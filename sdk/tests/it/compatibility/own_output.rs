@@ -127,7 +127,7 @@ fn field_with_two_names_is_refused() {
 }
 
 #[test]
-fn variant_that_is_never_read_is_refused_in_a_field() {
+fn never_read_variant_is_refused_in_a_field() {
     unreadable(&unread_variant::events(), "/Data/field");
 }
 
@@ -218,7 +218,7 @@ fn write_only_variant_is_part_of_the_schema() {
 }
 
 #[test]
-fn write_only_variant_is_compared_once_it_is_read() {
+fn write_only_variant_is_compared_when_read() {
     passes(&doors::events(), &doors::events());
     passes(&doors::events(), &doors_that_read_all::events());
     let found = breaks(&doors::events(), &doors_that_read::events());

@@ -109,7 +109,7 @@ fn map_with_a_narrower_key_breaks() {
 }
 
 #[test]
-fn wider_key_is_remembered_though_the_schema_is_equal() {
+fn wider_key_is_remembered_by_equal_schemas() {
     let path = locked(&u8s::events());
     check_lock(&path, &u8s::events(), Mode::Locked).unwrap();
     match check_lock(&path, &u64s::events(), Mode::Locked) {
@@ -126,7 +126,7 @@ fn wider_key_is_remembered_though_the_schema_is_equal() {
 }
 
 #[test]
-fn list_becomes_no_set_because_items_would_be_lost() {
+fn list_that_becomes_a_set_is_refused() {
     passes(&set::events(), &list::events());
     let what = "the schema's rule `uniqueItems` is new or changed";
     breaks_once(&list::events(), &set::events(), "/Data/by", what, NEW);

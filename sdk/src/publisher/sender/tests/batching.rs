@@ -19,7 +19,7 @@ async fn a_lone_event_is_sent_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_gathers_during_a_request_goes_with_the_next() {
+async fn events_during_a_request_fill_the_next() {
     let fake = Fake::good();
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let first = spawn(&sdk, numbered(0..1));
@@ -32,7 +32,7 @@ async fn what_gathers_during_a_request_goes_with_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_load_requests_are_full_and_no_more_are_in_flight_than_may_be() {
+async fn load_fills_requests_within_max_in_flight() {
     let fake = Fake::good();
     let sdk = builder(false)
         .max_in_flight(4)
@@ -56,7 +56,7 @@ async fn under_load_requests_are_full_and_no_more_are_in_flight_than_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_hangs_does_not_hold_up_what_comes_after() {
+async fn hanging_request_does_not_delay_later_events() {
     let fake = Fake::new(|number, messages| {
         let wait = if number == 0 {
             Duration::from_secs(9)
@@ -84,7 +84,7 @@ async fn a_request_that_hangs_does_not_hold_up_what_comes_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_linger_waits_once_and_ends_early_when_full_or_flushed() {
+async fn linger_ends_early_when_full_or_flushed() {
     let fake = Fake::good();
     let linger = Duration::from_millis(50);
     let sdk = builder(false)

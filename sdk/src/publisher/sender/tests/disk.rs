@@ -217,7 +217,7 @@ async fn shutdown_hands_back_held_events_as_unsent() {
 }
 
 #[tokio::test]
-async fn events_in_flight_to_a_failing_disk_stay_in_order() {
+async fn events_stay_in_order_when_the_disk_fails() {
     let folder = Folder::new("flapping");
     let (fake, switch) = switched(DOWN);
     let sdk = builder(true)

@@ -27,7 +27,7 @@ async fn a_shutdown_in_time_reports_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_at_its_deadline_hands_every_event_back() {
+async fn shutdown_at_its_deadline_returns_every_event() {
     for fifo in [false, true] {
         let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
         let sdk = builder(fifo)
@@ -91,7 +91,7 @@ impl tracing::Subscriber for Log {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_pending_when_the_last_handle_goes_is_told_and_sent() {
+async fn pending_events_of_last_handle_are_sent() {
     let fake = Fake::good();
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
@@ -103,17 +103,17 @@ async fn what_is_pending_when_the_last_handle_goes_is_told_and_sent() {
     drop(sdk.clone());
     assert_eq!(*log.0.lock().unwrap(), [""; 0], "it was not the last");
     drop(sdk);
-    let told = log.0.lock().unwrap().join("\n");
+    let text = log.0.lock().unwrap().join("\n");
     assert!(
-        told.starts_with("WARN:") && told.contains(" pending=3"),
-        "{told}"
+        text.starts_with("WARN:") && text.contains(" pending=3"),
+        "{text}"
     );
     sleep(ROUND_TRIP * 3).await;
     assert_eq!(fake.accepted(), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_last_handle_that_leaves_nothing_behind_goes_without_a_word() {
+async fn last_handle_without_events_logs_nothing() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let sdk = builder(false).build_on(Fake::good()).unwrap();

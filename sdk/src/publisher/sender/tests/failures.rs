@@ -44,7 +44,7 @@ async fn only_what_failed_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_budget_ends_the_attempts_and_an_entry_without_answer_counts_as_one() {
+async fn missing_result_counts_as_an_attempt() {
     let fake = Fake::new(|number, messages| match number {
         0 => (ROUND_TRIP, Ok(vec![])),
         _ => (
@@ -80,7 +80,7 @@ async fn the_budget_ends_the_attempts_and_an_entry_without_answer_counts_as_one(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_fails_as_a_whole_is_not_repeated() {
+async fn failed_request_is_not_repeated() {
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let tasks = spawn(&sdk, numbered(0..4));
@@ -92,7 +92,7 @@ async fn a_request_that_fails_as_a_whole_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
+async fn smaller_endpoint_gets_smaller_requests() {
     let fake = Fake::new(|_, messages| {
         let bytes: usize = messages.iter().map(|m| m.body.len()).sum();
         let too_long = RequestError::new(RequestErrorKind::TooLong, "orders", "too long");
@@ -121,9 +121,9 @@ async fn an_endpoint_with_a_smaller_request_gets_smaller_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_panics_is_an_error_of_its_events_and_of_no_others() {
+async fn panicking_request_fails_its_events_only() {
     let fake = Fake::new(|number, messages| {
-        assert!(number > 0, "told to");
+        assert!(number > 0, "scripted");
         (ROUND_TRIP, Ok(all(messages)))
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
@@ -134,7 +134,7 @@ async fn a_request_that_panics_is_an_error_of_its_events_and_of_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_no_message_can_carry_is_handed_back() {
+async fn event_too_large_for_a_message_is_returned() {
     let emitter = Emitter::system("test").unwrap();
     let id = EntityId::new("a".to_owned()).unwrap();
     // Each of these is one byte to the table, and six to SQS.

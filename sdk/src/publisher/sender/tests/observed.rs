@@ -12,14 +12,14 @@ use tokio::time::sleep;
 
 use super::*;
 
-/// Every value that was told, by the metric's name, in order.
+/// Every value that was recorded, by the metric's name, in order.
 #[derive(Default, Clone)]
-struct Told(Arc<Mutex<HashMap<String, Vec<f64>>>>);
+struct Recording(Arc<Mutex<HashMap<String, Vec<f64>>>>);
 
-impl Told {
+impl Recording {
     fn of(&self, name: &str) -> Vec<f64> {
-        let told = self.0.lock().unwrap();
-        told.get(name).cloned().unwrap_or_default()
+        let recorded = self.0.lock().unwrap();
+        recorded.get(name).cloned().unwrap_or_default()
     }
 
     fn sum(&self, name: &str) -> f64 {
@@ -27,12 +27,12 @@ impl Told {
     }
 }
 
-struct Metric(Told, String);
+struct Metric(Recording, String);
 
 impl Metric {
     fn tell(&self, value: f64) {
-        let mut told = self.0.0.lock().unwrap();
-        told.entry(self.1.clone()).or_default().push(value);
+        let mut recorded = self.0.0.lock().unwrap();
+        recorded.entry(self.1.clone()).or_default().push(value);
     }
 }
 
@@ -63,7 +63,7 @@ impl HistogramFn for Metric {
     }
 }
 
-impl Recorder for Told {
+impl Recorder for Recording {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -79,9 +79,9 @@ impl Recorder for Told {
 }
 
 /// What `work` tells, in paused time.
-fn told(work: impl Future<Output = ()>) -> Told {
-    let told = Told::default();
-    metrics::with_local_recorder(&told, || {
+fn recorded(work: impl Future<Output = ()>) -> Recording {
+    let recorded = Recording::default();
+    metrics::with_local_recorder(&recorded, || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -89,7 +89,7 @@ fn told(work: impl Future<Output = ()>) -> Told {
             .unwrap();
         runtime.block_on(work);
     });
-    told
+    recorded
 }
 
 fn sent_bytes(fake: &Fake) -> f64 {
@@ -108,25 +108,25 @@ fn every_outcome_is_counted() {
         }
         (Duration::ZERO, Ok(answers))
     });
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).build_on(fake.clone()).unwrap();
         for task in spawn(&sdk, numbered(0..5)) {
             let _ = task.await.unwrap();
         }
     });
-    assert_eq!(told.sum("domain_events_emitted_total"), 4.0);
-    assert_eq!(told.sum("domain_events_failed_total"), 1.0);
-    assert_eq!(told.sum("domain_events_retried_total"), 1.0);
+    assert_eq!(recorded.sum("domain_events_emitted_total"), 4.0);
+    assert_eq!(recorded.sum("domain_events_failed_total"), 1.0);
+    assert_eq!(recorded.sum("domain_events_retried_total"), 1.0);
     assert_eq!(
-        told.sum("domain_events_sent_bytes_total"),
+        recorded.sum("domain_events_sent_bytes_total"),
         sent_bytes(&fake)
     );
 }
 
 #[test]
-fn what_a_shutdown_hands_back_is_counted_as_failed() {
+fn events_returned_by_shutdown_count_as_failed() {
     let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
         let tasks = spawn(&sdk, numbered(0..15));
         tokio::task::yield_now().await;
@@ -136,7 +136,7 @@ fn what_a_shutdown_hands_back_is_counted_as_failed() {
             assert!(task.await.unwrap().is_err());
         }
     });
-    assert_eq!(told.sum("domain_events_failed_total"), 15.0);
+    assert_eq!(recorded.sum("domain_events_failed_total"), 15.0);
 }
 
 #[cfg(feature = "spool")]
@@ -146,19 +146,19 @@ fn damaged_records_of_the_spool_are_counted() {
     std::fs::create_dir_all(&folder.0).unwrap();
     std::fs::write(folder.0.join("000000000001.events"), "damaged").unwrap();
     let fake = Fake::good();
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
         assert_eq!(sdk.shutdown(Duration::ZERO).await.damaged_in_spool, 1);
     });
-    assert_eq!(told.sum("domain_events_spool_damaged_total"), 1.0);
+    assert_eq!(recorded.sum("domain_events_spool_damaged_total"), 1.0);
 }
 
 #[cfg(feature = "spool")]
 #[test]
-fn what_the_spool_cannot_take_is_counted_as_failed() {
+fn events_the_spool_refuses_count_as_failed() {
     let folder = super::spooling::Folder::new("observed");
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
         let _ = sdk.emit_envelope(event("a")).await.unwrap();
         sdk.sender().spool().unwrap().end_thread().await;
@@ -166,13 +166,13 @@ fn what_the_spool_cannot_take_is_counted_as_failed() {
             assert!(sdk.emit_envelope(event(id)).await.is_err());
         }
     });
-    assert_eq!(told.sum("domain_events_failed_total"), 2.0);
+    assert_eq!(recorded.sum("domain_events_failed_total"), 2.0);
 }
 
 #[test]
-fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
+fn metrics_show_batches_and_waiting_events() {
     let fake = Fake::good();
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false)
             .max_in_flight(1)
             .build_on(fake.clone())
@@ -186,16 +186,19 @@ fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
             let _ = task.await.unwrap().unwrap();
         }
     });
-    assert_eq!(told.of("domain_events_batch_messages"), [1.0, 10.0, 2.0]);
-    assert_eq!(told.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
-    // While the first is on its way, each that comes is told.
+    assert_eq!(
+        recorded.of("domain_events_batch_messages"),
+        [1.0, 10.0, 2.0]
+    );
+    assert_eq!(recorded.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
+    // While the first is on its way, each that comes is recorded.
     let coming = (1..=12).map(f64::from);
     let waiting: Vec<f64> = [0.0].into_iter().chain(coming).chain([2.0, 0.0]).collect();
-    assert_eq!(told.of("domain_events_waiting"), waiting);
-    let ages = told.of("domain_events_oldest_waiting_seconds");
+    assert_eq!(recorded.of("domain_events_waiting"), waiting);
+    let ages = recorded.of("domain_events_oldest_waiting_seconds");
     assert_eq!(ages[13..], [0.003, 0.0]);
     assert_eq!(
-        told.sum("domain_events_sent_bytes_total"),
+        recorded.sum("domain_events_sent_bytes_total"),
         sent_bytes(&fake)
     );
 }
@@ -203,7 +206,7 @@ fn batches_are_told_by_fill_and_what_waits_by_number_and_age() {
 #[test]
 fn what_waits_is_told_while_every_request_hangs() {
     let fake = Fake::new(|_, messages| (Duration::from_secs(9), Ok(all(messages))));
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
         let mut tasks = spawn(&sdk, numbered(0..1));
         for n in 1..4 {
@@ -214,26 +217,29 @@ fn what_waits_is_told_while_every_request_hangs() {
             let _ = task.await.unwrap().unwrap();
         }
     });
-    assert_eq!(told.of("domain_events_waiting"), [0.0, 1.0, 2.0, 3.0, 0.0]);
+    assert_eq!(
+        recorded.of("domain_events_waiting"),
+        [0.0, 1.0, 2.0, 3.0, 0.0]
+    );
     let age = "domain_events_oldest_waiting_seconds";
-    assert_eq!(told.of(age), [0.0, 0.0, 2.0, 4.0, 0.0]);
+    assert_eq!(recorded.of(age), [0.0, 0.0, 2.0, 4.0, 0.0]);
 }
 
 #[test]
 fn packed_events_are_told_beside_their_messages() {
     let fake = Fake::good();
-    let told = told(async {
+    let recorded = recorded(async {
         let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
         for task in spawn(&sdk, numbered(0..100)) {
             let _ = task.await.unwrap().unwrap();
         }
     });
     let messages: Vec<f64> = fake.sizes().into_iter().map(|size| size as f64).collect();
-    assert_eq!(told.of("domain_events_batch_messages"), messages);
+    assert_eq!(recorded.of("domain_events_batch_messages"), messages);
     assert!(messages.iter().sum::<f64>() < 100.0);
-    assert_eq!(told.sum("domain_events_batch_events"), 100.0);
+    assert_eq!(recorded.sum("domain_events_batch_events"), 100.0);
     assert_eq!(
-        told.sum("domain_events_sent_bytes_total"),
+        recorded.sum("domain_events_sent_bytes_total"),
         sent_bytes(&fake)
     );
 }

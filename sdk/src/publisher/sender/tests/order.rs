@@ -13,7 +13,7 @@ use crate::publisher::EmitFuture;
 use crate::publisher::transport::Message;
 
 #[tokio::test(start_paused = true)]
-async fn fifo_keeps_the_order_of_each_entity_while_entries_fail() {
+async fn fifo_order_is_kept_while_entries_fail() {
     // Every third entry fails, wherever it stands.
     let count = AtomicUsize::new(0);
     let fake = Fake::new(move |_, messages| {
@@ -50,7 +50,7 @@ async fn fifo_keeps_the_order_of_each_entity_while_entries_fail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_slow_entity_does_not_hold_up_the_others_on_fifo() {
+async fn slow_entity_does_not_delay_others_on_fifo() {
     let fake = Fake::new(|_, messages| {
         let slow = messages.iter().any(|m| m.group.as_deref() == Some("slow"));
         let wait = if slow {

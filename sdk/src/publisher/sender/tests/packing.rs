@@ -6,7 +6,7 @@ use super::*;
 use crate::publisher::transport::Message;
 
 #[tokio::test(start_paused = true)]
-async fn packing_fills_messages_under_load_and_only_then() {
+async fn packing_fills_messages_only_under_load() {
     let fake = Fake::good();
     let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
     let start = Instant::now();

@@ -42,7 +42,7 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_bound_too_and_the_largest_event_still_goes() {
+async fn bytes_are_bounded_and_large_event_is_sent() {
     let fake = Fake::good();
     let sdk = builder(false)
         .max_buffered_bytes(400)
@@ -88,7 +88,7 @@ async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_waits_for_all_that_was_given_also_for_who_waits_for_room() {
+async fn flush_waits_for_events_without_capacity() {
     let fake = Fake::good();
     let sdk = builder(false)
         .max_buffered_events(1)
