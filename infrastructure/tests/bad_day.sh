@@ -195,10 +195,14 @@ for scenario in other_region interrupted environments; do
   job[$scenario]=$!
 done
 
+# Without a package, so that a refusal after the build is noticed.
+source=()
+command -v cargo >/dev/null || source=(--package "$package")
+
 say "The wrong region"
-refused "run.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/run.sh" --yes
+refused "run.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"}
 refused "run.sh with another region as the variable" "this state deploys to eu-central-1" \
-  env -u AWS_REGION -u AWS_DEFAULT_REGION "$temporary/first/infrastructure/run.sh" --yes -- -var region=us-east-1
+  env -u AWS_REGION -u AWS_DEFAULT_REGION "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"} -- -var region=us-east-1
 refused "destroy.sh in another region" "AWS_REGION is us-east-1" env AWS_REGION=us-east-1 "$temporary/first/infrastructure/destroy.sh" --yes
 refused "plain terraform in another region" "The AWS provider is configured for the region" \
   env AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 terraform "-chdir=$temporary/first/infrastructure" apply -input=false -auto-approve -var "package_path=$package"
@@ -208,9 +212,9 @@ unchanged
 
 say "The wrong account, and credentials that are no longer valid"
 refused "run.sh in another account" "this state deploys to the account 000000000000" \
-  env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/run.sh" --yes
+  env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"}
 refused "run.sh with credentials that are no longer valid" "AWS does not accept the credentials" \
-  env AWS_ACCESS_KEY_ID=ASIAEXPIREDEXPIRED00 AWS_SESSION_TOKEN=expired "$temporary/first/infrastructure/run.sh" --yes
+  env AWS_ACCESS_KEY_ID=ASIAEXPIREDEXPIRED00 AWS_SESSION_TOKEN=expired "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"}
 refused "destroy.sh in another account" "this state deploys to the account 000000000000" \
   env AWS_ACCESS_KEY_ID=111122223333 "$temporary/first/infrastructure/destroy.sh" --yes
 refused "plain terraform in another account" "This state deploys to the account 000000000000" \
@@ -218,12 +222,12 @@ refused "plain terraform in another account" "This state deploys to the account 
 unchanged
 
 say "Wrong variables, and plans that delete events"
-refused "run.sh with another name" 'this state deploys "journal"' "$temporary/first/infrastructure/run.sh" --yes -- -var name=shop-events
+refused "run.sh with another name" 'this state deploys "journal"' "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"} -- -var name=shop-events
 refused "run.sh with an architecture that differs from the variable" "the variable architecture is $arch" \
-  "$temporary/first/infrastructure/run.sh" --yes --arch "$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
+  "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"} --arch "$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
 refused "run.sh with a package for another architecture" "is not a Linux executable for" \
   "$temporary/first/infrastructure/run.sh" --yes --package "$package" -- -var "architecture=$([[ $arch == arm64 ]] && echo x86_64 || echo arm64)"
-refused "run.sh with a misspelt value" "a variable is not valid" "$temporary/first/infrastructure/run.sh" --yes -- -var billing_mode=ON_DEMAND
+refused "run.sh with a misspelt value" "a variable is not valid" "$temporary/first/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"} -- -var billing_mode=ON_DEMAND
 refused "destroy.sh of a protected table" "refused, nothing was changed" "$temporary/first/infrastructure/destroy.sh" --yes
 refused "a plan that replaces the queues" "this plan deletes the resource(s) above" \
   "$temporary/first/infrastructure/run.sh" plan --package "$package" -- -refresh=false -var fifo=true
@@ -233,9 +237,9 @@ unchanged
 
 say "A first deployment without variables, and where the resources exist"
 copy_module "$temporary/empty"
-refused "run.sh without name and region" "name and region must be set explicitly" "$temporary/empty/infrastructure/run.sh" --yes
+refused "run.sh without name and region" "name and region must be set explicitly" "$temporary/empty/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"}
 deployment foreign journal eu-central-1
-refused "run.sh where the queue exists" "exist, and this state does not contain them" "$temporary/foreign/infrastructure/run.sh" --yes
+refused "run.sh where the queue exists" "exist, and this state does not contain them" "$temporary/foreign/infrastructure/run.sh" --yes ${source[@]+"${source[@]}"}
 unchanged
 
 say "A maximum is set and removed"
