@@ -87,7 +87,7 @@ pub(super) async fn check_dead_letters(client: &Client, url: &str) -> Vec<Findin
     match number(&Queue::MessageRetentionPeriod) {
         Some(seconds) if seconds < MAX_RETENTION => findings.warning(
             format!("it keeps messages for {} days", seconds / 86400),
-            "a rejected message that nobody looks at until then is deleted",
+            "SQS deletes a rejected message that is not pulled until then",
             "set MessageRetentionPeriod to 1209600 (14 days)",
         ),
         Some(_) => findings.ok("it keeps messages for 14 days"),
