@@ -92,7 +92,7 @@ existing() { # ADDRESS, the id that an import needs, and an AWS command that suc
 }
 
 check_existing() {
-  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind
+  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind workspace hint=
   local found=()
   [[ $fifo != true ]] || suffix=.fifo
   policies_arn=arn:$partition:iam::$account:policy$iam_path
@@ -112,11 +112,14 @@ check_existing() {
   ((${#found[@]} > 0)) || return 0
 
   kind=$(printf '    %s: %s\n' "${found[@]}")
+  workspace=$("${terraform[@]}" workspace show)
+  [[ $workspace == default ]] || hint="
+  The selected workspace is \"$workspace\". If the deployment is in the workspace \"default\": terraform -chdir=$quoted_here workspace select default"
   fail "the resource(s) below exist, and this state does not contain them. Nothing was changed.
-$kind
+$kind$hint
   If another deployment owns them: use the state of that deployment, or choose another name.
   If they shall become part of this deployment (an apply was killed, or the table was restored), import them, then run the same command again:
-$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf '%s' '%s'\n" "${found[@]}")"
+$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf -var ignore_capacity=false '%s' '%s'\n" "${found[@]}")"
 }
 
 # An apply that is interrupted while it creates a resource leaves the resource
@@ -252,9 +255,17 @@ say "Package: $package, $(wc -c <"$package" | tr -d ' ') bytes"
 
 # Plan
 
+# Terraform writes its errors after everything else.
+locked() {
+  cat "$work/errors" >&2
+  grep -q 'Error acquiring the state lock' "$work/errors"
+}
+wait_for_lock="another run holds the lock of the state, see above. Nothing was changed. Wait until that run has finished, then run the same command again. If no run is in progress (one was killed), release the lock: terraform -chdir=$quoted_here force-unlock, with the ID above"
+
 say "terraform plan"
 status=0
-"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" || status=$?
+"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" 2>"$work/errors" || status=$?
+! locked || fail "$wait_for_lock"
 case $status in
   0)
     say "Nothing to change."
@@ -287,9 +298,14 @@ fi
 say "terraform apply"
 # Terraform receives the interrupt too, and stops after the current resource.
 trap 'say "Interrupted: Terraform is stopping"' INT
-"${terraform[@]}" apply -input=false "$work/plan" ||
-  fail "the apply did not finish, see above. What it created is in the state. Remove the cause and run the same command again; it continues, or says what to do first"
+status=0
+"${terraform[@]}" apply -input=false "$work/plan" 2>"$work/errors" || status=$?
 trap - INT
+if ((status != 0)); then
+  ! locked || fail "$wait_for_lock"
+  ! grep -q 'Saved plan is stale' "$work/errors" || fail "another run has changed the deployment since this plan. Nothing was changed. Run the same command again, and read the new plan"
+  fail "the apply did not finish, see above. What it created is in the state. Remove the cause (for credentials that expired: log in again) and run the same command again; it continues, or says what to do first"
+fi
 
 say "Deployed. Values for applications:"
 for output in EVENT_QUEUE_URL EVENT_TABLE producer_policy_arn reader_policy_arn; do

@@ -33,7 +33,9 @@ data "aws_dynamodb_tables" "all" {
 }
 
 data "aws_dynamodb_table" "present" {
-  count = var.ignore_capacity && contains(flatten(data.aws_dynamodb_tables.all[*].names), var.name) ? 1 : 0
+  # Two conditions instead of `&&`, which is unknown if one side is unknown, as the
+  # name is during an import.
+  count = var.ignore_capacity ? (contains(flatten(data.aws_dynamodb_tables.all[*].names), var.name) ? 1 : 0) : 0
 
   name = var.name
 }
