@@ -255,17 +255,10 @@ say "Package: $package, $(wc -c <"$package" | tr -d ' ') bytes"
 
 # Plan
 
-# Terraform writes its errors after everything else.
-locked() {
-  cat "$work/errors" >&2
-  grep -q 'Error acquiring the state lock' "$work/errors"
-}
-wait_for_lock="another run holds the lock of the state, see above. Nothing was changed. Wait until that run has finished, then run the same command again. If no run is in progress (one was killed), release the lock: terraform -chdir=$quoted_here force-unlock, with the ID above"
-
 say "terraform plan"
 status=0
 "${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" 2>"$work/errors" || status=$?
-! locked || fail "$wait_for_lock"
+check_lock "$work/errors"
 case $status in
   0)
     say "Nothing to change."
@@ -302,7 +295,7 @@ status=0
 "${terraform[@]}" apply -input=false "$work/plan" 2>"$work/errors" || status=$?
 trap - INT
 if ((status != 0)); then
-  ! locked || fail "$wait_for_lock"
+  check_lock "$work/errors"
   ! grep -q 'Saved plan is stale' "$work/errors" || fail "another run has changed the deployment since this plan. Nothing was changed. Run the same command again, and read the new plan"
   fail "the apply did not finish, see above. What it created is in the state. Remove the cause (for credentials that expired: log in again) and run the same command again; it continues, or says what to do first"
 fi

@@ -16,7 +16,8 @@
 #                   EVENT_ENTITY_ID in EVENT_TABLE; it gets the reader's
 #                   credentials. If not set: the example `read`, likewise
 #
-# To build both examples: cargo build --workspace --all-features --bin emit --bin read
+# To build both examples and the command that the runbook uses:
+# cargo build --workspace --all-features --bin emit --bin read --bin domain-events
 
 set -euo pipefail
 
@@ -43,6 +44,8 @@ fi
 if [[ -z ${READER_CMD:-} && -x $built/read ]]; then
   printf -v READER_CMD 'exec %q' "$built/read"
 fi
+# The command `domain-events`, for the runbook.
+export PATH=$PATH:$built
 export PRODUCER_CMD=${PRODUCER_CMD:-} READER_CMD=${READER_CMD:-}
 printf 'producer: %s\nreader: %s\n' "${PRODUCER_CMD:-none}" "${READER_CMD:-none}"
 
@@ -72,6 +75,7 @@ architecture       = "$arch"
 producer_arns      = ["$named_producer"]
 create_alarm_topic = true
 index_shards       = 4
+correlation_index  = true
 stream_view_type   = "NEW_IMAGE"
 TFVARS
 cat >"$fifo/terraform.tfvars" <<TFVARS

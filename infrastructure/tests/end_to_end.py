@@ -366,6 +366,13 @@ def permissions(state, outputs_path):
             ExpressionAttributeValues={":key": {"S": "EVENT_TEST#0"}},
         ),
     )
+    report.may(
+        "a reader may query the index by correlation",
+        lambda: reader.query(
+            TableName=table, IndexName="by-correlation", KeyConditionExpression="CorrelationId = :id",
+            ExpressionAttributeValues={":id": {"S": "conversation"}},
+        ),
+    )
     report.may_not("a reader cannot scan", lambda: reader.scan(TableName=table))
     report.may_not("a reader cannot send", lambda: send(who["reader"], queue, event))
     takes(who["reader"], "a reader", queue, "queue")
