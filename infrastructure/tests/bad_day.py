@@ -1,7 +1,7 @@
 """Steps of bad_day.sh.
 
     snapshot REGION NAME      print everything of a deployment that an apply sets
-    difference A B [FIELD]    compare two snapshots except for FIELD, and fail if they differ
+    difference A B            compare two snapshots, and fail if they differ
     events                    print 50 events, one per line
     delete TABLE              delete 7 of them, as an accident would
     compare TABLE OTHER       print how many events of OTHER are missing in TABLE or differ
@@ -87,11 +87,11 @@ def paths(value, prefix=""):
         yield prefix, value
 
 
-def difference(before, after, field=None):
+def difference(before, after):
     documents = []
     for path in (before, after):
         with open(path, encoding="utf-8") as file:
-            documents.append({path: value for path, value in paths(json.load(file)) if path.split("/")[-1] != field})
+            documents.append(dict(paths(json.load(file))))
     changed = [
         f"  {path}: {documents[0].get(path)!r} -> {documents[1].get(path)!r}"
         for path in sorted(documents[0].keys() | documents[1].keys()) if documents[0].get(path) != documents[1].get(path)

@@ -90,13 +90,14 @@ other_region() {
   local snapshot=("$venv/bin/python" "$here/bad_day.py" snapshot us-east-1 journal)
   AWS_REGION=us-east-1 "${snapshot[@]}" >"$temporary/second.json" || return 1
 
-  echo "the queue is deleted by hand; the next apply creates it again, and everything is as before"
+  echo "the queue is deleted by hand; the next apply creates it again, with a mapping"
   local url
   url=$(aws --region us-east-1 sqs get-queue-url --queue-name journal --query QueueUrl --output text) || return 1
   aws --region us-east-1 sqs delete-queue --queue-url "$url" || return 1
   apply second || return 1
   AWS_REGION=us-east-1 "${snapshot[@]}" >"$temporary/second-again.json" || return 1
-  "$venv/bin/python" "$here/bad_day.py" difference "$temporary/second.json" "$temporary/second-again.json" CreatedTimestamp || return 1
+  local part='[.queues, [.mappings[] | [.EventSourceArn, .FunctionArn, .State]]] | del(.[0][].CreatedTimestamp)'
+  diff <(jq -S "$part" "$temporary/second.json") <(jq -S "$part" "$temporary/second-again.json") || return 1
 }
 
 interrupted() {
