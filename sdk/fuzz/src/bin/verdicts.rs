@@ -24,8 +24,7 @@ fn main() -> io::Result<()> {
         && cost == "cost"
     {
         let n = n.parse().map_err(io::Error::other)?;
-        let body =
-            families::body(family, n).ok_or_else(|| io::Error::other("unknown family"))?;
+        let body = families::body(family, n).ok_or_else(|| io::Error::other("unknown family"))?;
         families::run_pipeline(&body);
         return Ok(());
     }

@@ -20,7 +20,10 @@ pub fn check(input: &[u8]) {
             Err(DecodeFailure::Panicked) => panic!("decoding panicked"),
             Err(DecodeFailure::NoMessageId) => {
                 let id = record.message_id();
-                assert!(id.is_empty() || id.len() > 128, "{id} is a valid message id");
+                assert!(
+                    id.is_empty() || id.len() > 128,
+                    "{id} is a valid message id"
+                );
             }
             Ok(events) => {
                 assert!(!events.is_empty());
