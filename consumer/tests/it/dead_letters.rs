@@ -16,7 +16,7 @@ fn text_attribute(data_type: &str, text: &str) -> MessageAttributeValue {
 }
 
 #[tokio::test]
-async fn small_dlq_gets_as_many_attributes_as_fit() {
+async fn small_dlq_receives_the_attributes_that_fit() {
     let stack = endpoints().await;
     let max = QueueAttributeName::MaximumMessageSize;
     set_dead_letter_queue(&stack, max, &(256 * KIB).to_string()).await;

@@ -56,12 +56,12 @@ fn hostile_messages_get_the_decoders_verdict() {
 }
 
 #[tokio::test]
-async fn hostile_messages_are_never_quoted_even() {
+async fn even_hostile_messages_are_never_quoted() {
     assert_nothing_is_quoted(0).await;
 }
 
 #[tokio::test]
-async fn hostile_messages_are_never_quoted_odd() {
+async fn odd_hostile_messages_are_never_quoted() {
     assert_nothing_is_quoted(1).await;
 }
 

@@ -99,7 +99,7 @@ async fn statement_without_permission_is_not_retried() {
 }
 
 #[tokio::test]
-async fn look_up_of_a_duplicate_is_consistent() {
+async fn duplicate_is_looked_up_consistently() {
     let stack = endpoints().await;
     let requests = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&requests);
@@ -184,7 +184,7 @@ async fn empty_page_with_a_key_is_followed() {
 }
 
 #[tokio::test]
-async fn scan_continues_behind_an_outage() {
+async fn scan_resumes_after_an_outage() {
     let stack = endpoints().await;
     let text = "x".repeat(300_000);
     let big = |n: usize| {

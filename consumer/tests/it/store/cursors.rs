@@ -32,7 +32,7 @@ pub(super) async fn cursor_of_another_stream_is_refused(store: &EventStore) {
     read.try_next().await.unwrap();
 }
 
-pub(super) async fn late_event_is_found_by_its_stored_time(store: &EventStore) {
+pub(super) async fn late_event_is_found_by_stored_at(store: &EventStore) {
     let append = async |timestamp: &str| {
         let _ = store.append(&envelope("late", timestamp)).await.unwrap();
     };
@@ -129,7 +129,7 @@ pub(super) async fn reader_with_too_few_shards_is_refused(store: &EventStore) {
     }
 }
 
-pub(super) async fn impossible_id_is_an_error_of_the_stream(store: &EventStore) {
+pub(super) async fn invalid_id_is_an_error_of_the_stream(store: &EventStore) {
     struct Broken;
     impl std::fmt::Display for Broken {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

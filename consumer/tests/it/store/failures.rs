@@ -46,7 +46,7 @@ async fn index_read_ends_when_a_shard_fails() {
 }
 
 #[tokio::test]
-async fn cursor_holds_in_any_order_of_an_index() {
+async fn cursor_is_exact_for_any_order_of_an_index() {
     let stack = endpoints().await;
     // Turns round what has one sort key.
     let turn = |body: Vec<u8>| {

@@ -106,7 +106,7 @@ fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
 }
 
 /// DynamoDB has no empty keys, so each is stored as one byte, which has to be counted.
-pub(super) async fn item_of_empty_keys_is_stored_up_to_the_limit(store: &EventStore) {
+pub(super) async fn empty_keys_are_stored_up_to_the_item_limit(store: &EventStore) {
     let data = |count: usize| format!(r#"{{"l":[{}]}}"#, vec![r#"{"":1}"#; count].join(","));
     let is_accepted = |count: usize| {
         let body = format!(

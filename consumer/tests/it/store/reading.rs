@@ -241,7 +241,7 @@ pub(super) async fn impossible_key_is_an_error(store: &EventStore, client: &Clie
     assert_eq!((read.len(), &keys[..]), (3, &["-1", "1596719980123"][..]));
 }
 
-pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, client: &Client) {
+pub(super) async fn event_is_readable_with_any_expiry(store: &EventStore, client: &Client) {
     let kept = store.clone().with_retention("*=999y".parse().unwrap());
     let _ = kept.append(&envelope("expiry", "1")).await.unwrap();
     let mut item = raw_items(client, store.table(), "expiry").await.remove(0);
@@ -260,7 +260,7 @@ pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, cli
     assert_eq!(expiries, [None, None, None, Some("1600000000".to_owned())]);
 }
 
-pub(super) async fn event_is_found_after_its_first_key_expired(
+pub(super) async fn event_is_found_after_its_first_item_expires(
     store: &EventStore,
     client: &Client,
 ) {
