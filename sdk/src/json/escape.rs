@@ -30,7 +30,7 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
                 control = format!("\\u{byte:04x}");
                 (&*control, 1)
             }
-            0xEF => match refused_by_sqs(&bytes[at..]) {
+            0xEF => match noncharacter_escape(&bytes[at..]) {
                 Some(escape) => (escape, 3),
                 None => continue,
             },
