@@ -120,9 +120,9 @@ async fn packed_message_with_failed_event_is_failed() {
     assert_eq!(
         dead_letters(&stack).await,
         [],
-        "the message is not done yet"
+        "a message with a failed event must not be moved"
     );
-    // When it is delivered again, the rest is done.
+    // The next delivery stores and moves the remaining events.
     let report = stack.handler().handle(&[message], None).await;
     assert_eq!(report.failed, [""; 0]);
     assert_eq!(history(&stack, "packed").await, ["1", "2"]);

@@ -1,4 +1,4 @@
-//! Where a stream continues: cursors, late events, and the size of the index.
+//! Resuming a stream: cursors, late events, and the number of shards of the index.
 
 use super::*;
 
@@ -25,7 +25,7 @@ pub(super) async fn cursor_of_another_stream_is_refused(store: &EventStore) {
             .collect()
             .await,
     );
-    // It is a position in every stream that contains the event.
+    // The cursor is a position in every stream that contains the event.
     let read = store.history("cursor-a").after(cursor.clone());
     assert_eq!(texts(read).await, [""; 0]);
     let mut read = store.by_type("EVENT_TEST").unwrap().after(cursor);
@@ -37,7 +37,7 @@ pub(super) async fn late_event_is_found_by_stored_at(store: &EventStore) {
         let _ = store.append(&envelope("late", timestamp)).await.unwrap();
     };
     append("200").await;
-    // The year 2285: nothing is behind its cursor any more.
+    // An event in the year 2285, so that no later event follows its cursor.
     append("9940000000").await;
     let first: Vec<_> = store.history("late").try_collect().await.unwrap();
     let last = first.last().unwrap();
