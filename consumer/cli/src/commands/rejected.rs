@@ -58,7 +58,7 @@ pub(crate) struct Show {
 ///
 ///   domain-events rejected set letters 02bcaf94 /EventType ORDER_PLACED
 ///
-/// Only the value changes; every other byte of the body stays as it is. To edit the body in
+/// The empty pointer "" stands for the whole body. Only the value changes; every other byte of the body stays as it is. To edit the body in
 /// another way, open the file that `show` names.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Set {
@@ -67,7 +67,7 @@ pub(crate) struct Set {
     folder: PathBuf,
     /// The message's id, or the beginning of it.
     id: String,
-    /// JSON pointer to the value, for example /Data/total.
+    /// JSON pointer to the value, for example /Data/total; "" for the whole body.
     pointer: String,
     /// The new value as JSON; a text that is not JSON is taken as a string.
     #[arg(allow_hyphen_values = true)]
