@@ -15,7 +15,7 @@ use crate::event::{CorrelationId, EntityId, EventId, EventType};
 mod append;
 mod attribute;
 mod causation;
-mod config;
+pub(crate) mod config;
 mod cursor;
 mod dynamodb;
 mod error;

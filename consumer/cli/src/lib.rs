@@ -17,6 +17,7 @@ pub mod read;
 pub mod rejected;
 pub mod time;
 pub mod transfer;
+pub mod vectors;
 
 pub use failure::{Failure, Outcome, exit_code};
 pub use output::Format;

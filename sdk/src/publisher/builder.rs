@@ -345,7 +345,11 @@ impl SdkBuilder {
             ) {
                 Ok(spool) => Some(Arc::new(spool)),
                 Err(error) => {
-                    let problem = format!("spool: {}", error.explain());
+                    let mut problem = format!("spool: {}", error.explain());
+                    let cause = std::error::Error::source(&error);
+                    if cause.is_some_and(|cause| cause.is::<std::io::Error>()) {
+                        problem.push_str("; give a folder that this process can create and write");
+                    }
                     return Err(BuildError::new(vec![problem]));
                 }
             },

@@ -9,6 +9,8 @@ use domain_events_consumer::hosts::stop_signal;
 use domain_events_local::{Options, Stack, StartError};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
+use super::given;
+
 mod lines;
 
 /// The port of the web page, unless another program uses it.
@@ -96,13 +98,6 @@ impl Arguments {
         text.parse()
             .map_err(|error| Failure::Usage(format!("--retention (EVENT_RETENTION): {error}")))
     }
-}
-
-/// An empty value counts as absent: templates produce it for an absent setting.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
 }
 
 pub(crate) async fn run(

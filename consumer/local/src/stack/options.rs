@@ -77,7 +77,7 @@ impl Default for Options {
 #[non_exhaustive]
 pub enum StartError {
     /// A port cannot be listened on.
-    #[error("cannot listen on {address} for {endpoint}; choose another port, or 0 for a free one")]
+    #[error("cannot listen on {address} for {endpoint}; {}", port_remedy(source))]
     Port {
         /// The endpoint: SQS, DynamoDB or the web page.
         endpoint: &'static str,
@@ -87,7 +87,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The folder for the data cannot be used.
-    #[error("cannot use the data folder {}", folder.display())]
+    #[error("cannot use the data folder {}; give a folder that can be written and that no other stack uses", folder.display())]
     Data {
         /// The folder.
         folder: PathBuf,
@@ -102,4 +102,14 @@ pub enum StartError {
         /// Why it cannot be created.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn port_remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AddrInUse => "choose another port, or 0 for a free one",
+        Kind::AddrNotAvailable => "choose an address of this machine",
+        Kind::PermissionDenied => "choose a port from 1024 on, or 0 for a free one",
+        _ => "choose another address or port",
+    }
 }
