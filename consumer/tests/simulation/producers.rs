@@ -50,6 +50,8 @@ impl Style {
 
 /// How often a producer emits an event whose error is retryable.
 const MAX_TRIES: u32 = 3;
+/// The time between two bursts of events, in milliseconds.
+const PAUSE: std::ops::Range<u64> = 0..10_000;
 /// How long the impatient producer waits for SQS.
 const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a producer may take to send its last events after the faults have ended.
@@ -83,7 +85,7 @@ pub(crate) async fn run(world: Arc<World>, process: Process, index: usize, style
         AccountEvent::of(world.seed, origin)
     };
     loop {
-        let burst = world.take(pace.u64(1..=24));
+        let burst = world.take(pace.u64(1..=16));
         if burst == 0 {
             break;
         }
@@ -104,7 +106,7 @@ pub(crate) async fn run(world: Arc<World>, process: Process, index: usize, style
             }
         }
         number += burst;
-        tokio::time::sleep(Duration::from_millis(pace.u64(0..8_000))).await;
+        tokio::time::sleep(Duration::from_millis(pace.u64(PAUSE))).await;
         while outcomes.try_join_next().is_some() {}
     }
     while outcomes.join_next().await.is_some() {}
@@ -173,6 +175,6 @@ async fn foreign(world: &World, name: &str, pace: &mut fastrand::Rng) {
         let now = virtual_time::since_epoch().as_secs();
         let journal = |entry| world.journal(name, entry);
         producer.send(now, journal).await;
-        tokio::time::sleep(Duration::from_millis(pace.u64(0..8_000))).await;
+        tokio::time::sleep(Duration::from_millis(pace.u64(PAUSE))).await;
     }
 }
