@@ -40,24 +40,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 15] = [
-        Self::Delayed,
-        Self::CutBefore,
-        Self::CutAfter,
-        Self::Truncated,
-        Self::SentTwice,
-        Self::Status500,
-        Self::Status503,
-        Self::Throttled,
-        Self::PartlyRefused,
-        Self::PartlyDenied,
-        Self::DeliveredAgain,
-        Self::Reordered,
-        Self::HeldBack,
-        Self::VisibleEarly,
-        Self::Stopped,
-    ];
-
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delayed => "delayed",

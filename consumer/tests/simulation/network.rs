@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::endpoints::{Endpoints, Service};
 use crate::plan::{Plan, random};
 use crate::proxy::{Fault, Request};
-use crate::trace::{self, Trace};
+use crate::trace::Trace;
 use crate::virtual_time::SigningTime;
 
 /// A run that sends more requests than this does not make progress.
@@ -98,14 +98,14 @@ impl Network {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         assert!(number < MAX_REQUESTS, "the run does not end");
         request.number = number;
-        let sent = trace::content(&request.body);
+        let sent = request.body.clone();
         let fault = self.plans.lock().unwrap()[service as usize].fault(&mut request);
         let line = format!(
             "#{number} {process} {}: {}",
             request.operation,
             name(&fault)
         );
-        self.trace.step(&line, sent);
+        self.trace.step(&line, &sent);
         let mut latency = random((self.seed, "latency", number));
         let (there, back) = (latency.u64(1..15), latency.u64(1..15));
         let (respond, response) = oneshot::channel();
@@ -113,11 +113,14 @@ impl Network {
         let task = async move {
             sleep(Duration::from_millis(there)).await;
             let outcome = network.carry_out(service, request, fault).await;
-            let (status, body) = match &outcome {
-                Some((status, body)) => (*status, trace::content(body)),
-                None => (0, 0),
-            };
-            network.trace.step(&format!("#{number} -> {status}"), body);
+            match &outcome {
+                Some((status, body)) => {
+                    network.trace.step(&format!("#{number} -> {status}"), body);
+                }
+                None => network
+                    .trace
+                    .step(&format!("#{number} -> no response"), &[]),
+            }
             sleep(Duration::from_millis(back)).await;
             // The sender may have stopped waiting.
             let _ = respond.send(outcome);

@@ -263,7 +263,7 @@ async fn disturb(
         if setting.kills && world.is_emitting() {
             let slot = &mut slots[slot];
             let line = format!("kill {}", slot.process.name());
-            world.network.trace.step(&line, 0);
+            world.network.trace.step(&line, &[]);
             slot.process.kill();
             sleep(down).await;
             *slot = Slot::start_as(world, slot.role, slot.incarnation + 1, stop);

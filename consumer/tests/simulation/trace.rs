@@ -1,5 +1,6 @@
 //! What happened in a run, as one hash and, on demand, as text.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
@@ -35,15 +36,23 @@ impl Trace {
         }
     }
 
-    /// Adds a step, with the hash of what is too long for a line.
-    pub(crate) fn step(&self, line: &str, content: u64) {
+    /// Adds a step, with the body that was sent or received.
+    pub(crate) fn step(&self, line: &str, body: &[u8]) {
         let at = virtual_time::elapsed();
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let content = content(json.as_ref(), body);
         let mut steps = self.steps.lock().unwrap();
         steps.count += 1;
         (at, line, content).hash(&mut steps.hasher);
         if self.keeps_lines {
-            let line = format!("{:>10.3} s  {line} [{content:016x}]", at.as_secs_f64());
-            steps.lines.push(line);
+            let mut events = BTreeSet::new();
+            collect_events(&json.unwrap_or_default(), &mut events);
+            let events: Vec<String> = events.into_iter().collect();
+            steps.lines.push(format!(
+                "{:>10.3} s  {line} [{content:016x}] {}",
+                at.as_secs_f64(),
+                events.join(" ")
+            ));
         }
     }
 
@@ -62,14 +71,37 @@ impl Trace {
 
 /// The hash of a body. Maps have no order: the AWS SDK keeps the attributes of items in
 /// hash maps, so it sends them in a different order in each process.
-pub(crate) fn content(body: &[u8]) -> u64 {
+fn content(json: Option<&Value>, body: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match serde_json::from_slice(body) {
-        Ok(json) => hash_json(&json, &mut hasher),
+    match json {
+        Some(json) => hash_json(json, &mut hasher),
         // A body that was cut off.
-        Err(_) => body.len().hash(&mut hasher),
+        None => body.len().hash(&mut hasher),
     }
     hasher.finish()
+}
+
+/// The events in a body, by producer and number: in the message bodies of SQS and in the
+/// attributes of DynamoDB.
+fn collect_events(json: &Value, events: &mut BTreeSet<String>) {
+    match json {
+        Value::Object(members) => {
+            let number = members.get("number").map(|n| n.get("N").unwrap_or(n));
+            let producer = members.get("producer").map(|p| p.get("S").unwrap_or(p));
+            if let (Some(Value::String(producer)), Some(number)) = (producer, number) {
+                let number = number.as_str().map_or(number.to_string(), str::to_owned);
+                events.insert(format!("{producer}/{number}"));
+            }
+            members.values().for_each(|m| collect_events(m, events));
+        }
+        Value::Array(members) => members.iter().for_each(|m| collect_events(m, events)),
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            if let Ok(json) = serde_json::from_str(text) {
+                collect_events(&json, events);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn hash_json(json: &Value, hasher: &mut DefaultHasher) {
