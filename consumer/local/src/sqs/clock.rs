@@ -20,6 +20,8 @@ pub(super) struct Clock {
     /// The greatest difference seen so far between the wall clock and the time since
     /// `started`.
     offset: AtomicU64,
+    /// The system's wall clock.
+    wall: fn() -> Millis,
 }
 
 impl Clock {
@@ -27,12 +29,22 @@ impl Clock {
         Self {
             started: Instant::now(),
             offset: AtomicU64::new(wall()),
+            wall,
+        }
+    }
+
+    /// A clock that starts at `now` and then follows Tokio's clock only.
+    pub(super) fn start_at(now: Millis) -> Self {
+        Self {
+            started: Instant::now(),
+            offset: AtomicU64::new(now),
+            wall: || 0,
         }
     }
 
     pub(super) fn now(&self) -> Millis {
         let elapsed = millis(self.started.elapsed());
-        let offset = wall().saturating_sub(elapsed);
+        let offset = (self.wall)().saturating_sub(elapsed);
         let greatest = self.offset.fetch_max(offset, Ordering::Relaxed).max(offset);
         greatest + elapsed
     }
