@@ -136,7 +136,10 @@ impl Outbox {
                 "swept"
             ),
             // The next schedule continues.
-            Err(_) => tracing::warn!(outbox, "the time of the invocation is over, and rows are left"),
+            Err(_) => tracing::warn!(
+                outbox,
+                "the time of the invocation is over, and rows are left"
+            ),
         }
         match self.rows.backlog().await {
             Ok(backlog) => {
@@ -174,7 +177,11 @@ async fn deliver(
         );
         (report_refused || !error.is_refused()).then_some(number)
     };
-    numbers.into_iter().zip(deliveries).filter_map(failed).collect()
+    numbers
+        .into_iter()
+        .zip(deliveries)
+        .filter_map(failed)
+        .collect()
 }
 
 fn deadline(ends: SystemTime, now: SystemTime) -> Instant {

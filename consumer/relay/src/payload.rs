@@ -4,9 +4,6 @@ use domain_events_outbox::Row;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The attribute of a state item that contains the message of its last event.
-const STATE_MESSAGE: &str = "OutboxMessage";
-
 /// Why an invocation failed as a whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidPayload {
@@ -37,7 +34,7 @@ pub(crate) struct Record {
 pub(crate) enum Content {
     /// A new row of the outbox table.
     Row(Row),
-    /// A new message in an item of another table.
+    /// A new message in the attribute `OutboxMessage` of an item of another table.
     State(Row),
     /// Nothing to send: a deletion, or an item without a message.
     Nothing,
@@ -95,7 +92,9 @@ pub(crate) fn read(payload: &str, outbox: Option<&str>) -> Result<Payload, Inval
             _ => Err(InvalidPayload::Unknown),
         };
     };
-    let records = records.into_iter().map(|record| read_record(record, outbox));
+    let records = records
+        .into_iter()
+        .map(|record| read_record(record, outbox));
     records.collect::<Result<_, _>>().map(Payload::Stream)
 }
 
@@ -184,16 +183,23 @@ mod tests {
 
     #[test]
     fn new_row_of_the_outbox_is_read() {
-        let image = json!({ "EventId": { "S": "id" }, "Message": { "S": "{}" }, "At": { "N": "1" } });
+        let image =
+            json!({ "EventId": { "S": "id" }, "Message": { "S": "{}" }, "At": { "N": "1" } });
         let change = json!({ "SequenceNumber": "7", "NewImage": image });
-        assert_eq!(content(record("outbox", change)), Content::Row(row("id", "{}")));
+        assert_eq!(
+            content(record("outbox", change)),
+            Content::Row(row("id", "{}"))
+        );
     }
 
     #[test]
     fn row_without_a_text_has_an_empty_message() {
         let image = json!({ "EventId": { "S": "id" }, "Message": { "M": {} } });
         let change = json!({ "SequenceNumber": "7", "NewImage": image });
-        assert_eq!(content(record("outbox", change)), Content::Row(row("id", "")));
+        assert_eq!(
+            content(record("outbox", change)),
+            Content::Row(row("id", ""))
+        );
     }
 
     #[test]
@@ -204,9 +210,12 @@ mod tests {
 
     #[test]
     fn message_of_a_state_item_is_sent_once() {
-        let image = |message: &str, state: &str| json!({ STATE_MESSAGE: { "S": message }, "State": { "S": state } });
+        let image = |message: &str, state: &str| json!({ "OutboxMessage": { "S": message }, "State": { "S": state } });
         let change = json!({ "SequenceNumber": "7", "OldImage": image("a", "x"), "NewImage": image("b", "y") });
-        assert_eq!(content(record("orders", change)), Content::State(row("e1", "b")));
+        assert_eq!(
+            content(record("orders", change)),
+            Content::State(row("e1", "b"))
+        );
         let change = json!({ "SequenceNumber": "7", "OldImage": image("a", "x"), "NewImage": image("a", "y") });
         assert_eq!(content(record("orders", change)), Content::Nothing);
         let change = json!({ "SequenceNumber": "7", "NewImage": { "State": { "S": "x" } } });
@@ -215,7 +224,8 @@ mod tests {
 
     #[test]
     fn unreadable_record_keeps_its_number() {
-        let payload = json!({ "Records": [{ "eventID": 1, "dynamodb": { "SequenceNumber": "7" } }] });
+        let payload =
+            json!({ "Records": [{ "eventID": 1, "dynamodb": { "SequenceNumber": "7" } }] });
         let expected = Record {
             sequence_number: "7".to_owned(),
             content: Content::Unreadable,
@@ -228,7 +238,11 @@ mod tests {
 
     #[test]
     fn record_without_a_number_fails_the_batch() {
-        for record in [json!({}), json!({ "dynamodb": { "SequenceNumber": "" } }), json!(7)] {
+        for record in [
+            json!({}),
+            json!({ "dynamodb": { "SequenceNumber": "" } }),
+            json!(7),
+        ] {
             let payload = json!({ "Records": [record] }).to_string();
             assert_eq!(read(&payload, None), Err(InvalidPayload::NoSequenceNumber));
         }
@@ -238,8 +252,17 @@ mod tests {
     fn schedule_is_a_sweep_and_others_are_refused() {
         let schedule = r#"{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#;
         assert_eq!(read(schedule, None), Ok(Payload::Sweep));
-        for payload in ["{}", "7", r#"{"detail-type":"Order placed"}"#, r#"{"Records":{}}"#] {
-            assert_eq!(read(payload, None), Err(InvalidPayload::Unknown), "{payload}");
+        for payload in [
+            "{}",
+            "7",
+            r#"{"detail-type":"Order placed"}"#,
+            r#"{"Records":{}}"#,
+        ] {
+            assert_eq!(
+                read(payload, None),
+                Err(InvalidPayload::Unknown),
+                "{payload}"
+            );
         }
     }
 }

@@ -10,16 +10,16 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, Put, TransactWriteItem, WriteRequest,
 };
-use domain_events::Prepared;
 use domain_events::__internals::{AwsFailure, Backoff};
+use domain_events::Prepared;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rows::{Backlog, Cursor, OutboxRows, Page, PageRequest, Row, RowsError};
 
 /// The hash key of the table: the identity of the event, a string.
-pub(crate) const EVENT_ID: &str = "EventId";
+const EVENT_ID: &str = "EventId";
 /// The attribute with the body of the message, a string.
-pub(crate) const MESSAGE: &str = "Message";
+const MESSAGE: &str = "Message";
 /// The attribute with the time of the put, in seconds since 1970, a number.
 const AT: &str = "At";
 
@@ -137,10 +137,10 @@ impl DynamoDbOutbox {
     }
 
     /// Deletes up to [`MAX_DELETES`] rows.
-    async fn delete_batch(&self, event_ids: &[String]) -> Result<(), RowsError> {
+    async fn delete_batch(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
         let action = "delete rows of the outbox";
-        let deletes = event_ids.iter().map(|id| {
-            let delete = DeleteRequest::builder().key(EVENT_ID, AttributeValue::S(id.clone()));
+        let deletes = event_ids.into_iter().map(|id| {
+            let delete = DeleteRequest::builder().key(EVENT_ID, AttributeValue::S(id));
             delete
                 .build()
                 .map(|delete| WriteRequest::builder().delete_request(delete).build())
@@ -189,17 +189,22 @@ impl OutboxRows for DynamoDbOutbox {
                 .expression_attribute_values(":young", moved(now(), request.min_age, false))
                 .expression_attribute_values(":future", moved(now(), request.min_age, true));
         }
-        let output = scan.send().await.map_err(|error| {
-            self.failed("read rows of the outbox", &AwsFailure::new(&error))
-        })?;
+        let output = scan
+            .send()
+            .await
+            .map_err(|error| self.failed("read rows of the outbox", &AwsFailure::new(&error)))?;
         let next = output.last_evaluated_key.as_ref().and_then(text_of_key);
         let items = output.items.unwrap_or_default();
         Ok(page(items, next, request.max_bytes))
     }
 
     async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
-        let batches = event_ids.chunks(MAX_DELETES).map(|ids| self.delete_batch(ids));
+        let batches: Vec<_> = event_ids
+            .chunks(MAX_DELETES)
+            .map(<[String]>::to_vec)
+            .collect();
         stream::iter(batches)
+            .map(|ids| self.delete_batch(ids))
             .buffer_unordered(MAX_DELETE_REQUESTS)
             .try_collect()
             .await

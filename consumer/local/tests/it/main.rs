@@ -7,6 +7,7 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod outbox;
 mod sqs_endpoint;
 mod stack;
 mod support;
