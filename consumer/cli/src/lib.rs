@@ -11,10 +11,12 @@ pub mod connection;
 pub mod doctor;
 pub mod emit;
 mod failure;
+pub mod outbox;
 pub mod output;
 pub mod progress;
 pub mod read;
 pub mod rejected;
+pub mod relay;
 pub mod time;
 pub mod transfer;
 
