@@ -67,6 +67,7 @@ impl Engine {
         let mut failed_sweeps = 0;
         let mut next_sweep = Instant::now();
         let mut next_count = Instant::now();
+        let mut counted = Instant::now();
         loop {
             tokio::select! {
                 () = &mut stop => break,
@@ -76,7 +77,9 @@ impl Engine {
                 },
                 Some(deliveries) = fast.next() => self.delivered(&deliveries),
                 () = sleep_until(next_sweep) => {
-                    self.sweep_once(shared.settings.grace).await;
+                    if self.sweep_until(&mut stop).await {
+                        break;
+                    }
                     failed_sweeps = if self.report.failure.is_some() { failed_sweeps + 1 } else { 0 };
                     let delay = match failed_sweeps {
                         0 => shared.settings.interval.mul_f64(0.75),
@@ -85,7 +88,7 @@ impl Engine {
                     next_sweep = Instant::now() + delay;
                 }
                 () = sleep_until(next_count) => {
-                    self.count().await;
+                    self.count(&mut counted).await;
                     next_count = Instant::now() + shared.settings.measure_interval;
                 }
             }
@@ -115,17 +118,33 @@ impl Engine {
         self.report
     }
 
-    async fn count(&mut self) {
+    async fn count(&mut self, last: &mut Instant) {
         let counted = in_time("count the outbox", self.shared.rows.backlog()).await;
         match counted {
             Ok(backlog) => {
+                *last = Instant::now();
                 status::counted(backlog);
                 self.shared
                     .status
                     .send_modify(|status| status.backlog = Some(backlog));
             }
             Err(error) => {
-                tracing::warn!(error = %with_causes(&error), "the outbox cannot be counted")
+                status::not_counted(self.shared.status.borrow().backlog, *last);
+                tracing::warn!(error = %with_causes(&error), "the outbox cannot be counted");
+            }
+        }
+    }
+
+    /// Sweeps, and returns whether the relay was stopped meanwhile.
+    async fn sweep_until(&mut self, stop: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        let shared = self.shared.clone();
+        let mut sweep = pin!(self.sweep_once(shared.settings.grace));
+        tokio::select! {
+            () = &mut sweep => false,
+            () = stop => {
+                // Rows that are not done in this time stay in the table.
+                let _ = timeout(shared.settings.stop_timeout, sweep).await;
+                true
             }
         }
     }
