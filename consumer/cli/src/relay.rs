@@ -59,7 +59,7 @@ impl Listed {
                 let age = now.saturating_sub(event.timestamp().as_nanos()) / 1_000_000_000;
                 listed.event_type = Some(event.event_type().to_string());
                 listed.id = Some(event.entity_id().to_string());
-                listed.age_seconds = u64::try_from(age).ok();
+                listed.age_seconds = Some(age);
             }
             Err(problem) => listed.problem = Some(problem),
         }
