@@ -1,34 +1,40 @@
 //! The loop of a relay.
+//!
+//! One task does everything: it starts at most one read, one deletion and one count at a
+//! time, and any number of sends up to a limit. While a deletion runs, the rows that SQS
+//! accepts meanwhile collect for the next one, so deletions become batches under load.
 
-use std::pin::pin;
+use std::collections::HashSet;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain_events::__internals::{Backoff, with_causes};
+use domain_events::{EmitFuture, Prepared};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shared;
-use super::delivery::{Delivery, deliver};
+use super::delivery::{DeliveryError, outcome_of};
 use super::fast_path::Committed;
 use super::held::Held;
 use super::status::{self, RelayReport};
-use crate::rows::{Page, PageRequest, Row, RowsError};
+use crate::rows::{Backlog, Page, RowsError};
 
-/// The limits of one page, which is in memory as a whole.
-const MAX_PAGE_ROWS: usize = 1_000;
-const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// Fast paths that are in progress at the same time.
-const MAX_FAST_DELIVERIES: usize = 1_000;
+mod deletion;
+mod sweep;
+
+use sweep::Sweep;
+
+/// The next page is read if fewer rows than this are in memory.
+const MAX_ROWS_IN_HAND: usize = 3_000;
+/// The next page is read if the messages in memory have fewer bytes than this.
+const MAX_BYTES_IN_HAND: usize = 4 * 1024 * 1024;
 /// How long the database may take for one statement.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
-const SWEEP_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
-impl Shared {
-    pub(super) async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
-        in_time("delete rows of the outbox", self.rows.delete(event_ids)).await
-    }
-}
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A statement that hangs, for example because the network was cut, must not stop the relay.
 async fn in_time<T>(
@@ -42,193 +48,301 @@ async fn in_time<T>(
 
 pub(super) struct Engine {
     shared: Arc<Shared>,
+    /// Rows that are being sent, or that are accepted and not deleted yet.
+    in_hand: HashSet<String>,
+    /// Bytes of the messages that are being sent.
+    bytes: usize,
+    sends: FuturesUnordered<BoxFuture<Sent>>,
+    /// Rows that wait for the next deletion.
+    accepted: Vec<String>,
+    deletion: Option<BoxFuture<(Vec<String>, Result<(), RowsError>)>>,
+    failed_deletions: u32,
+    next_deletion: Instant,
+    sweep: Option<Sweep>,
+    page: Option<BoxFuture<Result<Page, RowsError>>>,
+    next_sweep: Instant,
+    failed_sweeps: u32,
+    count: Option<BoxFuture<Result<Backlog, RowsError>>>,
+    next_count: Instant,
+    counted: Instant,
     held: Held,
     report: RelayReport,
 }
 
+/// A send that has ended.
+struct Sent {
+    event_id: String,
+    bytes: usize,
+    swept: bool,
+    outcome: Result<(), DeliveryError>,
+}
+
 impl Engine {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let now = Instant::now();
         Self {
             shared,
+            in_hand: HashSet::new(),
+            bytes: 0,
+            sends: FuturesUnordered::new(),
+            accepted: Vec::new(),
+            deletion: None,
+            failed_deletions: 0,
+            next_deletion: now,
+            sweep: None,
+            page: None,
+            next_sweep: now,
+            failed_sweeps: 0,
+            count: None,
+            next_count: now,
+            counted: now,
             held: Held::default(),
             report: RelayReport::default(),
         }
     }
 
+    /// Runs until `stop`, and finishes.
     pub(super) async fn run(
         mut self,
         mut committed: Committed,
         stop: impl Future<Output = ()> + Send,
     ) -> RelayReport {
-        let shared = self.shared.clone();
         let mut stop = pin!(stop);
-        let mut fast = FuturesUnordered::new();
-        let mut open = true;
-        let mut failed_sweeps = 0;
-        let mut next_sweep = Instant::now();
-        let mut next_count = Instant::now();
-        let mut counted = Instant::now();
+        let mut fast_path_open = true;
+        let mut deadline = None;
         loop {
+            match deadline {
+                None => self.start_reads(),
+                // The events of the fast path that wait are sent, too.
+                Some(_) if self.is_idle() && !fast_path_open => break,
+                Some(_) => {}
+            }
+            self.start_deletion();
+            let has_room = self.has_room();
+            let wake = self.wake_time(deadline);
             tokio::select! {
-                () = &mut stop => break,
-                event = committed.next(), if open && fast.len() < MAX_FAST_DELIVERIES => match event {
-                    Some(event) => fast.push(deliver_one(shared.clone(), event)),
-                    None => open = false,
+                () = &mut stop, if deadline.is_none() => {
+                    deadline = Some(Instant::now() + self.shared.settings.stop_timeout);
+                    committed.close();
+                    self.stop_reads();
+                }
+                event = committed.next(), if fast_path_open && has_room => match event {
+                    Some(event) => self.take_committed(event),
+                    None => fast_path_open = false,
                 },
-                Some(deliveries) = fast.next() => self.delivered(&deliveries),
-                () = sleep_until(next_sweep) => {
-                    if self.sweep_until(&mut stop).await {
+                Some(sent) = self.sends.next() => self.sent(sent),
+                (rows, result) = finished(&mut self.deletion) => self.deleted(rows, result),
+                page = finished(&mut self.page) => self.read(page),
+                count = finished(&mut self.count) => self.counted(count),
+                () = sleep_until(wake) => {
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                         break;
                     }
-                    failed_sweeps = if self.report.failure.is_some() { failed_sweeps + 1 } else { 0 };
-                    let delay = match failed_sweeps {
-                        0 => shared.settings.interval.mul_f64(0.75),
-                        retry => SWEEP_BACKOFF.delay(retry),
-                    };
-                    next_sweep = Instant::now() + delay;
-                }
-                () = sleep_until(next_count) => {
-                    self.count(&mut counted).await;
-                    next_count = Instant::now() + shared.settings.measure_interval;
                 }
             }
-        }
-        committed.close();
-        let rest = async {
-            while let Some(event) = committed.next().await {
-                fast.push(deliver_one(shared.clone(), event));
-            }
-            while let Some(deliveries) = fast.next().await {
-                self.delivered(&deliveries);
-            }
-        };
-        if timeout(shared.settings.stop_timeout, rest).await.is_err() {
-            self.report.undetermined = fast.len() as u64;
         }
         self.finish()
     }
 
+    /// Sends all rows once.
     pub(super) async fn sweep(mut self) -> RelayReport {
-        self.sweep_once(Duration::ZERO).await;
+        self.begin_sweep(Duration::ZERO);
+        let mut deadline = None;
+        loop {
+            self.start_page();
+            self.start_deletion();
+            if self.sweep.is_none() && deadline.is_none() {
+                deadline = Some(Instant::now() + self.shared.settings.stop_timeout);
+            }
+            if self.sweep.is_none() && self.is_idle() {
+                break;
+            }
+            let wake = self.wake_time(deadline);
+            tokio::select! {
+                Some(sent) = self.sends.next() => self.sent(sent),
+                (rows, result) = finished(&mut self.deletion) => self.deleted(rows, result),
+                page = finished(&mut self.page) => self.read(page),
+                () = sleep_until(wake) => {
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        break;
+                    }
+                }
+            }
+        }
         self.finish()
     }
 
     fn finish(mut self) -> RelayReport {
+        self.report.undetermined = self.in_hand.len() as u64;
         self.report.refused = self.held.refused();
+        tracing::info!(outbox = self.shared.rows.name(), report = ?self.report, "a relay has ended");
         self.report
     }
 
-    async fn count(&mut self, last: &mut Instant) {
-        let counted = in_time("count the outbox", self.shared.rows.backlog()).await;
-        match counted {
-            Ok(backlog) => {
-                *last = Instant::now();
-                status::counted(backlog);
-                self.shared
-                    .status
-                    .send_modify(|status| status.backlog = Some(backlog));
+    /// Whether nothing is being sent, and every accepted row is deleted.
+    fn is_idle(&self) -> bool {
+        self.in_hand.is_empty()
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_hand.len() < MAX_ROWS_IN_HAND && self.bytes < MAX_BYTES_IN_HAND
+    }
+
+    /// When the loop has something to do even if nothing ends.
+    fn wake_time(&self, deadline: Option<Instant>) -> Instant {
+        let far = Instant::now() + MAX_RETRY_DELAY;
+        let mut wake = deadline.unwrap_or(far);
+        if deadline.is_none() {
+            if self.sweep.is_none() {
+                wake = wake.min(self.next_sweep);
+            }
+            if self.count.is_none() {
+                wake = wake.min(self.next_count);
+            }
+        }
+        if self.deletion.is_none() && !self.accepted.is_empty() {
+            wake = wake.min(self.next_deletion);
+        }
+        wake
+    }
+
+    fn start_reads(&mut self) {
+        let now = Instant::now();
+        if self.sweep.is_none() && self.next_sweep <= now {
+            self.begin_sweep(self.shared.settings.grace);
+        }
+        self.start_page();
+        if self.count.is_none() && self.next_count <= now {
+            self.next_count = now + self.shared.settings.measure_interval;
+            let shared = self.shared.clone();
+            let count = async move { in_time("count the outbox", shared.rows.backlog()).await };
+            self.count = Some(Box::pin(count));
+        }
+    }
+
+    fn stop_reads(&mut self) {
+        self.page = None;
+        self.count = None;
+        self.sweep = None;
+    }
+
+    fn take_committed(&mut self, event: Prepared) {
+        let event_id = event.event_id().to_string();
+        // A sweep that was faster has sent it.
+        if !self.in_hand.contains(&event_id) {
+            let bytes = event.body().len();
+            let emission = self.shared.sdk.emit_prepared(event);
+            self.send(event_id, bytes, false, emission);
+        }
+    }
+
+    fn send(&mut self, event_id: String, bytes: usize, swept: bool, emission: EmitFuture) {
+        self.in_hand.insert(event_id.clone());
+        self.bytes += bytes;
+        if swept && let Some(sweep) = &mut self.sweep {
+            sweep.sending += 1;
+        }
+        self.sends.push(Box::pin(async move {
+            Sent {
+                event_id,
+                bytes,
+                swept,
+                outcome: outcome_of(emission.await),
+            }
+        }));
+    }
+
+    /// A send has ended.
+    fn sent(&mut self, sent: Sent) {
+        self.bytes -= sent.bytes;
+        match &sent.outcome {
+            Ok(()) => {
+                self.report.sent += 1;
+                status::sent(1);
+                self.held.release(&sent.event_id);
+                if sent.swept {
+                    self.failed_sweeps = 0;
+                }
             }
             Err(error) => {
-                status::not_counted(self.shared.status.borrow().backlog, *last);
-                tracing::warn!(error = %with_causes(&error), "the outbox cannot be counted");
+                self.in_hand.remove(&sent.event_id);
+                self.failed(&sent.event_id, error);
             }
+        }
+        if sent.swept
+            && let Some(sweep) = &mut self.sweep
+        {
+            sweep.sending -= 1;
+            if let Err(error) = &sent.outcome
+                && error.is_outage()
+            {
+                // The other rows would fail as well.
+                sweep.next = None;
+                sweep.failure.get_or_insert_with(|| with_causes(error));
+            }
+        }
+        if sent.outcome.is_ok() {
+            self.accepted.push(sent.event_id);
+        }
+        self.end_sweep_if_done();
+    }
+
+    /// A row stays in the table.
+    fn failed(&mut self, event_id: &str, error: &DeliveryError) {
+        let outbox = self.shared.rows.name();
+        let reason = with_causes(error);
+        if error.is_refused() {
+            if self.held.hold(event_id, true) {
+                tracing::error!(
+                    outbox,
+                    event_id,
+                    reason,
+                    "a row cannot be sent and stays in the outbox; repair or delete it"
+                );
+            }
+        } else if matches!(error, DeliveryError::Spooled) {
+            self.held.hold(event_id, false);
+        } else {
+            tracing::debug!(
+                outbox,
+                event_id,
+                reason,
+                "a row was not sent; it is sent again"
+            );
         }
     }
 
-    /// Sweeps, and returns whether the relay was stopped meanwhile.
-    async fn sweep_until(&mut self, stop: &mut (impl Future<Output = ()> + Unpin)) -> bool {
-        let shared = self.shared.clone();
-        let mut sweep = pin!(self.sweep_once(shared.settings.grace));
-        tokio::select! {
-            () = &mut sweep => false,
-            () = stop => {
-                // Rows that are not done in this time stay in the table.
-                let _ = timeout(shared.settings.stop_timeout, sweep).await;
-                true
+    /// The rows were counted.
+    fn counted(&mut self, count: Result<Backlog, RowsError>) {
+        let sent = self.report.sent;
+        match count {
+            Ok(backlog) => {
+                self.counted = Instant::now();
+                status::counted(backlog);
+                self.shared.status.send_modify(|status| {
+                    status.backlog = Some(backlog);
+                    status.sent = sent;
+                });
+            }
+            Err(error) => {
+                let reason = with_causes(&error);
+                status::not_counted(self.shared.status.borrow().backlog, self.counted);
+                let outbox = self.shared.rows.name();
+                tracing::warn!(outbox, reason, "the rows of the outbox were not counted");
+                self.shared
+                    .status
+                    .send_modify(|status| status.failure = Some(reason));
             }
         }
-    }
-
-    async fn sweep_once(&mut self, min_age: Duration) {
-        self.held.begin_sweep();
-        let began = Instant::now();
-        let mut request = Some(PageRequest::first(MAX_PAGE_ROWS, MAX_PAGE_BYTES));
-        self.report.failure = None;
-        while let Some(next) = request.take() {
-            let next = next.min_age(min_age + began.elapsed());
-            let page = in_time("read the outbox", self.shared.rows.page(next.clone())).await;
-            let Page { rows, next: cursor } = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    self.failed(with_causes(&error).to_string());
-                    return;
-                }
-            };
-            let rows: Vec<Row> = rows
-                .into_iter()
-                .filter(|row| !self.held.leaves_out(&row.event_id))
-                .collect();
-            let deliveries = deliver(&self.shared, rows).await;
-            self.delivered(&deliveries);
-            let failure = deliveries.iter().find_map(|delivery| {
-                let error = delivery.outcome.as_ref().err()?;
-                error.is_outage().then(|| with_causes(error).to_string())
-            });
-            if let Some(failure) = failure {
-                self.failed(failure);
-                return;
-            }
-            request = cursor.map(|cursor| next.after(cursor));
-        }
-        self.held.end_sweep();
-        self.shared
-            .status
-            .send_modify(|status| status.failure = None);
-    }
-
-    fn failed(&mut self, failure: String) {
-        tracing::warn!(
-            outbox = self.shared.rows.name(),
-            reason = failure,
-            "the sweep did not reach all rows"
-        );
-        self.shared
-            .status
-            .send_modify(|status| status.failure = Some(failure.clone()));
-        self.report.failure = Some(failure);
-    }
-
-    fn delivered(&mut self, deliveries: &[Delivery]) {
-        let mut sent = 0;
-        for Delivery { event_id, outcome } in deliveries {
-            match outcome {
-                Ok(()) => {
-                    self.held.release(event_id);
-                    sent += 1;
-                }
-                Err(error) if error.is_refused() => {
-                    if self.held.hold(event_id, true) {
-                        tracing::error!(event_id, reason = %with_causes(error), "a row cannot be sent");
-                    }
-                }
-                Err(_) => {}
-            }
-        }
-        self.report.sent += sent;
-        self.report.deleted += sent;
-        status::sent(sent);
-        status::refused(self.held.refused());
-        self.shared.status.send_modify(|status| {
-            status.sent += sent;
-            status.refused = self.held.refused();
-        });
     }
 }
 
-async fn deliver_one(shared: Arc<Shared>, event: domain_events::Prepared) -> Vec<Delivery> {
-    let row = Row {
-        event_id: event.event_id().to_string(),
-        message: event.body().to_owned(),
+/// The result of a future when it ends. Without a future, this waits forever.
+async fn finished<T>(future: &mut Option<BoxFuture<T>>) -> T {
+    let Some(running) = future else {
+        return std::future::pending().await;
     };
-    deliver(&shared, vec![row]).await
+    let result = running.await;
+    *future = None;
+    result
 }

@@ -33,9 +33,12 @@ impl Held {
         self.sweep += 1;
     }
 
-    /// A sweep has reached all rows. Those that it did not find do not exist any more.
+    /// A sweep has reached all rows. A row that it did not find does not exist any more, or
+    /// is younger than the grace period.
     pub(super) fn end_sweep(&mut self) {
-        self.rows.retain(|_, row| row.seen == self.sweep);
+        let now = Instant::now();
+        self.rows
+            .retain(|_, row| row.seen == self.sweep || row.until > now);
     }
 
     /// Whether a row that a sweep has found is left out.
@@ -65,8 +68,9 @@ impl Held {
         self.rows.remove(event_id);
     }
 
-    /// The number of refused rows.
+    /// The number of refused rows that this sweep or the one before has found.
     pub(super) fn refused(&self) -> u64 {
-        self.rows.values().filter(|row| row.refused).count() as u64
+        let exists = |row: &&HeldRow| row.refused && row.seen + 1 >= self.sweep;
+        self.rows.values().filter(exists).count() as u64
     }
 }
