@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain_events::__internals::{Backoff, with_causes};
+use domain_events::__internals::with_causes;
 use domain_events::{EmitFuture, Prepared};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -34,6 +34,8 @@ const MAX_BYTES_IN_HAND: usize = 4 * 1024 * 1024;
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
+/// The rows of a deletion, and its result.
+type Deletion = (Vec<String>, Result<(), RowsError>);
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A statement that hangs, for example because the network was cut, must not stop the relay.
@@ -55,7 +57,7 @@ pub(super) struct Engine {
     sends: FuturesUnordered<BoxFuture<Sent>>,
     /// Rows that wait for the next deletion.
     accepted: Vec<String>,
-    deletion: Option<BoxFuture<(Vec<String>, Result<(), RowsError>)>>,
+    deletion: Option<BoxFuture<Deletion>>,
     failed_deletions: u32,
     next_deletion: Instant,
     sweep: Option<Sweep>,
