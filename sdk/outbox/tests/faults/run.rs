@@ -120,7 +120,7 @@ impl Run {
             if now >= next_kill {
                 let victim = self.random.usize(..self.slots.len());
                 self.slots[victim].kill().await;
-                next_kill = now + Duration::from_millis(self.random.u64(200..1_200));
+                next_kill = now + Duration::from_millis(self.random.u64(100..800));
             }
             if now >= next_outage {
                 let millis = match outage.take() {
