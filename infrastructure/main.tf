@@ -115,6 +115,8 @@ module "observability" {
   batch_size                   = var.batch_size
   visibility_timeout_seconds   = local.visibility_timeout_seconds
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
+  outbox_table_name            = one(module.outbox[*].table_name)
+  outbox_alarm_seconds         = var.outbox_alarm_seconds
 
   # On a standard queue, a message keeps its age when SQS moves it to the
   # dead-letter queue, but the metric starts at zero there. The message may have

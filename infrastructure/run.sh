@@ -10,7 +10,8 @@ usage() {
   cat <<'TEXT'
 Usage: infrastructure/run.sh [plan | apply | package] [options] [-- terraform options]
 
-  package   build and pack the function, and print the package's path and size
+  package   build and pack the function, and print the package's path and size;
+            with --relay, the relay function of the outbox
   plan      check, package, and show what would change
   apply     plan, ask, and apply (the default)
 
@@ -18,6 +19,8 @@ Options:
   --arch arm64|x86_64  instruction set for `package` (default: arm64). plan and
                        apply use the variable `architecture`
   --package FILE       deploy this package instead of building one
+  --relay              for `package`: build the relay function of the outbox. Its
+                       path belongs into the variable outbox_relay_package_path
   --yes                apply without asking, for CI
   --allow-replace      accept a plan that deletes a queue or the table
   --help               show this text
@@ -35,6 +38,7 @@ root=$(dirname -- "$here")
 command=apply
 arch=
 package=
+relay=false
 yes=false
 allow_replace=false
 
@@ -49,6 +53,7 @@ while (($# > 0)); do
       package=${2:?"--package needs a file"}
       shift
       ;;
+    --relay) relay=true ;;
     --yes) yes=true ;;
     --allow-replace) allow_replace=true ;;
     --help | -h)
@@ -69,6 +74,7 @@ done
 
 # Checks
 
+[[ $relay == false || $command == package ]] || fail "--relay belongs to the command package. Nothing was changed. Build the package first, and set its path as outbox_relay_package_path"
 if [[ -n $package ]]; then
   [[ -f $package ]] || fail "no such package: $package. Build one with: infrastructure/run.sh package"
 else
@@ -200,32 +206,33 @@ fi
 # Build
 
 build() {
-  local target_dir build_args binary
+  local target_dir build_args binary of=consumer executable=bootstrap
   # Cargo reads .cargo/config.toml from the current folder, and a setting there
   # determines the cold start.
   cd -- "$root"
   target_dir=${CARGO_TARGET_DIR:-target}
   [[ $target_dir == /* ]] || target_dir=$root/$target_dir
-  build_args=(-p domain-events-consumer --bin bootstrap --profile lambda)
+  [[ $relay == false ]] || of=relay executable=relay
+  build_args=(-p "domain-events-$of" --bin "$executable" --profile lambda)
 
   say "Building the function for $architecture ($builder)"
   case $builder in
     cargo-lambda)
       cargo lambda build "${build_args[@]}" "--${architecture/_/-}" --lambda-dir "$target_dir/package/cargo-lambda"
-      binary=$target_dir/package/cargo-lambda/bootstrap/bootstrap
+      binary=$target_dir/package/cargo-lambda/$executable/bootstrap
       ;;
     cargo)
       cargo build "${build_args[@]}"
-      binary=$target_dir/lambda/bootstrap
+      binary=$target_dir/lambda/$executable
       ;;
     cross)
       cargo build "${build_args[@]}" --target "$triple"
-      binary=$target_dir/$triple/lambda/bootstrap
+      binary=$target_dir/$triple/lambda/$executable
       ;;
   esac
 
   check_binary "$binary" "the executable"
-  package=$target_dir/package/domain-events-consumer-$architecture.zip
+  package=$target_dir/package/domain-events-$of-$architecture.zip
   mkdir -p -- "$target_dir/package"
 
   # A fixed time stamp, so that the same executable gives the same package, and

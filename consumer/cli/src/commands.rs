@@ -17,6 +17,7 @@ pub(crate) mod env_file;
 pub(crate) mod local;
 pub(crate) mod read;
 pub(crate) mod rejected;
+pub(crate) mod relay;
 pub(crate) mod schema;
 pub(crate) mod transfer;
 pub(crate) mod worker;

@@ -148,7 +148,7 @@ locals {
   }
 
   alarms = {
-    for name, definition in local.definitions : name => merge(definition, {
+    for name, definition in merge(local.definitions, local.outbox_definitions) : name => merge(definition, {
       severity  = coalesce(try(var.alarms[name].severity, null), definition.severity)
       threshold = coalesce(try(var.alarms[name].threshold, null), definition.threshold)
     }) if try(var.alarms[name].enabled, true)
@@ -225,7 +225,7 @@ resource "aws_cloudwatch_metric_alarm" "alarms" {
   datapoints_to_alarm = each.value.timing.datapoints_to_alarm
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = try(each.value.missing, "notBreaching")
 
   alarm_actions = local.actions_by_severity[each.value.severity]
   ok_actions    = local.actions_by_severity[each.value.severity]

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use domain_events::store::Retention;
+use domain_events_outbox::AnyOutbox;
 
 /// How the embedded stack is started.
 ///
@@ -50,11 +51,24 @@ pub struct Options {
     pub index_shards: Option<NonZeroU16>,
     /// How long the worker lets events be kept, like `EVENT_RETENTION`.
     pub retention: Retention,
+    /// The outbox that the stack runs a relay for; `None` means no relay.
+    pub outbox: Option<Outbox>,
+}
+
+/// The outbox that the stack runs a relay for. The web page shows its rows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Outbox {
+    /// A table of the embedded DynamoDB, which the stack creates:
+    /// [`Stack::outbox_table`](super::Stack::outbox_table).
+    DynamoDb,
+    /// An outbox of the caller, for example in SQLite. Its table must exist.
+    Other(AnyOutbox),
 }
 
 impl Default for Options {
     /// Everything in memory on free loopback ports, with two pollers, an index by event
-    /// type with one shard, and no web page.
+    /// type with one shard, no web page and no relay.
     fn default() -> Self {
         Self {
             data: None,
@@ -68,6 +82,7 @@ impl Default for Options {
             pollers: 2,
             index_shards: Some(NonZeroU16::MIN),
             retention: Retention::default(),
+            outbox: None,
         }
     }
 }
