@@ -5,13 +5,14 @@
 //! unavailable for a while again and again. At the end, every committed change has exactly
 //! one event, and every event has a committed change.
 //!
-//! `cargo test -p domain-events-outbox --all-features --test faults -- run --backend sqlite
+//! `cargo test -p domain-events-outbox --all-features --test outbox_faults -- run --backend sqlite
 //! --transactions 100000 --seed 7` prints what happened. A seed determines the steps at
 //! which services are killed and the times of kills and outages; the order of concurrent
 //! transactions depends on the machine.
 
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test program prints its results and fails by a panic"

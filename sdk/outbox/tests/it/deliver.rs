@@ -7,7 +7,7 @@ use crate::service::Service;
 #[tokio::test]
 async fn each_row_has_its_own_outcome() {
     let service = Service::start().await;
-    service.commit("order-1").await;
+    let _ = service.commit("order-1").await;
     let outbox = service.outbox();
     let page = outbox.page(PageRequest::first(10, 1_000_000)).await;
     let mut rows = page.unwrap().rows;
@@ -29,7 +29,7 @@ async fn each_row_has_its_own_outcome() {
 #[tokio::test]
 async fn row_is_kept_during_an_outage() {
     let service = Service::start().await;
-    service.commit("order-1").await;
+    let _ = service.commit("order-1").await;
     let outbox = service.outbox();
     let page = outbox.page(PageRequest::first(10, 1_000_000)).await;
     let rows = page.unwrap().rows;

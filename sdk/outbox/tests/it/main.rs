@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "clippy knows the tests, but not what they share"
 )]

@@ -142,7 +142,7 @@ impl<R: OutboxRows> OutboxRows for Counting<R> {
 async fn outage_ends_a_sweep_and_keeps_the_rows() {
     let service = Service::start().await;
     for n in 0..30 {
-        service.commit(&format!("order-{n}")).await;
+        let _ = service.commit(&format!("order-{n}")).await;
     }
     let outage = service.stack.outage();
     let report = service.relay().sweep().await;
@@ -162,7 +162,7 @@ async fn spooled_event_keeps_its_row() {
         .build()
         .await
         .unwrap();
-    service.commit("order-1").await;
+    let _ = service.commit("order-1").await;
     let outage = service.stack.outage();
     let report = Relay::builder(sdk.clone(), service.outbox())
         .build()
@@ -185,7 +185,7 @@ async fn spooled_event_keeps_its_row() {
 async fn two_relays_store_each_event_once() {
     let service = Service::start().await;
     for n in 0..300 {
-        service.commit(&format!("order-{n}")).await;
+        let _ = service.commit(&format!("order-{n}")).await;
     }
     let (one, other) = (service.relay(), service.relay());
     let (one, other) = tokio::join!(one.sweep(), other.sweep());
@@ -197,7 +197,7 @@ async fn two_relays_store_each_event_once() {
 #[tokio::test]
 async fn sweep_leaves_young_rows_to_the_fast_path() {
     let service = Service::start().await;
-    service.commit("order-1").await;
+    let _ = service.commit("order-1").await;
     let pages = Arc::new(AtomicUsize::new(0));
     let rows = Counting(service.outbox(), pages.clone());
     let relay = Relay::builder(service.sdk.clone(), rows)
