@@ -147,7 +147,7 @@ async fn outage_ends_a_sweep_and_keeps_the_rows() {
     let outage = service.stack.outage();
     let report = service.relay().sweep().await;
     assert_eq!((report.sent, report.refused), (0, 0), "{report:?}");
-    assert!(report.failure.unwrap().contains("503"));
+    assert!(report.failure.unwrap().contains("ServiceUnavailable"));
     assert_eq!(service.rows().await, 30);
     outage.end();
     assert_eq!(service.relay().sweep().await.sent, 30);
