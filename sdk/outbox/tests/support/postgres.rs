@@ -5,14 +5,19 @@ use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-/// A running server. It ends when this is dropped.
+/// A running server. It ends when this is dropped, and when this process is killed.
 pub(crate) struct PostgresServer {
-    binaries: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Runs the server until its standard input ends.
+    guard: Child,
 }
+
+/// How often a connection to a server that starts is tried.
+const START_ATTEMPTS: u32 = 600;
 
 impl PostgresServer {
     /// Starts a server. `.ci/postgres` installs the binaries if they are missing.
@@ -21,40 +26,39 @@ impl PostgresServer {
         fs::create_dir(&folder).unwrap();
         // The server runs as another user if this process is root.
         fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
-        let server = Self {
-            binaries: binaries(),
-            folder,
-            port: free_port(),
+        let port = free_port();
+        let script = r#"
+            "$1/initdb" -D data -U outbox --auth=trust -N >log 2>&1 || exit 1
+            "$1/postgres" -D data -c listen_addresses=127.0.0.1 -c port="$2" \
+                -c unix_socket_directories="$PWD" -c fsync=off -c max_connections=200 \
+                >>log 2>&1 </dev/null &
+            server=$!
+            cat
+            kill -QUIT "$server"
+            wait "$server""#;
+        // The server refuses to run as root.
+        let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+        let mut command = if is_root {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--", "sh"]);
+            command
+        } else {
+            Command::new("sh")
         };
-        let data = server.data();
-        let data = data.to_str().unwrap();
-        let initialised = server.call(
-            "initdb",
-            &["-D", data, "-U", "outbox", "--auth=trust", "-N"],
-        );
-        assert!(initialised.status.success(), "initdb: {initialised:?}");
-        let options = format!(
-            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} \
-             -c fsync=off -c max_connections=200",
-            server.port,
-            server.folder.display()
-        );
-        let log = server.folder.join("log");
-        let started = server.call(
-            "pg_ctl",
-            &[
-                "-D",
-                data,
-                "-w",
-                "-l",
-                log.to_str().unwrap(),
-                "-o",
-                &options,
-                "start",
-            ],
-        );
-        let log = fs::read_to_string(log).unwrap_or_default();
-        assert!(started.status.success(), "pg_ctl start: {started:?}\n{log}");
+        let guard = command
+            .args(["-c", script, "sh"])
+            .arg(binaries())
+            .arg(port.to_string())
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            folder,
+            port,
+            guard,
+        };
+        server.wait_until_ready();
         server
     }
 
@@ -62,46 +66,24 @@ impl PostgresServer {
         format!("postgres://outbox@127.0.0.1:{}/postgres", self.port)
     }
 
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    /// Calls one of the server's programs. They refuse to run as root.
-    fn call(&self, program: &str, arguments: &[&str]) -> Output {
-        let program = self.binaries.join(program);
-        let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-        let mut command = if is_root {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
-        // pg_ctl passes its standard streams to the server, which would keep them open.
-        let output = self.folder.join("output");
-        let file = fs::File::create(&output).unwrap();
-        let status = command
-            .args(arguments)
-            .current_dir(&self.folder)
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .status()
-            .unwrap();
-        Output {
-            status,
-            stdout: fs::read(output).unwrap(),
-            stderr: Vec::new(),
+    fn wait_until_ready(&mut self) {
+        let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        for _ in 0..START_ATTEMPTS {
+            let ended = self.guard.try_wait().unwrap();
+            assert!(ended.is_none(), "Postgres did not start:\n{}", log());
+            if log().contains("ready to accept connections") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
+        panic!("Postgres is not ready:\n{}", log());
     }
 }
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        let data = self.data();
-        self.call(
-            "pg_ctl",
-            &["-D", data.to_str().unwrap(), "-m", "immediate", "stop"],
-        );
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
