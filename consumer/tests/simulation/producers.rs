@@ -51,7 +51,7 @@ impl Style {
 /// How often a producer emits an event whose error is retryable.
 const MAX_TRIES: u32 = 3;
 /// The time between two bursts of events, in milliseconds.
-const PAUSE: std::ops::Range<u64> = 0..25_000;
+const PAUSE: std::ops::Range<u64> = 0..10_000;
 /// How long the impatient producer waits for SQS.
 const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a producer may take to send its last events after the faults have ended.

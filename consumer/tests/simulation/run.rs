@@ -49,7 +49,7 @@ pub(crate) struct Outcome {
 }
 
 const PROFILE: Profile = Profile {
-    between_stops: 20_000..90_000,
+    between_stops: 5_000..60_000,
     stop: 2_000..200_000,
     // Longer than the clients wait.
     delay: 1..15_000,
@@ -57,7 +57,7 @@ const PROFILE: Profile = Profile {
 const WORKERS: usize = 2;
 const POLLERS: usize = 2;
 /// The time between two kills, in milliseconds.
-const BETWEEN_KILLS: std::ops::Range<u64> = 1_000..25_000;
+const BETWEEN_KILLS: std::ops::Range<u64> = 500..10_000;
 /// How long the queue may take to become empty after the last fault.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Shorter than the 256 seconds after which a message that has failed often is visible.
