@@ -160,7 +160,7 @@ impl App {
             Ok(None) => (StatusCode::CONFLICT, format!("{conflict}\n")),
             Err(error) => {
                 eprintln!("an order was not changed: {error}");
-                let text = "the order was not changed, and there is no event\n";
+                let text = "the order was not changed, and no event was written\n";
                 (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
             }
         }

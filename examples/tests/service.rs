@@ -43,7 +43,7 @@ async fn order_is_stored_on_behalf_of_the_user() {
     let address = line.strip_prefix("listening on http://").unwrap();
 
     let (status, _) = request(address, "POST /orders HTTP/1.1", r#"{"cents":1}"#).await;
-    assert_eq!(status, 401, "nobody is signed in");
+    assert_eq!(status, 401, "a request without a signed-in user");
     let head = "POST /orders HTTP/1.1\r\nx-user: u-42\r\nx-request-id: request-1";
     let (status, order) = request(address, head, r#"{"cents":4990}"#).await;
     assert_eq!((status, &*order), (201, "order-1"));

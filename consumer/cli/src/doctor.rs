@@ -114,7 +114,7 @@ impl Findings {
         } else if denied(failure) {
             self.unknown(
                 format!("{what} cannot be checked: these credentials may not call {action}"),
-                format!("attach the policy {policy}, or ask somebody who has it"),
+                format!("attach the policy {policy}, or run doctor with credentials that have it"),
             );
         } else if failure.is_transient() {
             self.error(

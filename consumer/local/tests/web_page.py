@@ -237,6 +237,8 @@ def rejected(page, sqs):
     page.until(lambda: page.one("#rejected-count").text == "2", "the new count")
     page.open("history/order-9", "#search-events .event")
     page.one("#search-events summary").click()
+    # The page adds the body after the browser has reported that the summary is open.
+    page.until(lambda: page.all("#search-events .body"), "the body")
     body = page.until(lambda: page.one("#search-events .body").text, "the event")
     assert "ORDER_PLACED" in body and "12345678901234567890" in body, body
     page.check_is_harmless()

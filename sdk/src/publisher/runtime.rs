@@ -87,6 +87,7 @@ impl PublisherThread {
         }
     }
 
+    #[cfg(feature = "spool")]
     pub(crate) fn executor(&self) -> Option<&Executor> {
         self.executor.as_ref()
     }
