@@ -65,7 +65,8 @@ if [[ -n $protected ]]; then
   cat >&2 <<TEXT
 destroy.sh: refused, nothing was changed.
 
-The table "$protected" is protected against deletion: it contains the history of events.
+The table "$protected" is protected against deletion: it contains the history of events, or the
+committed events of an outbox that are not sent yet.
 The other resources of this deployment remain too, so that events are still stored.
 
 To destroy it with all its events:

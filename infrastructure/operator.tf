@@ -78,6 +78,12 @@ resource "aws_iam_policy" "operator" {
         Action   = ["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "lambda:GetAccountSettings", "lambda:ListEventSourceMappings"]
         Resource = "*"
       },
+      !var.outbox ? null : {
+        Sid      = "ReadTheOutbox"
+        Effect   = "Allow"
+        Action   = "dynamodb:Scan"
+        Resource = module.outbox[0].table_arn
+      },
       var.kms_key_arn == null ? null : {
         Sid      = "UseTheKeyThroughSqsAndDynamoDb"
         Effect   = "Allow"

@@ -77,12 +77,14 @@ create_alarm_topic = true
 index_shards       = 4
 correlation_index  = true
 stream_view_type   = "NEW_IMAGE"
+outbox             = true
 TFVARS
 cat >"$fifo/terraform.tfvars" <<TFVARS
 name         = "orders"
 region       = "$AWS_REGION"
 architecture = "$arch"
 fifo         = true
+outbox       = true
 TFVARS
 
 say "Apply with the deployer's policy, standard and FIFO"
@@ -149,6 +151,7 @@ say "Protection off, then destroy, with the deployer's policy"
 credentials_of "$state" deployer-domain-events
 echo 'deletion_protection = false' >>"$standard/terraform.tfvars"
 terraform "-chdir=$standard" apply -input=false -auto-approve -target=module.table.aws_dynamodb_table.events \
+  -target=module.outbox \
   -var "package_path=$package" >"$temporary/unprotect.log" 2>&1 || {
   cat "$temporary/unprotect.log"
   fail "the protection could not be switched off"

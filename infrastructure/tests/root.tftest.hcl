@@ -653,6 +653,16 @@ run "reader_that_is_an_account_is_refused" {
 run "operator_cannot_write_or_change_anything" {
   command = plan
 
+  variables {
+    outbox = true
+  }
+
+  override_resource {
+    target          = module.outbox[0].aws_dynamodb_table.outbox
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events-outbox" }
+  }
+
   override_resource {
     target          = module.table.aws_dynamodb_table.events
     override_during = plan
@@ -729,6 +739,16 @@ run "operator_cannot_write_or_change_anything" {
       "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events/index/by-type",
     ]]
     error_message = "The operator must read the table and both indexes."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement if statement.Sid == "ReadTheOutbox"] == [{
+      Sid      = "ReadTheOutbox"
+      Effect   = "Allow"
+      Action   = "dynamodb:Scan"
+      Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events-outbox"
+    }]
+    error_message = "The operator must be able to look at the rows of the outbox, and must not change them."
   }
 
   assert {
