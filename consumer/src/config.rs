@@ -13,11 +13,12 @@ pub struct Config {
     pub table: String,
     /// `DEAD_LETTER_QUEUE_URL`: the queue for rejected messages.
     pub dead_letter_queue_url: String,
-    /// `EVENT_RETENTION`: how long events are kept; forever if not set.
+    /// `EVENT_RETENTION`: how long events are kept. If not set, they are kept forever.
     pub retention: Retention,
-    /// `EVENT_INDEX_SHARDS`: the shards of the index by event type; no index if not set.
+    /// `EVENT_INDEX_SHARDS`: the number of shards of the index by event type. If not set,
+    /// there is no index.
     pub index_shards: Option<NonZeroU16>,
-    /// `EVENT_LOG`: the lowest level that is logged; `info` if not set.
+    /// `EVENT_LOG`: the lowest level that is logged. The default is `info`.
     pub log: Level,
 }
 
@@ -28,12 +29,12 @@ pub struct WorkerConfig {
     pub config: Config,
     /// `EVENT_QUEUE_URL`: the queue to receive events from.
     pub queue_url: String,
-    /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, 1 to 64; 2 if not
-    /// set.
+    /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, from 1 to 64. The
+    /// default is 2.
     pub pollers: usize,
 }
 
-/// The environment variables that are missing or invalid, all of them.
+/// All environment variables that are missing or invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConfig(Vec<String>);
 
@@ -100,8 +101,8 @@ impl WorkerConfig {
     }
 }
 
-/// Whether a text is the URL of an SQS queue: a URL whose last part is a queue name (SQS
-/// API reference, "CreateQueue").
+/// Returns true if `text` is the URL of an SQS queue, that is a URL whose last segment is
+/// a valid queue name (SQS API reference, "CreateQueue").
 fn is_queue_url(text: &str) -> bool {
     let Some((_, path)) = authority(text) else {
         return false;
@@ -112,7 +113,7 @@ fn is_queue_url(text: &str) -> bool {
     !base.is_empty() && name.len() <= 80 && base.chars().all(allowed)
 }
 
-/// The authority of an HTTP URL, and what follows it.
+/// Splits an HTTP URL into its authority and its path.
 fn authority(text: &str) -> Option<(&str, &str)> {
     let rest = text
         .strip_prefix("https://")
@@ -186,8 +187,8 @@ impl<'a> Variables<'a> {
         })
     }
 
-    /// The endpoints that the AWS clients read themselves. An endpoint without a scheme
-    /// would only fail with the first request.
+    /// Checks the endpoints, which the AWS clients read themselves. Without this check, an
+    /// endpoint without a scheme would only cause an error at the first request.
     fn check_endpoints(&mut self) {
         for name in [
             "AWS_ENDPOINT_URL",
@@ -227,7 +228,8 @@ impl<'a> Variables<'a> {
         value
     }
 
-    /// An empty variable counts as not set, because templates leave empty ones.
+    /// Treats an empty variable as not set, because deployment templates set unused
+    /// variables to an empty value.
     fn lookup(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
             .map(|text| text.trim().to_owned())

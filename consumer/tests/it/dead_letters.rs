@@ -71,7 +71,7 @@ async fn body_too_large_for_the_dlq_is_failed() {
     assert_eq!(report.failed, ["large"]);
     assert_eq!(dead_letters(&stack).await.len(), 1);
     let lines = lines.take();
-    assert!(lines.contains("raise MaximumMessageSize"), "{lines}");
+    assert!(lines.contains("set MaximumMessageSize"), "{lines}");
 }
 
 #[tokio::test]
