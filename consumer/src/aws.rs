@@ -33,7 +33,7 @@ pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter
     (aws_sdk_dynamodb::Client::from_conf(config), counter)
 }
 
-/// Creates an SQS client.
+/// An SQS client.
 pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(config)
 }

@@ -13,7 +13,7 @@ pub struct Config {
     pub table: String,
     /// `DEAD_LETTER_QUEUE_URL`: the queue for rejected messages.
     pub dead_letter_queue_url: String,
-    /// `EVENT_RETENTION`: how long events are kept. If not set, they are kept forever.
+    /// `EVENT_RETENTION`: how long events are kept; forever if not set.
     pub retention: Retention,
     /// `EVENT_INDEX_SHARDS`: the number of shards of the index by event type. If not set,
     /// there is no index.
@@ -29,8 +29,8 @@ pub struct WorkerConfig {
     pub config: Config,
     /// `EVENT_QUEUE_URL`: the queue to receive events from.
     pub queue_url: String,
-    /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, from 1 to 64. The
-    /// default is 2.
+    /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, 1 to 64; 2 if not
+    /// set.
     pub pollers: usize,
 }
 
@@ -101,8 +101,8 @@ impl WorkerConfig {
     }
 }
 
-/// Returns true if `text` is the URL of an SQS queue, that is a URL whose last segment is
-/// a valid queue name (SQS API reference, "CreateQueue").
+/// Whether a text is the URL of an SQS queue: a URL whose last part is a queue name (SQS
+/// API reference, "CreateQueue").
 fn is_queue_url(text: &str) -> bool {
     let Some((_, path)) = authority(text) else {
         return false;
@@ -113,7 +113,7 @@ fn is_queue_url(text: &str) -> bool {
     !base.is_empty() && name.len() <= 80 && base.chars().all(allowed)
 }
 
-/// Splits an HTTP URL into its authority and its path.
+/// The authority of an HTTP URL, and what follows it.
 fn authority(text: &str) -> Option<(&str, &str)> {
     let rest = text
         .strip_prefix("https://")

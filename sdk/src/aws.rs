@@ -111,7 +111,7 @@ impl AwsFailure {
         }
     }
 
-    /// Describes an error of a credentials provider.
+    /// Reads the facts from an error of a credentials provider.
     pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
         Self::Credentials(match error {
             CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found",
@@ -261,7 +261,7 @@ impl fmt::Display for AwsFailure {
 
 impl Error for AwsFailure {}
 
-/// Returns the first cause of this type.
+/// The first cause of this type.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |error| (**error).source())
         .find_map(|error| error.downcast_ref::<T>())

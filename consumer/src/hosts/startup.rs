@@ -110,9 +110,8 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     }
 }
 
-/// Returns a problem if the failure is caused by the configuration of the client. Any
-/// other failure is only logged: it may be temporary, or it is about a permission that only
-/// this check needs.
+/// A problem of the client's configuration. Any other failure may pass, or concerns a
+/// permission that only this check needs: it is logged.
 fn problem_of_client(aws: &SdkConfig, object: &str, failure: &AwsFailure) -> Option<String> {
     if failure.is_credentials() || *failure == AwsFailure::Request {
         let next = "check the AWS credentials and the AWS_ENDPOINT_URL variables of the process";
