@@ -4,7 +4,7 @@
 //! cargo bench -p domain-events-consumer
 //! ```
 //!
-//! The endpoints run in a separate process, so that the CPU time is that of the client.
+//! The endpoints run in a separate process, so that the measured CPU time is the CPU time of the client.
 //! Times differ between machines; compare ratios and counts.
 
 #![forbid(unsafe_code)]

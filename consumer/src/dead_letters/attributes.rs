@@ -97,8 +97,8 @@ pub(super) fn attributes<'a>(
         .collect()
 }
 
-/// Returns the bytes that an attribute adds to the size of its message: those of its name,
-/// its type and its value.
+/// Returns the bytes that an attribute adds to the size of its message: its name, its type and
+/// its value count.
 pub(super) fn attribute_bytes(name: &str, value: &MessageAttributeValue) -> usize {
     let text = value.string_value().map_or(0, str::len);
     let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
