@@ -4,8 +4,8 @@
 //! cargo bench -p domain-events-consumer
 //! ```
 //!
-//! The endpoints run in a separate process, so that the measured CPU time is the CPU time of the client.
-//! Times differ between machines; compare ratios and counts.
+//! The endpoints run in a separate process, so that the measured CPU time is the CPU time of
+//! the client. Times differ between machines; compare ratios and counts.
 
 #![forbid(unsafe_code)]
 #![allow(
