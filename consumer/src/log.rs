@@ -11,9 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts logging to standard output.
 ///
-/// `level` applies to the crates of this project. Other crates log only warnings and
-/// errors, because at more verbose levels the AWS SDK prints whole requests, including
-/// payloads.
+/// `level` applies to the crates of this project. Other crates log warnings and errors
+/// only: at finer levels, the AWS SDK prints whole requests, and payloads with them.
 ///
 /// A panic is logged with its location and without its message, because a message may
 /// quote the value that caused the panic.
@@ -25,7 +24,7 @@ pub fn init(level: Level) {
     subscriber(level, io::stdout).init();
 }
 
-/// Creates the subscriber that [`init`] installs, but with another destination.
+/// The subscriber that [`init`] installs, with another destination.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -40,21 +39,19 @@ where
         .with_span_list(false)
         .with_env_filter(filter)
         .with_writer(Escaped(writer))
-        // With this setting enabled, a closed standard output is reported on standard error,
-        // and a closed standard error causes a panic. A consumer must not end because no
-        // program reads its log.
+        // It would report a closed standard output on standard error, and panic if that is
+        // closed, too. A consumer must not end because nothing reads its log.
         .log_internal_errors(false)
         .finish()
 }
 
 /// Prints a line of CloudWatch's embedded metric format.
 pub(crate) fn metric(line: &str) {
-    // The error is ignored, because an event must not fail when its log line cannot be
-    // written.
+    // An event must not fail because its log line could not be written.
     let _ = writeln!(io::stdout().lock(), "{}", escaped(line));
 }
 
-/// A writer that escapes the characters that a terminal or a log viewer would interpret.
+/// Makes writers that escape what a terminal or a log viewer would interpret.
 struct Escaped<W>(W);
 
 impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaped<W> {
@@ -80,8 +77,8 @@ impl<W: Write> Write for EscapedWriter<W> {
     }
 }
 
-/// Replaces unsafe characters in JSON text by JSON escapes. These characters can only be
-/// inside strings, so the JSON value does not change.
+/// Escapes characters in JSON text as JSON does. They can only stand in strings, so the
+/// meaning stays the same.
 fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
     if !json.contains(is_unsafe) {
         return json.into();
@@ -99,9 +96,9 @@ fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
-/// Returns true for control characters, which a terminal executes; for line and paragraph
-/// separators, which some viewers treat as the end of a line; and for invisible formatting
-/// characters, such as those that reverse the direction of text.
+/// Control characters, which a terminal executes; line and paragraph separators, which
+/// some viewers take for the end of a line; and invisible formatting characters, such
+/// as those that reverse the direction of text.
 fn is_unsafe(character: char) -> bool {
     (character.is_control() && character != '\n')
         || matches!(

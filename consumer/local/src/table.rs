@@ -25,7 +25,7 @@ pub enum CreateTable {
     Refused(#[source] Box<SdkError<CreateTableError>>),
 }
 
-/// Creates the table with its indexes by event type and by conversation. The call has no effect
+/// Creates the table with its indexes by event type and by conversation. Nothing happens
 /// if the table exists.
 ///
 /// # Errors
@@ -34,10 +34,10 @@ pub enum CreateTable {
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped, the table may or may not have been created. The function can be
-/// called again.
+/// Dropping the future may leave the table created or not. Calling the function again is
+/// safe.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
-    // The check avoids an error of CreateTable, because the embedded DynamoDB logs every error.
+    // Not by an error of CreateTable, because the embedded DynamoDB logs every error.
     if exists(client, name).await? {
         return Ok(());
     }
@@ -83,7 +83,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
     }
 }
 
-/// Creates the outbox table with its stream. The call has no effect if the table exists.
+/// Creates the outbox table, with its stream. Nothing happens if the table exists.
 ///
 /// # Errors
 ///
@@ -91,8 +91,8 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped, the table may or may not have been created. The function can be
-/// called again.
+/// Dropping the future may leave the table created or not. Calling the function again is
+/// safe.
 pub async fn create_outbox_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     if exists(client, name).await? {
         return Ok(());

@@ -3,12 +3,12 @@
 //! It accepts the JSON that serde_json accepts, and differs from serde_json's
 //! deserializer where a stored event must stay readable:
 //!
-//! - A whole number is read as an integer in any notation: `-5E21` is an `i128`.
+//! - A whole number is read as an integer however it is written: `-5E21` is an `i128`.
 //! - The result does not depend on serde_json's feature `arbitrary_precision`, which any
 //!   package of a program can enable.
-//! - A map with integer keys can also be read inside `flatten`, `tag`, `content` and
-//!   `untagged`, where serde offers each key as a string.
-//! - An error describes the fault and never quotes the data ([`super::mismatch`]).
+//! - A map with integer keys is read inside `flatten`, `tag`, `content` and `untagged`
+//!   as well, where serde offers each key as a string.
+//! - An error consists of facts and never quotes the data ([`super::mismatch`]).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -28,8 +28,8 @@ use super::serializer::{RAW_NUMBER, RAW_VALUE};
 mod map_key;
 mod members;
 
-/// Reads a value. `variant` is the enum's variant to which the document belongs, if the
-/// document does not name the variant.
+/// Reads a value. `variant` is the enum's variant that the document belongs to, if the
+/// document does not name it.
 pub(super) fn from_str<T: DeserializeOwned>(
     text: &str,
     variant: Option<(u32, &'static str)>,
@@ -50,8 +50,8 @@ pub(super) fn from_str<T: DeserializeOwned>(
             _ => Err(Error::not_json()),
         }
     };
-    // The first attempt succeeds for most types. The second attempt is for types that serde
-    // reads through a buffer, because the buffer does not know what these types expect.
+    // Most types read everything at the first attempt. The second attempt is for types
+    // that serde reads through a buffer, which does not know what they expect.
     read(Buffering::AsWritten)
         .or_else(|error| read(Buffering::AsNumbers).map_err(|_| error))
         .map_err(|error: Error| error.into_mismatch(text))
@@ -69,7 +69,7 @@ impl From<SyntaxError> for Error {
 enum Buffering {
     /// A key is a string, and a number keeps all of its digits.
     AsWritten,
-    /// A key that is an integer is offered as an integer, and any other number as a float.
+    /// A key that is an integer is offered as one, and any other number as a float.
     AsNumbers,
 }
 
@@ -175,7 +175,7 @@ fn kind(token: &Token<'_>) -> &'static str {
     }
 }
 
-/// True if the numbers of serde_json keep the digits of the text.
+/// Whether serde_json's numbers hold the digits that were written.
 static IS_ARBITRARY_PRECISION: LazyLock<bool> = LazyLock::new(|| {
     let kept = serde_json::from_str::<serde_json::Number>("1.10");
     kept.is_ok_and(|number| number.to_string() == "1.10")

@@ -1,4 +1,4 @@
-//! Checks that every value that a type writes is read back equal, from JSON and from an item.
+//! Every value that a type writes is read back equal, from JSON and from an item.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -146,7 +146,7 @@ fn buffered_parts_are_read_as_they_were_written() {
 }
 
 #[test]
-fn u128_in_a_buffered_part_has_a_remedy() {
+fn u128_in_a_buffered_part_says_what_to_do() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Amount {
         cents: u128,
