@@ -101,8 +101,11 @@ impl Future for EmitFuture {
         if let Progress::Submitted(outcome) = &mut self.progress {
             let outcome = ready!(Pin::new(outcome).poll(cx));
             self.progress = Progress::Done;
-            #[expect(clippy::expect_used, reason = "`Pending` answers when it is dropped")]
-            return Poll::Ready(outcome.expect("every pending event answers its caller"));
+            #[expect(
+                clippy::expect_used,
+                reason = "`Pending` sends an outcome when it is dropped"
+            )]
+            return Poll::Ready(outcome.expect("every pending event sends an outcome"));
         }
         match std::mem::replace(&mut self.progress, Progress::Done) {
             Progress::Failed(error) => {
