@@ -1,5 +1,5 @@
-# A module without a provider block: the queue, the function, the table, and
-# what monitors them. Each submodule describes its part; this file connects them.
+# A module without a provider block: the queue, the function, the table and their
+# monitoring. Each submodule describes its part; this file connects them.
 
 locals {
   # "Lambda recommends a visibility timeout of at least six times the function

@@ -266,4 +266,4 @@ for scenario in other_region interrupted revoked environments; do
   ok "$scenario"
 done
 
-say "All $passed scenarios passed"
+finish "All $passed scenarios passed"

@@ -223,13 +223,13 @@ TERRAFORM
     [[ $(aws dynamodb get-item --table-name events-staging --key '{"ID":{"S":"kept"},"Timestamp":{"N":"1"}}' --query Item.ID.S --output text) == kept ]] ||
     { echo "the imported table has no protection, expiry or recovery, or lost its item"; return 1; }
 
-  # Something else changes the capacity, and the next plan keeps it.
+  # Another program changes the capacity, and the next plan keeps it.
   aws dynamodb update-table --table-name alone --provisioned-throughput ReadCapacityUnits=50,WriteCapacityUnits=60 >/dev/null
   "${terraform[@]}" plan -input=false -out "$temporary/capacity" >/dev/null
   "${terraform[@]}" show -json "$temporary/capacity" | jq -e '
     .resource_changes[] | select(.address == "module.table_alone[0].aws_dynamodb_table.events").change
     | .before.read_capacity == 50 and .after.read_capacity == 50 and .after.write_capacity == 60' ||
-    { echo "a plan changes the capacity that something else has set"; return 1; }
+    { echo "a plan changes the capacity that another program has set"; return 1; }
 
   "${terraform[@]}" plan -input=false -var change=2 -out "$temporary/change" >/dev/null
   # Local: the endpoint returns composite alarms without their attributes.

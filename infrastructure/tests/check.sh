@@ -20,8 +20,19 @@ infrastructure=$(dirname -- "$here")
 root=$(dirname -- "$infrastructure")
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
+current=start
+finished=false
 stop() {
-  local job
+  local status=$? job log
+  if [[ $finished == false ]]; then
+    # If a signal ends the script, for instance because of a time limit, the status is 0.
+    if ((status == 0)); then
+      for log in "$work"/apply.log "$work"/bad_day.log; do
+        [[ ! -f $log ]] || tail -n 40 -- "$log" >&2
+      done
+    fi
+    printf '\n== FAILED (status %d, 0 after a signal) in the part: %s\n' "$status" "$current" >&2
+  fi
   for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
   wait
   rm -rf -- "$work"
@@ -32,6 +43,7 @@ left_out=()
 began=$SECONDS
 
 part() {
+  current=$1
   began=$SECONDS
   printf '\n== %s\n' "$1"
 }
@@ -258,3 +270,4 @@ if ((${#left_out[@]} > 0)); then
   printf '  - %s\n' "${left_out[@]}"
 fi
 printf '\nAll other parts passed.\n'
+finished=true

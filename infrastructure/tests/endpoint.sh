@@ -14,9 +14,14 @@ root=$(dirname -- "$infrastructure")
 
 started=$SECONDS
 step=start
+finished=false
 say() {
   step=$*
   printf '\n==> [%3d s] %s\n' $((SECONDS - started)) "$step"
+}
+finish() {
+  say "$*"
+  finished=true
 }
 fail() {
   printf '%s: %s\n' "$(basename -- "$0")" "$*" >&2
@@ -43,14 +48,16 @@ esac
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
 endpoint_pid=
 stop() {
-  local status=$?
+  local status=$? how=failed
   trap - ERR
-  if ((status != 0)); then
+  # If a signal ends the script, for instance because of a time limit, the status is 0 here.
+  ((status != 0)) || how="was ended by a signal"
+  if [[ $finished == false ]]; then
     if [[ -f $temporary/endpoint.log ]]; then
       printf '\nLast lines of the local endpoint:\n' >&2
       tail -n 40 "$temporary/endpoint.log" >&2
     fi
-    printf '\n%s failed in the step: %s\n' "$(basename -- "$0")" "$step" >&2
+    printf '\n%s %s after %d s, in the step: %s\n' "$(basename -- "$0")" "$how" $((SECONDS - started)) "$step" >&2
   fi
   local job
   for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done

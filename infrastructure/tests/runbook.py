@@ -87,7 +87,7 @@ class Runbook:
 
     def adapted(self, block):
         """The block with what differs in a test: no question, a built package and built examples."""
-        # The name on the page is that of one deployment, and two run at the same time.
+        # The page names one deployment, and two are tested at the same time.
         block = block.replace("--policy-name domain-events-deployer", f"--policy-name {self.name}-deployer")
         block = block.replace("s/NAME/domain-events/g", f"s/NAME/{self.name}/g")
         package = f"'{self.package}'"
