@@ -148,6 +148,8 @@ check_existing() {
     existing_function "$outbox_address.aws_lambda_function.relay[0]" "$relay_name"
     existing "$outbox_address.aws_lambda_event_source_mapping.rows[0]" - lambda list-event-source-mappings \
       --function-name "$relay_name" --query 'EventSourceMappings[0].UUID' --output text
+    # Of a rule that is not imported, the ARN is unknown, and the permission would be replaced.
+    existing "$outbox_address.aws_cloudwatch_event_rule.sweep[0]" "$relay_name-sweep" events describe-rule --name "$relay_name-sweep"
     existing "$outbox_address.aws_lambda_permission.sweep[0]" "$relay_name/ScheduleInvokesTheRelay" lambda get-policy --function-name "$relay_name"
     existing_log_group "$outbox_address.aws_cloudwatch_log_group.relay[0]" "/aws/lambda/$relay_name"
     existing "$outbox_address.aws_iam_role.relay[0]" "$relay_name-$region" iam get-role --role-name "$relay_name-$region"

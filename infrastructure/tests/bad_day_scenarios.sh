@@ -109,7 +109,7 @@ interrupted() {
   must_refuse "$log" 'run the same command with --import-existing' apply third
   logged "$log" apply third --import-existing
   # Everything that AWS would refuse to create again, or that Terraform would take over.
-  grep -E '^Plan: 19 to import, [0-9]+ to add, [0-9]+ to change, 0 to destroy' "$log" || {
+  grep -E '^Plan: 20 to import, [0-9]+ to add, [0-9]+ to change, 0 to destroy' "$log" || {
     grep -E '^Plan|will be imported|imported from|must be replaced' "$log"
     echo "other resources were imported"
     return 1
