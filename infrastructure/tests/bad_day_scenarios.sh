@@ -120,7 +120,7 @@ interrupted() {
 
 # The credentials end after the dead-letter queue was created.
 revoked() {
-  local log=$temporary/revoked.log key job
+  local log=$temporary/revoked-apply.log key job
   deployment fourth ledger eu-central-1
   aws iam create-user --user-name revoked >/dev/null
   aws iam put-user-policy --user-name revoked --policy-name all --policy-document \
