@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Applies the module to a local AWS endpoint with the deployer's permissions, uses
-# what was created with the permissions that were created, runs the commands of
-# the runbook on a standard and on a FIFO deployment, and destroys.
+# Applies the module to a local AWS endpoint with the deployer's permissions, sends
+# and reads events with the created permissions, runs the commands of the runbook on
+# a standard and on a FIFO deployment, and destroys.
 #
 #   TF_PLUGIN_DIR   folder to load the provider from, instead of the registry
 #   ENDPOINT_VENV   see endpoint.sh
@@ -76,6 +76,7 @@ producer_arns      = ["$named_producer"]
 create_alarm_topic = true
 index_shards       = 4
 correlation_index  = true
+warm_throughput    = { read = 12000, write = 20000 }
 stream_view_type   = "NEW_IMAGE"
 outbox             = true
 TFVARS
@@ -174,4 +175,4 @@ say "Destroy again: nothing to do"
 "$standard/destroy.sh" --yes | tee "$temporary/again.log"
 grep -q 'nothing to destroy' "$temporary/again.log" || fail "a second destroy must find nothing to do"
 
-say "Done"
+finish "Done"
