@@ -36,6 +36,12 @@ pub fn line_of<W: Write>(out: &mut W, line: &str) -> Result<(), Failure> {
     writeln!(out, "{line}").map_err(|error| closed(&error))
 }
 
+/// A number of things: `1 event`, `2 events`.
+pub fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Reports a problem that does not end the command, on standard error.
 pub(crate) fn warn(error: &(dyn std::error::Error + 'static)) {
     let text = domain_events::__internals::with_causes(error);

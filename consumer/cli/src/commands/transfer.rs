@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use domain_events::Timestamp;
 use domain_events::store::Scan;
 use domain_events_cli::connection::{Queue, queue_name};
-use domain_events_cli::output::line_of;
+use domain_events_cli::output::{counted, line_of};
 use domain_events_cli::progress::Progress;
 use domain_events_cli::transfer::{self, Replay};
 use domain_events_cli::{Failure, Outcome, time};
@@ -122,7 +122,7 @@ pub(crate) async fn export(arguments: Export) -> Result<Outcome, Failure> {
         }
     };
     progress.finish();
-    let _ = writeln!(std::io::stderr(), "{count} events exported");
+    let _ = writeln!(std::io::stderr(), "{} exported", counted(count, "event"));
     Ok(outcome)
 }
 
@@ -135,8 +135,10 @@ pub(crate) async fn import(arguments: Import) -> Result<Outcome, Failure> {
     line_of(
         &mut std::io::stdout(),
         &format!(
-            "{} stored, {} duplicates, {} failed",
-            imported.stored, imported.duplicates, imported.failed
+            "{} stored, {}, {} failed",
+            imported.stored,
+            counted(imported.duplicates, "duplicate"),
+            imported.failed
         ),
     )?;
     Ok(outcome)
@@ -159,7 +161,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
             queue_name(&to)
         )));
     }
-    let queue = Queue::open(&to, "--to").await?;
+    let queue = Queue::open_elsewhere(&to, "--to").await?;
     let store = table.open().await?;
     let scan = selection.of(store.scan());
     if dry_run {
@@ -167,7 +169,8 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         line_of(
             &mut std::io::stdout(),
             &format!(
-                "{count} events would be sent to {}; send them with --dry-run=false",
+                "{} would be sent to {}; send with --dry-run=false",
+                counted(count, "event"),
                 queue.label()
             ),
         )?;
@@ -182,7 +185,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
     progress.finish();
     line_of(
         &mut std::io::stdout(),
-        &format!("{count} events sent to {}", queue.label()),
+        &format!("{} sent to {}", counted(count, "event"), queue.label()),
     )?;
     Ok(outcome)
 }
