@@ -37,13 +37,13 @@ pub struct Setup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// As it should be.
+    /// Nothing to change.
     Ok,
-    /// It works, with a risk.
+    /// Events are stored now, but a risk remains.
     Warning,
     /// Events are lost, refused or not stored.
     Error,
-    /// It could not be checked.
+    /// The check was not possible.
     Unknown,
 }
 
@@ -56,10 +56,10 @@ pub struct Finding {
     pub object: String,
     /// What was found.
     pub found: String,
-    /// What follows from it.
+    /// What happens because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consequence: Option<String>,
-    /// The command or setting that changes it.
+    /// The command or setting that repairs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }

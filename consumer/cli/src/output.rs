@@ -48,7 +48,7 @@ pub(crate) fn warn(error: &(dyn std::error::Error + 'static)) {
     let _ = writeln!(io::stderr(), "{}", printable(&text));
 }
 
-/// Why standard output cannot be written.
+/// The failure for an error of standard output.
 pub fn closed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,

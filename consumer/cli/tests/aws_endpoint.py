@@ -4,7 +4,7 @@ Creates a complete set-up in which `doctor` finds nothing to change, and then ma
 at a time. `doctor` must report each mistake with its consequence and a remedy. If the remedy
 is a command of the AWS CLI, the test runs it, and `doctor` must find nothing afterwards.
 
-DOMAIN_EVENTS is the command; without it, target/debug/domain-events.
+DOMAIN_EVENTS is the command; without it, Cargo builds the command.
 """
 
 import io
@@ -21,9 +21,9 @@ import zipfile
 
 import boto3
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.join(HERE, *[os.pardir] * 3)
-COMMAND = os.environ.get("DOMAIN_EVENTS") or os.path.join(ROOT, "target", "debug", "domain-events")
+from three_questions import COMMAND
+
+QUESTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "three_questions.py")
 REGION = "eu-central-1"
 DAY = 86_400
 
@@ -223,7 +223,6 @@ def check_mistakes(setup, has_cli, folder):
         elif make:
             s.repair()
         if make:
-            # After the command, TTL is off; the deployment turns it on with the right attribute.
             left = [f for f in doctor(s.variables) if f["severity"] != "ok"]
             assert not left, f"{found}: {left}"
         report(found, "repaired by its command" if make and command and has_cli else "")
@@ -245,7 +244,7 @@ def check_permissions(setup):
 
 
 def check_questions():
-    environment = dict(os.environ)
+    environment = os.environ | {"DOMAIN_EVENTS": COMMAND}
     workers = []
     try:
         for prefix, suffix in (("", ""), ("STAGING_", ".fifo")):
@@ -258,7 +257,7 @@ def check_questions():
             variables = {"EVENT_QUEUE_URL": url, "DEAD_LETTER_QUEUE_URL": dead_letters, "EVENT_TABLE": name}
             environment |= {f"STAGING_{key.removeprefix('EVENT_')}": value for key, value in variables.items()} if prefix else variables
             workers.append(subprocess.Popen([COMMAND, "worker"], env=os.environ | variables, stdout=subprocess.DEVNULL))
-        subprocess.run([sys.executable, os.path.join(HERE, "three_questions.py")], env=environment, check=True)
+        subprocess.run([sys.executable, QUESTIONS], env=environment, check=True)
     finally:
         for worker in workers:
             worker.terminate()

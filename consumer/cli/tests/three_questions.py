@@ -10,7 +10,7 @@ The set-up comes from the environment: EVENT_QUEUE_URL, DEAD_LETTER_QUEUE_URL an
 STAGING_QUEUE_URL and STAGING_TABLE, and the variables of the AWS SDKs. A consumer must run for
 both queues. Without EVENT_QUEUE_URL, the test starts `domain-events local` twice.
 
-DOMAIN_EVENTS is the command; without it, target/debug/domain-events.
+DOMAIN_EVENTS is the command; without it, Cargo builds the command.
 """
 
 import json
@@ -25,20 +25,29 @@ from datetime import datetime, timedelta
 import boto3
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3)
-COMMAND = os.environ.get("DOMAIN_EVENTS") or os.path.join(ROOT, "target", "debug", "domain-events")
+BUILD = ["cargo", "build", "--workspace", "--all-features", "--quiet", "--bin", "domain-events"]
+
+
+def command():
+    if os.environ.get("DOMAIN_EVENTS"):
+        return os.environ["DOMAIN_EVENTS"]
+    subprocess.run(BUILD, cwd=ROOT, check=True)
+    return os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"), "debug", "domain-events")
+
+
+COMMAND = command()
 
 
 def run(*arguments, environment=None, exit_code=0):
-    command = [COMMAND, *arguments]
-    done = subprocess.run(command, env=environment or os.environ, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([COMMAND, *arguments], env=environment or os.environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == exit_code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
 def local(folder):
     """Starts `domain-events local`, and returns its process and its variables."""
-    command = [COMMAND, "local", "--no-page", "--sqs-port", "0", "--dynamodb-port", "0", "--data", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    arguments = ["--no-page", "--sqs-port", "0", "--dynamodb-port", "0", "--data", folder]
+    process = subprocess.Popen([COMMAND, "local", *arguments], stdout=subprocess.PIPE, text=True)
     variables = {}
     while "AWS_SECRET_ACCESS_KEY" not in variables:
         line = process.stdout.readline()

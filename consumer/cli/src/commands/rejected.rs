@@ -13,6 +13,9 @@ use super::Printing;
 /// a message without hiding it from others. `list` and `show` print what is in the folder,
 /// `set` corrects a value, and `push` sends the messages back to the queue.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:
+  domain-events rejected pull --to letters
+  domain-events rejected push letters --set /EventType=ORDER_PLACED")]
 pub(crate) enum Command {
     Pull(Pull),
     List(List),
@@ -26,6 +29,8 @@ pub(crate) enum Command {
 /// Each message is deleted from the queue only after it is on disk. At the end, the command
 /// prints the messages of the folder as `list` does: what was rejected, and why.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events rejected pull --to letters")]
 pub(crate) struct Pull {
     /// The folder; it is created if it does not exist.
     #[arg(long, value_name = "DIR")]
@@ -49,6 +54,8 @@ pub(crate) struct List {
 
 /// Print a message with its attributes and its body, and mark what is wrong in it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events rejected show letters 02bcaf94")]
 pub(crate) struct Show {
     /// The folder.
     #[arg(value_name = "DIR")]
@@ -61,12 +68,13 @@ pub(crate) struct Show {
 
 /// Replace a value in the body of a message.
 ///
-///   domain-events rejected set letters 02bcaf94 /EventType ORDER_PLACED
-///
 /// Only the value changes; every other byte of the body stays as it is. The empty pointer ""
 /// stands for the whole body. To edit the body in another way, open the file that `show`
 /// prints.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events rejected set letters 02bcaf94 /EventType ORDER_PLACED
+  domain-events rejected set letters 02bcaf94 /Data/total 4990")]
 pub(crate) struct Set {
     /// The folder.
     #[arg(value_name = "DIR")]
@@ -83,13 +91,15 @@ pub(crate) struct Set {
 /// Send messages of the folder back to the queue.
 ///
 /// A message that is still invalid stays in the folder, and its problems are printed. With
-/// --set, a value is corrected first:
-///
-///   domain-events rejected push letters --set /EventType=ORDER_PLACED
+/// --set, a value is corrected first.
 ///
 /// Without ids, --set corrects the value in the messages in which it is wrong, and all
 /// messages of the folder are sent. The exit code is 1 if a message is still invalid.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events rejected push letters
+  domain-events rejected push letters --set /EventType=ORDER_PLACED
+  domain-events rejected push letters 02bcaf94 5f3a0c11")]
 pub(crate) struct Push {
     /// The folder.
     #[arg(value_name = "DIR")]

@@ -85,7 +85,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// A file cannot be written; nothing of the letter counts then.
+    /// A file cannot be written. The letter then does not exist.
     pub fn write(&self, letter: &Letter, body: &str) -> Result<(), Failure> {
         let id = &letter.message_id;
         self.write_body(id, body)?;
@@ -191,7 +191,7 @@ impl Folder {
     pub fn retire(&self, id: &str) -> Result<(), Failure> {
         let pushed = self.0.join("pushed");
         create_private(&pushed).map_err(|e| Failure::file("create", &pushed, &e))?;
-        // The letter first: without it, the body counts for nothing.
+        // The letter first: a body without a letter is ignored.
         for path in [self.letter_path(id), self.body_path(id)] {
             if let Some(name) = path.file_name() {
                 fs::rename(&path, pushed.join(name))

@@ -72,11 +72,12 @@ pub fn show<W: Write>(folder: &Path, id: &str, out: &mut W, format: Format) -> R
 }
 
 /// Replaces the value at `pointer` in the body of a letter. `value` is JSON; a text that is
-/// not JSON is taken as a string.
+/// not JSON becomes a string.
 ///
 /// # Errors
 ///
-/// There is no such letter, the pointer leads nowhere, or the file cannot be written.
+/// There is no such letter, its body has no value at the pointer, or the file cannot be
+/// written.
 pub fn set(folder: &Path, id: &str, pointer: &str, value: &str) -> Result<(), Failure> {
     let folder = Folder::open(folder)?;
     let id = folder.only(id)?;
