@@ -134,6 +134,13 @@ wait "$fifo_runbook" || {
 tail -n 1 "$temporary/runbook-fifo.log"
 terraform "-chdir=$standard" output -json >"$temporary/outputs.json"
 
+if [[ $pipeline == true && -x $built/domain-events ]]; then
+  say "The command: three questions of an operator, and doctor"
+  terraform "-chdir=$fifo" output -json >"$temporary/outputs-fifo.json"
+  DOMAIN_EVENTS=$built/domain-events "$venv/bin/python" "$root/consumer/cli/tests/applied.py" \
+    "$temporary/outputs.json" "$temporary/outputs-fifo.json" "$state"
+fi
+
 say "Destroy refuses while the table is protected"
 before=$(terraform "-chdir=$standard" state list)
 if "$standard/destroy.sh" --yes >"$temporary/refusal.log" 2>&1; then
