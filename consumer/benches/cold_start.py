@@ -1,6 +1,8 @@
-"""Measures a cold start of the real `bootstrap` and of a Python handler with boto3.
+"""Measures a cold start of the consumer and of the relay of the outbox, and of a Python handler
+with boto3.
 
     cargo build -p domain-events-consumer --bin bootstrap --profile lambda
+    cargo build -p domain-events-relay --bin relay --profile lambda
     cargo build --workspace --all-features --bin domain-events
     .ci/venv && target/venv/bin/python consumer/benches/cold_start.py
 
@@ -28,8 +30,11 @@ import zipfile
 import trustme
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-BOOTSTRAP = os.path.join(ROOT, "target", "lambda", "bootstrap")
-STACK = os.path.join(ROOT, "target", "debug", "domain-events")
+TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+BOOTSTRAP = os.path.join(TARGET, "lambda", "bootstrap")
+RELAY = os.path.join(TARGET, "lambda", "relay")
+STACK = os.path.join(TARGET, "debug", "domain-events")
+OUTBOX_TABLE = "events-outbox"
 RUNS = int(os.environ.get("RUNS", "15"))
 
 PYTHON_HANDLER = """
@@ -107,26 +112,32 @@ def peak_mib(pid):
     return 0.0
 
 
-def event():
-    def body():
-        return json.dumps(
-            {
-                "Timestamp": time.time_ns() // 1000 / 1e6,
-                "EventType": "ORDER_PLACED",
-                "ID": str(uuid.uuid4()),
-                "EmitterId": "u-42",
-                "EmitterType": "USER",
-                "Data": {"total_cents": 4990, "lines": [{"sku": "A-1", "quantity": 2}]},
-            }
-        )
-
-    def record():
-        return {"messageId": str(uuid.uuid4()), "body": body(), "attributes": {}, "messageAttributes": {}}
-
-    return json.dumps({"Records": [record() for _ in range(10)]}).encode()
+def body(event_id):
+    return json.dumps(
+        {
+            "Timestamp": time.time_ns() // 1000 / 1e6,
+            "EventType": "ORDER_PLACED",
+            "ID": str(uuid.uuid4()),
+            "EmitterId": "u-42",
+            "EmitterType": "USER",
+            "Data": {"total_cents": 4990, "lines": [{"sku": "A-1", "quantity": 2}]},
+            "EventId": event_id,
+        }
+    )
 
 
-def cold_start(command, environment):
+def message(event_id):
+    return {"messageId": event_id, "body": body(event_id), "attributes": {}, "messageAttributes": {}}
+
+
+def outbox_row(event_id):
+    row = {"EventId": {"S": event_id}, "Message": {"S": body(event_id)}, "At": {"N": str(int(time.time()))}}
+    stream = f"arn:aws:dynamodb:us-east-1:123456789012:table/{OUTBOX_TABLE}/stream/2026-01-01T00:00:00.000"
+    change = {"SequenceNumber": str(uuid.uuid4().int)[:21], "NewImage": row}
+    return {"eventID": event_id, "eventName": "INSERT", "eventSourceARN": stream, "dynamodb": change}
+
+
+def cold_start(command, record, environment):
     """Returns the CPU time before the first poll and of the first invocation in ms, and the peak memory in MiB."""
     figures, done, process = {}, threading.Event(), None
     started = threading.Event()
@@ -140,7 +151,7 @@ def cold_start(command, environment):
                 done.wait()
                 time.sleep(3600)
             figures["poll"] = cpu_ms(process.pid)
-            payload = event()
+            payload = json.dumps({"Records": [record(str(uuid.uuid4())) for _ in range(10)]}).encode()
             self.send_response(200)
             self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
             self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + 30_000))
@@ -174,12 +185,20 @@ def cold_start(command, environment):
     return figures["poll"], figures["invocation"], figures["peak"]
 
 
+def zip_mb(folder, program):
+    package = os.path.join(folder, "bootstrap.zip")
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.write(program, "bootstrap")
+    return os.path.getsize(package) / 1e6
+
+
 def main():
     stack = subprocess.Popen(
-        [STACK, "local", "--sqs-port", "0", "--dynamodb-port", "0"], stdout=subprocess.PIPE, text=True
+        [STACK, "local", "--sqs-port", "0", "--dynamodb-port", "0", "--outbox", "dynamodb"], stdout=subprocess.PIPE, text=True
     )
     environment = {"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "consumer"}
     environment |= {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1"}
+    environment["EVENT_OUTBOX_TABLE"] = OUTBOX_TABLE
     environment |= {"AWS_LAMBDA_LOG_GROUP_NAME": "g", "AWS_LAMBDA_LOG_STREAM_NAME": "s"}
     for line in stack.stdout:
         name, value = line.removeprefix("export ").strip().split("=", 1)
@@ -199,18 +218,17 @@ def main():
                 environment[name] = tls_in_front_of(environment[name], context)
             handler = os.path.join(folder, "handler.py")
             open(handler, "w").write(PYTHON_HANDLER)
-            package = os.path.join(folder, "bootstrap.zip")
-            with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-                archive.write(BOOTSTRAP, "bootstrap")
 
-            rows = [("ours", [BOOTSTRAP], RUNS), ("Python with boto3", [sys.executable, handler], max(3, RUNS // 3))]
-            print(f"{'cold start':<20} {'CPU to first poll':>18} {'CPU, ten events':>16} {'peak memory':>12}")
-            for name, command, runs in rows:
-                figures = [cold_start(command, environment) for _ in range(runs)]
+            rows = [("consumer", [BOOTSTRAP], message, RUNS)]
+            if os.path.exists(RELAY):
+                rows.append(("relay of the outbox", [RELAY], outbox_row, RUNS))
+            rows.append(("Python with boto3", [sys.executable, handler], message, max(3, RUNS // 3)))
+            print(f"{'cold start':<20} {'CPU to first poll':>18} {'CPU, ten events':>16} {'peak memory':>12} {'zip':>10}")
+            for name, command, record, runs in rows:
+                figures = [cold_start(command, record, environment) for _ in range(runs)]
                 poll, invocation, peak = (statistics.median(column) for column in zip(*figures))
-                print(f"{name:<20} {poll:>15.1f} ms {invocation:>13.1f} ms {peak:>8.1f} MiB")
-            size, packed = os.path.getsize(BOOTSTRAP), os.path.getsize(package)
-            print(f"bootstrap {size / 1e6:.1f} MB, zip {packed / 1e6:.2f} MB")
+                size = "" if command[0] == sys.executable else f"{zip_mb(folder, command[0]):.2f} MB"
+                print(f"{name:<20} {poll:>15.1f} ms {invocation:>13.1f} ms {peak:>8.1f} MiB {size:>10}")
     finally:
         stack.terminate()
 

@@ -1,9 +1,9 @@
 //! Checks that state and event are committed together or not at all, under faults.
 //!
 //! Services (each with a relay and its fast path) and relays run as separate processes. They
-//! are killed at random times, and services are also killed after each step of a transaction.
-//! SQS has repeated short outages. At the end, every committed change must have exactly one
-//! event, and every event must have a committed change.
+//! are killed at random times, services also after each step of a transaction and relays after
+//! each step of a sweep. SQS is unavailable for a while again and again. At the end, every
+//! committed change has exactly one event, and every event has a committed change.
 //!
 //! `cargo test -p domain-events-outbox --all-features --test outbox_faults -- run --backend sqlite
 //! --transactions 100000 --seed 7` prints what happened. A seed determines the steps at

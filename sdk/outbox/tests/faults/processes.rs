@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::{ExitStatusExt as _, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -24,7 +25,40 @@ pub(crate) fn exit_with_the_harness() {
     });
 }
 
-/// Returns the arguments of the n-th process of a slot.
+/// The step at which a process kills itself.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Death {
+    /// The number of the step.
+    #[arg(long = "die-at-step")]
+    step: usize,
+    /// How often the process reaches the step until it dies.
+    #[arg(long = "die-after")]
+    after: u64,
+    #[arg(skip)]
+    reached: AtomicU64,
+}
+
+impl Death {
+    /// Kills this process if it dies now.
+    pub(crate) fn reached(&self, step: usize) {
+        if step == self.step && self.reached.fetch_add(1, Ordering::SeqCst) + 1 == self.after {
+            kill_this_process();
+        }
+    }
+}
+
+/// SIGKILL, which the standard library cannot send.
+fn kill_this_process() {
+    let this = std::process::id().to_string();
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", &this])
+        .status();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The arguments of the n-th process of a slot.
 pub(crate) type Arguments = Box<dyn FnMut(u32) -> Vec<String>>;
 
 /// A slot in which one process runs at a time.

@@ -8,20 +8,23 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::Mistake;
 use crate::database::Database;
+use crate::processes::Death;
 
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[arg(long)]
     database: String,
     #[arg(long)]
     mistake: Option<Mistake>,
+    #[command(flatten)]
+    death: Death,
 }
 
 /// A relay process: it ends when its standard input ends.
 pub(crate) async fn run(options: Options) {
     let sdk = sdk().await;
     let outbox = Database::open(&options.database).await.outbox();
-    let relay = relay(&sdk, outbox, options.mistake);
+    let relay = relay(&sdk, outbox, options.mistake, Some(options.death));
     let report = relay.run(end_of_input()).await;
     println!("{report:?}");
     let _ = sdk.shutdown(Duration::from_secs(5)).await;
@@ -37,12 +40,17 @@ pub(crate) async fn sdk() -> Sdk {
         .unwrap()
 }
 
-/// Creates a relay with shorter intervals than the defaults, so that a short run has many
-/// sweeps.
-pub(crate) fn relay(sdk: &Sdk, outbox: AnyOutbox, mistake: Option<Mistake>) -> Relay {
-    let outbox = match mistake {
-        Some(Mistake::DeleteBeforeSend) => AnyOutbox::new(DeletesFirst(outbox)),
-        _ => outbox,
+/// A relay with shorter times than the defaults, so that a short run has many sweeps.
+pub(crate) fn relay(
+    sdk: &Sdk,
+    rows: AnyOutbox,
+    mistake: Option<Mistake>,
+    death: Option<Death>,
+) -> Relay {
+    let outbox = FaultyOutbox {
+        rows,
+        deletes_first: matches!(mistake, Some(Mistake::DeleteBeforeSend)),
+        death,
     };
     Relay::builder(sdk.clone(), outbox)
         .sweep_interval(Duration::from_millis(100))
@@ -58,26 +66,58 @@ pub(crate) async fn end_of_input() {
     let _ = tokio::io::stdin().read_to_end(&mut rest).await;
 }
 
-/// Rows with the deliberate mistake `delete-before-send`.
-struct DeletesFirst(AnyOutbox);
+/// The steps of a sweep. A relay process dies after one of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SweepStep {
+    PageRead,
+    MessagesSent,
+    RowsDeleted,
+}
 
-impl OutboxRows for DeletesFirst {
+impl SweepStep {
+    pub(crate) const COUNT: usize = 3;
+}
+
+/// The outbox of a relay that may die, or that makes the mistake `delete-before-send`.
+struct FaultyOutbox {
+    rows: AnyOutbox,
+    deletes_first: bool,
+    death: Option<Death>,
+}
+
+impl FaultyOutbox {
+    fn reached(&self, step: SweepStep) {
+        if let Some(death) = &self.death {
+            death.reached(step as usize);
+        }
+    }
+}
+
+impl OutboxRows for FaultyOutbox {
     fn name(&self) -> &str {
-        self.0.name()
+        self.rows.name()
     }
 
     async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
-        let page = self.0.page(request).await?;
-        let ids = page.rows.iter().map(|row| row.event_id.clone()).collect();
-        self.0.delete(ids).await?;
+        let page = self.rows.page(request).await?;
+        if !page.rows.is_empty() {
+            if self.deletes_first {
+                let ids = page.rows.iter().map(|row| row.event_id.clone()).collect();
+                self.rows.delete(ids).await?;
+            }
+            self.reached(SweepStep::PageRead);
+        }
         Ok(page)
     }
 
     async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
-        self.0.delete(event_ids).await
+        self.reached(SweepStep::MessagesSent);
+        self.rows.delete(event_ids).await?;
+        self.reached(SweepStep::RowsDeleted);
+        Ok(())
     }
 
     async fn backlog(&self) -> Result<Backlog, RowsError> {
-        self.0.backlog().await
+        self.rows.backlog().await
     }
 }

@@ -13,11 +13,14 @@ use crate::check::{Violation, check};
 use crate::database::{Database, Step};
 use crate::postgres::PostgresServer;
 use crate::processes::{Arguments, Slot};
+use crate::relay::SweepStep;
 use crate::{Backend, Options};
 
 const SERVICES: usize = 3;
 const RELAYS: usize = 2;
 const ORDERS: usize = 40;
+/// How often a process reaches its last step at most.
+const DIE_AFTER_AT_MOST: u64 = 200;
 
 pub(crate) async fn run(backend: Backend, options: &Options) -> Vec<Violation> {
     let started = Instant::now();
@@ -87,16 +90,22 @@ fn start(stack: &Stack, folder: &Path, place: &str, options: &Options) -> Vec<Sl
         let seed = options.seed.wrapping_mul(1_000_003) % 1_000_000_007 + number as u64;
         let arguments: Arguments = Box::new(move |incarnation| {
             let mut arguments = shared.clone();
-            if role == "service" {
-                let seed = seed * 10_000 + u64::from(incarnation);
-                let mut random = Rng::with_seed(seed);
-                arguments.extend([
-                    format!("--seed={seed}"),
-                    format!("--orders={ORDERS}"),
-                    format!("--die-after-step={}", random.usize(..Step::ALL.len())),
-                    format!("--die-after={}", random.u64(1..1_500)),
-                ]);
-            }
+            let seed = seed * 10_000 + u64::from(incarnation);
+            let steps = match role {
+                "service" => {
+                    arguments.extend([format!("--seed={seed}"), format!("--orders={ORDERS}")]);
+                    Step::ALL.len()
+                }
+                _ => SweepStep::COUNT,
+            };
+            // Each step in turn, so that a short run contains all of them.
+            arguments.extend([
+                format!("--die-at-step={}", (number + incarnation as usize) % steps),
+                format!(
+                    "--die-after={}",
+                    Rng::with_seed(seed).u64(1..DIE_AFTER_AT_MOST)
+                ),
+            ]);
             arguments
         });
         let log = folder.join(format!("{role}-{number}"));

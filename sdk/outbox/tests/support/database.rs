@@ -60,10 +60,16 @@ impl Step {
 
 /// When the service writes the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    dead_code,
+    reason = "each program that uses this module needs some of them"
+)]
 pub(crate) enum WhenToPut {
     InTheTransaction,
     /// A deliberate mistake.
     AfterTheCommit,
+    /// The service emits the event after the commit, without an outbox.
+    Never,
 }
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -101,16 +107,23 @@ macro_rules! transaction {
             .execute(&mut *transaction)
             .await?;
         $reached(Step::StateWritten);
-        if $put == WhenToPut::InTheTransaction {
-            $outbox.put(&mut transaction, &event).await?;
-            $reached(Step::MessageWritten);
-            transaction.commit().await?;
-            $reached(Step::Committed);
-        } else {
-            transaction.commit().await?;
-            $reached(Step::Committed);
-            $outbox.put(&mut *$pool.acquire().await?, &event).await?;
-            $reached(Step::MessageWritten);
+        match $put {
+            WhenToPut::InTheTransaction => {
+                $outbox.put(&mut transaction, &event).await?;
+                $reached(Step::MessageWritten);
+                transaction.commit().await?;
+                $reached(Step::Committed);
+            }
+            WhenToPut::AfterTheCommit => {
+                transaction.commit().await?;
+                $reached(Step::Committed);
+                $outbox.put(&mut *$pool.acquire().await?, &event).await?;
+                $reached(Step::MessageWritten);
+            }
+            WhenToPut::Never => {
+                transaction.commit().await?;
+                $reached(Step::Committed);
+            }
         }
         Ok(event)
     }};
@@ -300,17 +313,24 @@ async fn change_item(
         .transact_items(TransactWriteItem::builder().put(change).build());
     reached(Step::StateWritten);
     let message = event.outbox_put(OUTBOX);
-    if put == WhenToPut::InTheTransaction {
-        let transaction = state.transact_items(message);
-        reached(Step::MessageWritten);
-        transaction.send().await?;
-        reached(Step::Committed);
-    } else {
-        state.send().await?;
-        reached(Step::Committed);
-        let second = client.transact_write_items().transact_items(message);
-        second.send().await?;
-        reached(Step::MessageWritten);
+    match put {
+        WhenToPut::InTheTransaction => {
+            let transaction = state.transact_items(message);
+            reached(Step::MessageWritten);
+            transaction.send().await?;
+            reached(Step::Committed);
+        }
+        WhenToPut::AfterTheCommit => {
+            state.send().await?;
+            reached(Step::Committed);
+            let second = client.transact_write_items().transact_items(message);
+            second.send().await?;
+            reached(Step::MessageWritten);
+        }
+        WhenToPut::Never => {
+            state.send().await?;
+            reached(Step::Committed);
+        }
     }
     Ok(event)
 }
