@@ -88,9 +88,9 @@ impl AwsFailure {
             SdkError::TimeoutError(_) => Self::Timeout,
             SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::Timeout,
             SdkError::DispatchFailure(failure) if failure.is_user() => Self::Request,
-            SdkError::DispatchFailure(_) => {
+            SdkError::DispatchFailure(_) => Self::of_client(error).unwrap_or_else(|| {
                 Self::Connection(cause::<io::Error>(error).map(io::Error::kind))
-            }
+            }),
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 match service.err().code() {
@@ -107,6 +107,28 @@ impl AwsFailure {
             },
             _ => Self::Request,
         }
+    }
+
+    /// A fault in the configuration of the client. The AWS SDK reports it like a failed
+    /// connection, with types that are not public, so that only the beginning of the text
+    /// tells it apart. Any other text counts as a failed connection, which may pass.
+    fn of_client(error: &(dyn Error + 'static)) -> Option<Self> {
+        /// The rest of these texts may quote the request.
+        const INVALID: [&str; 3] = [
+            "failed to apply endpoint",
+            "Invalid Configuration: ",
+            "unsupported scheme",
+        ];
+        causes(error).find_map(|cause| {
+            let text = cause.to_string();
+            if text.starts_with("failed to select an auth scheme") {
+                return Some(Self::Credentials(
+                    "the AWS client has no provider of credentials",
+                ));
+            }
+            let invalid = INVALID.iter().any(|beginning| text.starts_with(beginning));
+            invalid.then_some(Self::Request)
+        })
     }
 
     /// Reads the facts from an error of a credentials provider.
@@ -211,10 +233,14 @@ impl fmt::Display for AwsFailure {
 
 impl Error for AwsFailure {}
 
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (**error).source())
+}
+
 /// The first cause of this type.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| (**error).source())
-        .find_map(|error| error.downcast_ref::<T>())
+    causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
 /// A text of the service, bounded and without control characters.
