@@ -16,6 +16,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 /// How long it may take to connect to an endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,6 +43,20 @@ pub fn timeouts() -> TimeoutConfig {
 /// defaults must not change a deployed service by an update of a dependency.
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
+}
+
+/// The endpoint of SQS from the environment or the profile, as the client reads it.
+pub fn configured_sqs_endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("SQS")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let service = config.service_config();
+    service
+        .and_then(|service| service.load_config(key))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Why a request to an AWS service failed.

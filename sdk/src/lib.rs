@@ -75,7 +75,7 @@ pub mod wire;
 #[doc(hidden)]
 pub mod __internals {
     #[cfg(feature = "__aws")]
-    pub use crate::aws::{AwsFailure, behavior_version, timeouts};
+    pub use crate::aws::{AwsFailure, behavior_version, configured_sqs_endpoint, timeouts};
     #[cfg(feature = "__aws")]
     pub use crate::backoff::Backoff;
     pub use crate::error::with_causes;

@@ -11,6 +11,8 @@ mod table;
 use std::io::Write;
 
 use aws_config::SdkConfig;
+use domain_events_consumer::__internals::sqs;
+use domain_events_consumer::config::QueueUrl;
 use serde::Serialize;
 
 use crate::output::{json_line, line_of};
@@ -20,9 +22,9 @@ use crate::{Failure, Format, Outcome};
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// URL of the queue.
-    pub queue_url: Option<String>,
+    pub queue_url: Option<QueueUrl>,
     /// URL of the dead-letter queue.
-    pub dead_letter_queue_url: Option<String>,
+    pub dead_letter_queue_url: Option<QueueUrl>,
     /// Name of the table.
     pub table: Option<String>,
     /// Name of the function, if there is one.
@@ -126,22 +128,26 @@ impl Findings {
 ///
 /// Dropping the future leaves nothing behind: every check reads.
 pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
-    let sqs = aws_sdk_sqs::Client::new(config);
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let mut findings = Vec::new();
     let mut visibility_timeout = None;
     match &setup.queue_url {
         Some(url) => {
-            let (found, timeout) =
-                queue::check(&sqs, url, setup.dead_letter_queue_url.as_deref()).await;
+            let sqs = sqs(config, url);
+            let dead_letter_queue = setup.dead_letter_queue_url.as_ref();
+            let dead_letter_queue = dead_letter_queue.map(QueueUrl::as_str);
+            let (found, timeout) = queue::check(&sqs, url.as_str(), dead_letter_queue).await;
             visibility_timeout = timeout;
             findings.extend(found);
-            findings.extend(permissions::send(&sqs, url).await);
+            findings.extend(permissions::send(&sqs, url.as_str()).await);
         }
         None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
     }
     match &setup.dead_letter_queue_url {
-        Some(url) => findings.extend(queue::check_dead_letters(&sqs, url).await),
+        Some(url) => {
+            let sqs = sqs(config, url);
+            findings.extend(queue::check_dead_letters(&sqs, url.as_str()).await);
+        }
         None => findings.extend(missing(
             "dead-letter queue",
             "DEAD_LETTER_QUEUE_URL or --dead-letter-queue-url",

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain_events::__internals::AwsFailure;
 
 use crate::aws;
-use crate::config::WorkerConfig;
+use crate::config::{QueueUrl, WorkerConfig};
 
 /// The hash key of an item that is asked for and never written.
 const PROBE_ID: &str = "domain-events-startup-check";
@@ -49,26 +49,39 @@ pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), 
     }
 }
 
-async fn check_queue(aws: &SdkConfig, variable: &str, url: &str) -> Option<String> {
-    let request = aws::sqs(aws)
+async fn check_queue(aws: &SdkConfig, variable: &str, url: &QueueUrl) -> Option<String> {
+    let client = aws::sqs(aws, url);
+    let region = client.config().region().map(Region::as_ref);
+    if let (Some(of_url), Some(configured)) = (url.region(), aws.region())
+        && of_url != configured.as_ref()
+    {
+        tracing::warn!(
+            of_url,
+            configured = configured.as_ref(),
+            "the region of {variable} differs from the configured region; the queue is used in \
+             the region of its URL"
+        );
+    }
+    let request = client
         .get_queue_attributes()
-        .queue_url(url)
+        .queue_url(url.as_str())
         .attribute_names(QueueAttributeName::QueueArn);
     let error = request.send().await.err()?;
     let failure = AwsFailure::new(&error);
-    let object = format!("the queue {url} ({variable})");
+    let object = format!("the queue {} ({variable})", url.as_str());
     match failure.code() {
         Some(code) if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
-            let next = format!("create it, or correct {variable} or AWS_REGION");
-            Some(problem(aws, &object, &failure, &next))
+            let next = format!("create it, or correct {variable}");
+            Some(problem(region, &object, &failure, &next))
         }
-        _ => problem_of_client(aws, &object, &failure),
+        _ => problem_of_client(region, &object, &failure),
     }
 }
 
 async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     // A read, because it needs no permission beyond those that appending needs.
     let (client, _) = aws::dynamodb(aws);
+    let region = aws.region().map(Region::as_ref);
     let request = client
         .get_item()
         .table_name(table)
@@ -81,33 +94,36 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     match failure.code() {
         Some("ResourceNotFoundException") => {
             let next = "create it, or correct EVENT_TABLE or AWS_REGION";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
         Some("ValidationException") => {
             let next = "use a table whose hash key is ID (a string) and whose sort key is Timestamp (a number)";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
         Some("AccessDeniedException") => {
             let next = "allow dynamodb:GetItem and dynamodb:PartiQLInsert on the table";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
-        _ => problem_of_client(aws, &object, &failure),
+        _ => problem_of_client(region, &object, &failure),
     }
 }
 
 /// A problem of the client's configuration. Any other failure may pass, or concerns a
 /// permission that only this check needs: it is logged.
-fn problem_of_client(aws: &SdkConfig, object: &str, failure: &AwsFailure) -> Option<String> {
+fn problem_of_client(region: Option<&str>, object: &str, failure: &AwsFailure) -> Option<String> {
     if failure.is_credentials() || *failure == AwsFailure::Request {
-        return Some(problem(aws, object, failure, "correct the configuration"));
+        return Some(problem(
+            region,
+            object,
+            failure,
+            "correct the configuration",
+        ));
     }
     tracing::warn!(reason = %failure, "could not check {object} at start");
     None
 }
 
-fn problem(aws: &SdkConfig, object: &str, failure: &AwsFailure, next: &str) -> String {
-    let region = aws
-        .region()
-        .map_or("no region".to_owned(), |region| format!("region {region}"));
+fn problem(region: Option<&str>, object: &str, failure: &AwsFailure, next: &str) -> String {
+    let region = region.map_or("no region".to_owned(), |region| format!("region {region}"));
     format!("{object} cannot be used in {region}: {failure}; {next}")
 }

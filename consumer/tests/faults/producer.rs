@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use clap::{Args, ValueEnum};
 use domain_events::{CausationId, CorrelationId, Durability, EmitError, EmitFuture, Receipt, Sdk};
 use domain_events_consumer::__internals::{load, sqs};
+use domain_events_consumer::config::QueueUrl;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -198,8 +199,8 @@ fn record(journal: &Journal, number: u64, outcome: Result<Receipt, u32>) {
 type Message = (SendMessageBatchRequestEntry, std::ops::Range<u64>);
 
 async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::JoinHandle<()>) {
-    let client = sqs(&load().await);
     let url = std::env::var("EVENT_QUEUE_URL").unwrap();
+    let client = sqs(&load().await, &QueueUrl::parse(&url).unwrap());
     let mut number = 0;
     while !end.is_finished() {
         let mut messages: Vec<Message> = Vec::new();

@@ -39,9 +39,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         index_shards,
         printing,
     } = arguments;
+    let parse = |setting, url: Option<String>| {
+        url.map(|url| connection::queue_url(setting, &url))
+            .transpose()
+    };
+    let dead_letter_setting = "--dead-letter-queue-url (DEAD_LETTER_QUEUE_URL)";
     let setup = Setup {
-        queue_url,
-        dead_letter_queue_url,
+        queue_url: parse("--queue-url (EVENT_QUEUE_URL)", queue_url)?,
+        dead_letter_queue_url: parse(dead_letter_setting, dead_letter_queue_url)?,
         table,
         function,
         index_shards,

@@ -115,7 +115,9 @@ pub(crate) async fn run(command: Command) -> Result<Outcome, Failure> {
             to,
             dead_letter_queue_url,
         }) => {
-            let client = aws_sdk_sqs::Client::new(&connection::load().await?);
+            let setting = "--dead-letter-queue-url (DEAD_LETTER_QUEUE_URL)";
+            let url = connection::queue_url(setting, &dead_letter_queue_url)?;
+            let client = connection::sqs(&url).await?;
             let progress = Progress::new("messages pulled", None);
             let (pulled, left) =
                 rejected::pull(&client, &dead_letter_queue_url, &to, |n| progress.set(n)).await?;
@@ -138,7 +140,8 @@ pub(crate) async fn run(command: Command) -> Result<Outcome, Failure> {
             ids,
             queue_url,
         }) => {
-            let client = aws_sdk_sqs::Client::new(&connection::load().await?);
+            let url = connection::queue_url("--queue-url (EVENT_QUEUE_URL)", &queue_url)?;
+            let client = connection::sqs(&url).await?;
             return rejected::push(&client, &queue_url, &folder, &ids, &mut out).await;
         }
     }

@@ -9,6 +9,7 @@ use domain_events_cli::output::line_of;
 use domain_events_cli::progress::Progress;
 use domain_events_cli::transfer::{self, Replay};
 use domain_events_cli::{Failure, Outcome, connection, time};
+use domain_events_consumer::config::QueueUrl;
 
 use super::read::Table;
 
@@ -151,7 +152,19 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         selection,
         table,
     } = arguments;
-    if queue_url.as_deref() == Some(&*to) && !allow_source_queue {
+    let target = connection::queue_url("--to", &to)?;
+    let source = queue_url.map(|url| connection::queue_url("--queue-url (EVENT_QUEUE_URL)", &url));
+    let source = source.transpose()?;
+    // Two hosts of SQS may serve the same queue.
+    let place = |url: &QueueUrl| {
+        let [account, name] = [url.account(), url.name()].map(str::to_owned);
+        (url.region().map(str::to_owned), account, name)
+    };
+    let is_same = |source: &QueueUrl| match source.region() {
+        Some(_) => place(source) == place(&target),
+        None => *source == target,
+    };
+    if source.is_some_and(|source| is_same(&source)) && !allow_source_queue {
         return Err(Failure::Usage(format!(
             "{} is the queue that fills this table (EVENT_QUEUE_URL), so every event would be a duplicate; \
              give another queue, or --allow-source-queue",
@@ -171,7 +184,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         )?;
         return Ok(outcome);
     }
-    let client = aws_sdk_sqs::Client::new(&connection::load().await?);
+    let client = connection::sqs(&target).await?;
     let replay = Replay {
         client: &client,
         queue_url: &to,
