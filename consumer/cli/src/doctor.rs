@@ -11,20 +11,20 @@ mod table;
 use std::io::Write;
 
 use aws_config::SdkConfig;
-use domain_events_consumer::__internals::sqs;
-use domain_events_consumer::config::QueueUrl;
+use domain_events::__internals::AwsFailure;
 use serde::Serialize;
 
+use crate::connection::Queue;
 use crate::output::{json_line, line_of};
 use crate::{Failure, Format, Outcome};
 
 /// What is checked.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// URL of the queue.
-    pub queue_url: Option<QueueUrl>,
-    /// URL of the dead-letter queue.
-    pub dead_letter_queue_url: Option<QueueUrl>,
+    /// The queue.
+    pub queue: Option<Queue>,
+    /// The dead-letter queue.
+    pub dead_letter_queue: Option<Queue>,
     /// Name of the table.
     pub table: Option<String>,
     /// Name of the function, if there is one.
@@ -101,6 +101,35 @@ impl Findings {
         );
     }
 
+    /// A request failed, so something could not be checked. `what` completes "… cannot be
+    /// checked"; `action` is the IAM action of the request, and `policy` the Terraform output
+    /// that grants it.
+    fn failed(&mut self, what: &str, failure: &AwsFailure, action: &str, policy: &str) {
+        if failure.is_credentials() {
+            self.error(
+                format!("{what} cannot be checked: {failure}"),
+                "AWS refuses every request of these credentials",
+                "renew the AWS credentials, or check which ones this shell uses with `aws sts get-caller-identity`",
+            );
+        } else if denied(failure) {
+            self.unknown(
+                format!("{what} cannot be checked: these credentials may not call {action}"),
+                format!("attach the policy {policy}, or run doctor with credentials that have it"),
+            );
+        } else if failure.is_transient() {
+            self.error(
+                format!("{what} cannot be checked: {failure}"),
+                "a service in this environment cannot reach it either",
+                "check the network, AWS_REGION and the AWS_ENDPOINT_URL variables, and try again",
+            );
+        } else {
+            self.unknown(
+                format!("{what} cannot be checked: {failure}"),
+                format!("check the name, AWS_REGION, and that the endpoint supports {action}"),
+            );
+        }
+    }
+
     fn unknown(&mut self, found: impl Into<String>, remedy: impl Into<String>) {
         self.push(Severity::Unknown, found, None, Some(remedy.into()));
     }
@@ -122,6 +151,13 @@ impl Findings {
     }
 }
 
+/// Whether the credentials do not permit a request.
+fn denied(failure: &AwsFailure) -> bool {
+    failure
+        .code()
+        .is_some_and(|code| code.contains("AccessDenied") || code.contains("NotAuthorized"))
+}
+
 /// Checks everything that `setup` names.
 ///
 /// # Cancel safety
@@ -131,23 +167,17 @@ pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let mut findings = Vec::new();
     let mut visibility_timeout = None;
-    match &setup.queue_url {
-        Some(url) => {
-            let sqs = sqs(config, url);
-            let dead_letter_queue = setup.dead_letter_queue_url.as_ref();
-            let dead_letter_queue = dead_letter_queue.map(QueueUrl::as_str);
-            let (found, timeout) = queue::check(&sqs, url.as_str(), dead_letter_queue).await;
+    match &setup.queue {
+        Some(queue) => {
+            let (found, timeout) = queue::check(queue, setup.dead_letter_queue.as_ref()).await;
             visibility_timeout = timeout;
             findings.extend(found);
-            findings.extend(permissions::send(&sqs, url.as_str()).await);
+            findings.extend(permissions::send(queue).await);
         }
         None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
     }
-    match &setup.dead_letter_queue_url {
-        Some(url) => {
-            let sqs = sqs(config, url);
-            findings.extend(queue::check_dead_letters(&sqs, url.as_str()).await);
-        }
+    match &setup.dead_letter_queue {
+        Some(queue) => findings.extend(queue::check_dead_letters(queue).await),
         None => findings.extend(missing(
             "dead-letter queue",
             "DEAD_LETTER_QUEUE_URL or --dead-letter-queue-url",
@@ -162,7 +192,7 @@ pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
     }
     if let Some(name) = &setup.function {
         let lambda = aws_sdk_lambda::Client::new(config);
-        findings.extend(function::check(&lambda, name, visibility_timeout).await);
+        findings.extend(function::check(&lambda, name, setup, visibility_timeout).await);
     }
     findings
 }

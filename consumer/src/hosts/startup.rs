@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain_events::__internals::AwsFailure;
@@ -33,6 +34,19 @@ impl std::error::Error for StartError {}
 
 /// Checks that both queues exist and that the table has the expected keys.
 pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), StartError> {
+    // Each request would fail for this reason, and the queues and the table are not at fault.
+    if aws.region().is_none() {
+        return Err(StartError(vec![
+            "no AWS region is set; set AWS_REGION to the region of the queue and the table"
+                .to_owned(),
+        ]));
+    }
+    if let Some(provider) = aws.credentials_provider()
+        && let Err(error) = provider.provide_credentials().await
+        && let Some(failure) = AwsFailure::of_missing_credentials(&error)
+    {
+        return Err(StartError(vec![failure.to_string()]));
+    }
     let dead_letter_queue_url = &config.config.dead_letter_queue_url;
     let (queue, dead_letter_queue, table) = tokio::join!(
         check_queue(aws, "EVENT_QUEUE_URL", &config.queue_url),
@@ -51,15 +65,15 @@ pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), 
 
 async fn check_queue(aws: &SdkConfig, variable: &str, url: &QueueUrl) -> Option<String> {
     let client = aws::sqs(aws, url);
-    let region = client.config().region().map(Region::as_ref);
-    if let (Some(of_url), Some(configured)) = (url.region(), aws.region())
-        && of_url != configured.as_ref()
+    let region = client.config().region();
+    if let Some(configured) = aws.region()
+        && region != Some(configured)
     {
         tracing::warn!(
-            of_url,
+            queue = %url,
             configured = configured.as_ref(),
-            "the region of {variable} differs from the configured region; the queue is used in \
-             the region of its URL"
+            "the region in {variable} differs from the configured region; the worker uses the \
+             queue in the region of its URL"
         );
     }
     let request = client
@@ -71,7 +85,11 @@ async fn check_queue(aws: &SdkConfig, variable: &str, url: &QueueUrl) -> Option<
     let object = format!("the queue {} ({variable})", url.as_str());
     match failure.code() {
         Some(code) if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
-            let next = format!("create it, or correct {variable}");
+            // Without an AWS host in the URL, AWS_REGION decides where the queue is looked for.
+            let next = match url.region() {
+                Some(_) => format!("create it, or correct {variable}"),
+                None => format!("create it, or correct {variable} or AWS_REGION"),
+            };
             Some(problem(region, &object, &failure, &next))
         }
         _ => problem_of_client(region, &object, &failure),
@@ -81,7 +99,6 @@ async fn check_queue(aws: &SdkConfig, variable: &str, url: &QueueUrl) -> Option<
 async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     // A read, because it needs no permission beyond those that appending needs.
     let (client, _) = aws::dynamodb(aws);
-    let region = aws.region().map(Region::as_ref);
     let request = client
         .get_item()
         .table_name(table)
@@ -89,6 +106,7 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
         .key("Timestamp", AttributeValue::N("0".to_owned()))
         .projection_expression("ID");
     let error = request.send().await.err()?;
+    let region = aws.region();
     let failure = AwsFailure::new(&error);
     let object = format!("the table {table} (EVENT_TABLE)");
     match failure.code() {
@@ -110,20 +128,20 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
 
 /// A problem of the client's configuration. Any other failure may pass, or concerns a
 /// permission that only this check needs: it is logged.
-fn problem_of_client(region: Option<&str>, object: &str, failure: &AwsFailure) -> Option<String> {
+fn problem_of_client(
+    region: Option<&Region>,
+    object: &str,
+    failure: &AwsFailure,
+) -> Option<String> {
     if failure.is_credentials() || *failure == AwsFailure::Request {
-        return Some(problem(
-            region,
-            object,
-            failure,
-            "correct the configuration",
-        ));
+        let next = "check the AWS credentials and the AWS_ENDPOINT_URL variables of the process";
+        return Some(problem(region, object, failure, next));
     }
     tracing::warn!(reason = %failure, "could not check {object} at start");
     None
 }
 
-fn problem(region: Option<&str>, object: &str, failure: &AwsFailure, next: &str) -> String {
+fn problem(region: Option<&Region>, object: &str, failure: &AwsFailure, next: &str) -> String {
     let region = region.map_or("no region".to_owned(), |region| format!("region {region}"));
     format!("{object} cannot be used in {region}: {failure}; {next}")
 }

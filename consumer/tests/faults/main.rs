@@ -26,7 +26,9 @@ use domain_events_consumer::hosts::{stop_signal, worker};
 use domain_events_consumer::log;
 
 mod batches;
+mod emission;
 mod events;
+mod foreign;
 mod journal;
 mod lambda;
 mod model;
@@ -52,7 +54,7 @@ enum Arguments {
     /// A producer. The harness starts these processes.
     #[command(hide = true)]
     Producer(producer::Options),
-    /// A worker like that of the command `domain-events worker`. The harness starts these
+    /// A worker like the command `domain-events worker`. The harness starts these
     /// processes.
     #[command(hide = true)]
     Worker,

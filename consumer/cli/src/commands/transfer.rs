@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use domain_events::Timestamp;
 use domain_events::store::Scan;
+use domain_events_cli::connection::{Queue, queue_name};
 use domain_events_cli::output::line_of;
 use domain_events_cli::progress::Progress;
 use domain_events_cli::transfer::{self, Replay};
-use domain_events_cli::{Failure, Outcome, connection, time};
-use domain_events_consumer::config::QueueUrl;
+use domain_events_cli::{Failure, Outcome, time};
 
 use super::read::Table;
 
@@ -152,25 +152,14 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         selection,
         table,
     } = arguments;
-    let target = connection::queue_url("--to", &to)?;
-    let source = queue_url.map(|url| connection::queue_url("--queue-url (EVENT_QUEUE_URL)", &url));
-    let source = source.transpose()?;
-    // Two hosts of SQS may serve the same queue.
-    let place = |url: &QueueUrl| {
-        let [account, name] = [url.account(), url.name()].map(str::to_owned);
-        (url.region().map(str::to_owned), account, name)
-    };
-    let is_same = |source: &QueueUrl| match source.region() {
-        Some(_) => place(source) == place(&target),
-        None => *source == target,
-    };
-    if source.is_some_and(|source| is_same(&source)) && !allow_source_queue {
+    if queue_url.as_deref() == Some(&*to) && !allow_source_queue {
         return Err(Failure::Usage(format!(
             "{} is the queue that fills this table (EVENT_QUEUE_URL), so every event would be a duplicate; \
              give another queue, or --allow-source-queue",
-            connection::queue_name(&to)
+            queue_name(&to)
         )));
     }
+    let queue = Queue::open(&to, "--to").await?;
     let store = table.open().await?;
     let scan = selection.of(store.scan());
     if dry_run {
@@ -179,15 +168,13 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
             &mut std::io::stdout(),
             &format!(
                 "{count} events would be sent to {}; send them with --dry-run=false",
-                connection::queue_name(&to)
+                queue.label()
             ),
         )?;
         return Ok(outcome);
     }
-    let client = connection::sqs(&target).await?;
     let replay = Replay {
-        client: &client,
-        queue_url: &to,
+        queue: &queue,
         rate: rate.map(NonZeroU32::get),
     };
     let progress = Progress::new("events sent", None);
@@ -195,7 +182,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
     progress.finish();
     line_of(
         &mut std::io::stdout(),
-        &format!("{count} events sent to {}", connection::queue_name(&to)),
+        &format!("{count} events sent to {}", queue.label()),
     )?;
     Ok(outcome)
 }
