@@ -19,6 +19,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
+use crate::error::is_unsafe_to_print;
+
 /// How long it may take to connect to an endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one attempt of a request may take. Both services respond within some ten
@@ -312,7 +314,7 @@ pub(crate) fn printable(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_unsafe_to_print(c) { ' ' } else { c })
         .collect()
 }
 
