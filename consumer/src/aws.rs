@@ -9,7 +9,10 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use domain_events::__internals::{behavior_version, timeouts};
+use aws_sdk_sqs::config::Region;
+use domain_events::__internals::{behavior_version, configured_sqs_endpoint, timeouts};
+
+use crate::config::QueueUrl;
 
 /// Reads the region, the credentials and the endpoints from the environment and the
 /// AWS profile.
@@ -33,9 +36,22 @@ pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter
     (aws_sdk_dynamodb::Client::from_conf(config), counter)
 }
 
-/// An SQS client.
-pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::new(config)
+/// An SQS client for one queue. The URL of the queue determines the region and, unless an
+/// endpoint is configured, the host.
+pub fn sqs(config: &SdkConfig, url: &QueueUrl) -> aws_sdk_sqs::Client {
+    let mut builder = aws_sdk_sqs::config::Builder::from(config);
+    if let Some(region) = url.region() {
+        builder.set_region(Some(Region::new(region.to_owned())));
+    }
+    if configured_sqs_endpoint(config).is_none()
+        && let Some(endpoint) = url.endpoint()
+    {
+        builder.set_endpoint_url(Some(endpoint.to_owned()));
+        // The host is chosen. The AWS SDK refuses these settings next to it.
+        builder.set_use_fips(None);
+        builder.set_use_dual_stack(None);
+    }
+    aws_sdk_sqs::Client::from_conf(builder.build())
 }
 
 /// Counts the operations of a client and the HTTP requests that it sent for them.

@@ -3,8 +3,12 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use domain_events::__internals::{check_endpoint, quoted};
 use domain_events::store::Retention;
 use tracing::Level;
+
+/// The URL of an SQS queue. It determines the region of the queue.
+pub use domain_events::__internals::QueueUrl;
 
 /// The settings of every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +16,7 @@ pub struct Config {
     /// `EVENT_TABLE`: the name of the DynamoDB table.
     pub table: String,
     /// `DEAD_LETTER_QUEUE_URL`: the queue for rejected messages.
-    pub dead_letter_queue_url: String,
+    pub dead_letter_queue_url: QueueUrl,
     /// `EVENT_RETENTION`: how long events are kept; forever if not set.
     pub retention: Retention,
     /// `EVENT_INDEX_SHARDS`: the number of shards of the index by event type. If not set,
@@ -28,7 +32,7 @@ pub struct WorkerConfig {
     /// The settings of every host.
     pub config: Config,
     /// `EVENT_QUEUE_URL`: the queue to receive events from.
-    pub queue_url: String,
+    pub queue_url: QueueUrl,
     /// `EVENT_WORKER_POLLERS`: how many pollers run at the same time, 1 to 64; 2 if not
     /// set.
     pub pollers: usize,
@@ -101,28 +105,6 @@ impl WorkerConfig {
     }
 }
 
-/// Whether a text is the URL of an SQS queue: a URL whose last part is a queue name (SQS
-/// API reference, "CreateQueue").
-fn is_queue_url(text: &str) -> bool {
-    let Some((_, path)) = authority(text) else {
-        return false;
-    };
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let base = name.strip_suffix(".fifo").unwrap_or(name);
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !base.is_empty() && name.len() <= 80 && base.chars().all(allowed)
-}
-
-/// The authority of an HTTP URL, and what follows it.
-fn authority(text: &str) -> Option<(&str, &str)> {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let valid = !authority.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
-    valid.then_some((authority, path))
-}
-
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 fn process_environment(name: &str) -> Option<String> {
@@ -178,13 +160,20 @@ impl<'a> Variables<'a> {
         })
     }
 
-    fn url(&mut self, name: &str, what: &str) -> Option<String> {
-        let what = format!(
-            "{what}, for example https://sqs.eu-central-1.amazonaws.com/123456789012/events"
-        );
-        self.required(name, &what, |text| {
-            is_queue_url(text).then(|| text.to_owned())
-        })
+    fn url(&mut self, name: &str, what: &str) -> Option<QueueUrl> {
+        let Some(text) = self.lookup_exact(name) else {
+            self.problems.push(format!(
+                "{name} is not set; set it to {what}, for example https://sqs.eu-central-1.amazonaws.com/123456789012/events"
+            ));
+            return None;
+        };
+        QueueUrl::parse(&text)
+            .map_err(|error| {
+                let value = quoted(&text);
+                self.problems
+                    .push(format!("{name} is {value}: {error}; set it to {what}"));
+            })
+            .ok()
     }
 
     /// Checks the endpoints, which the AWS clients read themselves. Without this check, an
@@ -195,8 +184,12 @@ impl<'a> Variables<'a> {
             "AWS_ENDPOINT_URL_SQS",
             "AWS_ENDPOINT_URL_DYNAMODB",
         ] {
-            let what = "a URL that begins with https:// or http://";
-            self.optional(name, what, |text| authority(text).map(drop));
+            if let Some(text) = self.lookup_exact(name)
+                && let Err(reason) = check_endpoint(&text)
+            {
+                let value = quoted(&text);
+                self.problems.push(format!("{name} is {value}: {reason}"));
+            }
         }
     }
 
@@ -231,9 +224,13 @@ impl<'a> Variables<'a> {
     /// Treats an empty variable as not set, because deployment templates set unused
     /// variables to an empty value.
     fn lookup(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
+        let text = self.lookup_exact(name);
+        text.map(|text| text.trim().to_owned())
+    }
+
+    /// With the white space around it, which makes a URL invalid.
+    fn lookup_exact(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|text| !text.trim().is_empty())
     }
 
     fn finish<T>(self, value: Option<T>) -> Result<T, InvalidConfig> {
@@ -270,24 +267,56 @@ mod tests {
     }
 
     #[test]
-    fn queue_url_ends_with_a_queue_name() {
-        for url in [
-            "https://sqs.example/1/events",
-            "http://localhost:9324/000000000000/events.fifo",
+    fn queue_url_is_parsed_strictly() {
+        for (url, region, fifo) in [
+            ("http://localhost:9324/000000000000/events.fifo", None, true),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/events",
+                Some("eu-west-1"),
+                false,
+            ),
+            (
+                "https://sqs-fips.us-east-1.amazonaws.com/123456789012/events",
+                Some("us-east-1"),
+                false,
+            ),
+            (
+                "https://sqs.eu-west-1.api.aws/123456789012/events",
+                Some("eu-west-1"),
+                false,
+            ),
+            (
+                "https://eu-west-1.queue.amazonaws.com/123456789012/events",
+                Some("eu-west-1"),
+                false,
+            ),
         ] {
-            assert!(is_queue_url(url), "{url}");
+            let mut variables = COMPLETE;
+            variables[2].1 = url;
+            let url = read(&variables).unwrap().queue_url;
+            assert_eq!((url.region(), url.is_fifo()), (region, fifo), "{url}");
         }
-        for url in [
-            "events",
-            "arn:aws:sqs:eu-central-1:123456789012:events",
-            "https://",
-            "https://sqs.example",
-            "https://sqs.example/1/events/",
-            "https://sqs.example/1/eve nts",
-            "https://sqs.example/1/events\n",
-            "https:///1/events",
+        for (url, reason) in [
+            ("events", "it is not a URL"),
+            (
+                "arn:aws:sqs:eu-central-1:123456789012:events",
+                "give the queue's URL, https://sqs.eu-central-1.amazonaws.com/123456789012/events",
+            ),
+            ("https://", "host"),
+            ("https://sqs.example", "/ACCOUNT/NAME"),
+            ("https://sqs.example/1/events/", "slash"),
+            ("https://sqs.example/1/eve nts", "white space"),
+            ("https://sqs.example/1/events.fifo\n", "white space"),
+            (" https://sqs.example/1/events", "white space"),
+            ("https:///1/events", "host"),
+            ("https://sqs.eu-west-1.amazonaws.com/1/events", "12 digits"),
         ] {
-            assert!(!is_queue_url(url), "{url}");
+            for (at, name) in [(1, "DEAD_LETTER_QUEUE_URL is"), (2, "EVENT_QUEUE_URL is")] {
+                let mut variables = COMPLETE;
+                variables[at].1 = url;
+                let error = read(&variables).unwrap_err().to_string();
+                assert!(error.contains(name) && error.contains(reason), "{error}");
+            }
         }
     }
 

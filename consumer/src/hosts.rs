@@ -21,7 +21,8 @@ fn handler(aws: &SdkConfig, config: Config) -> Handler {
     if let Some(shards) = config.index_shards {
         store = store.with_index_shards(shards);
     }
-    let dead_letters = DeadLetterQueue::new(aws::sqs(aws), config.dead_letter_queue_url);
+    let url = &config.dead_letter_queue_url;
+    let dead_letters = DeadLetterQueue::new(aws::sqs(aws, url), url.as_str());
     Handler::new(store, dead_letters).with_request_counter(requests)
 }
 

@@ -30,6 +30,7 @@ pub use report::Report;
 pub mod __internals {
     pub use crate::aws::{RequestCounter, dynamodb, load, sqs};
     pub use crate::hosts::lambda::read_payload;
+    pub use crate::log::escaped;
     pub use crate::record::{DecodeFailure, RecordEvent, decode_record};
     pub use crate::rejection::Rejection;
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use domain_events::__internals::is_unsafe_to_print;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -79,7 +80,10 @@ impl<W: Write> Write for EscapedWriter<W> {
 
 /// Escapes characters in JSON text as JSON does. They can only stand in strings, so the
 /// meaning stays the same.
-fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
+#[doc(hidden)]
+pub fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
+    // The end of a line separates JSON values.
+    let is_unsafe = |character| character != '\n' && is_unsafe_to_print(character);
     if !json.contains(is_unsafe) {
         return json.into();
     }
@@ -94,23 +98,6 @@ fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
         }
     }
     out.into()
-}
-
-/// Control characters, which a terminal executes; line and paragraph separators, which
-/// some viewers take for the end of a line; and invisible formatting characters, such
-/// as those that reverse the direction of text.
-fn is_unsafe(character: char) -> bool {
-    (character.is_control() && character != '\n')
-        || matches!(
-            character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]

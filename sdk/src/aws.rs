@@ -16,6 +16,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::error::is_unsafe_to_print;
 
 /// The timeout for connecting to an endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,6 +46,20 @@ pub fn timeouts() -> TimeoutConfig {
 /// deployed service.
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
+}
+
+/// The endpoint of SQS from the environment or the profile, as the client reads it.
+pub fn configured_sqs_endpoint(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("SQS")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let service = config.service_config();
+    service
+        .and_then(|service| service.load_config(key))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Why a request to an AWS service failed.
@@ -90,9 +108,9 @@ impl AwsFailure {
             SdkError::TimeoutError(_) => Self::Timeout,
             SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::Timeout,
             SdkError::DispatchFailure(failure) if failure.is_user() => Self::Request,
-            SdkError::DispatchFailure(_) => {
+            SdkError::DispatchFailure(_) => Self::of_client(error).unwrap_or_else(|| {
                 Self::Connection(cause::<io::Error>(error).map(io::Error::kind))
-            }
+            }),
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 match service.err().code() {
@@ -109,6 +127,28 @@ impl AwsFailure {
             },
             _ => Self::Request,
         }
+    }
+
+    /// A fault in the configuration of the client. The AWS SDK reports it like a failed
+    /// connection, with types that are not public, so that only the beginning of the text
+    /// tells it apart. Any other text counts as a failed connection, which may pass.
+    fn of_client(error: &(dyn Error + 'static)) -> Option<Self> {
+        /// The rest of these texts may quote the request.
+        const INVALID: [&str; 3] = [
+            "failed to apply endpoint",
+            "Invalid Configuration: ",
+            "unsupported scheme",
+        ];
+        causes(error).find_map(|cause| {
+            let text = cause.to_string();
+            if text.starts_with("failed to select an auth scheme") {
+                return Some(Self::Credentials(
+                    "the AWS client has no provider of credentials",
+                ));
+            }
+            let invalid = INVALID.iter().any(|beginning| text.starts_with(beginning));
+            invalid.then_some(Self::Request)
+        })
     }
 
     /// Reads the facts from an error of a credentials provider.
@@ -261,10 +301,14 @@ impl fmt::Display for AwsFailure {
 
 impl Error for AwsFailure {}
 
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (**error).source())
+}
+
 /// The first cause of this type.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| (**error).source())
-        .find_map(|error| error.downcast_ref::<T>())
+    causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
 /// Returns a text of the service with a limited length and without control characters.
@@ -272,7 +316,7 @@ pub(crate) fn printable(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_unsafe_to_print(c) { ' ' } else { c })
         .collect()
 }
 

@@ -147,3 +147,21 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")
 }
+
+/// Whether a character must be escaped where a person reads the text: control characters,
+/// which a terminal executes; line and paragraph separators, which some viewers take for
+/// the end of a line; and invisible formatting characters, such as those that reverse the
+/// direction of text.
+pub fn is_unsafe_to_print(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use domain_events_cli::output::printable;
 use domain_events_cli::{Failure, Outcome, exit_code};
 
 mod commands;
@@ -94,7 +95,9 @@ async fn main() -> ExitCode {
     if let Err(error) = &result
         && !matches!(error, Failure::OutputClosed)
     {
-        let _ = writeln!(std::io::stderr(), "domain-events: {error}");
+        let text = error.to_string();
+        let lines: Vec<String> = text.lines().map(printable).collect();
+        let _ = writeln!(std::io::stderr(), "domain-events: {}", lines.join("\n"));
     }
     exit_code(&result)
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use domain_events::__internals::is_unsafe_to_print;
+use domain_events_consumer::__internals::escaped;
 use serde::Serialize;
 
 use crate::Failure;
@@ -16,7 +18,8 @@ pub enum Format {
     Json,
 }
 
-/// Writes a value as one line of JSON.
+/// Writes a value as one line of JSON. Characters that [`printable`] escapes are escaped as
+/// JSON does.
 ///
 /// # Errors
 ///
@@ -24,7 +27,7 @@ pub enum Format {
 pub fn json_line<W: Write, T: Serialize>(out: &mut W, value: &T) -> Result<(), Failure> {
     let line =
         serde_json::to_string(value).map_err(|e| Failure::environment("encoding JSON", &e))?;
-    line_of(out, &line)
+    line_of(out, &escaped(&line))
 }
 
 /// Writes a line of text.
@@ -57,12 +60,11 @@ pub fn closed(error: &io::Error) -> Failure {
 }
 
 /// Text from a message or an item, safe to print on a terminal: control characters, and
-/// characters that change the direction of text, are escaped.
+/// invisible characters such as those that change the direction of text, are escaped.
 pub fn printable(text: &str) -> String {
     let mut printed = String::with_capacity(text.len());
     for c in text.chars() {
-        let directs = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || directs {
+        if is_unsafe_to_print(c) {
             printed.extend(c.escape_unicode());
         } else {
             printed.push(c);
@@ -81,5 +83,21 @@ mod tests {
             printable("a\u{1b}[2Jb\u{9b}\u{202e}é"),
             "a\\u{1b}[2Jb\\u{9b}\\u{202e}é"
         );
+        for c in [
+            '\u{61c}',
+            '\u{200b}',
+            '\u{2060}',
+            '\u{2067}',
+            '\u{e0041}',
+            '\u{85}',
+        ] {
+            assert!(!printable(&format!("a{c}")).contains(c), "{c:?}");
+            let mut line = Vec::new();
+            json_line(&mut line, &format!("a{c}")).unwrap();
+            let line = String::from_utf8(line).unwrap();
+            assert!(!line.contains(c), "{line}");
+            let read: String = serde_json::from_str(&line).unwrap();
+            assert_eq!(read, format!("a{c}"));
+        }
     }
 }

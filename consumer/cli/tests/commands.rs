@@ -80,6 +80,31 @@ async fn worker_drains_on_sigterm() {
     );
 }
 
+/// Profiles are for the machines of developers, which have no other credentials.
+#[tokio::test]
+async fn worker_reads_a_credential_process() {
+    let stack = endpoints().await;
+    let config = std::env::temp_dir().join(format!("aws-config-worker-{}", std::process::id()));
+    let process = r#"echo '{"Version":1,"AccessKeyId":"test","SecretAccessKey":"test"}'"#;
+    let profile = format!("[profile dev]\nregion = us-east-1\ncredential_process = {process}\n");
+    std::fs::write(&config, profile).unwrap();
+    let mut environment = stack.environment();
+    environment.retain(|(name, _)| !matches!(*name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY"));
+    environment.push(("AWS_PROFILE", "dev".to_owned()));
+    environment.push(("AWS_CONFIG_FILE", config.to_str().unwrap().to_owned()));
+    environment.push(("PATH", std::env::var("PATH").unwrap()));
+    let worker = command(&["worker"], environment);
+    let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"profile","EmitterId":"u-1","EmitterType":"USER"}"#;
+    let send = stack.sqs_client().send_message();
+    let send = send.queue_url(stack.queue_url()).message_body(body);
+    send.send().await.unwrap();
+    let drained = tokio::time::timeout(Duration::from_secs(20), stack.wait_until_drained()).await;
+    std::fs::remove_file(&config).unwrap();
+    drop(worker);
+    drained.unwrap();
+    assert_eq!(stack.events().await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn worker_reports_every_missing_variable() {
     let child = command(&["worker"], vec![("EVENT_QUEUE_URL", "here".to_owned())]);

@@ -3,10 +3,13 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::operation::list_tables::ListTablesError;
+use aws_sdk_dynamodb::operation::update_table::UpdateTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType,
 };
 use domain_events::store::table;
 
@@ -23,14 +26,31 @@ pub enum CreateTable {
     /// DynamoDB did not create the table.
     #[error("DynamoDB did not create the table")]
     Refused(#[source] Box<SdkError<CreateTableError>>),
+    /// The table exists, and its indexes cannot be read.
+    #[error("DynamoDB did not describe the table")]
+    Describe(#[source] Box<SdkError<DescribeTableError>>),
+    /// The table exists without an index, and DynamoDB did not add it.
+    #[error("DynamoDB did not add the index {index:?} to the table")]
+    Index {
+        /// The name of the index.
+        index: &'static str,
+        /// Why.
+        source: Box<SdkError<UpdateTableError>>,
+    },
 }
 
-/// Creates the table with its indexes by event type and by conversation. Nothing happens
-/// if the table exists.
+/// The indexes of the table: the name and the hash key of each.
+const INDEXES: [(&str, &str); 2] = [
+    (table::INDEX_NAME, table::INDEX_KEY),
+    (table::CORRELATION_INDEX_NAME, table::CORRELATION_INDEX_KEY),
+];
+
+/// Creates the table with its indexes by event type and by conversation. If the table
+/// exists, the indexes that it lacks are added: an earlier version may have created it.
 ///
 /// # Errors
 ///
-/// [`CreateTable`] if DynamoDB does not create the table.
+/// [`CreateTable`] if DynamoDB does not create the table or an index.
 ///
 /// # Cancel safety
 ///
@@ -39,39 +59,26 @@ pub enum CreateTable {
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     // Not by an error of CreateTable, because the embedded DynamoDB logs every error.
     if exists(client, name).await? {
-        return Ok(());
+        return add_missing_indexes(client, name).await;
     }
-    let sort = key(table::SORT_KEY, KeyType::Range)?;
-    let index = |name: &str, hash_key: &str| {
-        let all = ProjectionType::All;
-        GlobalSecondaryIndex::builder()
-            .index_name(name)
-            .key_schema(key(hash_key, KeyType::Hash)?)
-            .key_schema(sort.clone())
-            .projection(Projection::builder().projection_type(all).build())
-            .build()
-    };
-    let created = client
+    let mut request = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute(table::HASH_KEY, ScalarAttributeType::S)?)
         .attribute_definitions(attribute(table::SORT_KEY, ScalarAttributeType::N)?)
-        .attribute_definitions(attribute(table::INDEX_KEY, ScalarAttributeType::S)?)
-        .attribute_definitions(attribute(
-            table::CORRELATION_INDEX_KEY,
-            ScalarAttributeType::S,
-        )?)
-        .key_schema(key(table::HASH_KEY, KeyType::Hash)?)
-        .key_schema(sort.clone())
-        .global_secondary_indexes(index(table::INDEX_NAME, table::INDEX_KEY)?)
-        .global_secondary_indexes(index(
-            table::CORRELATION_INDEX_NAME,
-            table::CORRELATION_INDEX_KEY,
-        )?)
-        .send()
-        .await;
-    match created {
+        .set_key_schema(Some(keys(table::HASH_KEY)?));
+    for (index, hash_key) in INDEXES {
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(index)
+            .set_key_schema(Some(keys(hash_key)?))
+            .projection(everything())
+            .build()?;
+        request = request
+            .attribute_definitions(attribute(hash_key, ScalarAttributeType::S)?)
+            .global_secondary_indexes(index);
+    }
+    match request.send().await {
         Err(error)
             if !error
                 .as_service_error()
@@ -81,6 +88,47 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         }
         _ => Ok(()),
     }
+}
+
+async fn add_missing_indexes(client: &Client, name: &str) -> Result<(), CreateTable> {
+    let described = client.describe_table().table_name(name).send().await;
+    let described = described.map_err(|error| CreateTable::Describe(Box::new(error)))?;
+    let present: Vec<&str> = described
+        .table()
+        .map(|table| table.global_secondary_indexes())
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|index| index.index_name())
+        .collect();
+    for (index, hash_key) in INDEXES {
+        if present.contains(&index) {
+            continue;
+        }
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(index)
+            .set_key_schema(Some(keys(hash_key)?))
+            .projection(everything())
+            .build()?;
+        client
+            .update_table()
+            .table_name(name)
+            .attribute_definitions(attribute(hash_key, ScalarAttributeType::S)?)
+            .attribute_definitions(attribute(table::SORT_KEY, ScalarAttributeType::N)?)
+            .global_secondary_index_updates(
+                GlobalSecondaryIndexUpdate::builder().create(create).build(),
+            )
+            .send()
+            .await
+            .map_err(|error| CreateTable::Index {
+                index,
+                source: Box::new(error),
+            })?;
+        tracing::info!(
+            index,
+            "added an index that the table of the data folder lacked"
+        );
+    }
+    Ok(())
 }
 
 /// Creates the outbox table, with its stream. Nothing happens if the table exists.
@@ -124,6 +172,20 @@ async fn exists(client: &Client, name: &str) -> Result<bool, CreateTable> {
         }
     }
     Ok(false)
+}
+
+fn everything() -> Projection {
+    Projection::builder()
+        .projection_type(ProjectionType::All)
+        .build()
+}
+
+/// The keys of the table, or of an index: this hash key, and the sort key.
+fn keys(hash_key: &str) -> Result<Vec<KeySchemaElement>, BuildError> {
+    Ok(vec![
+        key(hash_key, KeyType::Hash)?,
+        key(table::SORT_KEY, KeyType::Range)?,
+    ])
 }
 
 fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {

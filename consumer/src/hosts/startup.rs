@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain_events::__internals::AwsFailure;
 
 use crate::aws;
-use crate::config::WorkerConfig;
+use crate::config::{QueueUrl, WorkerConfig};
 
 /// The hash key of an item that the check reads. No item has this key.
 const PROBE_ID: &str = "domain-events-startup-check";
@@ -64,20 +64,36 @@ pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), 
     }
 }
 
-async fn check_queue(aws: &SdkConfig, variable: &str, url: &str) -> Option<String> {
-    let request = aws::sqs(aws)
+async fn check_queue(aws: &SdkConfig, variable: &str, url: &QueueUrl) -> Option<String> {
+    let client = aws::sqs(aws, url);
+    let region = client.config().region();
+    if let Some(configured) = aws.region()
+        && region != Some(configured)
+    {
+        tracing::warn!(
+            queue = %url,
+            configured = configured.as_ref(),
+            "the region in {variable} differs from the configured region; the worker uses the \
+             queue in the region of its URL"
+        );
+    }
+    let request = client
         .get_queue_attributes()
-        .queue_url(url)
+        .queue_url(url.as_str())
         .attribute_names(QueueAttributeName::QueueArn);
     let error = request.send().await.err()?;
     let failure = AwsFailure::new(&error);
-    let object = format!("the queue {url} ({variable})");
+    let object = format!("the queue {} ({variable})", url.as_str());
     match failure.code() {
         Some(code) if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
-            let next = format!("create it, or correct {variable} or AWS_REGION");
-            Some(problem(aws, &object, &failure, &next))
+            // Without an AWS host in the URL, AWS_REGION decides where the queue is looked for.
+            let next = match url.region() {
+                Some(_) => format!("create it, or correct {variable}"),
+                None => format!("create it, or correct {variable} or AWS_REGION"),
+            };
+            Some(problem(region, &object, &failure, &next))
         }
-        _ => problem_of_client(aws, &object, &failure),
+        _ => problem_of_client(region, &object, &failure),
     }
 }
 
@@ -91,39 +107,42 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
         .key("Timestamp", AttributeValue::N("0".to_owned()))
         .projection_expression("ID");
     let error = request.send().await.err()?;
+    let region = aws.region();
     let failure = AwsFailure::new(&error);
     let object = format!("the table {table} (EVENT_TABLE)");
     match failure.code() {
         Some("ResourceNotFoundException") => {
             let next = "create it, or correct EVENT_TABLE or AWS_REGION";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
         Some("ValidationException") => {
             let next = "use a table whose hash key is ID (a string) and whose sort key is Timestamp (a number)";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
         Some("AccessDeniedException") => {
             let next = "allow dynamodb:GetItem and dynamodb:PartiQLInsert on the table";
-            Some(problem(aws, &object, &failure, next))
+            Some(problem(region, &object, &failure, next))
         }
-        _ => problem_of_client(aws, &object, &failure),
+        _ => problem_of_client(region, &object, &failure),
     }
 }
 
 /// A problem of the client's configuration. Any other failure may pass, or concerns a
 /// permission that only this check needs: it is logged.
-fn problem_of_client(aws: &SdkConfig, object: &str, failure: &AwsFailure) -> Option<String> {
+fn problem_of_client(
+    region: Option<&Region>,
+    object: &str,
+    failure: &AwsFailure,
+) -> Option<String> {
     if failure.is_credentials() || *failure == AwsFailure::Request {
         let next = "check the AWS credentials and the AWS_ENDPOINT_URL variables of the process";
-        return Some(problem(aws, object, failure, next));
+        return Some(problem(region, object, failure, next));
     }
     tracing::warn!(reason = %failure, "could not check {object} at start");
     None
 }
 
-fn problem(aws: &SdkConfig, object: &str, failure: &AwsFailure, next: &str) -> String {
-    let region = aws
-        .region()
-        .map_or("no region".to_owned(), |region| format!("region {region}"));
+fn problem(region: Option<&Region>, object: &str, failure: &AwsFailure, next: &str) -> String {
+    let region = region.map_or("no region".to_owned(), |region| format!("region {region}"));
     format!("{object} cannot be used in {region}: {failure}; {next}")
 }

@@ -54,7 +54,8 @@ pub async fn run(config: WorkerConfig, stop: CancellationToken) -> Result<(), St
     let aws = aws::load().await;
     super::startup::check(&aws, &config).await?;
     let handler = super::handler(&aws, config.config);
-    let worker = Worker::new(aws::sqs(&aws), config.queue_url, handler);
+    let url = &config.queue_url;
+    let worker = Worker::new(aws::sqs(&aws, url), url.as_str(), handler);
     let worker = worker.with_metrics("domain-events-worker");
     worker.run(config.pollers, stop).await;
     Ok(())

@@ -9,6 +9,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use clap::{Args, ValueEnum};
 use domain_events::{EmitFuture, Sdk};
 use domain_events_consumer::__internals::{load, sqs};
+use domain_events_consumer::config::QueueUrl;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -143,11 +144,12 @@ async fn impatient() -> aws_sdk_sqs::Client {
 }
 
 async fn foreign(options: Options, journal: Arc<Journal>, end: &tokio::task::JoinHandle<()>) {
+    let queue_url = std::env::var("EVENT_QUEUE_URL").unwrap();
     let mut producer = ForeignProducer {
         seed: options.seed,
         name: &options.name,
-        client: sqs(&load().await),
-        queue_url: std::env::var("EVENT_QUEUE_URL").unwrap(),
+        client: sqs(&load().await, &QueueUrl::parse(&queue_url).unwrap()),
+        queue_url,
         number: 0,
     };
     while !end.is_finished() {

@@ -6,8 +6,8 @@
 //! - A whole number is read as an integer however it is written: `-5E21` is an `i128`.
 //! - The result does not depend on serde_json's feature `arbitrary_precision`, which any
 //!   package of a program can enable.
-//! - A map with integer keys is read inside `flatten`, `tag`, `content` and `untagged`
-//!   as well, where serde offers each key as a string.
+//! - A map whose keys are numbers or booleans is read inside `flatten`, `tag`, `content`
+//!   and `untagged` as well, where serde offers each key as a string.
 //! - An error consists of facts and never quotes the data ([`super::mismatch`]).
 
 use std::borrow::Cow;
@@ -19,12 +19,14 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+use self::buffering::Buffering;
 use self::members::{Fields, Items, Members, Single};
 use super::mismatch::{DataMismatch, Error};
 use super::number::Number;
 use super::reader::{Reader, SyntaxError, Token};
 use super::serializer::{RAW_NUMBER, RAW_VALUE};
 
+mod buffering;
 mod map_key;
 mod members;
 
@@ -50,10 +52,15 @@ pub(super) fn from_str<T: DeserializeOwned>(
             _ => Err(Error::not_json()),
         }
     };
-    // Most types read everything at the first attempt. The second attempt is for types
-    // that serde reads through a buffer, which does not know what they expect.
-    read(Buffering::AsWritten)
-        .or_else(|error| read(Buffering::AsNumbers).map_err(|_| error))
+    // Most types read everything at the first attempt. The others are for types that serde
+    // reads through a buffer, which does not know what they expect.
+    read(Buffering::default())
+        .or_else(|error| {
+            let mut others = Buffering::alternatives(text);
+            others
+                .find_map(|buffering| read(buffering).ok())
+                .ok_or(error)
+        })
         .map_err(|error: Error| error.into_mismatch(text))
 }
 
@@ -61,16 +68,6 @@ impl From<SyntaxError> for Error {
     fn from(_: SyntaxError) -> Self {
         Self::not_json()
     }
-}
-
-/// How a value is offered to a visitor that accepts any value, such as serde's buffer
-/// behind `flatten`, `tag`, `content` and `untagged`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Buffering {
-    /// A key is a string, and a number keeps all of its digits.
-    AsWritten,
-    /// A key that is an integer is offered as one, and any other number as a float.
-    AsNumbers,
 }
 
 struct Input<'de> {
@@ -155,7 +152,9 @@ impl<'i, 'de> Value<'i, 'de> {
         match self.first {
             Token::Null => visitor.visit_unit(),
             Token::Bool(value) => visitor.visit_bool(value),
-            Token::Number(lexeme) => any_number(lexeme, self.input.buffering, visitor),
+            Token::Number(lexeme) => {
+                any_number(lexeme, self.input.buffering.rounds_floats, visitor)
+            }
             Token::String(_) => self.text(visitor),
             Token::BeginArray => self.array(visitor),
             Token::BeginObject => self.object(Fields::Any, visitor),
@@ -184,7 +183,7 @@ static IS_ARBITRARY_PRECISION: LazyLock<bool> = LazyLock::new(|| {
 /// A number for a visitor that accepts any value.
 fn any_number<'de, V: Visitor<'de>>(
     lexeme: &'de str,
-    buffering: Buffering,
+    rounds: bool,
     visitor: V,
 ) -> Result<V::Value, Error> {
     let number = Number::parse(lexeme);
@@ -197,7 +196,7 @@ fn any_number<'de, V: Visitor<'de>>(
         }
     }
     let float: f64 = lexeme.parse().map_err(|_| Error::not_json())?;
-    if buffering == Buffering::AsWritten && *IS_ARBITRARY_PRECISION && !number.is_exactly(float) {
+    if !rounds && *IS_ARBITRARY_PRECISION && !number.is_exactly(float) {
         return visitor.visit_map(Single::new(RAW_NUMBER, lexeme));
     }
     visitor.visit_f64(float)

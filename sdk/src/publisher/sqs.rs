@@ -11,7 +11,6 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_types::service_config::ServiceConfigKey;
 
 use crate::aws::{self, AwsFailure};
 use crate::publisher::transport::{
@@ -181,7 +180,7 @@ pub async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
         ));
     }
     let mut builder = aws_sdk_sqs::config::Builder::from(&config);
-    match configured_endpoint(&config) {
+    match aws::configured_sqs_endpoint(&config) {
         Some(endpoint) => {
             if let Err(reason) = queue_url::check_endpoint(&endpoint) {
                 problems.push(format!(
@@ -229,20 +228,6 @@ fn report_other_region(region: &str) {
             return;
         }
     }
-}
-
-/// The endpoint of SQS from the environment or the profile, as the client reads it.
-fn configured_endpoint(config: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id("SQS")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    let service = config.service_config();
-    service
-        .and_then(|service| service.load_config(key))
-        .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Loads the credentials once, so that a missing configuration fails at the start. A

@@ -160,7 +160,10 @@ impl TableError {
     /// What to do next.
     fn remedy(&self) -> String {
         let Facts {
-            operation, kind, ..
+            operation,
+            kind,
+            code,
+            ..
         } = &*self.0;
         let text = match kind {
             TableErrorKind::Throttled => {
@@ -199,6 +202,10 @@ impl TableError {
                     "create the index (the Terraform variable index_shards) and set EVENT_INDEX_SHARDS for the consumer; it contains only events that are stored afterwards"
                 }
             },
+            // The AWS SDK refused it, before DynamoDB saw it.
+            TableErrorKind::Refused if code.is_none() => {
+                "correct the configuration of the DynamoDB client"
+            }
             TableErrorKind::Refused => {
                 "check the state of the table and of its encryption key in the AWS console"
             }

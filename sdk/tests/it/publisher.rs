@@ -152,6 +152,12 @@ async fn publisher_adds_no_attempts_to_the_client() {
     check(Act::Error(400, "ThrottlingException"), 3, true).await;
     check(Act::Cut, 3, true).await;
     check(Act::AcceptThenHang, 3, true).await;
+    for bytes in [1, 40] {
+        let cut = |is_whole| Act::Truncate { bytes, is_whole };
+        check(cut(false), 3, true).await;
+        // The AWS SDK does not repeat a request whose response it cannot read.
+        check(cut(true), 1, true).await;
+    }
     // An error that is not retryable is sent once.
     check(Act::Error(403, "AccessDeniedException"), 1, false).await;
     check(Act::Error(400, "QueueDoesNotExist"), 1, false).await;

@@ -632,6 +632,90 @@ async fn damaged_file_sends_all_other_events() {
 }
 
 #[tokio::test]
+async fn truncated_response_goes_to_the_spool() {
+    for (bytes, is_whole) in [
+        (0, true),
+        (0, false),
+        (1, true),
+        (1, false),
+        (60, true),
+        (60, false),
+    ] {
+        let folder = Folder::new("spool-truncated");
+        let down = Arc::new(AtomicBool::new(true));
+        let outage = down.clone();
+        let endpoint = Endpoint::start(move |_, _| match outage.load(Ordering::SeqCst) {
+            true => Act::Truncate { bytes, is_whole },
+            false => Act::Answer(vec![]),
+        })
+        .await;
+        let sdk = sdk("events", endpoint.client(), &folder.0).await.unwrap();
+        let mut ids = HashSet::new();
+        for outcome in sdk.emit_all((0..3).map(order)).await {
+            let receipt = outcome.unwrap();
+            assert_eq!(receipt.durability, Durability::Spool, "{bytes} {is_whole}");
+            ids.insert(receipt.event_id.to_string());
+        }
+        let before = endpoint.accepted().len();
+        down.store(false, Ordering::SeqCst);
+        assert_eq!(sdk.shutdown(Duration::from_secs(20)).await.in_spool, 0);
+        let sent = endpoint.accepted_ids().split_off(before);
+        assert_eq!(sent.into_iter().collect::<HashSet<_>>(), ids);
+    }
+}
+
+/// Without a usable configuration, no request will ever succeed: a spool would fill
+/// unnoticed.
+#[tokio::test]
+async fn unusable_client_is_not_an_outage() {
+    use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};
+    let base = || {
+        aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+    };
+    let keys = |config: Builder| {
+        config.credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+    };
+    let at = |endpoint: &str| keys(base().endpoint_url(endpoint));
+    let mut without_region = at("http://127.0.0.1:1");
+    without_region.set_region(None).set_endpoint_url(None);
+    for (name, is_credentials, config) in [
+        (
+            "credentials",
+            true,
+            base().endpoint_url("http://127.0.0.1:1"),
+        ),
+        ("region", false, without_region),
+        ("scheme", false, at("127.0.0.1:9324")),
+        ("port", false, at("localhost")),
+        ("http", false, at("ftp://localhost")),
+        ("URL", false, at("http://a b")),
+        ("FIPS", false, at("http://127.0.0.1:1").use_fips(true)),
+    ] {
+        let folder = Folder::new("spool-unusable");
+        let client = aws_sdk_sqs::Client::from_conf(config.build());
+        let sdk = sdk("events", client, &folder.0).await.unwrap();
+        let mut event = order("a");
+        event.note = "canary-31c8".to_owned();
+        let error = match sdk.emit(event).await {
+            Err(error) => error,
+            Ok(receipt) => panic!("{name}: {receipt:?}"),
+        };
+        let EmitError::Request { error: cause, .. } = &error else {
+            panic!("{name}: {error:?}");
+        };
+        assert_eq!(cause.is_credentials(), is_credentials, "{name}: {error}");
+        assert!(!error.is_retryable(), "{name}: {error}");
+        assert!(
+            !format!("{error} {error:?}").contains("canary"),
+            "{error:?}"
+        );
+        assert_eq!(sdk.shutdown(Duration::from_secs(5)).await.in_spool, 0);
+    }
+}
+
+#[tokio::test]
 async fn second_publisher_on_a_folder_is_an_error() {
     let folder = Folder::new("spool-shared");
     let endpoint = Endpoint::good().await;

@@ -100,6 +100,78 @@ mod buffered {
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Keys {
+        pub(super) numbers: BTreeMap<u64, u8>,
+        pub(super) digits: BTreeMap<String, u8>,
+        pub(super) switches: BTreeMap<bool, u8>,
+        pub(super) initials: BTreeMap<char, u8>,
+        pub(super) prices: BTreeMap<Price, Bytes>,
+    }
+
+    /// A float as a key.
+    #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+    pub(super) struct Price(pub(super) f64);
+
+    impl Ord for Price {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.0.total_cmp(&other.0)
+        }
+    }
+    impl PartialOrd for Price {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl PartialEq for Price {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other).is_eq()
+        }
+    }
+    impl Eq for Price {}
+
+    /// Bytes as `serde_bytes` writes and reads them.
+    #[derive(Debug, PartialEq)]
+    pub(super) struct Bytes(pub(super) Vec<u8>);
+
+    impl Serialize for Bytes {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_byte_buf(BytesVisitor)
+        }
+    }
+
+    struct BytesVisitor;
+
+    impl<'de> serde::de::Visitor<'de> for BytesVisitor {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+            Ok(Bytes(bytes))
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Bytes, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = items.next_element()? {
+                bytes.push(byte);
+            }
+            Ok(Bytes(bytes))
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct FlattenedKeys {
+        pub(super) by_year: BTreeMap<u16, u8>,
+        #[serde(flatten)]
+        pub(super) keys: Keys,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind")]
     pub(super) enum Internal {
         Part(Part),
@@ -117,6 +189,18 @@ mod buffered {
     pub(super) enum Untagged {
         Text(String),
         Part(Part),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "t", content = "c")]
+    pub(super) enum Converted {
+        Keys(Keys),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct FlattenedTexts {
+        #[serde(flatten)]
+        pub(super) texts: BTreeMap<String, u8>,
     }
 
     pub(super) fn part() -> Part {
@@ -143,6 +227,33 @@ fn buffered_parts_are_read_as_they_were_written() {
     survives(Internal::Part(part()));
     survives(vec![Adjacent::Part(part()), Adjacent::Empty]);
     survives((Untagged::Part(part()), Untagged::Text("1".to_owned())));
+}
+
+#[test]
+fn buffered_maps_with_different_keys_are_read() {
+    use buffered::*;
+
+    let keys = || Keys {
+        numbers: BTreeMap::from([(1, 1), (20, 2)]),
+        digits: BTreeMap::from([("-7".to_owned(), 1), ("x".to_owned(), 2)]),
+        switches: BTreeMap::from([(false, 0), (true, 1)]),
+        initials: BTreeMap::from([('1', 1), ('t', 2)]),
+        prices: BTreeMap::from([
+            (Price(1.0), Bytes(vec![0, 255])),
+            (Price(-0.5), Bytes(vec![])),
+            (Price(1e21), Bytes(vec![1])),
+        ]),
+    };
+    survives(keys());
+    survives(FlattenedKeys {
+        by_year: BTreeMap::from([(2026, 1)]),
+        keys: keys(),
+    });
+    survives(vec![Converted::Keys(keys()), Converted::Keys(keys())]);
+    // Serialized as text that looks like a number, and read as text.
+    survives(FlattenedTexts {
+        texts: BTreeMap::from([("1.5".to_owned(), 1), ("true".to_owned(), 2)]),
+    });
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub(crate) enum Act {
     AcceptThenCut,
     /// Close the connection and accept nothing.
     Cut,
+    /// Accept all, and send this part of the response: with the length of the whole, or
+    /// with the length of the part.
+    Truncate { bytes: usize, is_whole: bool },
 }
 
 /// One entry of a request.
@@ -155,8 +158,9 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
         };
         let act = script(number, &entries);
         let accept = |entries: Vec<Entry>| seen.lock().unwrap().accepted.extend(entries);
-        let (status, answer) = match act {
-            Act::Cut => return,
+        let answer_all = matches!(act, Act::Truncate { .. }).then(Vec::new);
+        let (status, answer) = match answer_all.map_or(act.clone(), Act::Answer) {
+            Act::Truncate { .. } | Act::Cut => return,
             Act::AcceptThenCut => return accept(entries),
             Act::AcceptThenHang => {
                 accept(entries);
@@ -189,12 +193,17 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
                 (200, json!({"Successful": good, "Failed": bad}))
             }
         };
-        let answer = answer.to_string();
+        let mut answer = answer.to_string();
+        let mut length = answer.len();
+        if let Act::Truncate { bytes, is_whole } = act {
+            answer.truncate(bytes);
+            length = if is_whole { answer.len() } else { length };
+        }
         let head = format!(
-            "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
+            "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
         );
-        if stream.write_all((head + &answer).as_bytes()).await.is_err() {
+        let sent = stream.write_all((head + &answer).as_bytes()).await;
+        if sent.is_err() || answer.len() < length {
             return;
         }
     }

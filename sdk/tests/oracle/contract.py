@@ -18,6 +18,9 @@ If a message has several faults, these rules decide which one is reported:
    its value.
 4. Faults of the whole event come last: the first missing field in the order of the
    table, and finally the size of the item.
+5. An invalid object with the fields of an SNS notification or an EventBridge event is
+   `NOT_AN_EVENT`: another service has put its envelope around the message. This does
+   not apply to an object whose only fault is its size.
 """
 
 import json
@@ -43,6 +46,9 @@ TEXTS = {
 NULL_IS_ABSENT = ("EventId", "Version", "CorrelationId", "CausationId", "TraceParent")
 FIELDS = REQUIRED + ("Data",) + NULL_IS_ABSENT
 RESERVED = ("StoredAt", "ExpiresAt", "IndexKey")
+# The fields by which the envelope of another service is recognised: SNS (without raw
+# message delivery) and EventBridge.
+TRANSPORT = ({"Type", "TopicArn", "Message"}, {"detail-type", "source", "detail"})
 EVENT_TYPE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 MAX_EXTRA = 20
@@ -291,6 +297,21 @@ def event_or_fault(value, identity):
 def event(value, identity):
     if not is_object(value):
         raise Refused("NOT_AN_EVENT")
+    try:
+        fields = valid_fields(value)
+    except Refused:
+        keys = {key for key, _ in value}
+        if any(envelope <= keys for envelope in TRANSPORT):
+            raise Refused("NOT_AN_EVENT") from None
+        raise
+    fields.setdefault("EventId", identity)
+    if item_size(fields) + ROOM > MAX_ITEM:
+        raise Refused("TOO_LARGE")
+    return fields
+
+
+def valid_fields(value):
+    """The fields of an event that has no other fault than its size."""
     fields, extra, seen = {}, 0, set()
     for key, member in value:
         if key in seen:
@@ -316,9 +337,6 @@ def event(value, identity):
     for key in REQUIRED:
         if key not in fields:
             raise Refused("MISSING_FIELD", [key])
-    fields.setdefault("EventId", identity)
-    if item_size(fields) + ROOM > MAX_ITEM:
-        raise Refused("TOO_LARGE")
     return fields
 
 

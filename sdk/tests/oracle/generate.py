@@ -20,6 +20,7 @@ STRANGE_NAMES = [
     "a'b", 'a"b', "", "é", "x" * 255, "x" * 256, "9a", "a b", "-a", "Data ", "\0", "Timestamp\0",
     "' OR '1'='1", "toString", "a/b", "a~b",
 ]  # fmt: skip
+TRANSPORT = [["Type", "TopicArn", "Message"], ["detail-type", "source", "detail"]]
 NUMBERS = [
     "0", "-0", "0.0", "-0.0", "0e999999999999999999999", "1", "-1", "1e0", "1E+2", "10e-1", "1.0",
     "1.50", "9999999999", "9999999999.999999999", "9999999999.9999999999", "10000000000", "1e10",
@@ -90,7 +91,7 @@ def fitting(chance, name):
 
 
 def strange(chance, members):
-    what = chance.randrange(9)
+    what = chance.randrange(10)
     at = chance.randrange(len(members))
     name = members[at][0]
     if what == 0:
@@ -115,6 +116,13 @@ def strange(chance, members):
             members.append((f"x{i}", value(chance, 1)))
     elif what == 7:
         members[at] = (name, quoted(chance, event_type(chance)))
+    elif what == 8:
+        # The fields of the envelope of another service, sometimes without one of them.
+        envelope = list(chance.choice(TRANSPORT))
+        if chance.random() < 0.3:
+            envelope.pop()
+        for field in envelope:
+            members.insert(chance.randrange(len(members) + 1), (field, value(chance, 1)))
     else:
         depth = chance.choice([5, 29, 30, 31, 32, 33, 60, 400])
         opened = "".join(chance.choices(["[", '{"a":', '[1,', '{"":0,"b":'], k=depth))

@@ -3,7 +3,8 @@
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use domain_events::{DomainEvent, Emitter, EventType, Sdk};
+use aws_sdk_dynamodb::types::{DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
+use domain_events::{CorrelationId, DomainEvent, Emitter, EventType, Sdk};
 use domain_events_local::{Options, Stack};
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -298,4 +299,50 @@ async fn restart_with_data_logs_no_warning() {
         stack.stop().await;
     }
     assert_eq!(warnings.lines(), Vec::<String>::new());
+}
+
+/// The table of a data folder that an earlier version created may lack an index.
+#[tokio::test]
+async fn indexes_missing_in_the_data_are_added() {
+    use domain_events::store::table;
+    let folder = Folder::new();
+    let start = || {
+        Stack::start(Options {
+            data: Some(folder.path().to_owned()),
+            ..Options::default()
+        })
+    };
+    let stack = start().await.unwrap();
+    let correlation = CorrelationId::new("c-1").unwrap();
+    sdk(&stack)
+        .await
+        .with_correlation_id(correlation.clone())
+        .emit(OrderPlaced { order_id: 7 })
+        .await
+        .unwrap();
+    drained(&stack).await;
+    for index in [table::INDEX_NAME, table::CORRELATION_INDEX_NAME] {
+        let delete = DeleteGlobalSecondaryIndexAction::builder()
+            .index_name(index)
+            .build()
+            .unwrap();
+        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+        let table = stack.dynamodb_client().update_table();
+        let table = table.table_name(stack.table());
+        let deleted = table.global_secondary_index_updates(update).send().await;
+        deleted.unwrap();
+    }
+    stack.stop().await;
+
+    let stack = start().await.unwrap();
+    let store = stack.store();
+    let conversation: Vec<_> = store
+        .conversation(&correlation)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(conversation.len(), 1);
+    let by_type = store.by_type("ORDER_PLACED").unwrap();
+    let by_type: Vec<_> = by_type.try_collect().await.unwrap();
+    assert_eq!(by_type.len(), 1);
 }

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
-use super::Buffering;
+use super::buffering::{TypedKey, typed};
 use crate::json::mismatch::Error;
 
 pub(super) struct MapKey<'k, 'de> {
     pub(super) key: Cow<'de, str>,
-    pub(super) buffering: Buffering,
+    /// Whether a key in the form of a number or a boolean is offered as such.
+    pub(super) is_typed: bool,
     /// Set if the type reads the key as the name of a field.
     pub(super) is_identifier: &'k mut bool,
 }
@@ -25,22 +26,14 @@ impl<'de> MapKey<'_, 'de> {
     }
 
     fn any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.buffering == Buffering::AsNumbers {
-            if let Some(integer) = integer::<u64>(&self.key) {
-                return visitor.visit_u64(integer);
-            }
-            if let Some(integer) = integer::<i64>(&self.key) {
-                return visitor.visit_i64(integer);
-            }
+        match self.is_typed.then(|| typed(&self.key)).flatten() {
+            Some(TypedKey::Unsigned(key)) => visitor.visit_u64(key),
+            Some(TypedKey::Signed(key)) => visitor.visit_i64(key),
+            Some(TypedKey::Float(key)) => visitor.visit_f64(key),
+            Some(TypedKey::Bool(key)) => visitor.visit_bool(key),
+            None => self.text(visitor),
         }
-        self.text(visitor)
     }
-}
-
-/// The integer whose text is exactly `key`, if there is one.
-fn integer<N: std::str::FromStr + ToString>(key: &str) -> Option<N> {
-    let number: N = key.parse().ok()?;
-    (number.to_string() == key).then_some(number)
 }
 
 macro_rules! numbers {

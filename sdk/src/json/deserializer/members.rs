@@ -4,7 +4,7 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::map_key::MapKey;
-use super::{Buffering, Input, Value};
+use super::{Input, Value};
 use crate::json::mismatch::Error;
 use crate::json::reader::Token;
 
@@ -72,14 +72,23 @@ pub(super) enum Fields {
 pub(super) struct Members<'i, 'de> {
     input: &'i mut Input<'de>,
     fields: Fields,
+    /// Whether keys in the form of numbers and booleans are offered as such.
+    has_typed_keys: bool,
     /// The name of the member whose value is next, if it is part of the program.
     name: Option<String>,
     is_done: bool,
 }
 
 impl<'i, 'de> Members<'i, 'de> {
+    /// The start of the object has been read.
     pub(super) fn new(input: &'i mut Input<'de>, fields: Fields) -> Self {
+        // serde would interpret a number as the index of a field or variant.
+        let has_typed_keys = match fields {
+            Fields::Any => input.buffering.has_typed_keys(input.reader.start_of_last()),
+            Fields::Named(_) | Fields::Variants(_) => false,
+        };
         Self {
+            has_typed_keys,
             input,
             fields,
             name: None,
@@ -122,11 +131,7 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
         let mut is_identifier = false;
         let value = seed.deserialize(MapKey {
             key: key.clone(),
-            // serde would interpret a number as the index of a field or variant.
-            buffering: match self.fields {
-                Fields::Any => self.input.buffering,
-                Fields::Named(_) | Fields::Variants(_) => Buffering::AsWritten,
-            },
+            is_typed: self.has_typed_keys,
             is_identifier: &mut is_identifier,
         });
         let is_name = match self.fields {

@@ -49,6 +49,44 @@ written! {
     number_as_text: { #[serde(serialize_with = "as_text")] u8 }
     hidden_omission: { HidesOmission }
     unread_variant: { Unread }
+    u128_flattened: { #[serde(flatten)] Large }
+    u128_tagged: { Vec<Tagged> }
+    u128_in_content: { Adjacent }
+    u128_untagged: { Untagged }
+    u128_key_flattened: { FlattenedKeys }
+    u128_plain: { Option<Vec<Large>> }
+}
+
+/// A part with integers that serde's buffer behind `flatten`, `tag`, `content` and
+/// `untagged` cannot hold.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Large {
+    amount: u128,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind")]
+pub(crate) enum Tagged {
+    Large(Large),
+    Signed { amount: i128 },
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "t", content = "c")]
+pub(crate) enum Adjacent {
+    Large { amounts: Vec<i128> },
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Untagged {
+    Large { amount: Option<u128> },
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct FlattenedKeys {
+    #[serde(flatten)]
+    amounts: BTreeMap<u128, u8>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +167,22 @@ fn field_with_two_names_is_refused() {
 #[test]
 fn never_read_variant_is_refused_in_a_field() {
     unreadable(&unread_variant::events(), "/Data/field");
+}
+
+#[test]
+fn u128_in_a_buffered_part_is_refused() {
+    for (events, part) in [
+        (u128_flattened::events(), "/Data"),
+        (u128_tagged::events(), "/Data/field"),
+        (u128_in_content::events(), "/Data/field"),
+        (u128_untagged::events(), "/Data/field"),
+        (u128_key_flattened::events(), "/Data/field"),
+    ] {
+        let problem = problem(&events).to_string();
+        assert!(problem.contains(part), "{problem}");
+        assert!(problem.contains("use a smaller integer"), "{problem}");
+    }
+    check_lock(lock_path(), &u128_plain::events(), Mode::Update).unwrap();
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! How values are offered to serde's buffer, behind `flatten`, `tag`, `content` and
+//! `untagged`.
+//!
+//! The buffer keeps a key as it is offered, and the type asks for it later: a map with
+//! integer keys needs an integer, and a map with string keys needs a string, even if its
+//! keys consist of digits. Nothing in the text shows which of the two it is. So the value
+//! is read several times, until one combination fits the type. Only a few types need a
+//! second attempt.
+
+use std::collections::HashSet;
+
+use super::IS_ARBITRARY_PRECISION;
+use crate::json::reader::{Reader, SyntaxError, Token};
+
+/// The most places at which each combination is tried; 2 to this power is the number of
+/// attempts.
+const MAX_PLACES: usize = 6;
+
+/// How values are offered to a visitor that accepts any value. The default offers each
+/// key as a string, and a number with all of its digits.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Buffering {
+    /// The objects, by their offset, whose keys are offered as numbers and booleans where
+    /// they have this form.
+    typed_keys: HashSet<usize>,
+    /// Whether every number that is not an integer is offered as a float.
+    pub(super) rounds_floats: bool,
+}
+
+impl Buffering {
+    pub(super) fn has_typed_keys(&self, object: usize) -> bool {
+        self.typed_keys.contains(&object)
+    }
+
+    /// The other ways to read `text`, the likeliest first.
+    pub(super) fn alternatives(text: &str) -> impl Iterator<Item = Self> {
+        let places = places(text).unwrap_or_default();
+        let combinations = match places.len() {
+            count @ 0..=MAX_PLACES => 1_usize << count,
+            // Only the two extremes.
+            _ => 2,
+        };
+        let arbitrary = *IS_ARBITRARY_PRECISION;
+        (0..combinations).rev().flat_map(move |combination| {
+            let chosen = places.iter().enumerate().filter(|(place, _)| {
+                combination == combinations - 1 || combination >> place & 1 == 1
+            });
+            let typed_keys: HashSet<usize> =
+                chosen.flat_map(|(_, objects)| objects).copied().collect();
+            let with_floats = |rounds_floats| Self {
+                typed_keys: typed_keys.clone(),
+                rounds_floats,
+            };
+            let is_first_attempt = typed_keys.is_empty();
+            let exact = (!is_first_attempt).then(|| with_floats(false));
+            let rounded = arbitrary.then(|| with_floats(true));
+            exact.into_iter().chain(rounded)
+        })
+    }
+}
+
+/// An object or an array that is being read.
+struct Open {
+    place: String,
+    object: Option<usize>,
+    /// The place of the next value in it.
+    next: String,
+}
+
+/// The objects that have a key in the form of a number or a boolean, by their offset.
+/// Objects at the same place, such as the items of a list, have the same type.
+fn places(text: &str) -> Result<Vec<Vec<usize>>, SyntaxError> {
+    let mut reader = Reader::new(text);
+    let mut open: Vec<Open> = Vec::new();
+    let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+    loop {
+        match reader.next()? {
+            Token::End => break,
+            token @ (Token::BeginObject | Token::BeginArray) => {
+                let place = open.last().map(|outer| outer.next.clone());
+                let place = place.unwrap_or_default();
+                let is_object = token == Token::BeginObject;
+                open.push(Open {
+                    next: format!("{place}/*"),
+                    object: is_object.then(|| reader.start_of_last()),
+                    place,
+                });
+            }
+            Token::EndObject | Token::EndArray => drop(open.pop()),
+            Token::Key(key) => {
+                let Some(outer) = open.last_mut() else {
+                    continue;
+                };
+                if typed(&key).is_none() {
+                    outer.next = format!("{}/{key}", outer.place);
+                    continue;
+                }
+                outer.next = format!("{}/*", outer.place);
+                if let Some(object) = outer.object.take() {
+                    match found.iter_mut().find(|(place, _)| *place == outer.place) {
+                        Some((_, objects)) => objects.push(object),
+                        None => found.push((outer.place.clone(), vec![object])),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found.into_iter().map(|(_, objects)| objects).collect())
+}
+
+/// A key that is the text of a value that is not a string.
+pub(super) enum TypedKey {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Bool(bool),
+}
+
+/// The value whose text is exactly `key`, if there is one.
+pub(super) fn typed(key: &str) -> Option<TypedKey> {
+    fn exactly<T: std::str::FromStr + serde::Serialize>(key: &str) -> Option<T> {
+        let value = key.parse().ok()?;
+        // serde_json's text, which the serializer writes.
+        (serde_json::to_string(&value).ok()? == key).then_some(value)
+    }
+    // Most keys are words.
+    if !key.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | 't' | 'f')) {
+        return None;
+    }
+    exactly(key)
+        .map(TypedKey::Unsigned)
+        .or_else(|| exactly(key).map(TypedKey::Signed))
+        .or_else(|| exactly(key).map(TypedKey::Float))
+        .or_else(|| exactly(key).map(TypedKey::Bool))
+}
