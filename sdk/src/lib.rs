@@ -59,6 +59,8 @@ mod aws;
 mod backoff;
 mod error;
 mod event;
+#[cfg(feature = "__aws")]
+mod exchange;
 mod json;
 #[cfg(feature = "sqs")]
 mod publisher;
@@ -84,7 +86,7 @@ pub mod __internals {
     #[cfg(feature = "__aws")]
     pub use crate::queue_url::{InvalidQueueUrl, QueueUrl, check_endpoint, quoted};
     #[cfg(feature = "__internals")]
-    pub use crate::store::internals::{attributes_of, item_of, read_item};
+    pub use crate::store::internals::{attributes_of, events_in_page, item_of, read_item};
 }
 
 #[cfg(feature = "testing")]

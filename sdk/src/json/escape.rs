@@ -4,16 +4,21 @@
 #[inline]
 pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    if is_plain(text) {
-        out.push_str(text);
-    } else {
-        push_escaped(out, text);
-    }
+    push_escaped(out, text);
     out.push('"');
 }
 
-/// Appends what may stand inside of a JSON string.
-pub(super) fn push_escaped(out: &mut String, text: &str) {
+/// Appends the content of a JSON string.
+#[inline]
+pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push_str(text);
+    } else {
+        push_with_escapes(out, text);
+    }
+}
+
+fn push_with_escapes(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let mut unwritten = 0;
     for (at, byte) in bytes.iter().enumerate() {

@@ -149,9 +149,9 @@ fn is_nuls(key: &str) -> bool {
 
 /// The key of the item for a key of the JSON.
 #[cfg(feature = "store")]
-pub(crate) fn stored_key(mut key: String) -> String {
+pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     if is_nuls(&key) {
-        key.push('\0');
+        key.to_mut().push('\0');
     }
     key
 }
