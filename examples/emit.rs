@@ -1,8 +1,8 @@
-//! A producer as it runs in AWS: all that it needs stands in its environment.
+//! A producer as it runs in AWS. Environment variables configure it:
 //! `EVENT_QUEUE_URL=… EVENT_EMITTER_ID=shop EVENT_ENTITY_ID=order-1 cargo run --bin emit`
 //!
-//! Region and credentials are found as by every AWS SDK. Its role needs the
-//! policy `producer_policy_arn` that `infrastructure/` creates, and no other.
+//! The AWS SDK finds the region and the credentials as usual. The role of the producer needs
+//! only the policy `producer_policy_arn`, which `infrastructure/` creates.
 
 #![forbid(unsafe_code)]
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let order = env::var("EVENT_ENTITY_ID")?;
     let sdk = Sdk::from_env().await?;
 
-    // When `emit` returns, SQS has the event.
+    // `emit` returns once SQS has accepted the event.
     let receipt = sdk.emit(OrderPlaced { order, parcels: 2 }).await?;
     println!("SQS has the event {}", receipt.event_id);
 

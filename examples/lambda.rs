@@ -1,9 +1,9 @@
 //! A producer in a Lambda function: an order comes in, an event goes out.
 //! `examples/tests/lambda.rs` runs it on this machine.
 //!
-//! The process is frozen as soon as an invocation has its response, and may never
-//! be thawed. Nothing of the emitter runs on after the outcome of the last event
-//! is there, so all it takes is to await every `emit` before returning.
+//! Lambda freezes the process as soon as an invocation returns its response, and may never
+//! resume it. Await every `emit` before you return the response. The publisher then has no
+//! work in progress when the process is frozen.
 
 #![forbid(unsafe_code)]
 
@@ -31,8 +31,8 @@ async fn main() -> Result<(), Error> {
 
     lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {
         let Order { number, parcels } = order.payload;
-        // SQS has the event when this returns. An error fails the invocation, so
-        // that the caller of the function can invoke it again.
+        // `emit` returns once SQS has accepted the event. An error fails the invocation, so
+        // that the caller can invoke the function again.
         let order = number;
         let receipt = sdk.emit(OrderPlaced { order, parcels }).await?;
         Ok::<_, Error>(receipt.event_id.to_string())

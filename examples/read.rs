@@ -1,8 +1,9 @@
-//! A reader as it runs in AWS: the history of one entity, as a type of its own.
+//! A reader as it runs in AWS. It prints the history of one entity, and has its own type for
+//! the event:
 //! `EVENT_TABLE=… EVENT_ENTITY_ID=order-1 cargo run --bin read`
 //!
-//! Region and credentials are found as by every AWS SDK. Its role needs the
-//! policy `reader_policy_arn` that `infrastructure/` creates, and no other.
+//! The AWS SDK finds the region and the credentials as usual. The role of the reader needs
+//! only the policy `reader_policy_arn`, which `infrastructure/` creates.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The function of `lambda.rs` under Lambda's Runtime API, as far as it sees it.
+//! Runs the function of `lambda.rs` with a local implementation of the Runtime API.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
@@ -19,8 +19,8 @@ use tokio::process::Command;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// Starts the Runtime API with one invocation, and gives its address. What the
-/// function answers goes to `answers`, as path and body.
+/// Starts the Runtime API with one invocation, and returns its address. Sends the response
+/// of the function to `answers`.
 async fn runtime_api(event: &'static str, answers: UnboundedSender<String>) -> String {
     let invocation = std::sync::Arc::new(Mutex::new(Some(event)));
     let next = move || async move {
@@ -75,7 +75,7 @@ async fn event_is_in_sqs_when_the_function_responds() {
         .spawn()
         .unwrap();
     let answer = timeout(Duration::from_secs(30), answers.recv()).await;
-    // A process that is frozen runs no further; one that is dead neither.
+    // Lambda freezes the process after the response. Killing it has the same effect.
     function.kill().await.unwrap();
     let event_id: String = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
 

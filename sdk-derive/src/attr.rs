@@ -67,7 +67,7 @@ impl Settings {
             "emitter_id" => set(&mut self.emitter_id, entry.string("billing")?, entry),
             "emitter_type" => set(&mut self.emitter_type, entry.string("USER")?, entry),
             "crate" => set(&mut self.krate, entry.path()?, entry),
-            other => unreachable!("no target has the setting `{other}`"),
+            other => unreachable!("no target accepts the setting `{other}`"),
         }
     }
 }

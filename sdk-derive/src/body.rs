@@ -1,7 +1,7 @@
-//! The items inside the `impl`.
+//! Generates the items inside the `impl`.
 //!
-//! The functions are `#[inline]`, so they are compiled where events are emitted and read, and
-//! not in every crate that defines them.
+//! The generated functions are `#[inline]`, so that they are compiled in the crates that
+//! emit and read events, and not in every crate that defines events.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -19,7 +19,7 @@ pub(crate) struct Body<'a> {
     pub(crate) layout: Option<TokenStream>,
 }
 
-/// Picks one half of an event's emitter.
+/// Selects the id or the type of an event's emitter. Each of them is called a half.
 type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 
 impl Body<'_> {
@@ -31,7 +31,7 @@ impl Body<'_> {
             Origin::Constant(text) | Origin::Default(text) => quote!(&#text),
         };
         let id = value(&event.id);
-        // A constant is part of the definition, which saves the compiler a function.
+        // A constant is part of the definition, so no function is generated for it.
         let value_of = |field: &Field| self.displayed(field, &self_field(field));
         let half = |name, part: Option<&Part<'_>>| match &part?.origin {
             Origin::Field(field) => Some(half(name, &some(&value_of(field)))),
@@ -55,8 +55,9 @@ impl Body<'_> {
         }
     }
 
-    /// The definitions are reached through a generic function, which the compiler evaluates
-    /// only if the type is valid. Otherwise it would report an invalid name a second time.
+    /// The definitions are accessed through a generic function. The compiler evaluates this
+    /// function only if the type is valid. With direct access, it would report an invalid
+    /// name twice.
     pub(crate) fn of_enum(
         &self,
         name: &Ident,
@@ -127,8 +128,8 @@ impl Body<'_> {
         let arm = |(index, variant): (usize, &Variant<'_>)| {
             let read = match &variant.content {
                 Content::Fields(event) => self.read_older(event.upcast_from.as_ref()?),
-                Content::Wrapped(held) => {
-                    let (ident, ty) = (variant.ident, held.ty);
+                Content::Wrapped(wrapped) => {
+                    let (ident, ty) = (variant.ident, wrapped.ty);
                     quote! {
                         <#ty as #krate::DomainEvent>::upcast(__older.for_variant()).map(Self::#ident)
                     }
@@ -160,7 +161,8 @@ impl Body<'_> {
         }
     }
 
-    /// Located at the older type, so that a missing `From` or `Deserialize` is reported there.
+    /// Reads the previous version. The code has the span of the older type, so that the
+    /// compiler reports a missing `From` or `Deserialize` there.
     fn read_older(&self, older: &Type) -> TokenStream {
         let span = at(older.span());
         quote_spanned! {span=>
@@ -175,8 +177,9 @@ impl Body<'_> {
         }
     }
 
-    /// One half of the emitter. `None` if no variant states it. An event that a variant holds
-    /// takes the default if it states neither half; `default` has the arm for its own half.
+    /// The method for one half of the emitter. `None` if no variant states this half. A
+    /// wrapped event uses the constant of the enum if it states neither half. `default`
+    /// contains the match arm for an event that states its own half, and the constant.
     fn half_of_enum(
         &self,
         name: &str,
@@ -222,22 +225,22 @@ impl Body<'_> {
         known.then(|| half(name, &quote!(match self { #(#arms,)* })))
     }
 
-    /// Calls the method of the event that the variant holds.
+    /// A `match` arm that calls the method of the wrapped event.
     fn wrapped_arm(&self, variant: &Variant<'_>, method: &str) -> TokenStream {
         let (krate, ident) = (self.krate, variant.ident);
         let method = format_ident!("{method}");
         quote!(Self::#ident(__event) => #krate::DomainEvent::#method(__event))
     }
 
-    /// A marked field as `&dyn Display`. Located at the field, so that the compiler points
-    /// at a field that cannot be displayed.
+    /// A marked field as `&dyn Display`. The code has the span of the field, so that the
+    /// compiler points at a field that cannot be displayed.
     fn displayed(&self, field: &Field, borrowed: &TokenStream) -> TokenStream {
         let span = at_field(field);
         let krate = located(self.krate, span);
         quote_spanned!(span=> #krate::MarkedField::display(#borrowed))
     }
 
-    /// A `match` arm whose value is made from the borrowed field.
+    /// A `match` arm whose value is computed from the borrowed field.
     fn field_arm(
         &self,
         variant: &Variant<'_>,

@@ -1,4 +1,4 @@
-//! From the input to the model: the shape first, then the rules.
+//! Checks the input and converts it to the model: first the shape, then the rules.
 
 use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Ident, Path, parse_quote};
 

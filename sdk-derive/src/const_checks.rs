@@ -1,12 +1,13 @@
-//! Lets the compiler check names and constants, even if the event is never used.
+//! Generates constants with which the compiler checks names and texts, even if the event is
+//! never used.
 //!
-//! The rules are `const fn` of the library. Each call is in an unnamed constant, which the
-//! compiler always evaluates. The whole call is located at the text that it checks, and so
-//! is the compiler's message.
+//! The rules are `const fn`s of the library. Each call is in an unnamed constant, which the
+//! compiler always evaluates. The whole call has the span of the text that it checks, so
+//! the compiler reports an error at this text.
 //!
-//! Only texts that look invalid are checked here. A constant for every valid text would
+//! A constant is generated only for a text that looks invalid. Constants for all texts would
 //! take a third of the compile time of an event, and the library checks every name again
-//! where the definition is used.
+//! when the definition is used.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -19,7 +20,8 @@ use crate::model::{Event, Model, Name, Variant};
 
 pub(crate) struct ConstChecks<'a> {
     pub(crate) krate: &'a Path,
-    /// A generic event is checked where it is used, because its types are only known there.
+    /// Whether the event is generic. A generic event is checked where it is used, because
+    /// its types are known only there.
     pub(crate) is_generic: bool,
 }
 
@@ -46,9 +48,9 @@ impl ConstChecks<'_> {
         checks
     }
 
-    /// A prefix is checked first, because evaluation ends at the first error. An invalid
-    /// prefix then fails in the same way for every variant, and the compiler prints equal
-    /// messages once.
+    /// Checks the name of the event. The prefix is checked first, because evaluation stops
+    /// at the first error. An invalid prefix then causes the same message for every variant,
+    /// and the compiler prints equal messages only once.
     fn name(&self, event: &Event<'_>) -> TokenStream {
         match &event.name {
             Name::Written(literal) => self.names(&[literal]),
@@ -82,7 +84,7 @@ impl ConstChecks<'_> {
         &self,
         constants: impl Iterator<Item = (&'static str, &'t LitStr)>,
     ) -> Vec<TokenStream> {
-        // The shortest of the limits is 256 bytes.
+        // Texts of up to 256 bytes are within the limits of all constants.
         let wrong = constants.filter(|(_, text)| !(1..=256).contains(&text.value().len()));
         wrong.map(|(ty, text)| self.constant(ty, text)).collect()
     }
@@ -102,7 +104,7 @@ impl ConstChecks<'_> {
     }
 }
 
-/// The rule of the library, which makes the final decision.
+/// The same rule as in the library. The library makes the final decision.
 fn is_event_type(name: &str) -> bool {
     let is_word = |word: &str| {
         let right = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();

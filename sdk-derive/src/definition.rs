@@ -1,4 +1,4 @@
-//! Prints the definition of each event.
+//! Generates the definition of each event.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -24,7 +24,7 @@ pub(crate) fn of_variant(
             let in_variant = in_variant(serde);
             evaluated_late(&quote!(#definition #of_type #in_variant))
         }
-        Content::Wrapped(held) => of_wrapped(held, serde, krate),
+        Content::Wrapped(wrapped) => of_wrapped(wrapped, serde, krate),
     }
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn of_struct(
     evaluated_late(&quote!(#definition #emitter_id #emitter_type #of_type))
 }
 
-/// The `let` improves messages. An expression directly in `&[...]` is evaluated early, and
-/// the compiler would report an invalid name a second time.
+/// Wraps the definition in a block with a `let`. The compiler evaluates an expression
+/// directly in `&[...]` early, and would report an invalid name twice.
 fn evaluated_late(definition: &TokenStream) -> TokenStream {
     quote! {{
         let __event = #definition;
@@ -57,7 +57,7 @@ fn evaluated_late(definition: &TokenStream) -> TokenStream {
     }}
 }
 
-/// The part of a definition that is the same inside and outside of an enum.
+/// The part of a definition that is the same for a struct and for a variant of an enum.
 pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let name = event.name.text();
     let version = event.version.map(|version| {
@@ -68,7 +68,8 @@ pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let aliases = (!aliases.is_empty()).then(|| quote!(.with_aliases(&[#(#aliases),*])));
     let pii = &event.pii;
     let pii = (!pii.is_empty()).then(|| quote!(.with_pii(&[#(#pii),*])));
-    // After names and version, which it compares with those of the older type.
+    // This call must follow the names and the version, because it compares them with the
+    // older type.
     let upcast_from = event.upcast_from.as_ref().map(|older| {
         let span = at(older.span());
         let krate = located(krate, span);
@@ -85,12 +86,12 @@ fn of_type(path: &str, layout: Option<&TokenStream>) -> TokenStream {
     }
 }
 
-fn of_wrapped(held: &Wrapped<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
-    let ty = held.ty;
+fn of_wrapped(wrapped: &Wrapped<'_>, serde: &(Option<u32>, String), krate: &Path) -> TokenStream {
+    let ty = wrapped.ty;
     let span = at(ty.span());
     let krate = located(krate, span);
     let in_variant = located(&in_variant(serde), span);
-    let assert_no_pii = held
+    let assert_no_pii = wrapped
         .is_moved
         .then(|| quote_spanned!(span=> .assert_no_pii()));
     quote_spanned! {span=>

@@ -1,7 +1,8 @@
-//! The rules on an event's emitter.
+//! The rules for the emitter of an event.
 //!
-//! An event states the id and the type of its emitter, or neither. If it stated only one of
-//! them, the other would be taken from the emitter of the handle, which is another one.
+//! An event states both the id and the type of its emitter, or neither. If an event stated
+//! only one of them, the other would come from the emitter of the handle, which is a
+//! different emitter.
 
 use syn::Ident;
 
@@ -9,7 +10,7 @@ use crate::model::{Event, Origin, Part, Variant};
 use crate::rules::Rules;
 
 impl Rules<'_> {
-    /// Reports an event that states only one half of its emitter.
+    /// Reports an event that states only the id or only the type of its emitter.
     pub(crate) fn check_emitter(
         &mut self,
         event: &Ident,
@@ -59,8 +60,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Checks the enum's own constants against the events that its variants hold. Such an
-    /// event takes both constants if it states no emitter.
+    /// Checks the constants of the enum for the events that its variants wrap. Such an event
+    /// uses both constants if it states no emitter.
     pub(crate) fn check_default_emitter(&mut self, variants: &[Variant<'_>]) {
         let holds_events = variants.iter().any(|variant| variant.event().is_none());
         let Some(container) = self.container.filter(|_| holds_events) else {

@@ -1,4 +1,4 @@
-//! The rules on event types: each name once, and no prefix without effect.
+//! The rules for event types: every name is unique, and every prefix is used.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use crate::model::{Event, Name, Origin, Variant};
 use crate::rules::Rules;
 
 impl Rules<'_> {
-    /// A stored event is found by its event type, so no two events may have the same one.
+    /// Reports event types that are used twice. A stored event is found by its event type,
+    /// so the event types must be distinct.
     pub(crate) fn check_distinct(&mut self, events: &[(&Ident, &Event<'_>)]) {
         let mut owners = HashMap::new();
         for (ident, event) in events {

@@ -1,4 +1,4 @@
-//! Prints the `impl DomainEvent` that a user could write by hand, with absolute paths.
+//! Generates the `impl DomainEvent` that a user could write by hand, with absolute paths.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         Ok(model) => expansion.derived(&model),
         Err(errors) => {
             let errors = errors.to_compile_error();
-            // serde also refuses unions. A fallback would only add another message.
+            // serde also rejects unions, so a fallback would only cause another message.
             let is_union = matches!(input.data, Data::Union(_));
             let fallback = (!is_union).then(|| expansion.fallback());
             quote!(#errors #fallback)
@@ -63,8 +63,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The `impl` of a type with errors, so that the compiler does not also report the code
-    /// that uses the type.
+    /// The `impl` for a type with errors. It prevents errors in the code that uses the type.
     fn fallback(&self) -> TokenStream {
         let krate = self.krate;
         let body = quote! {
@@ -80,8 +79,8 @@ impl Expansion<'_> {
 
     fn implementation(&self, bounds: &[WherePredicate], body: &TokenStream) -> TokenStream {
         let krate = self.krate;
-        // With the span of the macro. With the user's span, a deprecated type would be
-        // reported as used.
+        // Use the span of the macro. With the span of the user's code, the compiler would
+        // report the use of a deprecated type.
         let mut name = self.input.ident.clone();
         name.set_span(name.span().resolved_at(Span::call_site()));
         let mut generics = self.input.generics.clone();
@@ -99,9 +98,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// The bounds of the `impl`. A plain struct needs none, because its code produces better
-    /// messages. With type parameters, the bounds depend on the user of the type. In an enum,
-    /// several methods need the same bound, which makes one message of several.
+    /// The bounds of the `impl`. A struct without type parameters has no bounds, because
+    /// errors in its code have better messages. With type parameters, the bounds depend on
+    /// the user of the type. In an enum, several methods need the same bound; with the bound,
+    /// the compiler reports one error instead of several.
     fn bounds(&self, model: &Model<'_>) -> Vec<WherePredicate> {
         let mut bounds = self.serialize_bound();
         let displayed = |event: &Event<'_>| -> Vec<WherePredicate> {
@@ -116,7 +116,7 @@ impl Expansion<'_> {
                 for variant in variants {
                     match &variant.content {
                         Content::Fields(event) => bounds.extend(displayed(event)),
-                        Content::Wrapped(held) => bounds.extend(self.event_bound(held.ty)),
+                        Content::Wrapped(wrapped) => bounds.extend(self.event_bound(wrapped.ty)),
                     }
                 }
             }
@@ -139,13 +139,13 @@ impl Expansion<'_> {
         bounds.into_iter().flatten().collect()
     }
 
-    /// Tells instances of a type with type or const parameters apart.
+    /// The layout that distinguishes the instances of a type with type or const parameters.
     fn layout(&self) -> Option<TokenStream> {
         let generics = &self.input.generics;
         let is_generic = self.is_generic() || generics.const_params().next().is_some();
         is_generic.then(|| {
             if generics.to_token_stream().to_string().contains('?') {
-                // A type that may be unsized has no constant size.
+                // A type with an unsized parameter may have no constant size.
                 return quote!([0; 3]);
             }
             quote! {
@@ -171,7 +171,7 @@ impl Expansion<'_> {
         vec![parse_quote_spanned!(span=> Self: #krate::Serialize)]
     }
 
-    /// Located at the type, which the message is about.
+    /// The bound `DomainEvent` for a type, with the span of the type.
     fn event_bound(&self, ty: &Type) -> Option<WherePredicate> {
         let end = ty.to_token_stream().into_iter().last()?.span();
         let krate = located(self.krate, end);

@@ -105,12 +105,12 @@ use syn::parse_macro_input;
 /// An event states the id and the type of its emitter, or neither. Each of them is taken
 /// from the first of these that states it: a field, a constant on the struct or variant, a
 /// constant on the enum. If the event states neither, the emitter of the handle is used.
-/// One without the other is an error, because the rest would come from another emitter.
+/// One without the other is an error, because they would then belong to different emitters.
 ///
 /// # Versions
 ///
-/// A new field with a default needs no new version. A field that changes its meaning does.
-/// The old type remains for reading, and the new type defines how it is converted:
+/// A new field with a default needs no new version. A field that changes its meaning needs
+/// one. Keep the old type for reading, and define how it is converted to the new type:
 ///
 /// ```ignore
 /// #[derive(Serialize, Deserialize, DomainEvent)]

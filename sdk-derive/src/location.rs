@@ -1,4 +1,4 @@
-//! The locations at which the compiler reports errors in generated code.
+//! Spans, which determine where the compiler reports errors in generated code.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

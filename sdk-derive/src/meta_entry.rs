@@ -1,7 +1,7 @@
 //! One entry of `#[event(...)]`: `key` or `key = value`.
 //!
-//! `parse_nested_meta` stops at its first error. Here, an invalid entry is skipped up to the
-//! next comma, so that the rest of the list is read as well.
+//! syn's `parse_nested_meta` stops at its first error. This parser skips an invalid entry up
+//! to the next comma, so that errors in the rest of the list are also reported.
 
 use std::num::NonZeroU16;
 

@@ -18,14 +18,14 @@ pub(crate) enum Model<'a> {
 
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
-    /// The number that serde gives the variant when it deserializes, unless it
-    /// skips the variant, and the name that serde writes.
+    /// The index by which serde deserializes the variant, unless serde skips the variant,
+    /// and the name that serde writes.
     pub(crate) serde: (Option<u32>, String),
     pub(crate) content: Content<'a>,
 }
 
 impl<'a> Variant<'a> {
-    /// The event that the variant is. `None` if the variant holds another event.
+    /// The event that the variant describes. `None` if the variant wraps another event.
     pub(crate) fn event(&self) -> Option<&Event<'a>> {
         match &self.content {
             Content::Fields(event) => Some(event),
@@ -35,16 +35,16 @@ impl<'a> Variant<'a> {
 }
 
 pub(crate) enum Content<'a> {
-    /// The variant is the event.
+    /// The variant describes an event with its own fields.
     Fields(Box<Event<'a>>),
-    /// The variant holds a type that is an event.
+    /// The variant wraps a type that is an event.
     Wrapped(Wrapped<'a>),
 }
 
-/// The event that a variant holds.
+/// The event that a variant wraps.
 pub(crate) struct Wrapped<'a> {
     pub(crate) ty: &'a Type,
-    /// Whether serde moves its fields away from the top of the data.
+    /// Whether serde moves the fields of the event away from the top of the data.
     pub(crate) is_moved: bool,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The entity's id, or one half of the emitter.
+/// The id of the entity, or the id or the type of the emitter.
 pub(crate) struct Part<'a> {
     pub(crate) key: Ident,
     pub(crate) origin: Origin<'a>,

@@ -1,4 +1,4 @@
-//! What an event must state, and which statements contradict each other.
+//! The rules for events: required attributes, and attributes that contradict each other.
 
 use syn::{Field, Fields, Ident, LitStr, Type};
 
@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::model::{Event, Name, Origin, Part, Variant};
 use crate::serde_name::{FieldNaming, find_flag, is_flattened};
 
-/// A struct or variant as it is written, before the rules are applied.
+/// A struct or variant as it appears in the source, before the rules are applied.
 pub(crate) struct Source<'a> {
     ident: &'a Ident,
     settings: Settings,
@@ -43,7 +43,7 @@ impl<'a> Source<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Container<'m> {
     pub(crate) ident: &'m Ident,
-    /// What the enum states for all of its variants.
+    /// The attributes of the enum, which apply to all its variants.
     pub(crate) settings: &'m Settings,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Rules<'m> {
 type Mark = fn(&Marks) -> Option<&Ident>;
 
 impl<'m> Rules<'m> {
-    /// Call this after everything has been read.
+    /// Call this after all attributes have been read, so that `errors` is complete.
     pub(crate) fn new(container: Option<Container<'m>>, errors: &'m mut Errors) -> Self {
         Self {
             container,
@@ -168,8 +168,8 @@ impl<'m> Rules<'m> {
         self.errors.at(ident, message);
     }
 
-    /// The type of the previous version. An event with a version above 1 states how stored
-    /// events of earlier versions are read, or that there are none.
+    /// The type of the previous version. An event with a version above 1 must state how
+    /// stored events of earlier versions are read, or that there are none.
     fn upcast_source(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
         let version = settings.version.as_ref().map_or(1, |v| v.value.get());
         let (from, oldest) = (settings.upcast_from.take(), settings.oldest.take());
@@ -207,8 +207,8 @@ impl<'m> Rules<'m> {
         None
     }
 
-    /// A field that serde skips is not in the data. When the event is read again, the field
-    /// has its default, which is not the id that was emitted.
+    /// Reports marked fields that serde skips. Such a field is not in the data. When the event
+    /// is read again, the field has its default value, which is not the id that was emitted.
     fn check_skipped(&mut self, fields: &[(&Field, Marks)]) {
         for (field, marks) in fields {
             let marked = [&marks.id, &marks.emitter_id, &marks.emitter_type];
@@ -283,7 +283,8 @@ impl<'m> Rules<'m> {
         first
     }
 
-    /// From a field, from the event's own constant, or from the constant of the enum.
+    /// The id or a half of the emitter. It comes from a field, from a constant of the event,
+    /// or from a constant of the enum.
     fn part<'a>(
         &mut self,
         fields: &[(&'a Field, Marks)],

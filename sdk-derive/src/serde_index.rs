@@ -1,13 +1,13 @@
-//! The numbers that serde's derive gives to the variants of an enum.
+//! The indices that serde's derive assigns to the variants of an enum.
 //!
-//! A deserializer may select a variant by its number, which is its position among the
-//! variants that can be deserialized. A skipped variant is not counted.
+//! A deserializer may select a variant by its index, which is its position among the
+//! variants that can be deserialized. Skipped variants are not counted.
 
 use syn::Variant;
 
 use crate::serde_name::find_flag;
 
-/// The number of each variant. A skipped variant has none.
+/// The index of each variant. A skipped variant has none.
 pub(crate) fn serde_indices<'a>(
     variants: impl IntoIterator<Item = &'a Variant>,
 ) -> Vec<Option<u32>> {
@@ -44,7 +44,7 @@ mod tests {
             }
         };
         let syn::Data::Enum(data) = &input.data else {
-            panic!("an enum was written");
+            panic!("expected an enum");
         };
         let expected = [Some(0), None, Some(1), None, Some(2), Some(3)];
         assert_eq!(serde_indices(&data.variants), expected);

@@ -63,7 +63,7 @@ pub(crate) fn moves_fields(attrs: &[Attribute]) -> Option<Ident> {
     find_flag(attrs, &["content", "transparent", "into"])
 }
 
-/// The same for the attributes of a variant.
+/// Like [`moves_fields`], for the attributes of a variant.
 pub(crate) fn moves_fields_of_variant(attrs: &[Attribute]) -> Option<Ident> {
     find_flag(attrs, &["with", "serialize_with"])
 }
@@ -213,7 +213,7 @@ mod tests {
             }
         };
         let syn::Data::Enum(data) = &input.data else {
-            panic!("an enum was written");
+            panic!("expected an enum");
         };
         let naming = Naming::of(&input.attrs);
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Which attributes each target accepts, and where to write the others.
+//! The attributes that each target accepts, and where to write the others.
 
 use syn::Ident;
 
@@ -29,7 +29,7 @@ const ALL: &[&str] = &[
     "crate",
 ];
 
-/// Names that other libraries use for the same attributes.
+/// Names that users may expect for an attribute, and its correct name.
 const SYNONYMS: &[(&str, &str)] = &[
     ("entity_id", "id"),
     ("event_type", "type"),
@@ -125,7 +125,7 @@ impl Target {
     }
 }
 
-/// The known name that is most similar, if one is similar enough.
+/// The known name that is most similar to `name`, if it is similar enough.
 fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = name.to_lowercase();
     if let Some((_, meant)) = SYNONYMS.iter().find(|(synonym, _)| *synonym == name) {
@@ -139,7 +139,8 @@ fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// The number of edits between `a` and `b`: letters inserted, removed or replaced.
+/// The edit distance between `a` and `b`: the number of letters inserted, removed or
+/// replaced.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, from) in a.chars().enumerate() {

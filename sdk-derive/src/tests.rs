@@ -1,4 +1,4 @@
-//! Tests from source text to errors and to code, without a compiler.
+//! Tests of the derive that expand source text without a compiler.
 
 use proc_macro2::TokenStream;
 
@@ -6,7 +6,7 @@ use crate::check::check;
 use crate::derive;
 use crate::input::Input;
 
-/// The reported tokens and their messages.
+/// The errors for a source text, each with the token at which it is reported.
 fn errors(source: &str) -> Vec<(String, String)> {
     let Input(input) = syn::parse_str(source).unwrap();
     let Err(errors) = check(&input).model else {
@@ -33,7 +33,7 @@ fn refuses(source: &str, expected: &[(&str, &str)]) {
 fn expands(source: &str, expected: &str) {
     let Input(input) = syn::parse_str(source).unwrap();
     let expected: TokenStream = expected.parse().unwrap();
-    // The space between printed tokens depends on their origin.
+    // Remove spaces, because the space between printed tokens depends on their origin.
     let without_space = |tokens: TokenStream| tokens.to_string().replace(' ', "");
     assert_eq!(without_space(derive(&input)), without_space(expected));
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Instructions, counted by callgrind: twice the message may cost twice as much and
-# a little more. What the program costs by itself is taken off: for sizes n, 2n and
-# 4n the second step is set against the first.
+# Checks with callgrind that the number of instructions grows linearly with the size of
+# a message. The program runs with sizes n, 2n and 4n. The step from 2n to 4n may cost
+# about twice as much as the step from n to 2n. Comparing steps instead of totals
+# excludes the constant cost of starting the program.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if ! command -v valgrind >/dev/null; then
   { apt-get update --quiet && apt-get install --yes --quiet valgrind; } >/dev/null 2>&1 ||
-    { echo "no valgrind: left out"; exit 0; }
+    { echo "skipped: valgrind is not installed"; exit 0; }
 fi
 cargo build --quiet --workspace --all-features --bin verdicts
 
@@ -25,8 +26,8 @@ import sys
 name, (one, two, four) = sys.argv[1], map(int, sys.argv[2:])
 first, second = two - one, four - two
 ratio = second / first
-print(f"{name}: {first:,} more instructions, then {second:,}: {ratio:.2f} times")
-# The hash maps' keys differ from run to run, and with them a little of the cost.
+print(f"{name}: {first:,} more instructions, then {second:,} more: a ratio of {ratio:.2f}")
+# Hash maps use random keys, so the cost differs slightly from run to run.
 sys.exit(second > 2.2 * first + 20_000)
 PYTHON
 }

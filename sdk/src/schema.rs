@@ -1,16 +1,16 @@
-//! Documents of a program's events, and the check that events stay readable.
+//! Exports the schemas of your events, and checks that events stay readable.
 //!
-//! List your events once, with [`events!`](crate::events). This module
-//! makes
+//! List your events once, with [`events!`](crate::events). This module provides:
 //!
-//! - [`Events::json_schemas`]: a JSON Schema (2020-12) of each event as a message
-//!   contains it;
-//! - [`Events::asyncapi`]: one AsyncAPI 3 document of all events;
-//! - [`message_schema`]: a JSON Schema of any event, for producers in other languages;
-//! - [`assert_lock`]: a test that fails if a change makes an event unreadable.
+//! - [`Events::json_schemas`]: a JSON Schema (2020-12) for each event, as it appears in a
+//!   message;
+//! - [`Events::asyncapi`]: one AsyncAPI 3 document for all events;
+//! - [`message_schema`]: a JSON Schema for any event, for producers in other languages;
+//! - [`assert_lock`]: a check for your tests, which fails if a change makes an event
+//!   unreadable.
 //!
-//! The events' types derive `JsonSchema` beside `DomainEvent`. Add `schemars` 1 to
-//! your own dependencies:
+//! The types of the events must derive `JsonSchema` in addition to `DomainEvent`. Add
+//! `schemars` 1 to your dependencies:
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -49,17 +49,17 @@
 //!
 //! `EVENTS_LOCK=update cargo test` writes the file. For every version of every
 //! event, the file contains the schema of each form that was ever written, and
-//! examples, which your code reads whenever the test runs. The check compares your
-//! code with all of them, because stored events are never rewritten.
+//! examples. The check compares your code with all these schemas, and reads all these
+//! examples, because stored events are never rewritten.
 //!
-//! Changes that keep every event readable pass: a new event, a field that may be
-//! absent, a rename with an alias, a new version with an upcast. In continuous
-//! integration the check is strict: the lock must contain every event in its
-//! present form (see [`Mode`]).
+//! The check accepts changes that keep every event readable: a new event, a new field
+//! that may be absent, a rename with an alias, or a new version with an upcast. In
+//! continuous integration the check is strict: the lock must contain every event in its
+//! current form (see [`Mode`]).
 //!
-//! The first lock is written only if every type can read its own output. Examples
-//! are made from the schema for this: every variant, values and no values, full and
-//! empty lists and maps. Test values of your own with [`assert_reads_back`].
+//! The first lock is written only if every type can read its own output. To check this,
+//! examples are generated from the schema: every variant, present and absent values, full
+//! and empty lists and maps. Test your own values with [`assert_reads_back`].
 
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -126,14 +126,14 @@ pub struct Events {
     all: Vec<Described>,
 }
 
-/// One event, with what its type can do.
+/// One event, with the functions that use its type.
 #[derive(Debug)]
 struct Described {
     definition: EventDefinition,
     schema: fn(&mut SchemaGenerator) -> schemars::Schema,
     /// Reads the JSON text of an event's data, and writes the event.
     envelope: fn(&str, &EventDefinition) -> Result<Envelope, Mismatch>,
-    /// Reads the event, writes it again and compares.
+    /// Reads the event, writes it again, and checks that both are equal.
     reads_back: fn(&Envelope) -> Result<(), Mismatch>,
     read: fn(&Envelope) -> Result<bool, DecodeError>,
 }
@@ -151,7 +151,7 @@ pub struct EventSchema {
 }
 
 impl Events {
-    /// No events.
+    /// An empty list of events.
     pub fn new() -> Self {
         Self::default()
     }
@@ -170,7 +170,7 @@ impl Events {
         self
     }
 
-    /// A JSON Schema (2020-12) of each event as a message contains it, with an
+    /// A JSON Schema (2020-12) for each event as it appears in a message, with an
     /// example.
     ///
     /// # Errors
@@ -200,8 +200,8 @@ impl Events {
         }
     }
 
-    /// An AsyncAPI 3.0 document of all events, with an example of each. `title`
-    /// and `version` are those of your service.
+    /// An AsyncAPI 3.0 document for all events, with an example of each event. `title`
+    /// and `version` are the title and version of your service.
     ///
     /// # Errors
     ///
@@ -210,7 +210,7 @@ impl Events {
         asyncapi::document(self, title, version)
     }
 
-    /// Each event once, although it may be listed alone and as a variant of an enum.
+    /// Each event once. An event may be listed alone and also as a variant of an enum.
     fn distinct(&self) -> impl Iterator<Item = &Described> {
         let mut seen = std::collections::HashSet::new();
         let key = |d: &EventDefinition| (d.event_type().into_string(), d.version());
@@ -219,7 +219,7 @@ impl Events {
             .filter(move |described| seen.insert(key(&described.definition)))
     }
 
-    /// The events that are written. Serde may skip an enum's variant.
+    /// The events that are written. serde does not write skipped variants of an enum.
     fn written(&self) -> impl Iterator<Item = &Described> {
         let is_written = |described: &&Described| {
             let mut generator = SchemaSettings::draft2020_12()
@@ -232,7 +232,7 @@ impl Events {
 }
 
 impl Described {
-    /// The schema of the data with the definitions that it needs.
+    /// The schema of the data, with the definitions that it refers to.
     fn data(&self, settings: SchemaSettings) -> Result<Option<Value>, SchemaProblem> {
         let mut generator = settings.into_generator();
         let Some(mut schema) = data::schema(self, &mut generator) else {
@@ -248,26 +248,28 @@ impl Described {
         Ok(Some(schema))
     }
 
-    /// The schema of the data that is written; none if the event never is.
+    /// The schema of the data that is written. `None` if the event is never written.
     fn written(&self) -> Result<Option<Value>, SchemaProblem> {
         self.data(SchemaSettings::draft2020_12().for_serialize())
     }
 
-    /// The schema of the data that is read; none if the event never is.
+    /// The schema of the data that is read. `None` if the event is never read.
     fn read_schema(&self) -> Result<Option<Value>, SchemaProblem> {
         let schema = self.data(SchemaSettings::draft2020_12().for_deserialize())?;
         let is_read = self.definition.write_only_variant().is_none();
-        // A variant may have another name for reading, which the derive does not know.
+        // With `rename(deserialize)`, a variant has a name for reading that the derive does
+        // not know. It is then read, but its schema is unknown.
         Ok(schema.or(is_read.then_some(Value::Bool(true))))
     }
 
-    /// Both schemas, if the type can read its own output as far as they say.
+    /// The schemas of the data that is written and read, if they show that the type can
+    /// read its own output.
     fn readable_schemas(&self) -> Result<(Option<Value>, Option<Value>), SchemaProblem> {
         let (written, read) = (self.written()?, self.read_schema()?);
         if let (Some(written), Some(read)) = (&written, &read) {
             let found = incompatibility::incompatibilities(&bare(written), &bare(read));
-            // A type may ignore a field that it writes, and may write less than its
-            // schema allows.
+            // A type may ignore a field that it writes, and it may write fewer values than
+            // its schema allows.
             let is_fault = |fault: &Fault| !matches!(fault, Fault::Dropped | Fault::Narrower(_));
             if let Some(found) = found.into_iter().find(|found| is_fault(&found.fault)) {
                 let mismatch = Mismatch {
@@ -280,7 +282,7 @@ impl Described {
         Ok((written, read))
     }
 
-    /// An event as our SDK sends it.
+    /// An example of the event, as the SDK sends it.
     fn example(&self) -> Result<Value, SchemaProblem> {
         example::first(self)
     }

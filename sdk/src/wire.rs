@@ -1,4 +1,4 @@
-//! The wire format: one event ⇄ one JSON object, with every rule and limit.
+//! The wire format: how an event is written as a JSON object, with every rule and limit.
 //!
 //! Producers and the consumer run the same code. [`encode`] and [`decode`] refuse the same
 //! events for the same reasons, so the store can hold every event that `emit` accepted.

@@ -1,7 +1,7 @@
 //! Refuses requests that a web page on another site makes through a browser.
 //!
 //! The endpoints do not authenticate clients, so every page that a developer visits
-//! could use them. Two headers, which a page cannot change, tell such requests apart:
+//! could use them. Two headers, which a page cannot change, identify such requests:
 //! `Host` contains the page's own name after DNS rebinding, and `Origin` names the
 //! page's site in each cross-site request that changes something.
 

@@ -52,7 +52,7 @@ enum Arguments {
     /// A producer. The harness starts these processes.
     #[command(hide = true)]
     Producer(producer::Options),
-    /// A worker like that of the command `domain-events worker`. The harness starts these
+    /// A worker like the command `domain-events worker`. The harness starts these
     /// processes.
     #[command(hide = true)]
     Worker,

@@ -3,10 +3,10 @@
 
     consumer/tests/faults/mutants.py [seconds]
 
-A copy of the sources under the target folder gets mistakes that lose, duplicate or change
-events. An environment variable selects one of them. Without a mistake the harness must
-pass; with each mistake it must fail and find the expected violation. The exit code is 1 if
-the harness misses a mutant, or if a mutant no longer fits the sources.
+The script copies the sources to the target folder and adds mutants: mistakes that lose,
+duplicate or change events. An environment variable selects one of them. Without a mutant,
+the harness must pass. With each mutant, it must fail and find the expected violation. The
+exit code is 1 if the harness misses a mutant, or if a mutant no longer fits the sources.
 """
 
 import os
@@ -26,8 +26,8 @@ pub fn mutated(mutant: &str) -> bool {
 }
 """
 
-# Name, description, file, original text, mutated text, and the violations of which the
-# harness must find one.
+# Each mutant has a name, a description, a file, the original text, the mutated text, and
+# violations. The harness must find at least one of these violations.
 MUTANTS = [
     (
         "unconditional",

@@ -69,7 +69,7 @@ impl Slot {
         }
     }
 
-    /// Gives an order after the one before is carried out.
+    /// Sends an order. It is carried out after the previous order.
     pub(crate) async fn order(&self, order: Order) {
         // A slot whose process has finished accepts no order.
         let _ = self.orders.send(order).await;
@@ -114,7 +114,8 @@ impl Supervisor {
             .unwrap()
     }
 
-    /// Carries out orders until the process ends. Returns true if it was the last one.
+    /// Carries out orders until the process ends. Returns true if the slot must not start
+    /// another process.
     async fn supervise(&mut self, child: &mut Child) -> bool {
         // Waiting for a child closes its standard input.
         let mut input = child.stdin.take();

@@ -124,7 +124,7 @@ async fn packed_events_get_one_verdict_each() {
 }
 
 #[tokio::test]
-async fn without_dynamodb_only_rejections_are_done() {
+async fn dynamodb_outage_still_moves_rejected_messages() {
     let stack = endpoints().await;
     let mut proxy = Proxy::start(&stack.dynamodb_endpoint(), |_| Fault::None).await;
     proxy.stop().await;
@@ -274,7 +274,7 @@ async fn message_of_maximum_size_is_moved() {
 }
 
 #[tokio::test]
-async fn records_without_id_or_body_are_failed() {
+async fn records_without_id_or_body_fail() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     // SQS accepts no empty message, so the dead-letter queue does not either.

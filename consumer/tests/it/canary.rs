@@ -97,7 +97,7 @@ async fn canary_is_absent_when_the_dlq_fails() {
 }
 
 #[tokio::test]
-async fn canary_is_absent_when_an_endpoint_is_no_url() {
+async fn canary_is_absent_if_endpoint_url_is_invalid() {
     let stack = endpoints().await;
     for endpoint in ["127.0.0.1:8000", "localhost", "://", "ftp://localhost"] {
         let dynamodb = stack.dynamodb_client();

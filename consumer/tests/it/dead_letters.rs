@@ -1,4 +1,4 @@
-//! What arrives in the dead-letter queue.
+//! The messages that the consumer sends to the dead-letter queue.
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
@@ -16,7 +16,7 @@ fn text_attribute(data_type: &str, text: &str) -> MessageAttributeValue {
 }
 
 #[tokio::test]
-async fn small_dlq_gets_as_many_attributes_as_fit() {
+async fn small_dlq_receives_the_attributes_that_fit() {
     let stack = endpoints().await;
     let max = QueueAttributeName::MaximumMessageSize;
     set_dead_letter_queue(&stack, max, &(256 * KIB).to_string()).await;
@@ -39,7 +39,7 @@ async fn small_dlq_gets_as_many_attributes_as_fit() {
         ),
     ] {
         let text = "x".repeat(size);
-        // The trace is too long for the place that is left in the third case.
+        // In the third case, the trace header does not fit into the remaining bytes.
         let trace = match size == 100 * KIB {
             true => trace.clone(),
             false => text_attribute("String", &"0".repeat(400)),
@@ -127,7 +127,7 @@ async fn packed_body_of_invalid_events_is_unchanged() {
         assert_eq!(letters[0].0, text);
         assert_eq!(attribute(&letters[0], "RejectionPointer"), Some(pointer));
     }
-    // If some events are stored, the others are moved, each as it is.
+    // If some events of a message are stored, only the others are moved, unchanged.
     let text = format!("[ 7 , {}, {{\"a\": 1}} ]", body("mixed", "1"));
     let report = stack.handler().handle(&[record("m", text)], None).await;
     assert_eq!(report.metrics.verdicts(), [1, 0, 2, 0]);

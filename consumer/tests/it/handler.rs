@@ -88,7 +88,7 @@ async fn thousand_events_take_forty_requests() {
 }
 
 #[tokio::test]
-async fn full_message_is_moved_without_attributes() {
+async fn largest_message_is_moved_without_attributes() {
     let stack = endpoints().await;
     for (size, attributes_left) in [(1_048_576, 0), (1_048_576 - 80, 2), (1_048_576 - 1024, 3)] {
         let huge = "x".repeat(size);
@@ -120,9 +120,9 @@ async fn packed_message_with_failed_event_is_failed() {
     assert_eq!(
         dead_letters(&stack).await,
         [],
-        "the message is not done yet"
+        "a message with a failed event must not be moved"
     );
-    // When it is delivered again, the rest is done.
+    // The next delivery stores and moves the remaining events.
     let report = stack.handler().handle(&[message], None).await;
     assert_eq!(report.failed, [""; 0]);
     assert_eq!(history(&stack, "packed").await, ["1", "2"]);
@@ -155,7 +155,7 @@ async fn with_failing_letters(stack: &Stack, fails: fn(usize) -> bool) -> (Handl
 }
 
 #[tokio::test]
-async fn letter_that_is_not_accepted_fails_alone() {
+async fn refused_dead_letter_fails_alone() {
     let stack = endpoints().await;
     let (handler, _proxy) = with_failing_letters(&stack, |index| index == 1).await;
     let batch = ["a", "b", "c"].map(|id| record(id, format!("no json {id}")));
@@ -168,7 +168,7 @@ async fn letter_that_is_not_accepted_fails_alone() {
 }
 
 #[tokio::test]
-async fn fifo_letter_that_fails_holds_back_later_ones() {
+async fn failed_fifo_dead_letter_holds_back_later_ones() {
     let stack = fifo_endpoints().await;
     let (handler, _proxy) = with_failing_letters(&stack, |index| index == 0).await;
     let batch = [
@@ -183,7 +183,7 @@ async fn fifo_letter_that_fails_holds_back_later_ones() {
 }
 
 #[tokio::test]
-async fn hanging_dlq_fails_the_letters_at_the_deadline() {
+async fn hanging_dlq_fails_records_at_the_deadline() {
     let stack = endpoints().await;
     // The first request succeeds, and the second one never gets a response.
     let script = |request: &mut Request| match request.number {

@@ -170,7 +170,7 @@ async fn events_cannot_forge_log_lines_or_metrics() {
 /// Messages of a mebibyte each that would take hours, or gigabytes, if any part of the
 /// decoder were not linear.
 #[tokio::test]
-async fn mebibyte_of_any_shape_is_handled_in_time() {
+async fn mebibyte_of_any_shape_takes_linear_time() {
     let stack = endpoints().await;
     let around = |data: &str| body("shape", "1").replace("{\"foo\":\"bar\"}", data);
     let times = |text: &str| text.repeat(1_000_000 / text.len());
@@ -317,7 +317,7 @@ async fn stack_listens_on_loopback_only() {
 /// A browser asks before it sends a request of a page on another site. Without
 /// permission, it neither sends the request nor shows the response.
 #[tokio::test]
-async fn web_page_may_not_use_the_local_queue() {
+async fn web_page_cannot_use_the_local_queue() {
     let stack = endpoints().await;
     for request in [
         "OPTIONS / HTTP/1.1\r\naccess-control-request-method: POST\r\naccess-control-request-headers: x-amz-target\r\n",

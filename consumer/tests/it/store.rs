@@ -1,5 +1,5 @@
-//! The contract of the event store, run against every DynamoDB there is here:
-//! the embedded one, and another implementation where there is one.
+//! The contract of the event store. The tests run against the embedded DynamoDB, and
+//! against another implementation if one is available.
 
 use std::collections::HashMap;
 use std::num::NonZeroU16;
@@ -35,7 +35,7 @@ use whole_table::*;
 use writing::*;
 
 #[tokio::test]
-async fn embedded_dynamodb_keeps_the_contract() {
+async fn embedded_dynamodb_passes_the_contract() {
     let stack = endpoints().await;
     let (client, table) = (stack.dynamodb_client(), stack.table());
     contract(&client, table).await;
@@ -44,7 +44,7 @@ async fn embedded_dynamodb_keeps_the_contract() {
 
 #[tokio::test]
 #[ignore = "needs a DynamoDB at AWS_ENDPOINT_URL_DYNAMODB"]
-async fn another_dynamodb_keeps_the_contract() {
+async fn another_dynamodb_passes_the_contract() {
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .load()
         .await;
@@ -64,21 +64,21 @@ async fn contract(client: &Client, table: &str) {
     every_json_value_is_read_back(&store).await;
     item_has_the_documented_attributes(&store, client).await;
     value_of_32_levels_is_stored(&store).await;
-    item_of_empty_keys_is_stored_up_to_the_limit(&store).await;
+    empty_keys_are_stored_up_to_the_item_limit(&store).await;
     history_of_many_pages_is_read_to_its_end(&store).await;
     history_can_be_narrowed_and_resumed(&store).await;
     type_is_read_from_all_shards_in_order(&store).await;
     history_is_decoded_and_folded(&store).await;
     corrupt_item_is_an_error_with_its_key(&store, client).await;
     impossible_key_is_an_error(&store, client).await;
-    any_expiry_leaves_the_event_readable(&store, client).await;
-    event_is_found_after_its_first_key_expired(&store, client).await;
+    event_is_readable_with_any_expiry(&store, client).await;
+    event_is_found_after_its_first_item_expires(&store, client).await;
     missing_table_is_retryable(client).await;
     cursor_of_another_stream_is_refused(&store).await;
-    late_event_is_found_by_its_stored_time(&store).await;
+    late_event_is_found_by_stored_at(&store).await;
     item_without_stored_at_is_always_selected(&store, client).await;
     reader_with_too_few_shards_is_refused(&store).await;
-    impossible_id_is_an_error_of_the_stream(&store).await;
+    invalid_id_is_an_error_of_the_stream(&store).await;
     conversation_is_a_tree_of_causes(&store).await;
     stored_event_is_serialized_as_its_wire_format(&store).await;
     scan_can_be_narrowed(&store).await;
@@ -86,7 +86,7 @@ async fn contract(client: &Client, table: &str) {
     store.check_table().await.unwrap();
 }
 
-/// A client of a stack's DynamoDB, through a proxy.
+/// A client that reaches the DynamoDB endpoint of a stack through a proxy.
 fn through(proxy: &Proxy, stack: &Stack) -> Client {
     let client = stack.dynamodb_client();
     let config = client.config().to_builder().endpoint_url(proxy.url());
@@ -107,7 +107,7 @@ async fn texts(
         .unwrap()
 }
 
-/// An event from the other side of the wire.
+/// An event that was decoded from a message of another producer.
 fn foreign(id: &str, data: &str) -> Envelope {
     let body = format!(
         r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"{id}","EmitterId":"u","EmitterType":"USER","Data":{data}}}"#

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use domain_events::{
@@ -24,7 +24,7 @@ pub(crate) async fn endpoints() -> Stack {
     .unwrap()
 }
 
-/// The same with FIFO queues.
+/// Like [`endpoints`], with FIFO queues.
 pub(crate) async fn fifo_endpoints() -> Stack {
     let options = Options {
         fifo: true,

@@ -199,7 +199,7 @@ fn recorder(
 }
 
 #[tokio::test]
-async fn failed_message_returns_later_each_time() {
+async fn failed_message_returns_with_growing_delay() {
     let stack = endpoints().await;
     let (changes, script) = recorder("ChangeMessageVisibilityBatch");
     let sqs = Proxy::start(&stack.sqs_endpoint(), script).await;

@@ -206,7 +206,7 @@ fn emitter_id_without_type_is_refused() {
 }
 
 #[test]
-fn emitter_id_for_held_events_needs_a_type() {
+fn emitter_id_for_wrapped_event_needs_a_type() {
     let typeless = "an emitter id needs an emitter type: write `#[event(emitter_type = \"USER\")]` \
                     on the variant or the enum, or mark the field that holds the type with \
                     `#[event(emitter_type)]`";

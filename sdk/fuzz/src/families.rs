@@ -1,5 +1,8 @@
-//! Bodies that grow in one direction each, and the pipeline that processes them. Its
-//! cost must be linear in their size.
+//! Families of message bodies, and the pipeline that processes them.
+//!
+//! Each family makes bodies of any size that grow in one direction, for example in
+//! nesting or in the length of a key. The cost of the pipeline must be linear in the
+//! size of the body.
 
 use domain_events::__internals::{item_of, read_item};
 use domain_events_consumer::__internals::decode_record;
@@ -7,7 +10,7 @@ use domain_events_consumer::Record;
 
 type Family = (&'static str, fn(usize) -> String);
 
-/// Every direction in which a message can be made larger.
+/// Every family: its name, and the function that makes a body of a given size.
 pub const ALL: [Family; 22] = [
     ("nested arrays", |n| {
         data(&format!("[{}{}]", "[".repeat(n), "]".repeat(n)))
@@ -23,7 +26,7 @@ pub const ALL: [Family; 22] = [
     ("one key many times", |n| {
         data(&object(n, |_| "\"same\":0".to_owned()))
     }),
-    ("the last key is the first", |n| {
+    ("last key repeats the first", |n| {
         data(&object(n, |i| format!("\"k{:07}\":0", i % (n - 1))))
     }),
     ("one long key", |n| {
@@ -63,20 +66,20 @@ pub const ALL: [Family; 22] = [
     ("packed events", |n| {
         format!("[{}]", vec![event(",\"Data\":{\"a\":[1,2]}"); n].join(","))
     }),
-    ("packed rubbish", |n| {
+    ("packed values that are not events", |n| {
         format!("[{}]", vec!["7"; n].join(","))
     }),
 ];
 
-/// The body of a family's size.
+/// Makes a body of size `n`, or `None` if there is no family of that name.
 pub fn body(family: &str, n: usize) -> Option<String> {
     let (_, make) = ALL.iter().find(|(name, _)| *name == family)?;
     Some(make(n))
 }
 
-/// Takes a message over the whole road: judged, encoded, made an item, read
-/// back, and encoded again.
-pub fn road(body: &str) {
+/// Runs a message through the whole pipeline: decodes it, encodes its events, converts
+/// each one to an item, reads the item, and encodes the result again.
+pub fn run_pipeline(body: &str) {
     let record = Record::new("message-id", body);
     for event in decode_record(&record).into_iter().flatten() {
         if let Ok(envelope) = event.outcome {
@@ -89,9 +92,9 @@ pub fn road(body: &str) {
     }
 }
 
-fn event(more: &str) -> String {
+fn event(more_fields: &str) -> String {
     format!(
-        "{{\"Timestamp\":1,\"EventType\":\"A\",\"ID\":\"e\",\"EmitterId\":\"u\",\"EmitterType\":\"USER\"{more}}}"
+        "{{\"Timestamp\":1,\"EventType\":\"A\",\"ID\":\"e\",\"EmitterId\":\"u\",\"EmitterType\":\"USER\"{more_fields}}}"
     )
 }
 

@@ -1,9 +1,9 @@
-//! What holds for any input: one function a target, each of which panics where
-//! it does not hold. `main.rs` gives them inputs.
+//! The fuzz targets. Each target checks a property that must hold for every input, and
+//! panics if the property does not hold. `bin/fuzz.rs` runs a target on inputs.
 //!
-//! The derive is a proc-macro crate, which exports nothing but macros. Its
-//! modules are compiled into this one instead, at the root, where they look for
-//! each other.
+//! The derive is a proc-macro crate, and such a crate can export only macros. This crate
+//! therefore compiles the modules of the derive again. They are declared at the crate
+//! root, because they refer to each other as `crate::…`.
 
 #![forbid(unsafe_code)]
 
@@ -11,14 +11,14 @@ pub mod families;
 pub mod targets;
 pub mod verdicts;
 
-macro_rules! of_the_derive {
+macro_rules! include_derive_modules {
     ($($file:literal $name:ident)*) => {$(
         #[path = $file]
         mod $name;
     )*};
 }
 
-of_the_derive! {
+include_derive_modules! {
     "../../../sdk-derive/src/attr.rs" attr
     "../../../sdk-derive/src/body.rs" body
     "../../../sdk-derive/src/check.rs" check

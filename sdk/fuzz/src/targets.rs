@@ -1,4 +1,4 @@
-//! The targets by name.
+//! The list of all fuzz targets.
 
 pub mod decode;
 pub mod derive;
@@ -8,10 +8,10 @@ pub mod sort_key;
 
 mod secrecy;
 
-/// What holds for any input, or panics.
+/// Checks a property of an input, and panics if it does not hold.
 pub type Target = fn(&[u8]);
 
-/// Every target, and the longest input that is worth trying.
+/// Every target, with its name and the maximum length of an input that is worth trying.
 pub const ALL: [(&str, Target, usize); 5] = [
     ("decode", decode::check, 4096),
     ("derive", derive::check, 2048),
@@ -20,7 +20,7 @@ pub const ALL: [(&str, Target, usize); 5] = [
     ("sort_key", sort_key::check, 256),
 ];
 
-/// The target of this name.
+/// The target with this name.
 pub fn named(name: &str) -> Option<Target> {
     ALL.iter()
         .find(|(known, ..)| *known == name)
@@ -31,16 +31,16 @@ pub fn named(name: &str) -> Option<Target> {
 mod tests {
     use std::fs;
 
-    /// What was found once is tried by every `cargo test`, without a fuzzer.
+    /// `cargo test` replays every input that fuzzing has found, without a fuzzer.
     #[test]
-    fn every_target_holds_on_its_corpus() {
+    fn every_target_accepts_its_corpus() {
         for (name, target, _) in super::ALL {
             let file = format!("{}/corpus/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
             let lines = fs::read_to_string(&file).unwrap();
             assert!(!lines.is_empty(), "{file} is empty");
             for (number, line) in lines.lines().enumerate() {
                 println!("{file}:{}", number + 1);
-                // Each character is a byte (see corpus.py).
+                // Each character stands for one byte (see corpus.py).
                 let input: String = serde_json::from_str(line).unwrap();
                 let input: Vec<u8> = input.chars().map(|c| u8::try_from(c).unwrap()).collect();
                 target(&input);

@@ -1,4 +1,4 @@
-//! A body's verdict as a line of JSON, for the oracle to compare with its own.
+//! The decoder's verdict on a body as JSON, which the oracle compares with its own.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain_events::__internals::{item_of, read_item};
@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use crate::targets::decode::MESSAGE_ID;
 
-/// The verdict on a body: `{"code", "at"}`, or a list with one an event.
+/// The verdict on a body: `{"code", "at"}` if the whole body is rejected, otherwise a list
+/// with one verdict per event.
 ///
-/// An accepted event is printed as the message, as the item, and as the message
-/// that is made of the item: all three have to have the same value.
+/// The verdict on an accepted event contains the encoded message, the item, and the
+/// message encoded from the item. All three must have the same value.
 pub fn of(body: &[u8]) -> Value {
-    // `decode` takes text. What is none has to be found before.
+    // `decode` takes text, so reject invalid UTF-8 here.
     let Ok(body) = std::str::from_utf8(body) else {
         return json!({ "code": "NOT_JSON", "at": "" });
     };
@@ -33,7 +34,7 @@ fn fault(error: &InvalidEvent) -> Value {
 }
 
 fn accepted(envelope: &Envelope) -> Value {
-    // A text may swell over SQS's limit when its escapes are written out.
+    // Encoding fails if the escapes make the message larger than the SQS limit.
     let message = wire::encode(envelope).ok();
     let item = item_of(envelope, 1);
     let typed: Value = item
@@ -46,7 +47,7 @@ fn accepted(envelope: &Envelope) -> Value {
     json!({ "message": message, "item": typed, "read": read })
 }
 
-/// In DynamoDB's own JSON.
+/// An attribute value in DynamoDB JSON.
 fn attribute(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({ "S": text }),

@@ -1,8 +1,8 @@
-//! What a message costs grows as the message does, in whatever direction.
+//! Checks that the cost of a message grows linearly with its size, for every family.
 //!
-//! Counted, not timed: bytes and calls of the allocator here, instructions in
-//! `linear.sh`. One test in a binary of its own, since the count is that of the
-//! whole process.
+//! The cost is counted, not timed: this test counts bytes and calls of the allocator,
+//! and `linear.sh` counts instructions. The test has a binary of its own, because the
+//! allocator counts for the whole process.
 
 #![forbid(unsafe_code)]
 
@@ -14,10 +14,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes taken, and calls.
+/// The number of bytes allocated, and of calls of the allocator.
 fn cost(body: &str) -> (usize, usize) {
     let region = Region::new(ALLOCATOR);
-    families::road(body);
+    families::run_pipeline(body);
     let change = region.change();
     (
         change.bytes_allocated,
@@ -37,8 +37,8 @@ fn memory_is_linear_in_the_message() {
             );
             (bytes, calls)
         });
-        // What is there once costs as much at every size: only more makes more.
-        // A vector grows by doubling, so a step may show late, never twice.
+        // A message that is four times as large may cost four times as much. The bytes
+        // have a tolerance of one more step, because vectors grow by doubling.
         assert!(
             four.0 <= one.0 * 5,
             "{family}: {one:?}, {two:?}, {four:?} bytes"
@@ -48,7 +48,7 @@ fn memory_is_linear_in_the_message() {
             "{family}: {one:?}, {two:?}, {four:?} calls"
         );
         let body = make(8_000);
-        // Nothing costs more than a small multiple of its own size.
+        // The cost is at most a small multiple of the size of the body.
         assert!(
             four.0 <= body.len() * 160 + 64_000,
             "{family}: {} bytes cost {}",

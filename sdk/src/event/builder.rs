@@ -12,8 +12,8 @@ use crate::error::InvalidEvent;
 use crate::json::document::{self, VariantName};
 
 impl Envelope {
-    /// Builds an envelope from its fields, for an event that has no Rust type: in imports,
-    /// tests and relays.
+    /// Builds an envelope from its fields. Use it for events that have no Rust type, for
+    /// example in imports, tests and relays.
     pub fn builder(event_type: EventType, id: EntityId, emitter: Emitter) -> EnvelopeBuilder {
         EnvelopeBuilder(Parts {
             timestamp: Timestamp::now(),

@@ -14,12 +14,13 @@ static RESETS: AtomicU64 = AtomicU64::new(0);
 impl Timestamp {
     /// The present time in whole microseconds.
     ///
-    /// It is later than every timestamp that this function returned before in this
-    /// process, also while the wall clock stands still or is up to 60 s behind. If the
-    /// wall clock is further behind, it was wrong before, and the function continues from
-    /// its present time. Events from before and after that step are not in their order;
-    /// their identities still differ. [`clock_resets`](Self::clock_resets) counts these
-    /// steps, and with the feature `sqs` each of them is logged as a warning.
+    /// The result is later than every timestamp that this function returned before in
+    /// this process, even if the wall clock stands still or was set back by up to 60 s.
+    /// If the wall clock was set back further, it was wrong before, and the function
+    /// continues from the new time. The timestamps from before and after such a reset do
+    /// not show the order of the events, but the identities of the events still differ.
+    /// [`clock_resets`](Self::clock_resets) counts the resets, and with the feature `sqs`
+    /// each reset is logged as a warning.
     pub fn now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|d| {
             // In 64 bits: `as_micros` divides 128 bits.
@@ -63,7 +64,7 @@ struct Step {
 
 /// The larger of `wall` and one more than the last result, in microseconds.
 fn next_after(last: &AtomicU64, wall: Option<u64>) -> Step {
-    // A time that no timestamp can hold is not a reading of the clock.
+    // Ignore a reading beyond the range of timestamps: the clock is wrong.
     let wall = wall.filter(|wall| *wall < END / 1000);
     let step = |last: u64| {
         let Some(wall) = wall else {

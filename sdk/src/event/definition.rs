@@ -67,8 +67,8 @@ impl EventDefinition {
     }
 
     /// The path of the event's type, such as `concat!(module_path!(), "::OrderPlaced")`.
-    /// [`assert_distinct!`](crate::assert_distinct) tells types apart by it if one macro
-    /// call declares several types.
+    /// If one macro call declares several types, [`assert_distinct!`](crate::assert_distinct)
+    /// distinguishes them by this path.
     #[must_use]
     pub const fn of_type(self, path: &'static str) -> Self {
         Self {
@@ -80,8 +80,8 @@ impl EventDefinition {
         }
     }
 
-    /// Like [`of_type`](Self::of_type), for an instance of a type with type parameters. The
-    /// instances share a definition and are told apart by their `layout`: the size, the
+    /// Like [`of_type`](Self::of_type), for an instance of a type with type parameters. All
+    /// instances share a definition. The `layout` distinguishes them: the size, the
     /// alignment, and 1 if the type needs to be dropped.
     #[must_use]
     pub const fn of_generic_type(self, path: &'static str, layout: [usize; 3]) -> Self {
@@ -132,7 +132,7 @@ impl EventDefinition {
     #[track_caller]
     #[must_use]
     pub const fn with_emitter_id(self, id: &'static &'static str) -> Self {
-        // Only the check is needed, and a constant cannot drop the value.
+        // Only the check is needed. `forget`, because a constant cannot drop the value.
         std::mem::forget(EmitterId::from_static(id));
         Self {
             emitter_id: Some(id),
@@ -166,12 +166,13 @@ impl EventDefinition {
         }
     }
 
-    /// The same definition, for an enum whose `#[serde(...)]` moves the event's fields away
-    /// from the top of the data.
+    /// Asserts that no field of the definition is personal data. For an enum whose
+    /// `#[serde(...)]` moves the fields of the event away from the top of the data: a field
+    /// with personal data is found by its name at the top.
     ///
     /// # Panics
     ///
-    /// If a field is personal data, because it is found by its name at the top.
+    /// If a field is personal data.
     #[track_caller]
     #[must_use]
     pub const fn assert_no_pii(self) -> Self {
@@ -219,8 +220,8 @@ impl EventDefinition {
         }
     }
 
-    /// The definition of a type that is exactly one event, from its `DEFINITIONS`. The
-    /// definition of a variant that holds the event starts with it.
+    /// The definition of a type that is exactly one event, from its `DEFINITIONS`. It is
+    /// the start of the definition of a variant that holds the event.
     ///
     /// # Panics
     ///
@@ -234,9 +235,8 @@ impl EventDefinition {
         }
     }
 
-    /// Marks the definition as belonging to a variant of an enum. `serde_index` is the
-    /// number that serde's derive gives the variant when it deserializes, and `serde_name`
-    /// is the name that it writes.
+    /// Marks the definition as belonging to a variant of an enum. serde's derive identifies
+    /// the variant by `serde_index` when it deserializes, and writes it as `serde_name`.
     ///
     /// # Panics
     ///

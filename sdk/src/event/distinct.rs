@@ -23,8 +23,8 @@ use super::definition::{EventDefinition, equal};
 ///
 /// An event may be listed twice, alone and as the content of an enum's variant, and so
 /// may its earlier versions. Of a type with type parameters, list one instance: its
-/// instances are different types with the same name. Instances that occur only in enums
-/// are told apart by their size and alignment.
+/// instances are different types with the same name. The macro distinguishes instances
+/// that occur only in enums by their size and alignment.
 ///
 /// If a type reads the events of another type on purpose, such as a smaller type for a
 /// projection, leave one of them out. This is why the list is written by hand.
@@ -135,8 +135,8 @@ const fn insert(
         let is_itself = other_i - 1 == i && other_j == j;
         if other_hash == hash && !is_itself {
             let other = &types[other_i - 1][other_j];
-            // Two instances of one generic type cannot be told apart for certain. An instance
-            // that an enum holds may be the one that is listed.
+            // Two definitions of one generic type do not show with certainty whether they
+            // belong to the same instance. The instance in an enum may be the listed one.
             let may_be_one = other_i - 1 != i && (one.is_of_enum() || other.is_of_enum());
             let is_generic = !may_be_one && one.declared.layout.is_some() && one.is_named_as(other);
             let is_related = one.precedes(other) || other.precedes(one);
@@ -161,7 +161,8 @@ const fn hash(name: &str) -> u64 {
     hash
 }
 
-/// The panic of a constant takes one text, so the message is assembled by hand.
+/// Panics with the message. A panic in a constant takes only one text, so the message is
+/// assembled by hand.
 #[track_caller]
 const fn same_name(name: &str, is_generic: bool) -> ! {
     let advice = if is_generic {

@@ -40,9 +40,9 @@ use super::upcast::PastVersion;
 ///
 /// # Types of fields
 ///
-/// What a type writes, it should be able to read again. serde cannot read `i128` and
-/// `u128` inside `flatten`, `tag`, `content` and `untagged`, and cannot read a field that
-/// `skip_serializing_if` left out unless it has a `default`.
+/// A type should be able to read its own output. serde cannot read `i128` and `u128`
+/// inside `flatten`, `tag`, `content` and `untagged`. It cannot read a field that
+/// `skip_serializing_if` omitted, unless the field has a `default`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a domain event",
     label = "this type does not implement `DomainEvent`",
@@ -66,7 +66,7 @@ pub trait DomainEvent: Serialize {
     ///
     /// An event has both the id and the type of its emitter, or neither. If it has neither,
     /// the emitter of the `Sdk` handle is used. An event with only one of them is invalid,
-    /// because the other would be taken from another emitter.
+    /// because the id and the type would then belong to different emitters.
     fn emitter_id(&self) -> Option<&dyn fmt::Display> {
         self.definition().emitter_id()
     }

@@ -1,4 +1,4 @@
-//! The envelope: an event with all fields of the contract.
+//! The envelope: an event with all fields of the wire format.
 
 use std::fmt;
 
@@ -17,16 +17,16 @@ pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// The bytes that the store adds to an item: `StoredAt` and `ExpiresAt`; `IndexKey`, with an
 /// event type of 128 bytes, `#` and a shard of five digits; and a tie-break in the
 /// `Timestamp`, whose number then has 38 digits. They are counted when the envelope is
-/// made, so that the store never finds an accepted event too large.
+/// created, so that an accepted event is never too large for the store.
 const STORE_BYTES: usize = (8 + 12) + (9 + 12) + (8 + 134) + 21;
 
-/// An event that keeps the contract, ready to be sent or stored.
+/// An event with all its fields, ready to be sent or stored.
 ///
-/// An invalid envelope cannot exist: every way to make one goes through the same checks.
+/// An envelope is always valid: every way to create one performs the same checks.
 #[derive(Clone, PartialEq)]
 pub struct Envelope(Box<Parts>);
 
-/// The fields. Each of them is valid on its own.
+/// The fields of an envelope. Each field is valid on its own.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Parts {
     pub(crate) timestamp: Timestamp,
@@ -43,7 +43,7 @@ pub(crate) struct Parts {
     pub(crate) extra: Vec<(Box<str>, Json)>,
 }
 
-/// Fields that cannot become an envelope.
+/// Fields that do not form a valid envelope, and the reason.
 pub(crate) struct Refused {
     pub(crate) error: InvalidEvent,
     pub(crate) parts: Box<Parts>,
@@ -146,7 +146,7 @@ impl Envelope {
         self.0.data.as_ref().map(|json| &*json.text)
     }
 
-    /// The top-level fields that the contract does not define, as names and JSON texts.
+    /// The top-level fields that the wire format does not define, as names and JSON texts.
     pub fn extra_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .extra

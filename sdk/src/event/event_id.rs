@@ -39,16 +39,16 @@ impl EventId {
 pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
-    // The fraction of the millisecond in units of 1/4096. There are more units than
-    // microseconds, so each microsecond has its own.
+    // The fraction of the millisecond in units of 1/4096. A millisecond has more units than
+    // microseconds, so each microsecond has a unit of its own.
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;
     EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock(), time)))
 }
 
-/// Milliseconds of the wall clock. Timestamps are not used here: while the wall clock is
-/// behind them, they advance by one microsecond for each event.
+/// The milliseconds of the wall clock. They cannot be taken from the timestamps: while the
+/// wall clock is behind, timestamps advance by only one microsecond per event.
 fn wall_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
@@ -62,7 +62,7 @@ fn random(milliseconds: u64, time: u64) -> u64 {
         static DRAWN: Cell<(u64, u64, u64)> = const { Cell::new((u64::MAX, 0, 0)) };
     }
     let (when, last, bits) = DRAWN.get();
-    // The same bits with the same time would be the same identity, and the store keeps
+    // The same bits and the same time would make the same identity, and the store keeps
     // only one of two events with the same identity.
     let bits = if when == milliseconds && last < time {
         bits

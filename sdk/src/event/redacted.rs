@@ -45,7 +45,7 @@ impl<E: DomainEvent + ?Sized> fmt::Debug for Redacted<'_, E> {
         let personal = definition.pii();
         write!(f, "{}", definition.event_type())?;
         let encoded = document::encode_with_skipped(self.0, variant_name::<E>(&definition));
-        // The error is not printed: this is about the event.
+        // Do not print the error, only that there is no data to print.
         let Ok((json, skipped)) = encoded else {
             return f.write_str(" <not serializable>");
         };

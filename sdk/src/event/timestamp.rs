@@ -91,7 +91,7 @@ impl Timestamp {
         out.push_str(itoa::Buffer::new().format(self.as_secs()));
         let (decimals, length) = self.decimals();
         if length > 0 {
-            // The leading 1, which is cut off, keeps the zeros after it.
+            // Format with a leading 1 to keep the zeros after the point, and cut off the 1.
             let mut buffer = itoa::Buffer::new();
             let digits = buffer.format(10_u32.pow(length) + decimals);
             out.push('.');
@@ -119,7 +119,7 @@ impl Timestamp {
         match self.decimals() {
             (_, 0) => number::integer_size(itoa::Buffer::new().format(seconds)),
             (decimals, length) => {
-                // Zeros before the first other digit do not count.
+                // Leading zeros do not count.
                 let (before, after) = match seconds.checked_ilog10() {
                     Some(log) => (log + 1, length),
                     None => (0, decimals.ilog10() + 1),

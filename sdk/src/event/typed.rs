@@ -1,4 +1,4 @@
-//! Typed events to envelopes, and envelopes to typed events.
+//! Converts typed events to envelopes, and envelopes to typed events.
 
 use std::fmt::Display;
 
@@ -21,8 +21,8 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] if an id breaks its rule, if the event has only one half of an
-    /// emitter, or if DynamoDB could never store the event.
+    /// [`InvalidEvent`] if an id breaks its rule, if the event has an emitter id without an
+    /// emitter type or the reverse, or if DynamoDB could never store the event.
     pub fn new<E: DomainEvent + ?Sized>(
         event: &E,
         context: &Context,
@@ -63,8 +63,9 @@ impl Envelope {
     }
 }
 
-/// The whole emitter comes from one source. An id and a type from different sources would
-/// be an emitter that does not exist.
+/// The emitter of an event: its own, or otherwise the emitter of the context. The id and
+/// the type always come from the same source, because a mixture would be an emitter that
+/// does not exist.
 fn emitter_of<E: DomainEvent + ?Sized>(
     event: &E,
     context: &Context,
@@ -72,8 +73,8 @@ fn emitter_of<E: DomainEvent + ?Sized>(
     match (event.emitter_type(), event.emitter_id()) {
         (None, None) => Ok(context.emitter.clone()),
         (Some(kind), Some(id)) => own_emitter(kind, id),
-        (Some(_), None) => Err(half_of_an_emitter(fields::EMITTER_ID, fields::EMITTER_TYPE)),
-        (None, Some(_)) => Err(half_of_an_emitter(fields::EMITTER_TYPE, fields::EMITTER_ID)),
+        (Some(_), None) => Err(incomplete_emitter(fields::EMITTER_ID, fields::EMITTER_TYPE)),
+        (None, Some(_)) => Err(incomplete_emitter(fields::EMITTER_TYPE, fields::EMITTER_ID)),
     }
 }
 
@@ -83,7 +84,7 @@ fn own_emitter(kind: &dyn Display, id: &dyn Display) -> Result<Emitter, InvalidE
     Ok(Emitter::new(kind, id))
 }
 
-fn half_of_an_emitter(missing: &str, present: &str) -> InvalidEvent {
+fn incomplete_emitter(missing: &str, present: &str) -> InvalidEvent {
     let reason = format!(
         "the event's type states an {present} and no {missing}; let it state both, or neither to use the \
          emitter of the handle"

@@ -20,8 +20,8 @@ pub struct PastVersion<'a> {
 }
 
 impl<'a> PastVersion<'a> {
-    /// Reads the event as the previous version. If it is older, it is read as the version
-    /// before that and upcast step by step.
+    /// Reads the event as the previous version `E`. If the stored event is older than `E`,
+    /// it is read as the version in which it was written, and upcast step by step.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<'a> PastVersion<'a> {
     }
 }
 
-/// Reads the event as the `index`th of the definitions of `E`.
+/// Reads the event as the definition of `E` with this index.
 pub(crate) fn read<E: DomainEvent + DeserializeOwned>(
     envelope: &Envelope,
     index: usize,

@@ -109,7 +109,7 @@ impl<'i, 'de> Value<'i, 'de> {
         }
     }
 
-    /// Without the hint of the variant, which only the document itself has.
+    /// The value without the variant hint, which applies only to the whole document.
     fn without_variant(self) -> Self {
         Self {
             variant: None,
@@ -311,8 +311,9 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if let Some((index, name)) = self.variant {
-            // The name counts: with `serde(from)`, the enum that is read may have another
-            // order than the event. If it is not known, `rename(deserialize)` changed it.
+            // Select the variant by its name: with `serde(from)`, the enum that is read may
+            // declare its variants in another order than the event. If the name is unknown,
+            // `rename(deserialize)` changed it, and the variant is selected by its index.
             let known = variants.iter().find(|variant| **variant == name);
             return visitor.visit_enum(Implied {
                 variant: known.copied().ok_or(index),
@@ -369,7 +370,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
 /// An enum whose variant the event type implies. `content` is the content of the
 /// variant.
 struct Implied<'i, 'de> {
-    /// The name, or the number that serde's derive gives the variant.
+    /// The name of the variant, or its index in serde's derive.
     variant: Result<&'static str, u32>,
     content: Value<'i, 'de>,
 }

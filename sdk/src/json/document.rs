@@ -1,4 +1,4 @@
-//! A value of the user's own type ⇄ the JSON text of `Data`.
+//! Converts a value of the user's type to the JSON text of `Data`, and back.
 //!
 //! Writing is one pass: the type's `Serialize` drives the serializer, which measures
 //! the text as DynamoDB will. The text is checked a second time only if the serializer
@@ -38,7 +38,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     variant: VariantName,
 ) -> Result<Json, InvalidEvent> {
-    finish(written(value, variant)?)
+    finish(write(value, variant)?)
 }
 
 /// Like [`encode`], and returns the fields at the top that serde's attributes skipped.
@@ -46,15 +46,16 @@ pub(crate) fn encode_with_skipped<T: Serialize + ?Sized>(
     value: &T,
     variant: VariantName,
 ) -> Result<(Json, Vec<&'static str>), InvalidEvent> {
-    let mut writer = written(value, variant)?;
+    let mut writer = write(value, variant)?;
     let skipped = std::mem::take(&mut writer.skipped);
     Ok((finish(writer)?, skipped))
 }
 
-/// The data of most events is not longer. Memory for it is allocated once.
+/// The initial capacity for the text. It is enough for the data of most events, so that
+/// memory is allocated once.
 const USUAL_BYTES: usize = 512;
 
-fn written<T: Serialize + ?Sized>(value: &T, variant: VariantName) -> Result<Writer, InvalidEvent> {
+fn write<T: Serialize + ?Sized>(value: &T, variant: VariantName) -> Result<Writer, InvalidEvent> {
     let mut writer = Writer::with_capacity(USUAL_BYTES);
     let value_writer = match variant {
         VariantName::Implied(name) => Value::event(&mut writer, name),
@@ -89,13 +90,13 @@ fn finish(writer: Writer) -> Result<Json, InvalidEvent> {
     };
     let mut text = writer.text;
     if text.capacity() > USUAL_BYTES {
-        // The text grew by doubling, and the event may wait in the buffer for long.
+        // The capacity grows by doubling, and the event may stay in the buffer for long.
         text.shrink_to_fit();
     }
     Ok(Json { text, size })
 }
 
-/// Checks the text as the receiver will.
+/// Checks the text with the rules of the consumer.
 fn recheck(writer: &Writer) -> Result<usize, InvalidEvent> {
     let not_json = |_| broken("the type's Serialize wrote text that is not JSON");
     let mut reader = Reader::new(&writer.text);
@@ -115,7 +116,8 @@ fn broken(reason: &str) -> InvalidEvent {
     InvalidEvent::new(RejectionCode::InvalidValue, "/Data", reason)
 }
 
-/// The text of the error that `Serialize` returned is not used: it may quote the value.
+/// The error for a failed `Serialize`. It does not contain the text of the error that
+/// `Serialize` returned, because that text may quote the value.
 fn failed(writer: &Writer) -> InvalidEvent {
     let reason = match writer.abort {
         Some(Abort::TooDeep) => return limits::too_deep(),

@@ -1,4 +1,4 @@
-//! Texts as JSON strings that SQS takes.
+//! Writes texts as JSON strings that contain only characters that SQS accepts.
 
 /// Appends `text` as a JSON string.
 #[inline]
@@ -8,7 +8,7 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Appends the content of a JSON string.
+/// Appends `text` as the content of a JSON string, without the quotes.
 #[inline]
 pub(crate) fn push_escaped(out: &mut String, text: &str) {
     if is_plain(text) {
@@ -35,7 +35,7 @@ fn push_with_escapes(out: &mut String, text: &str) {
                 control = format!("\\u{byte:04x}");
                 (&*control, 1)
             }
-            0xEF => match refused_by_sqs(&bytes[at..]) {
+            0xEF => match noncharacter_escape(&bytes[at..]) {
                 Some(escape) => (escape, 3),
                 None => continue,
             },
@@ -48,12 +48,13 @@ fn push_with_escapes(out: &mut String, text: &str) {
     out.push_str(&text[unwritten..]);
 }
 
-/// Appends JSON text from another source, which is escaped already.
+/// Appends JSON from another source. It is already escaped, except for the two characters
+/// that SQS rejects.
 pub(super) fn push_json(out: &mut String, json: &str) {
     let mut unwritten = 0;
-    // The two characters may stand in strings only, so an escape fits.
+    // Valid JSON contains these characters only inside strings, where an escape is allowed.
     for at in memchr::memchr_iter(0xEF, json.as_bytes()) {
-        if let Some(escape) = refused_by_sqs(&json.as_bytes()[at..]) {
+        if let Some(escape) = noncharacter_escape(&json.as_bytes()[at..]) {
             out.push_str(&json[unwritten..at]);
             out.push_str(escape);
             unwritten = at + 3;
@@ -62,9 +63,10 @@ pub(super) fn push_json(out: &mut String, json: &str) {
     out.push_str(&json[unwritten..]);
 }
 
-/// The escape of the two characters that JSON allows as they are and SQS refuses
-/// (API reference, "SendMessage": allowed characters), U+FFFE and U+FFFF.
-fn refused_by_sqs(bytes: &[u8]) -> Option<&'static str> {
+/// The escape for U+FFFE or U+FFFF at the start of `bytes`. JSON allows these two
+/// characters unescaped, but SQS rejects them (API reference, "SendMessage": allowed
+/// characters).
+fn noncharacter_escape(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xEF, 0xBF, 0xBE, ..] => Some("\\ufffe"),
         [0xEF, 0xBF, 0xBF, ..] => Some("\\uffff"),
@@ -72,9 +74,11 @@ fn refused_by_sqs(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `text` surely needs no escapes. Eight bytes at a time: every text and
-/// every key of every event passes here, and a look at each byte by itself was
-/// the dearest part of writing an event.
+/// Whether `text` certainly needs no escapes. If this function returns false, the text may
+/// still need none.
+///
+/// The function checks eight bytes at a time, because it runs for every text and every key
+/// of an event. Checking single bytes was the most expensive part of writing an event.
 #[inline]
 fn is_plain(text: &str) -> bool {
     let (words, last) = words(text.as_bytes());
@@ -84,21 +88,22 @@ fn is_plain(text: &str) -> bool {
     special | self::special(last) == 0
 }
 
-/// Not zero if one of eight bytes is a control character, `"`, `\` or 0xEF, with
-/// which U+FFFE and U+FFFF begin.
+/// Not zero if one of the eight bytes is a control character, `"`, `\` or 0xEF. U+FFFE and
+/// U+FFFF begin with 0xEF.
 #[inline]
 fn special(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // Subtracting sets the highest bit of a byte that was below `limit`. It may
-    // borrow from the byte above only where it has found one already; a byte
-    // that had its highest bit before (not ASCII) is left out.
+    // The subtraction sets the highest bit of each byte below `limit`. A borrow can only
+    // come from such a byte, so it cannot cause a wrong result for the whole word. Bytes
+    // whose highest bit was already set are not ASCII, and `!word` excludes them.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     (below(word, 0x20) | equal(b'"') | equal(b'\\') | equal(0xEF)) & (ONES << 7)
 }
 
-/// All of `bytes` in words of eight: those from the start, and a last one that
-/// overlaps them, or is filled up with spaces where there are fewer than eight.
+/// All of `bytes` as words of eight bytes: whole words from the start, and a last word for
+/// the rest. The last word overlaps the others, or is padded with spaces if there are fewer
+/// than eight bytes.
 #[inline]
 pub(super) fn words(bytes: &[u8]) -> (&[[u8; 8]], u64) {
     let last = match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes) {
@@ -121,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_character_is_found_at_every_place() {
+    fn special_character_is_found_at_any_position() {
         for special in ['"', '\\', '\0', '\u{1f}', '\n', '\u{FFFE}', '\u{FFFF}'] {
             for length in 0..40 {
                 for at in 0..=length {
@@ -137,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// serde_json escapes the same characters in the same way, but for the two.
+        /// serde_json escapes the same texts in the same way, except for U+FFFE and U+FFFF.
         #[test]
         fn texts_are_written_as_serde_json_does(text in "(\\PC|[\\x00-\\x7f]|[éﾟ\u{FFFD}])*") {
             let mut out = String::new();

@@ -1,8 +1,9 @@
-//! What DynamoDB can hold: depth, numbers, sizes, and each key once.
+//! Checks that DynamoDB can store a value: its depth, its numbers, its size, and that no
+//! object has a key twice.
 //!
 //! The limits come from the DynamoDB developer guide ("Quotas", "Data types: item
-//! sizes"). Every event of another producer is checked here when it is decoded. An
-//! event of this process is checked here if the serializer met anything unusual.
+//! sizes"). Events of other producers are always checked here, when they are decoded. An
+//! event of this process is checked here only if the serializer met anything unusual.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use super::pointer::{HiddenKeys, IN_A_MAP, Position};
 use super::reader::{Reader, SyntaxError, Token};
 use crate::error::{InvalidEvent, RejectionCode};
 
-/// Levels of an item. The value of a top-level attribute is the first level.
+/// The maximum nesting of an item. The value of a top-level attribute is on level 1.
 pub(crate) const MAX_LEVEL: usize = 32;
 /// Bytes that DynamoDB counts for a map or a list, without its members.
 pub(crate) const CONTAINER_SIZE: usize = 3;
@@ -21,15 +22,15 @@ pub(crate) const MEMBER_SIZE: usize = 1;
 /// Bytes that DynamoDB counts for `null`, `true` and `false`.
 pub(crate) const WORD_SIZE: usize = 1;
 
-/// Faults that are reported for one event. An event may have as many faults as it has
-/// values; the first ones are enough to correct its producer.
+/// The maximum number of faults that are reported for one event. An event may have a fault
+/// in each of its values; the first faults are enough to correct the producer.
 const MAX_FAULTS: usize = 8;
 
 /// The faults found in one event, in the order of the event's text.
 #[derive(Debug, Default)]
 pub(crate) struct Faults<'h> {
     found: Vec<InvalidEvent>,
-    /// Keys that no pointer may show.
+    /// The keys that a pointer must not show.
     hidden: Option<&'h HiddenKeys>,
 }
 
@@ -71,7 +72,7 @@ impl<'h> Faults<'h> {
 /// Checks the value that starts with `first`, and returns the bytes that DynamoDB
 /// counts for it. Recursion ends at [`MAX_LEVEL`].
 ///
-/// A fault does not end the check: all of the value is read.
+/// The check continues after a fault, so that the whole value is read.
 pub(crate) fn value<'a>(
     reader: &mut Reader<'a>,
     first: Token<'a>,
@@ -135,8 +136,9 @@ pub(crate) fn value<'a>(
 pub(crate) const DUPLICATE_KEY: &str =
     "found the same key twice in one object; two readers would see two different events";
 
-/// Bytes of a map's key. DynamoDB refuses an empty key, so an empty key is stored as
-/// one NUL, and a key of NULs is stored with one NUL more ([`stored_key`]).
+/// The bytes that DynamoDB counts for the key of a map. DynamoDB rejects an empty key, so
+/// an empty key is stored as one NUL, and a key that consists of NULs is stored with one
+/// more NUL ([`stored_key`]).
 #[inline]
 pub(crate) fn key_size(key: &str) -> usize {
     key.len() + usize::from(is_nuls(key))
@@ -147,7 +149,7 @@ fn is_nuls(key: &str) -> bool {
     key.bytes().all(|b| b == 0)
 }
 
-/// The key of the item for a key of the JSON.
+/// The key in the item for a key in the JSON text.
 #[cfg(feature = "store")]
 pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     if is_nuls(&key) {
@@ -156,7 +158,7 @@ pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     key
 }
 
-/// The key of the JSON for a key of the item.
+/// The key in the JSON text for a key in the item.
 #[cfg(feature = "store")]
 pub(crate) fn original_key(key: &str) -> &str {
     if is_nuls(key) {
@@ -182,8 +184,8 @@ pub(crate) struct Keys<'a> {
     many: HashSet<Cow<'a, str>>,
 }
 
-/// A scan of this many keys is faster than hashing. With more keys, scans would cost
-/// quadratic time.
+/// Up to this many keys, a linear scan is faster than hashing. With more keys, the scans
+/// would take quadratic time.
 const FEW: usize = 12;
 
 impl<'a> Keys<'a> {

@@ -1,7 +1,7 @@
 //! Why data does not fit a type, described without the data.
 //!
-//! serde lets every error quote the value that it found, and error texts of other
-//! libraries do. A text here is composed of facts: the kind of the value, names that
+//! serde allows an error to quote the value that it found, and the errors of many
+//! libraries do. The texts in this module contain only the kind of the value, names that
 //! are part of the program, and what the type expects.
 
 use std::fmt;
@@ -39,7 +39,7 @@ impl Error {
         }
     }
 
-    /// The value is of another kind than the visitor expects.
+    /// The error for a value of another kind than the visitor expects.
     pub(super) fn unexpected(found: &str, expected: &dyn Expected) -> Self {
         Self {
             expected: Some(expected.to_string()),
@@ -55,26 +55,26 @@ impl Error {
         Self::new(format!("found more {what} than the type reads"))
     }
 
-    /// The fault is in the member of an array.
+    /// The same error, for a fault in an item of an array.
     pub(super) fn in_item(mut self, index: usize) -> Self {
         prepend_step(&mut self.pointer, &index.to_string());
         self
     }
 
-    /// The fault is in the member of an object. The name is part of the program.
+    /// The same error, for a fault in a field. The name of the field is part of the program.
     pub(super) fn in_field(mut self, name: &str) -> Self {
         prepend_step(&mut self.pointer, name);
         self
     }
 
-    /// The fault is in the member of a map. Its key is data.
+    /// The same error, for a fault in a member of a map. The key of the member is data.
     pub(super) fn in_map(mut self) -> Self {
         self.pointer.clear();
         self.in_a_map = true;
         self
     }
 
-    /// `text` is the document that did not fit.
+    /// The mismatch to report. `text` is the document that does not fit its type.
     pub(super) fn into_mismatch(self, text: &str) -> DataMismatch {
         let mut reason = self.found;
         if let Some(expected) = self.expected {
@@ -92,8 +92,8 @@ impl Error {
     }
 }
 
-/// Whether the text of a visitor may have been made from the data. A visitor usually
-/// has a fixed text, but nothing prevents it from quoting what it found.
+/// Whether the text of a visitor may quote the data. A visitor usually returns a fixed
+/// text, but nothing prevents it from quoting the value that it found.
 fn quotes(expected: &str, data: &str) -> bool {
     /// The visitors of serde's own implementations have these texts, or `u8` and so on.
     const KNOWN: [&str; 8] = [
@@ -159,7 +159,7 @@ fn names(names: &'static [&'static str]) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A `Deserialize` may put this text into an error of its own.
+        // This text contains no data, because a `Deserialize` may put it into its own error.
         f.write_str("the value does not fit its type")
     }
 }

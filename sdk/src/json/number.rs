@@ -44,7 +44,8 @@ pub(crate) struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    /// Reads a number of JSON's grammar, as [`super::reader::Reader`] returns it.
+    /// Parses a number that follows the grammar of JSON, as
+    /// [`super::reader::Reader`] returns it.
     pub(crate) fn parse(lexeme: &'a str) -> Self {
         let bytes = lexeme.as_bytes();
         let (negative, bytes) = match bytes {
@@ -77,8 +78,8 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The bytes that DynamoDB counts for it: one byte, one byte for every two significant
-    /// digits on each side of the point, and one byte for a sign.
+    /// The bytes that DynamoDB counts for the number: one byte, one byte for every two
+    /// significant digits on each side of the point, and one byte for a minus sign.
     pub(crate) fn size(&self) -> usize {
         let before = self.exponent.clamp(0, self.digits as i64) as usize;
         let after = self.digits - before;
@@ -164,7 +165,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// Whether the float has exactly the digits of the number in its shortest text.
+    /// Whether the shortest text of the float has exactly the digits of this number.
     pub(crate) fn is_exactly(&self, float: f64) -> bool {
         let text = format!("{float:e}");
         let other = Number::parse(&text);
@@ -173,8 +174,9 @@ impl<'a> Number<'a> {
             && self.significant_digits().eq(other.significant_digits())
     }
 
-    /// The text of the item's attribute, one for all texts of the same value: `0e500` is
-    /// `0`, `10.0` is `10`, and a number with more than 20 zeros has an exponent.
+    /// The canonical text, which is stored in the item. All texts of the same value have
+    /// the same canonical text: `0e500` is stored as `0` and `10.0` as `10`. A number with
+    /// more than 20 zeros has an exponent.
     #[cfg(feature = "store")]
     pub(crate) fn stored_text(lexeme: &'a str) -> String {
         let mut text = String::new();
@@ -192,8 +194,7 @@ impl<'a> Number<'a> {
         number.push_text(out, lexeme, number.digits as i64 + MAX_ZEROS);
     }
 
-    /// Appends the text of the JSON for a number of an item, which any program may have
-    /// written.
+    /// Appends the JSON text for a number in an item. The item may come from any writer.
     ///
     /// A whole number of up to 39 digits, which is every `i128` and `u128`, is written as
     /// digits, because readers do not accept an exponent in an integer.
@@ -202,11 +203,11 @@ impl<'a> Number<'a> {
         Self::parse(lexeme).push_text(out, lexeme, MAX_WHOLE_DIGITS);
     }
 
-    /// Appends the shortest usual text. A whole number of more digits than `max_whole` has
-    /// an exponent.
+    /// Appends the canonical text, in which a whole number of more than `max_whole` digits
+    /// has an exponent.
     #[cfg(feature = "store")]
     fn push_text(&self, out: &mut String, lexeme: &str, max_whole: i64) {
-        // Most numbers are written in this way already.
+        // Most numbers are in the canonical form already.
         if lexeme.len() <= MAX_DIGITS && lexeme.bytes().all(|b| b.is_ascii_digit()) {
             return out.push_str(lexeme);
         }
@@ -273,7 +274,7 @@ fn exponent(bytes: &[u8]) -> i64 {
     };
     let mut value: i64 = 0;
     for digit in digits {
-        // The result is far beyond every limit either way.
+        // A saturated exponent is as far beyond every limit as the exact one.
         value = value
             .saturating_mul(10)
             .saturating_add(i64::from(digit - b'0'));

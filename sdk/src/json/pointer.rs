@@ -1,11 +1,10 @@
-//! JSON Pointers (RFC 6901): the place of a value in a JSON document.
+//! JSON Pointers (RFC 6901), which describe the position of a value in a JSON document.
 //!
 //! A pointer may appear in a log. The name of a struct's field is part of the
 //! program, so a pointer can show it. The key of a map is data: it may be the email
-//! address of a customer. Where the program's own types write or read a document, a
-//! pointer therefore ends at the map, before its first key that was chosen at run
-//! time. A document of another producer has no type here, and its pointers show all
-//! keys.
+//! address of a customer. If a type of the program writes or reads a document, a pointer
+//! into this document therefore ends at the first map, and does not show the key. If no
+//! type is known, as for a document of another producer, pointers show all keys.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -65,7 +64,8 @@ impl<'p> Position<'p> {
         }
     }
 
-    /// The pointer, up to the first key that is in `hidden`; and whether there is one.
+    /// The pointer, cut off before the first key that is in `hidden`, and whether it was
+    /// cut off.
     pub(crate) fn pointer(&self, hidden: Option<&HiddenKeys>) -> (String, bool) {
         let is_hidden = |end| hidden.is_some_and(|hidden| hidden.contains(end));
         let mut steps = Vec::new();
@@ -86,8 +86,8 @@ impl<'p> Position<'p> {
     }
 }
 
-/// The keys of one document that no pointer may show, by the offsets behind their
-/// colons. They are recorded while the document is written.
+/// The keys of one document that a pointer must not show. A key is identified by the
+/// offset after its colon. The keys are recorded while the document is written.
 #[derive(Debug, Default)]
 pub(crate) struct HiddenKeys(Vec<Range<usize>>);
 
@@ -99,19 +99,20 @@ impl HiddenKeys {
 
     /// Records every key in a part of the document.
     pub(crate) fn add_all(&mut self, part: Range<usize>) {
-        // The key in front of the part ends where the part starts.
+        // The key before this part ends at `part.start`, so it is excluded.
         self.0.push(part.start + 1..part.end + 1);
     }
 
     fn contains(&self, end: usize) -> bool {
-        // They are in the order of the document.
+        // The ranges are in the order of the document.
         let after = self.0.partition_point(|part| part.start <= end);
         after > 0 && self.0[after - 1].contains(&end)
     }
 }
 
-/// The pointer of the value that follows `prefix`, which is the beginning of a JSON
-/// document; up to the first key that is in `hidden`, and whether there is one.
+/// The pointer of the value that follows `prefix`, the beginning of a JSON document. The
+/// pointer is cut off before the first key that is in `hidden`. Also returns whether it was
+/// cut off.
 pub(crate) fn of_next_value(prefix: &str, hidden: &HiddenKeys) -> (String, bool) {
     enum Open<'a> {
         Object(Option<(Cow<'a, str>, usize)>),
@@ -141,7 +142,7 @@ pub(crate) fn of_next_value(prefix: &str, hidden: &HiddenKeys) -> (String, bool)
             Token::End => break,
             _ => {}
         }
-        // A value is complete: the next value in the same array has the next index.
+        // A value has ended, so the next value in the same array has the next index.
         if let Some(Open::Array(index)) = open.last_mut() {
             *index += 1;
         }

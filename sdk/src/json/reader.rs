@@ -1,13 +1,13 @@
-//! A strict JSON reader (RFC 8259) that loses nothing.
+//! A strict JSON reader (RFC 8259) that preserves numbers, keys and their order.
 //!
-//! It returns numbers as they were written, and every key in its order, duplicates
-//! included, so that the rules are checked against what was really sent. Other readers
-//! convert numbers to floats or drop one of two equal keys. It does not recurse: a
+//! The reader returns numbers as text and every key in order, including duplicates, so
+//! that the rules are checked against the exact text that was sent. Other readers convert
+//! numbers to floats, or drop one of two equal keys. The reader is not recursive: each
 //! level of nesting costs one byte of memory.
 
 use std::borrow::Cow;
 
-/// One step of the document.
+/// One token of the document.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Token<'a> {
     BeginObject,
@@ -20,7 +20,7 @@ pub(crate) enum Token<'a> {
     Number(&'a str),
     Bool(bool),
     Null,
-    /// The value is complete and nothing follows it.
+    /// The document is complete.
     End,
 }
 
@@ -48,7 +48,8 @@ pub(crate) struct Reader<'a> {
     at: usize,
     start_of_last: usize,
     expect: Expect,
-    /// The open containers. `true` is an object.
+    /// The open containers, from the outermost to the innermost. `true` stands for an
+    /// object, `false` for an array.
     open: Vec<bool>,
 }
 
@@ -362,8 +363,8 @@ mod tests {
         Ok(tokens)
     }
 
-    /// serde_json also refuses numbers that no float can hold, and more than 128 levels.
-    /// The texts of these tests have neither.
+    /// serde_json also rejects numbers beyond the range of floats, and more than 128
+    /// levels. The texts of these tests contain neither.
     fn agrees_with_serde_json(text: &str) {
         let theirs = serde_json::from_str::<serde_json::Value>(text).is_ok();
         assert_eq!(read(text).is_ok(), theirs, "{text:?}");
@@ -453,8 +454,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn random_text_is_judged_as_by_serde_json(text in r#"[\[\]{}:,"\\u0-9a-f.eE+ntrsl -]{0,40}"#) {
-            // serde_json refuses a number that no float can hold.
+        fn random_text_has_serde_json_verdict(text in r#"[\[\]{}:,"\\u0-9a-f.eE+ntrsl -]{0,40}"#) {
+            // serde_json rejects numbers beyond the range of floats.
             prop_assume!(!text.contains(['e', 'E']) || text.len() < 4);
             agrees_with_serde_json(&text);
         }

@@ -1,13 +1,13 @@
 //! Writes the value of a type as JSON text, driven by the type's `Serialize`.
 //!
 //! The text is the text that serde_json writes, with two exceptions. NaN and infinities
-//! are an error, and not `null`. An event that is an enum is written without the name
-//! of its variant, because the event type implies the variant.
+//! are errors; serde_json writes `null` for them. An event that is an enum is written
+//! without the name of its variant, because the event type implies the variant.
 //!
-//! It replaces serde_json's serializer because the text is measured and its keys are
-//! checked while it is written. A layer above serde_json and a `Formatter` below it
-//! were tried; together they took twice the time. It also knows the position of a
-//! fault, and which keys are names of the program and which are data.
+//! This module replaces serde_json's serializer because it measures the text and checks
+//! the keys while it writes. The alternative, a serializer around serde_json's with a
+//! custom `Formatter`, took twice the time. This serializer also knows the position of
+//! a fault, and which keys are names in the program and which are data.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -34,13 +34,13 @@ pub(super) struct Value<'w> {
     root: Root,
 }
 
-/// The place of a value in the document.
+/// Whether a value is the whole document or a part of it.
 #[derive(Clone, Copy, PartialEq)]
 enum Root {
     /// The value is a part of another value.
     Part,
-    /// The value is an event. If it is an enum, the event type implies the variant;
-    /// serde knows the variant by this name, if the name is known.
+    /// The value is the event. If the event is an enum, the event type implies the
+    /// variant. The name is the one that serde uses for this variant, if it is known.
     Event(Option<&'static str>),
 }
 
@@ -90,7 +90,7 @@ macro_rules! float {
             CompactFormatter
                 .$write(&mut buffer, value)
                 .map_err(Error::custom)?;
-            // Digits are UTF-8.
+            // The digits are ASCII, so the conversion cannot fail.
             self.writer
                 .number(std::str::from_utf8(&buffer).unwrap_or_default());
             Ok(())
@@ -219,7 +219,7 @@ impl<'w> Serializer for Value<'w> {
         _len: usize,
     ) -> Result<List<'w>, Error> {
         if self.implies(variant)? {
-            // Without its name, like the other variants. `document` then reports that
+            // Omit the name, as for the other variants. `document` then reports that
             // `Data` is not an object.
             return Ok(List::open(self.writer, false));
         }

@@ -1,4 +1,4 @@
-//! JSON text that is measured while it is written, as DynamoDB will measure it.
+//! Writes JSON text, and counts its size in DynamoDB at the same time.
 
 use serde::ser::Error as _;
 
@@ -12,11 +12,12 @@ use super::pointer::HiddenKeys;
 pub(super) enum Abort {
     TooDeep,
     NotFinite,
-    /// The type's `Serialize` wrote another variant than the event has.
+    /// The type's `Serialize` wrote a different variant than the event has.
     OtherVariant,
 }
 
-/// A text in progress. The serializer ([`super::serializer`]) ensures that it is JSON.
+/// A text that is being written. The serializer ([`super::serializer`]) ensures that it is
+/// JSON.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) text: String,
@@ -24,13 +25,13 @@ pub(super) struct Writer {
     pub(super) size: usize,
     /// The number of open lists and maps.
     level: usize,
-    /// The writer met something unusual, so the text must be checked as a receiver
-    /// checks it.
+    /// Whether the text must be checked again with the rules of the consumer, because the
+    /// writer met something unusual.
     pub(super) needs_recheck: bool,
     pub(super) abort: Option<Abort>,
     /// The keys that were chosen at run time.
     pub(super) hidden: HiddenKeys,
-    /// Fields of the outermost object that serde's attributes skipped.
+    /// The fields of the outermost object that serde attributes skipped.
     pub(super) skipped: Vec<&'static str>,
 }
 
@@ -48,7 +49,7 @@ impl Writer {
         Err(serde_json::Error::custom("the value cannot be stored"))
     }
 
-    /// `null`, `true` or `false`.
+    /// Writes `null`, `true` or `false`.
     #[inline]
     pub(super) fn word(&mut self, word: &str) {
         self.size += WORD_SIZE;
@@ -61,7 +62,7 @@ impl Writer {
         escape::push_quoted(&mut self.text, text);
     }
 
-    /// A number that fits into 64 bits. DynamoDB can store all of them.
+    /// Writes an integer that fits into 64 bits. DynamoDB can store every such number.
     #[inline]
     pub(super) fn integer(&mut self, value: impl itoa::Integer) {
         let mut buffer = itoa::Buffer::new();
@@ -70,7 +71,8 @@ impl Writer {
         self.text.push_str(lexeme);
     }
 
-    /// Any other number. If DynamoDB cannot store it, the recheck reports its position.
+    /// Writes any other number. If DynamoDB cannot store the number, the recheck reports
+    /// its position.
     pub(super) fn number(&mut self, lexeme: &str) {
         let number = Number::parse(lexeme);
         self.needs_recheck |= number.not_storable().is_some();
@@ -78,7 +80,7 @@ impl Writer {
         self.text.push_str(lexeme);
     }
 
-    /// JSON that was written elsewhere and has not been checked.
+    /// Writes JSON that was serialized elsewhere and has not been checked.
     pub(super) fn raw(&mut self, json: &str) {
         self.needs_recheck = true;
         let start = self.text.len();
@@ -117,13 +119,13 @@ impl Writer {
         self.level == 1
     }
 
-    /// The name of a field or variant.
+    /// Writes the name of a field or variant.
     #[inline]
     pub(super) fn name(&mut self, name: &'static str) {
         self.write_key(name);
     }
 
-    /// A key that was chosen at run time.
+    /// Writes a key that was chosen at run time.
     #[inline]
     pub(super) fn key(&mut self, key: &str) {
         self.write_key(key);
@@ -138,20 +140,20 @@ impl Writer {
     }
 }
 
-/// The keys of one object, as hashes. The hash is chosen for speed: equal hashes only
-/// cause a recheck of the text.
+/// The keys of one object, as hashes. The hash function is chosen for speed. A collision
+/// only causes a recheck of the text.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// One bit for each key, so that most keys are known to be new without a scan.
+    /// One bit per key. It shows for most keys without a scan that they are new.
     seen: u64,
     count: usize,
     few: [u64; FEW],
-    /// All keys, if the object has more than [`FEW`]. Sorted at the end.
+    /// All keys, if the object has more than [`FEW`]. They are sorted at the end.
     many: Vec<u64>,
     duplicate: bool,
 }
 
-/// An object with this many keys needs no allocation for them.
+/// Up to this many keys need no allocation.
 const FEW: usize = 16;
 
 impl Keys {

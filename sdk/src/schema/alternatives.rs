@@ -1,17 +1,18 @@
-//! A schema as a list of alternatives without references.
+//! Expands a schema into a list of alternatives without references.
 
 use serde_json::{Map, Value, json};
 
 use super::reference::target;
 
-/// The schemas of which a value must match at least one. None of them has
-/// `anyOf`, `oneOf`, `allOf`, `enum`, several types or a reference at its top.
+/// The alternatives of a schema: a value matches the schema if it matches at least one of
+/// them. No alternative has `anyOf`, `oneOf`, `allOf`, `enum`, several types or a reference
+/// at its top.
 pub(super) fn alternatives(schema: &Value, definitions: &Map<String, Value>) -> Vec<Value> {
     expand(schema, definitions, &mut Vec::new())
 }
 
-/// `open` contains the references that are being expanded. A schema that consists
-/// of a reference to itself allows nothing more through that reference.
+/// Expands one schema. `open` contains the references that are being expanded, because a
+/// schema may refer to itself.
 fn expand(schema: &Value, definitions: &Map<String, Value>, open: &mut Vec<String>) -> Vec<Value> {
     let Some(object) = schema.as_object() else {
         return match schema {
@@ -29,7 +30,7 @@ fn expand(schema: &Value, definitions: &Map<String, Value>, open: &mut Vec<Strin
             parts.insert(0, json!({"$ref": reference}));
         }
         let already_open = open.len();
-        // What stands beside a reference overrides what it leads to.
+        // Keywords next to a reference override the keywords of its target.
         let mut whole = json!({});
         for part in parts.into_iter().chain([Value::Object(rest)]) {
             let Some(part) = resolved(part, definitions, open) else {
@@ -76,7 +77,9 @@ fn expand(schema: &Value, definitions: &Map<String, Value>, open: &mut Vec<Strin
     vec![Value::Object(rest)]
 }
 
-/// The schema that a part of a schema stands for; none if it allows nothing.
+/// The schema that a part stands for, with its reference resolved. `None` if the part
+/// allows no values, if the reference has no target, or if the reference is already being
+/// expanded.
 fn resolved(
     mut part: Value,
     definitions: &Map<String, Value>,
@@ -120,7 +123,7 @@ pub(super) fn merge(whole: &mut Value, part: &Value) {
             ("required" | "allOf", Some(Value::Array(mine)), Value::Array(more)) => {
                 mine.extend(more.iter().cloned());
             }
-            // Two enums that are flattened: a value is one of each.
+            // Two flattened enums: a value contains one variant of each of them.
             ("anyOf" | "oneOf", Some(mine), more) if *mine != *more => {
                 let mut free = format!("{key}+");
                 while whole.contains_key(&free) {

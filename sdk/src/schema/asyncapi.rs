@@ -1,4 +1,4 @@
-//! The AsyncAPI document: one queue, and a message for each event.
+//! The AsyncAPI document, with one channel for the queue and one message for each event.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::keywords::with_references;
 use super::{Described, Events, SchemaError, SchemaProblem, data, message, reference};
 
-/// AsyncAPI's own schemas are those of draft 7, and its references are looked up
-/// in the whole document.
+/// AsyncAPI uses JSON Schema draft-07, and resolves references against the whole document.
 fn settings() -> SchemaSettings {
     SchemaSettings::draft07()
         .for_serialize()
@@ -81,7 +80,7 @@ pub(super) fn document(events: &Events, title: &str, version: &str) -> Result<Va
     }))
 }
 
-/// The event's type, with the version from version 2 on.
+/// The name of the message: the event type, with the version from version 2 on.
 fn name(described: &Described) -> String {
     let definition = &described.definition;
     match definition.version() {
@@ -90,8 +89,8 @@ fn name(described: &Described) -> String {
     }
 }
 
-/// A name for each definition. AsyncAPI allows only letters, digits, `.`, `-` and
-/// `_` in the names of components.
+/// The name of the component for each definition. AsyncAPI allows only letters, digits,
+/// `.`, `-` and `_` in the names of components.
 fn component_names(definitions: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for name in definitions.keys() {

@@ -1,5 +1,7 @@
-//! Texts, numbers and keys to try for a schema, the likeliest first. Many types
-//! accept less than their schema says: an address has the schema of any text.
+//! Candidates for texts, numbers and keys that match a schema, the most likely first.
+//!
+//! Several candidates are needed because many types accept fewer values than their schema
+//! allows. For example, the schema of an IP address allows any text.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +12,7 @@ use super::incompatibility::contradictions;
 use super::number::Range;
 use super::pattern;
 
-/// What common types of text look like.
+/// Texts that common types accept.
 const TEXTS: &[&str] = &[
     "example",
     "1",
@@ -61,13 +63,14 @@ const TEXTS: &[&str] = &[
     "{}",
 ];
 
-/// The examples that the schema itself gives.
+/// The examples in the schema itself.
 pub(super) fn given(schema: &Value) -> Option<Vec<Value>> {
     let given = schema.get("examples")?.as_array()?;
     (!given.is_empty()).then(|| given.clone())
 }
 
-/// Candidates for a schema without parts, and the empty value if there is one.
+/// Candidates for a text, a number, a boolean or null, and the empty value of this type,
+/// if there is one.
 pub(super) fn of(schema: &Value, known: &Texts) -> (Vec<Value>, Option<Value>) {
     let (mut candidates, empty): (Vec<Value>, Option<Value>) = match schema["type"].as_str() {
         Some("boolean") => (vec![true.into(), false.into()], Some(false.into())),
@@ -79,7 +82,7 @@ pub(super) fn of(schema: &Value, known: &Texts) -> (Vec<Value>, Option<Value>) {
         }
         _ => (vec!["example".into()], None),
     };
-    // A type may accept what its schema does not.
+    // The empty value must match the schema, even if the type accepts it anyway.
     let empty = empty.filter(|empty| {
         schema.get("format").is_none_or(|_| !empty.is_string())
             && contradictions(empty, schema).is_empty()
@@ -134,8 +137,8 @@ fn within(schema: &Value, candidates: impl Iterator<Item = Value>) -> Vec<Value>
     found
 }
 
-/// The candidates of each schema. To compile a pattern takes longer than anything
-/// else here.
+/// A cache of the texts for each schema, because compiling a pattern takes longer than all
+/// other work in this module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Texts(RefCell<HashMap<Value, Vec<String>>>);
 
@@ -147,7 +150,7 @@ impl Texts {
     }
 }
 
-/// Texts that match the schema, as far as it can be evaluated.
+/// Texts that match the schema, as far as the schema can be evaluated.
 fn texts(schema: &Value) -> Vec<String> {
     let of_format = match schema["format"].as_str().unwrap_or_default() {
         "uuid" => "53877b2e-e496-41ea-b678-9b42a44d5e59",
@@ -173,7 +176,7 @@ fn texts(schema: &Value) -> Vec<String> {
         matches && count >= least && most.is_none_or(|most| count <= most)
     };
     let of_rule = rule.and_then(pattern::example);
-    // A length alone is met by any text of that length.
+    // If the schema has only a length, any text of this length matches.
     let of_length = "e".repeat(least.clamp(1, 10_000));
     let known = [of_format].into_iter().chain(TEXTS.iter().copied());
     let known = known.map(str::to_owned);
@@ -186,8 +189,7 @@ fn texts(schema: &Value) -> Vec<String> {
     found
 }
 
-/// Whether the pattern is the one that `schemars` writes for keys that are whole
-/// numbers.
+/// Whether this is the pattern that `schemars` writes for integer keys.
 pub(super) fn is_of_numbers(pattern: &str) -> bool {
     pattern == r"^\d+$" || pattern == r"^-?\d+$"
 }
@@ -209,8 +211,8 @@ pub(super) fn keys(pattern: &str, names: Option<&Value>, known: &Texts) -> Vec<V
     known.of(&schema).into_iter().map(Value::from).collect()
 }
 
-/// The greatest and the least key of each type of whole numbers, the widest type
-/// first. A schema does not say of which type the keys are.
+/// The greatest and the least key of each integer type, the widest type first. A schema
+/// does not show which integer type the keys have.
 pub(super) fn outermost_keys() -> [Vec<String>; 2] {
     let greatest = [
         u128::MAX.to_string(),

@@ -1,4 +1,4 @@
-//! The compatibility check in a test, and for the command.
+//! The compatibility check, for tests and for the command `domain-events schema check`.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -14,11 +14,12 @@ use super::lock::Lock;
 use super::lock_error::LockError;
 use super::report::{BreakingChange, Report};
 
-/// `EVENTS_LOCK=update` lets [`assert_lock`] write the lock.
+/// The environment variable for [`assert_lock`]: with the value `update`, it writes the
+/// lock.
 const UPDATE: &str = "EVENTS_LOCK";
 
-/// The path of the lock, for a program that prints its events: it reads the
-/// examples in the lock.
+/// The environment variable with the path of the lock. A program that prints its events
+/// reads the examples in this lock.
 const EXAMPLES: &str = "EVENTS_LOCK_SAMPLES";
 
 /// What the check does with events that the lock does not contain.
@@ -27,9 +28,9 @@ pub enum Mode {
     /// Accepts them, with a note in the report. An event that is not in the lock can
     /// be changed without notice.
     Check,
-    /// Fails: the lock must contain every event in its present form.
+    /// Fails. The lock must contain every event in its current form.
     Locked,
-    /// Writes them to the lock, unless something breaks.
+    /// Writes them to the lock, unless there is a breaking change.
     Update,
 }
 
@@ -37,8 +38,8 @@ impl Mode {
     /// [`Locked`](Self::Locked) in continuous integration, and
     /// [`Check`](Self::Check) elsewhere.
     ///
-    /// The variable `CI` decides: it is set to anything but an empty text, `false`
-    /// or `0` by all common services.
+    /// The environment variable `CI` decides. All common services set it. An empty value,
+    /// `false` and `0` count as not set.
     #[must_use]
     pub fn from_env() -> Self {
         let ci = env::var_os("CI").unwrap_or_default();
@@ -49,28 +50,29 @@ impl Mode {
     }
 }
 
-/// Fails if a change to `events` makes an event unreadable. For a test; `path` is
+/// Fails if a change to `events` makes an event unreadable. Call it in a test. `path` is
 /// relative to the package.
 ///
-/// - With `EVENTS_LOCK=update` in the environment, writes the file, unless something
-///   breaks.
-/// - With `CI` in the environment (see [`Mode::from_env`]), is as strict as
+/// - With `EVENTS_LOCK=update` in the environment, it writes the file, unless there is a
+///   breaking change.
+/// - With `CI` in the environment (see [`Mode::from_env`]), it is as strict as
 ///   [`assert_locked`].
 ///
 /// # Panics
 ///
-/// With a [`LockError`], which says what breaks, for whom, and the remedies.
+/// If there is a breaking change, or if the lock cannot be checked. The message is a
+/// [`LockError`], which names each breaking change, the affected readers, and the remedies.
 #[track_caller]
 pub fn assert_lock(path: impl AsRef<Path>, events: &Events) {
     assert_in_mode(path.as_ref(), events, Mode::from_env());
 }
 
-/// Like [`assert_lock`], and also fails if the lock does not contain every event in
-/// its present form, wherever the test runs.
+/// Like [`assert_lock`], but also fails if the lock does not contain every event in its
+/// current form, even outside continuous integration.
 ///
 /// # Panics
 ///
-/// With a [`LockError`], which says what breaks, for whom, and the remedies.
+/// As [`assert_lock`], and if the lock is out of date.
 #[track_caller]
 pub fn assert_locked(path: impl AsRef<Path>, events: &Events) {
     assert_in_mode(path.as_ref(), events, Mode::Locked);
@@ -87,7 +89,8 @@ fn assert_in_mode(path: &Path, events: &Events, mode: Mode) {
     };
     match check_lock(path, events, mode) {
         Ok(report) if mode == Mode::Check => {
-            // The test harness captures `print!` and hides it if the test passes.
+            // Write to stderr directly, because the test harness hides the output of
+            // `print!` if the test passes.
             let _ = write!(io::stderr(), "{report}");
         }
         Ok(_) => {}
@@ -110,8 +113,8 @@ fn with_causes(error: &LockError) -> String {
 /// # Errors
 ///
 /// [`LockError::Incompatible`] if an event could no longer be read,
-/// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock lacks
-/// something, and otherwise the reason why the lock could not be checked.
+/// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock lacks something.
+/// The other errors say why the lock could not be checked.
 pub fn check_lock(
     path: impl AsRef<Path>,
     events: &Events,
@@ -124,7 +127,7 @@ pub fn check_lock(
     conclude(path, &lock, &current, unread, mode)
 }
 
-/// What the program cannot read: of the lock's examples and of its own.
+/// The examples that the program cannot read, in the lock and among its own.
 fn unread(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut unread = read_examples(lock, events);
     for change in read_examples(current, events) {
@@ -136,12 +139,12 @@ fn unread(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     unread
 }
 
-/// What a program prints about its events.
+/// The document that a program prints about its events.
 #[derive(Serialize, Deserialize)]
 struct Document {
     program: Lock,
-    /// The lock's examples that the program cannot read; absent if it was given no
-    /// lock.
+    /// The examples in the lock that the program cannot read. Absent if the program
+    /// received no lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unread: Option<Vec<BreakingChange>>,
 }
@@ -193,8 +196,8 @@ pub fn print_document(events: &Events) -> Result<(), LockError> {
     writeln!(io::stdout(), "{text}").map_err(|source| LockError::Print { source })
 }
 
-/// Runs a program that [prints](print_document) its events, and lets it read the
-/// examples in the lock at `path`. Returns what it printed, for
+/// Runs a program that [prints](print_document) its events. The program also reads the
+/// examples in the lock at `path`. Returns the document that it printed, for
 /// [`check_document`].
 ///
 /// # Errors
@@ -233,12 +236,12 @@ pub fn run_program(
     Ok(text)
 }
 
-/// Compares what a program [printed](print_document) with the lock at `path`.
+/// Compares the document that a program [printed](print_document) with the lock at `path`.
 ///
 /// # Errors
 ///
-/// [`LockError::Document`] if the text is not what such a program prints; otherwise
-/// as [`check_lock`].
+/// [`LockError::Document`] if the text is not such a document. The other errors are the
+/// errors of [`check_lock`].
 pub fn check_document(
     document: &str,
     path: impl AsRef<Path>,
@@ -270,7 +273,7 @@ fn conclude(
     let mut report = compare(lock, current);
     let of_schemas = report.breaking_changes.clone();
     for change in unread {
-        // An example need not repeat what a schema already showed.
+        // Do not report an example if its schema has already revealed the change.
         let is_same = |of_schema: &BreakingChange| {
             (&of_schema.event_type, of_schema.version) == (&change.event_type, change.version)
         };

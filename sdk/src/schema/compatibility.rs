@@ -1,4 +1,4 @@
-//! Compares a program with its lock.
+//! Compares the events of a program with a lock.
 
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn note_new_events(lock: &Lock, current: &Lock, report: &mut Report) {
     }
 }
 
-/// Compares every form that was written under a version with what is read now.
+/// Compares every form in which a version was written with the schema that is read now.
 fn compare_version(
     name: &str,
     version: u16,
@@ -107,7 +107,7 @@ fn compare_version(
     for found in &broken {
         let breaks_old = forward.iter().any(|other| other.pointer == found.pointer);
         let mut audiences = match found.fault {
-            // The event is read, without the field.
+            // The event is still read, but without the field.
             Fault::Dropped => vec![Audience::NewReaders],
             _ => vec![Audience::NewReaders, Audience::StoredHistory],
         };
@@ -140,9 +140,12 @@ fn compare_version(
     }
 }
 
-/// What was written in `form` and is not read now. What the program that wrote it
-/// did not read either is no change, unless even less is read now: a fault says
-/// where something is not read, and not how much.
+/// The incompatibilities between the data that was written in `form` and the data that is
+/// read now.
+///
+/// If the program that wrote the form could not read a value either, this is not a change,
+/// unless the program reads even less now: an incompatibility shows where a value is not
+/// read, but not which values.
 fn no_longer_read(form: &LockedVersion, reads: &Value) -> Vec<Incompatibility> {
     let unread = incompatibilities(&form.data, form.reads());
     let mut found = incompatibilities(&form.data, reads);
@@ -191,7 +194,7 @@ fn remedies(version: u16, found: &Incompatibility) -> Vec<String> {
     remedies
 }
 
-/// Reads every example with the types of today.
+/// Reads every example in the lock with the current types.
 pub(super) fn read_examples(lock: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut broken = Vec::new();
     for (name, event) in &lock.events {
@@ -237,7 +240,8 @@ fn read(body: &str, version: u16, events: &Events) -> Result<(), String> {
     Ok(())
 }
 
-/// Versions that today's code reads, and that no example shows to be readable.
+/// The versions that the program reads and for which there is no example, so that nothing
+/// shows that they are readable.
 pub(super) fn without_example(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut missing = Vec::new();
     for described in events.distinct() {

@@ -1,4 +1,5 @@
-//! The schema of an event's `Data`, taken from what `schemars` says of its type.
+//! The schema of the `Data` of an event, derived from the schema that `schemars` generates
+//! for its type.
 
 use std::slice;
 
@@ -13,9 +14,9 @@ use super::{Described, reference};
 /// annotations, and AsyncAPI takes those that begin with `x-`.
 pub(super) const PII: &str = "x-pii";
 
-/// The schema, with references to the generator's definitions. None if the type
-/// does not write the event, or does not read it: the generator's contract says
-/// which of both.
+/// The schema, with references to the definitions of the generator. `None` if the type does
+/// not write the event, or does not read it. The contract of the generator decides whether
+/// the schema is for writing or for reading.
 pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> Option<Value> {
     let definition = &described.definition;
     let whole = (described.schema)(generator).to_value();
@@ -37,9 +38,9 @@ pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> 
     Some(schema.to_value())
 }
 
-/// The schema of what `Data` contains for a variant. With serde's default
-/// representation, that is the variant's content, because the event type names the
-/// variant; otherwise it is the whole variant.
+/// The schema of `Data` for a variant. With serde's default representation, `Data` is the
+/// content of the variant, because the event type implies the variant. With other
+/// representations, it is the whole variant.
 fn variant(whole: &Value, index: Option<u32>, name: &str) -> Option<Value> {
     let alternatives = ["oneOf", "anyOf"]
         .iter()
@@ -74,7 +75,7 @@ fn variant(whole: &Value, index: Option<u32>, name: &str) -> Option<Value> {
         let is_tagged = |field: &Value| field.get("const").is_some_and(Value::is_string);
         all_have_names &= fields.is_some_and(|fields| fields.values().any(is_tagged));
     }
-    // Without names, serde takes the variants in their order.
+    // If the variants have no names, they are in the order of the enum.
     if all_have_names {
         return None;
     }
@@ -83,15 +84,15 @@ fn variant(whole: &Value, index: Option<u32>, name: &str) -> Option<Value> {
     Some(untagged.cloned().unwrap_or(Value::Bool(true)))
 }
 
-/// The description of a variant is that of the event.
+/// Moves the description of a variant to the event.
 fn describe(content: &mut Value, variant: &Value) {
     if let (Some(content), Some(text)) = (content.as_object_mut(), variant.get("description")) {
         content.entry("description").or_insert_with(|| text.clone());
     }
 }
 
-/// Puts the event's own schema in the place of a reference to it, and adds what
-/// stands beside the reference, such as the tag of an enum.
+/// Replaces a reference by the schema of the event, and adds the keywords next to the
+/// reference, such as the tag of an enum.
 fn inline(data: &mut Value, definitions: &Map<String, Value>) {
     let mut seen = Vec::new();
     while let Some(reference) = data.get("$ref").cloned() {
@@ -115,7 +116,7 @@ fn mark(data: &mut Value, field: &str) {
     let Some(schema) = data["properties"].get_mut(field) else {
         return;
     };
-    // What stands beside a reference is not seen before draft 2019-09.
+    // Before draft 2019-09, keywords next to a reference are ignored.
     if schema.get("$ref").is_some() {
         *schema = json!({"allOf": [schema.take()]});
     }

@@ -1,5 +1,4 @@
-//! The JSON Schema of any event, whatever its type: the contract for producers in
-//! other languages.
+//! The JSON Schema of an event of any type, for producers in other languages.
 
 use serde_json::{Value, json};
 
@@ -25,7 +24,8 @@ pub fn message_schema() -> Value {
             "description": "When the event was created, in seconds since 1970-01-01T00:00:00Z, with at most nine decimals.",
             "type": "number",
             "minimum": 0,
-            // Inclusive, because many validators round 9999999999.999999999 to it.
+            // Inclusive, because many validators round 9999999999.999999999 up to this
+            // number.
             "maximum": 10_000_000_000_u64,
         },
         EVENT_TYPE: {
@@ -62,7 +62,7 @@ pub fn message_schema() -> Value {
                 "required": [TIMESTAMP, EVENT_TYPE, ID, EMITTER_ID, EMITTER_TYPE],
                 "properties": known,
                 "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,254}$"},
-                // The 11 fields above that are allowed, and 20 others.
+                // The 11 fields above and 20 additional fields.
                 "maxProperties": 31,
             },
         },

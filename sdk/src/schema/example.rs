@@ -1,4 +1,5 @@
-//! Examples of events: made from their schemas, read and written by their types.
+//! Generates examples of events from their schemas. Each example is read and written by
+//! the type of the event.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,13 +14,14 @@ use crate::event::Envelope;
 use crate::event::fields::DATA;
 use crate::wire;
 
-/// How many values are made to find one that a type reads.
+/// The maximum number of values that are generated to find one that the type reads.
 const MAX_ATTEMPTS: usize = 1_000;
 
-/// How many examples are made to take every alternative of a schema once.
+/// The maximum number of examples that are generated to use every alternative of a schema
+/// once.
 const MAX_EXAMPLES: usize = 600;
 
-/// One event as our SDK sends it.
+/// One example of the event, as the SDK sends it.
 pub(super) fn first(described: &Described) -> Result<Value, SchemaProblem> {
     let schemas = Schemas::of(described)?;
     if schemas.read.is_none() {
@@ -29,8 +31,8 @@ pub(super) fn first(described: &Described) -> Result<Value, SchemaProblem> {
     search.checked(&envelope)
 }
 
-/// Examples that together take every alternative of the schema: each variant,
-/// values and no values, full and empty lists and maps. Reads each of them back.
+/// Examples that together use every alternative of the schema: each variant, present and
+/// absent values, full and empty lists and maps. Checks that the type reads each example.
 pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
     let schemas = Schemas::of(described)?;
     if schemas.read.is_none() {
@@ -45,8 +47,8 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
         choices.is_new = false;
         let before = choices.clone();
         let (envelope, after) = search.find(&before).map_err(|mismatch| {
-            // The schema says that the type writes this, and the first example shows
-            // that the type reads what the schema says.
+            // According to the schema, the type writes this value. An earlier example has
+            // shown that the type reads values of this schema.
             match search.is_of_written() && !examples.is_empty() {
                 true => SchemaProblem::unreadable_output(&described.definition, mismatch),
                 false => SchemaProblem::no_example(&described.definition, mismatch),
@@ -58,8 +60,8 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
             examples.push(search.checked(&envelope)?);
         }
     }
-    // A type need not accept what is empty: its schema cannot say so easily. What it
-    // accepts, it must be able to read back.
+    // A type may reject empty values, because many schemas cannot express that a value is
+    // not empty. If the type accepts an empty value, it must also read it back.
     let each = search
         .emptiable
         .iter()
@@ -74,7 +76,7 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
     Ok(examples)
 }
 
-/// The schemas of the data.
+/// The schemas of the data that is written and read.
 struct Schemas {
     written: Value,
     read: Option<Value>,
@@ -89,7 +91,7 @@ impl Schemas {
     }
 }
 
-/// An example of an event that its type never reads, made from the schema alone.
+/// An example of an event that its type never reads. It is generated from the schema alone.
 fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaProblem> {
     let definition = &described.definition;
     let failed = |reason: &str| {
@@ -123,7 +125,7 @@ fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaPro
 
 struct Search<'a> {
     described: &'a Described,
-    /// The schema that values are made from.
+    /// The schema that values are generated from.
     source: &'a Value,
     written: &'a Value,
     definitions: Map<String, Value>,
@@ -134,15 +136,15 @@ struct Search<'a> {
     attempts: usize,
 }
 
-/// One value that was made, and whether the type reads it.
+/// One generated value, and whether the type reads it.
 struct Attempt {
     outcome: Result<Envelope, Mismatch>,
     leaves: Vec<Leaf>,
 }
 
 impl<'a> Search<'a> {
-    /// Finds the first example. What is written is the better source, but a type may
-    /// read another form.
+    /// Finds the first example. Tries the schema for writing first, and then the schema
+    /// for reading, because a type may read another form than it writes.
     fn start(
         described: &'a Described,
         schemas: &'a Schemas,
@@ -195,8 +197,8 @@ impl<'a> Search<'a> {
         Attempt { outcome, leaves }
     }
 
-    /// Makes a value that the type reads. Where the type refuses a text, a number or
-    /// a key, the next candidate is tried, and kept for the values to come.
+    /// Generates a value that the type reads. If the type rejects a text, a number or a
+    /// key, tries the next candidate, and uses it for all later values as well.
     fn find(&mut self, start: &Choices) -> Result<(Envelope, Choices), Mismatch> {
         let mut seen = HashSet::new();
         loop {
@@ -213,8 +215,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Looks for a candidate with which the type no longer refuses the value where
-    /// it did.
+    /// Looks for a candidate with which the type no longer rejects the value at the same
+    /// position.
     fn improve(
         &mut self,
         start: &Choices,
@@ -224,7 +226,8 @@ impl<'a> Search<'a> {
     ) -> bool {
         let is_at = |leaf: &&Leaf| leaf.pointer == mismatch.pointer;
         let exact = leaves.iter().filter(is_at);
-        // A type that buffers its input reports the place of the whole.
+        // If serde buffers the input, the mismatch points at the whole buffered value, not
+        // at the leaf.
         let is_near = |leaf: &&Leaf| {
             let (leaf, place) = (&leaf.pointer, &mismatch.pointer);
             leaf.starts_with(place.as_str()) || place.starts_with(leaf.as_str())
@@ -264,8 +267,8 @@ impl<'a> Search<'a> {
         false
     }
 
-    /// Gives each map of numbers the outermost keys that its type reads: the schema
-    /// is the same for all types of whole numbers.
+    /// Gives each map with integer keys the greatest and least key that its type reads.
+    /// They show the type of the keys, because the schema is the same for all integer types.
     fn widen_keys(&mut self) {
         for place in self.numbered.clone() {
             for keys in outermost_keys() {

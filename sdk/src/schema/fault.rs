@@ -1,18 +1,18 @@
-//! What keeps a reader from reading something that is written.
+//! The reasons why a reader cannot read a written value.
 
 use std::fmt;
 
-/// Something that is written and that the reader does not read.
+/// A position at which the reader cannot read a written value, and the reason.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Incompatibility {
-    /// A JSON pointer into the data; `*` stands for each item or member.
+    /// A JSON Pointer into the data. `*` stands for every item or member.
     pub(super) pointer: String,
     pub(super) fault: Fault,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fault {
-    /// The reader requires the field, and the writer may leave it out.
+    /// The reader requires the field, and the writer may omit it.
     Required,
     /// The reader does not know the field, and ignores it.
     Dropped,
@@ -31,7 +31,7 @@ pub(super) enum Fault {
     TooDeep,
 }
 
-/// As a change between the program that wrote and the program that reads.
+/// Describes the fault as a change from the program that wrote to the program that reads.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -48,7 +48,8 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// As a contradiction between what a type writes and what it reads.
+    /// Describes the fault as a contradiction between the written and the read form of one
+    /// type.
     pub(super) fn of_own_output(&self) -> String {
         match self {
             Self::Required => "the field may be absent, and reading requires it".to_owned(),
@@ -62,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// As a contradiction between one value and a schema.
+    /// Describes the fault as a contradiction between a value and a schema.
     pub(super) fn of_value(&self) -> String {
         match self {
             Self::Required => "the field is absent, and the schema requires it".to_owned(),

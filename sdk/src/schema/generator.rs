@@ -1,4 +1,4 @@
-//! Values that match a schema.
+//! Generates values that match a schema.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,21 +9,20 @@ use super::candidates::{self, Texts};
 use super::nearest::kind;
 use super::reference::member;
 
-/// How many values a generated value contains at most, apart from those that the
-/// schema requires. A type that contains itself several times grows fast.
+/// The maximum number of optional values in a generated value. The limit is needed because
+/// the size of a type that contains itself several times grows exponentially.
 const MAX_NODES: usize = 400;
 
-/// How deep a value may be nested if the schema requires it. DynamoDB stores 32
-/// levels.
+/// The maximum nesting of a value that the schema requires. DynamoDB stores 32 levels.
 const MAX_DEPTH: usize = 32;
 
-/// The alternatives that were taken so far, so that the next value takes others.
+/// The alternatives that were used so far, so that the next value uses others.
 ///
-/// A place is a pointer into the schema: all items of a list have the same place.
+/// A place is a position in the schema. All items of a list have the same place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choices {
     taken: BTreeMap<String, usize>,
-    /// Whether an alternative was taken for the first time.
+    /// Whether an alternative was used for the first time.
     pub(super) is_new: bool,
 }
 
@@ -42,21 +41,21 @@ impl Choices {
     }
 }
 
-/// What differs from the first choice at each place.
+/// The places at which the generator does not use its first choice.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
-    /// Which candidate to take for a text, a number or a key.
+    /// The index of the candidate to use for a text, a number or a key.
     pub(super) candidate: BTreeMap<String, usize>,
-    /// Further keys of a map.
+    /// Additional keys of a map.
     pub(super) keys: BTreeMap<String, Vec<String>>,
-    /// Places with an empty list, an empty map, an empty text, 0 or false.
+    /// The places that get an empty list, an empty map, an empty text, 0 or false.
     pub(super) empty: BTreeSet<String>,
 }
 
 /// A text, a number or a key that was chosen among candidates.
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
-    /// Where it is in the value; for a key, where the map is.
+    /// The position in the value. For a key, the position of the map.
     pub(super) pointer: String,
     pub(super) place: String,
     pub(super) count: usize,
@@ -68,14 +67,15 @@ pub(super) struct Generator<'a> {
     texts: &'a Texts,
     choices: &'a mut Choices,
     pub(super) leaves: Vec<Leaf>,
-    /// Places that can be empty.
+    /// The places that can be empty.
     pub(super) emptiable: BTreeSet<String>,
-    /// Places of maps whose keys are whole numbers.
+    /// The places of maps with integer keys.
     pub(super) numbered: BTreeSet<String>,
     nodes: usize,
-    /// Makes only what the schema requires.
+    /// Whether to generate only what the schema requires.
     is_small: bool,
-    /// Objects that are being made: a type may contain itself.
+    /// The schemas of the objects that are being generated. They are needed to detect a
+    /// type that contains itself.
     open: Vec<Value>,
     heights: HashMap<(Value, usize), bool>,
 }
@@ -102,7 +102,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// A value, unless every value that matches is infinite.
+    /// Generates a value. `None` if every value that matches the schema is infinite.
     pub(super) fn make(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
         self.nodes += 1;
         let was_small = self.is_small;
@@ -272,7 +272,7 @@ impl<'a> Generator<'a> {
         Some(array.into())
     }
 
-    /// How deep the smallest value is nested, if there is a finite one.
+    /// The nesting of the smallest value, if there is a finite one.
     fn height(&mut self, schema: &Value) -> Option<usize> {
         (1..=MAX_DEPTH).find(|depth| self.ends_within(schema, *depth))
     }
@@ -294,7 +294,7 @@ impl<'a> Generator<'a> {
         ends
     }
 
-    /// The schemas of what a value cannot do without.
+    /// The schemas of the parts that every value must contain.
     fn parts(&self, schema: &Value) -> Vec<Value> {
         if schema.get("const").is_some() || candidates::given(schema).is_some() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Whether one program can read what another writes, decided by their schemas.
+//! Compares two schemas to decide whether one program can read the output of another.
 
 use serde_json::{Map, Value, json};
 
@@ -10,17 +10,18 @@ use super::number::{Range, keeps_digits};
 use super::pattern;
 use super::reference::member;
 
-/// Everything that `writer` allows and `reader` does not read.
+/// The incompatibilities between the values that `writer` allows and the values that
+/// `reader` reads.
 pub(super) fn incompatibilities(writer: &Value, reader: &Value) -> Vec<Incompatibility> {
     Comparison::new(writer, reader, false).any(writer, reader, "")
 }
 
-/// Why the value does not match the schema. A `format`, and a keyword that this
-/// module does not know, are not evaluated.
+/// The reasons why the value does not match the schema. `format` and keywords that this
+/// module does not know are not evaluated.
 pub(super) fn contradictions(value: &Value, schema: &Value) -> Vec<Incompatibility> {
     let writer = json!({"const": value});
     let mut found = Comparison::new(&writer, schema, true).any(&writer, schema, "");
-    // A schema without `additionalProperties` allows more than it lists.
+    // A schema without `additionalProperties` also allows fields that it does not list.
     found.retain(|one| one.fault != Fault::Dropped);
     found
 }
@@ -31,11 +32,10 @@ pub(super) fn definitions(schema: &Value) -> Map<String, Value> {
     definitions.cloned().unwrap_or_default()
 }
 
-/// How many comparisons may be nested in one another, so that a schema cannot
-/// overflow the stack.
+/// The maximum nesting of comparisons, so that a schema cannot overflow the stack.
 const MAX_NESTING: usize = 128;
 
-/// Keywords that [`Comparison`] evaluates.
+/// The keywords that [`Comparison`] evaluates.
 const EVALUATED: &[&str] = &[
     "additionalProperties",
     "const",
@@ -61,11 +61,12 @@ const EVALUATED: &[&str] = &[
 struct Comparison {
     writer: Map<String, Value>,
     reader: Map<String, Value>,
-    /// Pairs that are being compared. A type may contain itself.
+    /// The pairs that are being compared. A type that contains itself leads to the same
+    /// pair again.
     open: Vec<(Value, Value)>,
-    /// Pairs that fit, some of them on the assumption that the open pairs do.
+    /// The pairs that fit. Some of them fit only if the open pairs fit.
     fitting: Vec<(Value, Value)>,
-    /// One value is compared with a schema, and not a schema with another.
+    /// Whether a value is compared with a schema. Otherwise, two schemas are compared.
     is_value: bool,
 }
 
@@ -113,7 +114,7 @@ impl Comparison {
         if found.is_empty() {
             self.fitting.push(pair);
         } else {
-            // What fitted on the assumption that this pair does may not fit.
+            // This pair does not fit. Remove the pairs that fit only if this pair fits.
             self.fitting.truncate(assumed);
         }
         found.dedup();
@@ -146,7 +147,7 @@ impl Comparison {
             }
             _ => writer,
         };
-        // Without a type, a rule applies to the values of the type that it is about.
+        // If the reader has no type, its rules apply to values of the writer's type.
         match if read == "anything" { written } else { read } {
             "object" => found.extend(self.object(writer, reader, pointer)),
             "array" => found.extend(self.array(writer, reader, pointer)),
@@ -166,8 +167,8 @@ impl Comparison {
         found
     }
 
-    /// Rules of the reader that no other function evaluates. The writer has to have
-    /// the same ones.
+    /// Compares the rules of the reader that no other function evaluates. The writer must
+    /// have the same rules.
     fn rules(&self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let rules = reader.as_object().into_iter().flatten();
         let is_evaluated =
@@ -208,7 +209,7 @@ impl Comparison {
         found
     }
 
-    /// The members of a map: what is written under names that no schema lists.
+    /// Compares the members of a map, whose names no schema lists.
     fn unnamed(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let mut found = Vec::new();
         let inside = format!("{pointer}/*");
@@ -227,9 +228,9 @@ impl Comparison {
                 None => incompatibility(&inside, Fault::Dropped),
             });
         }
-        // A member may have the name of one of the reader's fields. A struct that
-        // collects unknown fields of any type, and goes on doing so, collected that
-        // field from newer programs: making it a field of its own is no break.
+        // A member may have the same name as a new field of the reader. This does not break
+        // a struct that collects unknown fields of any type and continues to do so: such a
+        // member can only come from a newer program that already has the field.
         let is_kept = others(reader).is_some();
         let Some(written) = rest.filter(|rest| !is_kept || **rest != Value::Bool(true)) else {
             return found;
@@ -318,7 +319,7 @@ fn of_value(value: &Value) -> Value {
     }
 }
 
-/// The least and the greatest number of characters.
+/// The minimum and maximum number of characters.
 fn length(schema: &Value) -> (f64, f64) {
     if let Some(text) = schema["const"].as_str() {
         #[allow(clippy::cast_precision_loss, reason = "no text is that long")]
@@ -345,14 +346,14 @@ fn member_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     named.or_else(of_pattern).or_else(|| others(schema))
 }
 
-/// The schema of the members that no other keyword is about.
+/// The schema of the members to which no other keyword applies.
 fn others(schema: &Value) -> Option<&Value> {
     let keys = ["additionalProperties", "unevaluatedProperties"];
     keys.iter().find_map(|key| schema.get(key))
 }
 
-/// The schema of the members that are named so: `schemars` writes a pattern for
-/// integers as keys.
+/// The schema of the members whose names match `pattern`. `schemars` writes such a pattern
+/// for integer keys.
 fn of_pattern<'a>(schema: &'a Value, pattern: &str) -> Option<&'a Value> {
     let patterns = schema.get("patternProperties")?;
     let signed = patterns.get(r"^-?\d+$").filter(|_| pattern == r"^\d+$");

@@ -1,10 +1,10 @@
-//! The keywords of JSON Schema: which hold schemas, and which only describe.
+//! The keywords of JSON Schema: the keywords that contain schemas, and the annotations.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Keywords that have no effect on what a schema allows.
+/// Keywords that do not affect which values a schema allows.
 pub(super) const ANNOTATIONS: &[&str] = &[
     "$schema",
     "$id",
@@ -20,7 +20,7 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "contentMediaType",
 ];
 
-/// Keywords that hold schemas by name.
+/// Keywords that contain schemas by name.
 const NAMED: &[&str] = &[
     "properties",
     "patternProperties",
@@ -28,7 +28,7 @@ const NAMED: &[&str] = &[
     "$defs",
 ];
 
-/// Keywords that hold a schema or a list of schemas.
+/// Keywords that contain a schema or a list of schemas.
 const SCHEMAS: &[&str] = &[
     "items",
     "prefixItems",

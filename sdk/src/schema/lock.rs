@@ -1,4 +1,4 @@
-//! `events.lock`: everything that a program's events were ever written as.
+//! `events.lock`: every form in which the events of a program were ever written.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -10,13 +10,13 @@ use super::keywords::{bare, sorted};
 use super::{Events, SchemaError, example, incompatibility, reference};
 use crate::event::definition::EventDefinition;
 
-/// The only format so far.
+/// The format of the lock. There has been no other format.
 const FORMAT: u16 = 1;
 
-/// How many examples of one form the lock keeps.
+/// The maximum number of examples of one form in the lock.
 const MAX_EXAMPLES: usize = 8;
 
-/// The file. A program prints its own events in the same form.
+/// The contents of the file. A program prints its events in the same format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lock {
     pub(super) format: u16,
@@ -30,24 +30,24 @@ pub(super) struct LockedEvent {
     pub(super) versions: BTreeMap<u16, LockedVersion>,
 }
 
-/// One form in which a version of an event is written, and the earlier ones.
+/// The form in which a version of an event is written, and its earlier forms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct LockedVersion {
-    /// Schema of the data that is written.
+    /// The schema of the data that is written.
     pub(super) data: Value,
-    /// Schema of the data that the same program reads, if it differs.
+    /// The schema of the data that the same program reads, if it differs from `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reads: Option<Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) pii: Vec<String>,
-    /// An event that has all its fields. Null if the event is only read.
+    /// An example with all fields. Null if the event is only read.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) sample: Value,
-    /// Further examples, which differ from it in their fields or keys.
+    /// More examples, which differ from `sample` in their fields or keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) examples: Vec<Value>,
-    /// Other forms that were written under the same version. Stored events have
-    /// them, so a form is never removed.
+    /// Earlier forms of the same version. Stored events may have these forms, so a form is
+    /// never removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) earlier: Vec<Self>,
 }
@@ -57,18 +57,18 @@ impl LockedVersion {
         self.reads.as_ref().unwrap_or(&self.data)
     }
 
-    /// This form and the earlier ones.
+    /// This form and the earlier forms.
     pub(super) fn forms(&self) -> impl Iterator<Item = &Self> {
         iter::once(self).chain(&self.earlier)
     }
 
-    /// The events of this form that were written.
+    /// All examples of this form.
     pub(super) fn examples(&self) -> impl Iterator<Item = &Value> {
         let sample = Some(&self.sample).filter(|sample| !sample.is_null());
         sample.into_iter().chain(&self.examples)
     }
 
-    /// Adds a form of the same version, or its examples if the form is known.
+    /// Adds a form of the same version. If the form is known, adds only its examples.
     fn remember(&mut self, form: &Self) {
         let known = if self.data == form.data {
             Some(&mut *self)
@@ -85,7 +85,7 @@ impl LockedVersion {
             return;
         };
         let mut examples: Vec<Value> = Vec::new();
-        // What was stored first stays first.
+        // The examples that were stored first stay first.
         for example in form.examples().chain(known.examples()) {
             if !examples.iter().any(|other| shape(other) == shape(example)) {
                 examples.push(example.clone());
@@ -143,7 +143,7 @@ impl Lock {
             };
             let event = lock
                 .events
-                .entry(present_name(definition, events))
+                .entry(current_name(definition, events))
                 .or_default();
             let version = event.versions.entry(definition.version());
             version
@@ -161,18 +161,22 @@ impl Lock {
         }
     }
 
+    /// Parses and validates a lock.
+    ///
     /// # Errors
     ///
-    /// Why the text is not a lock.
+    /// The reason why the text is not a lock.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         lock.validate()?;
         Ok(lock)
     }
 
+    /// Checks the format and the references.
+    ///
     /// # Errors
     ///
-    /// The format is not known, or a reference leads to nothing.
+    /// The reason, if the format is unknown or a reference has no target.
     pub(super) fn validate(&self) -> Result<(), String> {
         if self.format != FORMAT {
             return Err(format!(
@@ -199,13 +203,13 @@ impl Lock {
         Ok(())
     }
 
-    /// Sorted, so that the text changes only if an event does.
+    /// The text of the file. It is sorted, so that it changes only if an event changes.
     pub(super) fn to_text(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         format!("{:#}\n", sorted(value))
     }
 
-    /// The name under which the events of `name` are written now.
+    /// The current name of the event that was called `name`.
     pub(super) fn current_name(&self, name: &str) -> Option<&String> {
         let called = |(key, event): &(&String, &LockedEvent)| {
             *key == name || event.aliases.iter().any(|alias| alias == name)
@@ -213,8 +217,7 @@ impl Lock {
         self.events.iter().find(called).map(|(key, _)| key)
     }
 
-    /// The lock brought up to `current`. Every form and every example that was
-    /// ever written stays.
+    /// The lock, updated to `current`. Earlier forms and examples are kept.
     pub(super) fn updated(&self, current: &Self) -> Self {
         let mut updated = current.clone();
         for (name, locked) in &self.events {
@@ -235,7 +238,7 @@ impl Lock {
         updated
     }
 
-    /// What an update would change, in words.
+    /// Describes the changes that an update would make.
     pub(super) fn differences(&self, updated: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for (name, event) in &updated.events {
@@ -265,8 +268,8 @@ impl Lock {
     }
 }
 
-/// The name of the event now: an earlier version may be listed under another.
-fn present_name(definition: &EventDefinition, events: &Events) -> String {
+/// The current name of the event. An earlier version may have another name.
+fn current_name(definition: &EventDefinition, events: &Events) -> String {
     let all = events.all.iter().map(|described| &described.definition);
     let later = all.filter(|other| definition.precedes(other));
     let latest = later.max_by_key(|other| other.version());
@@ -294,8 +297,8 @@ fn of_different_shape(examples: Vec<Value>) -> Vec<Value> {
     kept
 }
 
-/// The fields, the keys and the types of a value, without its texts and numbers: a
-/// type may fill in the time of day, and that is no new form.
+/// The fields, keys and types of a value, without its texts and numbers. A value that
+/// changes between runs, such as the current time, is not a new form.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(members) => {

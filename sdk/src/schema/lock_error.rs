@@ -19,7 +19,7 @@ pub enum LockError {
     Incompatible {
         /// Path of the lock.
         path: PathBuf,
-        /// What breaks.
+        /// The breaking changes.
         report: Report,
     },
     /// The check is strict, and the program has events that the lock does not contain.
@@ -113,13 +113,12 @@ pub enum LockError {
         /// Why.
         source: io::Error,
     },
-    /// The program's own events cannot be described.
+    /// The events of the program cannot be described.
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }
 
-/// The same text as `Display`, because a test prints an error that it returns with
-/// `Debug`.
+/// The same text as `Display`. A test that returns an error prints it with `Debug`.
 impl fmt::Debug for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -8,7 +8,7 @@ use crate::event::fields::{
     TIMESTAMP, TRACE_PARENT, VERSION,
 };
 
-/// A complete JSON Schema document, with the definitions at its top.
+/// A complete JSON Schema document, with the definitions at the top.
 pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example: &Value) -> Value {
     let (event_type, version) = (definition.event_type(), definition.version());
     let definitions = data.as_object_mut().and_then(|data| data.remove("$defs"));
@@ -28,8 +28,8 @@ pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example
     schema
 }
 
-/// The schema of the event's object. The contract counts the bytes of a text, and
-/// JSON Schema counts its characters, so the schema allows a little more.
+/// The schema of the event object. The wire format limits the bytes of a text, and JSON
+/// Schema can limit only its characters, so the schema allows longer texts.
 pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
     let text = |most: u32| json!({"type": "string", "minLength": 1, "maxLength": most});
     let optional =
@@ -39,7 +39,7 @@ pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
     if data["type"] != "null" {
         required.push(DATA);
     }
-    // A version that is absent is the first.
+    // An absent version means version 1.
     let version = if version == 1 {
         json!({"enum": [1, null]})
     } else {
@@ -56,7 +56,8 @@ pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
         TIMESTAMP: {
             "type": "number",
             "minimum": 0,
-            // Inclusive, because many validators round 9999999999.999999999 to it.
+            // Inclusive, because many validators round 9999999999.999999999 up to this
+            // number.
             "maximum": 10_000_000_000_u64,
             "description": "When the event was created, in seconds since 1970-01-01T00:00:00Z.",
         },

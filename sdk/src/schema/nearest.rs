@@ -1,11 +1,13 @@
-//! Which alternative of a schema was meant, and how a schema is described.
+//! Selects the alternative of a schema that was most likely intended, and describes schemas
+//! in errors.
 
 use serde_json::Value;
 
 use super::fault::{Fault, Incompatibility, incompatibility};
 
-/// Of the failed comparisons with each alternative, the one that was most likely
-/// intended.
+/// The result of the comparison with the alternative that was most likely intended.
+/// `attempts` contains the result of the comparison with each alternative in `read`; none
+/// of them succeeded.
 pub(super) fn nearest(
     writer: &Value,
     read: &[Value],
@@ -48,7 +50,7 @@ fn value(schema: &Value) -> Option<String> {
     schema.get("const").map(ToString::to_string)
 }
 
-/// The JSON type that a schema is about.
+/// The JSON type that a schema allows.
 pub(super) fn kind(schema: &Value) -> &str {
     match (schema.get("const"), schema["type"].as_str()) {
         (Some(Value::Null), _) => "null",
@@ -64,7 +66,7 @@ pub(super) fn kind(schema: &Value) -> &str {
     }
 }
 
-/// The type for people, with the format that narrows it.
+/// The type with its format, for an error message.
 pub(super) fn described(schema: &Value) -> String {
     match (schema.get("const"), schema["format"].as_str()) {
         (Some(value), _) => value.to_string(),
@@ -73,7 +75,7 @@ pub(super) fn described(schema: &Value) -> String {
     }
 }
 
-/// The name of one variant of an enum with contents, however serde tags it.
+/// The name of an enum variant with content, in any of serde's representations.
 fn tag(schema: &Value) -> Option<String> {
     let fields = schema["properties"].as_object()?;
     let mut constants = fields.values().filter_map(|field| field.get("const"));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[derive(Debug, Clone, Copy)]
 enum Bound {
-    /// Compared exactly: an `f64` cannot tell 2^63 from 2^63 - 1.
+    /// A whole number, compared exactly. As `f64`, 2^63 and 2^63 - 1 would be equal.
     Whole(i128),
     Real(f64),
 }
@@ -37,15 +37,15 @@ impl Bound {
     }
 }
 
-/// The least and the greatest number, and whether each of them is allowed.
+/// The minimum and the maximum, and whether each of them is allowed.
 pub(super) struct Range {
     least: (Bound, bool),
     most: (Bound, bool),
 }
 
 impl Range {
-    /// `schemars` writes the bounds of small integers, and the names of the others
-    /// as their `format`.
+    /// The range of a schema. `schemars` writes the bounds of small integer types, and only
+    /// the `format` of the others.
     pub(super) fn of(schema: &Value) -> Self {
         if let Some(value) = schema.get("const").and_then(Bound::of) {
             return Self::closed(value, value);
@@ -108,7 +108,7 @@ impl Range {
             })
     }
 
-    /// A whole number in the range, as near to 1 as possible.
+    /// A whole number in the range, as close to 1 as possible.
     pub(super) fn whole_example(&self) -> i64 {
         let end = |(bound, allowed): (Bound, bool), step: i64| match bound {
             Bound::Whole(whole) => {
@@ -124,7 +124,8 @@ impl Range {
         1.max(end(self.least, 1)).min(end(self.most, -1))
     }
 
-    /// A fraction in the range, if there is one, as near to 1.5 as possible.
+    /// A number inside the range: 1.5 if possible, otherwise the middle of the range or a
+    /// number close to its only bound.
     pub(super) fn fraction_example(&self) -> f64 {
         let (least, most) = (self.least.0.real(), self.most.0.real());
         if least < 1.5 && 1.5 < most {
@@ -138,8 +139,8 @@ impl Range {
     }
 }
 
-/// Whether the reader rounds no number that the writer writes. A reader of floats
-/// accepts every number, and rounds it without an error.
+/// Whether the reader reads every number of the writer without rounding it. A reader of
+/// floats accepts every number and rounds it without an error.
 pub(super) fn keeps_digits(writer: &Value, reader: &Value) -> bool {
     let bits = |schema: &Value| match schema["format"].as_str() {
         Some("float") => Some(24),

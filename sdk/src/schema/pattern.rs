@@ -1,10 +1,10 @@
-//! Regular expressions in schemas: whether a text matches, and a text that does.
+//! Regular expressions in schemas: matches texts, and generates a text that matches.
 
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// Whether the text matches. None if the expression cannot be evaluated: JSON
-/// Schema's dialect is that of ECMAScript, which has features that this one lacks.
+/// Whether the text matches. `None` if the expression cannot be evaluated: JSON Schema uses
+/// the regular expressions of ECMAScript, which have features that the crate `regex` lacks.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     Some(compile(pattern)?.is_match(text))
 }
@@ -13,17 +13,16 @@ pub(super) fn compile(pattern: &str) -> Option<Regex> {
     Regex::new(pattern).ok()
 }
 
-/// A short text that matches.
+/// A short text that matches the expression, if one can be generated.
 pub(super) fn example(pattern: &str) -> Option<String> {
     let expression = regex_syntax::parse(pattern).ok()?;
     let mut text = String::new();
     write(&expression, &mut text)?;
-    // Looking around, as `\b` does, may rule the text out.
+    // Check the text: assertions such as `\b` were ignored and may not hold.
     matches(pattern, &text)?.then_some(text)
 }
 
-/// As many repetitions as an expression may demand, so that `a{1000000000}` does
-/// not fill the memory.
+/// The maximum number of repetitions, so that `a{1000000000}` does not fill the memory.
 const MAX_REPETITIONS: u32 = 1_000;
 
 fn write(expression: &Hir, text: &mut String) -> Option<()> {
@@ -47,7 +46,7 @@ fn write(expression: &Hir, text: &mut String) -> Option<()> {
     }
 }
 
-/// A character of the class, if possible one that reads well.
+/// A character of the class, preferably a letter or a digit.
 fn of_class(class: &Class) -> Option<char> {
     let ranges: Vec<(char, char)> = match class {
         Class::Unicode(class) => class.iter().map(|r| (r.start(), r.end())).collect(),
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn pattern_that_is_not_understood_has_no_example() {
+    fn unsupported_pattern_has_no_example() {
         for pattern in ["(?=x)", "(", "a{1000000000}", r"a\bb", "[^\\s\\S]"] {
             assert_eq!(example(pattern), None, "{pattern}");
         }

@@ -1,16 +1,16 @@
-//! Why events cannot be described.
+//! The errors of schemas: why events cannot be described.
 
 use std::fmt;
 
 use crate::event::EventType;
 use crate::event::definition::EventDefinition;
 
-/// Why no document can be made of a program's events, or why their lock cannot be
+/// Why no document can be created for the events of a program, or why their lock cannot be
 /// checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaError {
-    /// The problems, at most one of each event.
+    /// The problems, at most one for each event.
     pub problems: Vec<SchemaProblem>,
 }
 
@@ -28,11 +28,11 @@ impl fmt::Display for SchemaError {
     }
 }
 
-/// What is wrong with one event.
+/// The problem of one event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaProblem {
-    /// The event's type refuses every value that was made from its schema.
+    /// The type of the event rejects every value that was generated from its schema.
     #[error(
         "no example of {event_type} (version {version}) can be made from its schema: {pointer}: {reason}; \
          give the type or the field an example with `#[schemars(example = …)]`; \
@@ -49,7 +49,7 @@ pub enum SchemaProblem {
         /// Why the type refused the value.
         reason: String,
     },
-    /// The event's type writes something that its schema does not allow.
+    /// The type of the event writes a value that its schema does not allow.
     #[error(
         "what {event_type} (version {version}) writes at {pointer} contradicts its schema: {reason}; \
          correct the schema: name a type of the form that is written with `#[schemars(with = \"…\")]`, \
@@ -65,7 +65,7 @@ pub enum SchemaProblem {
         /// What the schema does not allow.
         reason: String,
     },
-    /// The event's type cannot read what it writes itself.
+    /// The type of the event cannot read its own output.
     #[error(
         "{event_type} (version {version}) cannot read its own output at {pointer}: {reason}; \
          add `#[serde(default)]` to a field that may not be written, \
@@ -96,7 +96,7 @@ pub enum SchemaProblem {
     },
 }
 
-/// A pointer into an event and what is wrong there.
+/// A position in an event, and the fault there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mismatch {
     pub(super) pointer: String,

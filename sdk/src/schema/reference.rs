@@ -1,4 +1,4 @@
-//! References between schemas: `$ref` holds a JSON Pointer as a URI fragment
+//! Resolves references between schemas. A `$ref` contains a JSON Pointer as a URI fragment
 //! (RFC 6901, section 6), so names in it are escaped twice.
 
 use percent_encoding::percent_decode_str;
@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::keywords::children;
 use crate::json::pointer::push_step;
 
-/// Where definitions are: in JSON Schema, and in an AsyncAPI document.
+/// The locations of definitions in a JSON Schema and in an AsyncAPI document.
 const LOCATIONS: &[&str] = &["#/$defs/", "#/components/schemas/"];
 
-/// The steps of a reference, unescaped. The first is the definition's name.
+/// The steps of a reference, unescaped. The first step is the name of the definition.
 fn steps(reference: &Value) -> Option<Vec<String>> {
     let text = reference.as_str()?;
     let path = LOCATIONS
@@ -23,12 +23,12 @@ fn steps(reference: &Value) -> Option<Vec<String>> {
     path.split('/').map(unescaped).collect()
 }
 
-/// The name of the definition that a reference leads to or into.
+/// The name of the definition that a reference points to, or points into.
 pub(super) fn name(reference: &Value) -> Option<String> {
     steps(reference)?.into_iter().next()
 }
 
-/// The schema that a reference leads to.
+/// The schema that a reference points to.
 pub(super) fn target<'a>(
     reference: &Value,
     definitions: &'a Map<String, Value>,
@@ -50,7 +50,7 @@ pub(super) fn target<'a>(
 ///
 /// # Errors
 ///
-/// The first reference that leads to nothing.
+/// The first reference without a target.
 pub(super) fn collect(
     schema: &Value,
     definitions: &Map<String, Value>,
@@ -75,7 +75,7 @@ pub(super) fn collect(
     Ok(())
 }
 
-/// The JSON pointer of the member `name` of the object at `pointer`.
+/// The JSON Pointer of the member `name` of the object at `pointer`.
 pub(super) fn member(pointer: &str, name: &str) -> String {
     let mut inner = pointer.to_owned();
     push_step(&mut inner, name);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who can no longer read events.
+/// The readers that can no longer read an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Audience {
@@ -26,7 +26,7 @@ impl fmt::Display for Audience {
     }
 }
 
-/// A change that keeps an audience from reading an event.
+/// A change after which an audience can no longer read an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BreakingChange {
@@ -34,13 +34,13 @@ pub struct BreakingChange {
     pub event_type: String,
     /// Version of its data.
     pub version: u16,
-    /// A JSON pointer into the event; empty if the whole event is meant.
+    /// A JSON Pointer into the event. It is empty if the change concerns the whole event.
     pub pointer: String,
     /// What changed.
     pub what: String,
     /// Who can no longer read the event.
     pub audiences: Vec<Audience>,
-    /// What can be done instead. Each of them is enough.
+    /// Ways to avoid the break. Each of them is sufficient.
     pub remedies: Vec<String>,
 }
 
@@ -68,8 +68,7 @@ impl fmt::Display for BreakingChange {
 pub struct Report {
     /// Changes after which an event can no longer be read.
     pub breaking_changes: Vec<BreakingChange>,
-    /// Changes that the lock does not contain yet, and what to consider when they
-    /// are released.
+    /// Changes that the lock does not contain yet, with advice for their release.
     pub notes: Vec<String>,
 }
 
@@ -79,7 +78,8 @@ impl Report {
         self.breaking_changes.is_empty()
     }
 
-    /// Adds a change, unless an earlier form of the event led to the same one.
+    /// Adds a change, unless an earlier form of the event has already led to the same
+    /// change.
     pub(super) fn push(&mut self, change: BreakingChange) {
         if !self.breaking_changes.contains(&change) {
             self.breaking_changes.push(change);

@@ -1,4 +1,4 @@
-//! Events to messages and back.
+//! Checks that an event can be written and read again.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,10 +12,10 @@ use crate::event::{
 };
 use crate::json::document;
 
-/// Panics unless `event` is the same value after it was written and read again.
+/// Writes `event`, reads it again, and panics if the result is not equal.
 ///
-/// Call it in a test, with values of your own that the examples of
-/// [`assert_lock`](super::assert_lock) may not contain.
+/// Call it in a test, with values that the examples of [`assert_lock`](super::assert_lock)
+/// may not contain.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -37,9 +37,9 @@ use crate::json::document;
 ///
 /// # Panics
 ///
-/// If the event is invalid, if its type cannot read what it writes, or if the
-/// value that is read differs: in its fields, as `PartialEq` compares them, or in
-/// its entity id, its event type or what it writes.
+/// If the event is invalid, if its type cannot read its own output, or if the value that
+/// is read differs from `event`. The function compares the values with `PartialEq`, and
+/// also compares the entity ids, the event types and the output.
 #[track_caller]
 pub fn assert_reads_back<E: DomainEvent + DeserializeOwned + PartialEq>(event: &E) {
     let name = event.definition().event_type();
@@ -71,7 +71,7 @@ fn context() -> Context {
     ))
 }
 
-/// Reads the data as an event of the definition, and lets its type write it.
+/// Reads the data as an event with this definition, and writes the event with its type.
 pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
     data: &str,
     definition: &EventDefinition,
@@ -87,7 +87,7 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
             reason: format!("serde reads the data as {}", found.event_type()),
         });
     }
-    // Always the same, so that the documents are.
+    // Constants, so that the documents do not change between runs.
     let timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000).unwrap_or(Timestamp::MIN);
     let event_id = EventId::from_static("019b76da-a800-7000-8000-000000000000");
     match Envelope::new(&event, &context()) {
@@ -103,7 +103,7 @@ fn invalid(error: &InvalidEvent) -> Mismatch {
     }
 }
 
-/// Reads the event, writes it again and compares.
+/// Reads the event, writes it again, and checks that both are equal.
 pub(super) fn check<E: DomainEvent + DeserializeOwned>(
     envelope: &Envelope,
 ) -> Result<(), Mismatch> {
@@ -150,7 +150,7 @@ fn same(written: &Envelope, again: Result<Envelope, InvalidEvent>) -> Result<(),
     }
 }
 
-/// The value with its arrays sorted: a set has no order.
+/// The value with all arrays sorted, because a set has no order.
 fn unordered(value: Value) -> Value {
     match value {
         Value::Array(items) => {

@@ -1,4 +1,4 @@
-//! The body of an SQS message → envelopes.
+//! Decodes the body of an SQS message into envelopes.
 
 use super::MAX_MESSAGE_BYTES;
 use super::transport_envelope::SeenKeys;
@@ -15,14 +15,14 @@ use crate::json::number::Number;
 use crate::json::pointer::{self, Position};
 use crate::json::reader::{Reader, SyntaxError, Token};
 
-/// Top-level fields of an event that the contract does not define. With names of 255
-/// bytes, this many fill most of the 8,192 bytes of a PartiQL statement.
+/// The maximum number of top-level fields that the wire format does not define. With names
+/// of 255 bytes, this many fields fill most of the 8,192 bytes of a PartiQL statement.
 const MAX_EXTRA_FIELDS: usize = 20;
 
-/// Values in an array of events. A message cannot contain more events than this, however
-/// short they are. Without the limit, each of half a million invalid values would become
-/// an error with a reason: a message of 1 MiB would take 100 MiB of memory, and as much in
-/// the logs.
+/// The maximum number of values in an array of events. A message cannot contain more valid
+/// events, even if they are as short as possible. Without this limit, a message of 1 MiB
+/// could contain half a million invalid values. The error for each of them would take
+/// 100 MiB of memory in total, and as much in the logs.
 const MAX_PACKED: usize = MAX_MESSAGE_BYTES
     / r#"{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}"#.len();
 
@@ -132,8 +132,8 @@ fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Decoded<'a>, S
 
 type Outcome = (Result<Envelope, InvalidEvent>, Option<Box<Identification>>);
 
-/// Reads one event to its end, even if it is invalid. A syntax error makes the whole
-/// message invalid.
+/// Reads one event to its end, even if the event is invalid. An error is returned only for
+/// invalid syntax, which makes the whole message invalid.
 fn decode_one(
     reader: &mut Reader<'_>,
     first: Token<'_>,
@@ -168,11 +168,11 @@ struct Draft {
     faults: Faults<'static>,
 }
 
-/// In the order of the contract's table.
+/// The required fields, in the order in which missing fields are reported.
 const REQUIRED: [&str; 5] = [TIMESTAMP, EVENT_TYPE, ID, EMITTER_ID, EMITTER_TYPE];
 
 impl Draft {
-    /// Reads the members of the event's object, whose start has been read.
+    /// Reads the members of the event object. The start of the object has been read.
     fn read(reader: &mut Reader<'_>) -> Result<Self, SyntaxError> {
         let mut draft = Self::default();
         let mut keys = Keys::default();
@@ -185,7 +185,7 @@ impl Draft {
             } else if let Err(fault) = draft.field(reader, &key, start, token)? {
                 draft.faults.push(fault);
             }
-            // The rest of a value that has the wrong type.
+            // Skip the rest of a value that has the wrong type.
             reader.skip_to_depth(depth)?;
         }
         Ok(draft)
@@ -231,7 +231,7 @@ impl Draft {
         })
     }
 
-    /// A field that the contract defines, other than `Data`.
+    /// Reads a field that the wire format defines, other than `Data`.
     fn contract_field(&mut self, key: &str, token: Token<'_>) -> Result<(), InvalidEvent> {
         match key {
             TIMESTAMP => match token {
@@ -274,8 +274,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Checks the value that starts with `first`, and copies its text. `None` if the event
-    /// is invalid, so that nothing needs the text.
+    /// Checks the value that starts with `first`, and copies its text. Returns `None` if the
+    /// event is already invalid, because the text is then not needed.
     fn capture_value<'a>(
         &mut self,
         reader: &mut Reader<'a>,
@@ -300,14 +300,15 @@ impl Draft {
         let Self { ids, transport, .. } = self;
         if let Some(fault) = self.faults.into_error() {
             let error = match transport.envelope() {
-                // The faults of the envelope's own fields would blame the producer.
+                // Report the envelope of the other service. The faults of its fields would
+                // wrongly suggest that the producer wrote an invalid event.
                 Some(reason) => InvalidEvent::new(RejectionCode::NotAnEvent, "", reason),
                 None => fault,
             };
             let ids = Some(ids).filter(|ids| *ids != Identification::default());
             return (Err(error), ids.map(Box::new));
         }
-        // Every required field is present, and none has a fault.
+        // There is no fault, so every required field is present.
         let (Some(timestamp), Some(event_type), Some(id), Some(emitter_id), Some(emitter_type)) = (
             self.timestamp,
             ids.event_type,
@@ -346,13 +347,13 @@ impl Draft {
     }
 }
 
-/// JSON text that will be sent again unchanged. A body from a file or from another queue
-/// may contain characters that SQS refuses.
+/// The JSON text with U+FFFE and U+FFFF escaped. The text may be sent again, and a body
+/// from a file or another queue may contain these characters, which SQS rejects.
 fn escape_noncharacters(json: &str) -> String {
     if memchr::memmem::find(json.as_bytes(), b"\xEF\xBF").is_none() {
         return json.into();
     }
-    // They can only be in strings, where an escape has the same meaning.
+    // The characters can only be in strings, where an escape has the same meaning.
     json.replace('\u{fffe}', "\\ufffe")
         .replace('\u{ffff}', "\\uffff")
 }
@@ -420,7 +421,7 @@ fn at(name: &str) -> String {
 }
 
 fn duplicate_field(name: &str) -> InvalidEvent {
-    // The first of the two already has a fault if its name is not allowed.
+    // An invalid name may be data, so the pointer does not show it.
     let pointer = match is_field_name(name) {
         true => at(name),
         false => String::new(),
@@ -462,7 +463,7 @@ fn too_many_fields() -> InvalidEvent {
     InvalidEvent::new(RejectionCode::InvalidValue, "", reason)
 }
 
-// The name is not shown: it may be data.
+/// The error for an invalid name of a field. It does not show the name, which may be data.
 fn bad_field_name(name: &str) -> InvalidEvent {
     let reason = format!(
         "found a top-level field whose name ({} bytes) is not of the form [A-Za-z_][A-Za-z0-9_.-]{{0,254}}; \

@@ -1,4 +1,4 @@
-//! Envelope → the body of an SQS message.
+//! Encodes an envelope as the body of an SQS message.
 
 use super::MAX_MESSAGE_BYTES;
 use crate::error::{InvalidEvent, RejectionCode};
@@ -12,8 +12,8 @@ use crate::json::escape;
 /// # Errors
 ///
 /// [`InvalidEvent`] with [`RejectionCode::TooLarge`] if the body is longer than
-/// [`MAX_MESSAGE_BYTES`]. This can only happen if escapes make a text longer than it is in
-/// the table.
+/// [`MAX_MESSAGE_BYTES`]. This can only happen if escapes make a text longer in the message
+/// than in the table.
 pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     let out = encode_unbounded(envelope);
     if out.len() > MAX_MESSAGE_BYTES {
@@ -26,7 +26,7 @@ pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     Ok(out)
 }
 
-/// The body, whatever length it has.
+/// Writes the body without checking its length.
 pub(crate) fn encode_unbounded(envelope: &Envelope) -> String {
     let Parts {
         timestamp,

@@ -1,6 +1,6 @@
 //! Recognises the envelopes that other AWS services put around a message.
 
-/// The keys that are needed to recognise an envelope.
+/// The keys of an object that help to recognise an envelope of another service.
 #[derive(Debug, Default)]
 pub(super) struct SeenKeys(u8);
 
@@ -15,7 +15,8 @@ impl SeenKeys {
         }
     }
 
-    /// What an object with these keys is, and the setting that removes the envelope.
+    /// If an object with these keys is an envelope of another service, describes the
+    /// envelope and the setting that removes it.
     pub(super) fn envelope(&self) -> Option<&'static str> {
         if self.0 & 0b000_111 == 0b000_111 {
             Some(

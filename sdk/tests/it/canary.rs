@@ -81,7 +81,7 @@ fn unwritable_values_are_not_in_errors() {
     fn check<E: DomainEvent>(event: &E, pointer: &str) {
         let context = Context::new(Emitter::system("test").unwrap());
         let error = Envelope::new(event, &context).unwrap_err();
-        // The id of an entity is not hidden.
+        // `Redacted` prints the entity id.
         let redacted = match pointer {
             "/ID" => String::new(),
             _ => Redacted(event).to_string(),
@@ -110,7 +110,8 @@ fn unwritable_values_are_not_in_errors() {
     );
 }
 
-/// Types that refuse what is stored, in all the ways in which serde lets them quote it.
+/// Types that fail to deserialize a stored value, with every kind of serde error that can
+/// quote the value.
 mod unreadable {
     use std::collections::BTreeMap;
     use std::fmt;
@@ -149,7 +150,7 @@ mod unreadable {
         Known,
     }
 
-    macro_rules! refusing {
+    macro_rules! rejecting {
         ($($name:ident: |$text:ident| $error:expr),*) => {$(
             #[derive(Debug, Serialize)]
             pub(super) struct $name;
@@ -161,7 +162,7 @@ mod unreadable {
             }
         )*};
     }
-    refusing! {
+    rejecting! {
         Custom: |text| Error::custom(format!("not {text}")),
         Disguised: |text| Error::custom(format!("data did not match any variant of untagged enum {text}")),
         Quoting: |text| Error::invalid_value(Unexpected::Str(&text), &&*format!("not {text}")),

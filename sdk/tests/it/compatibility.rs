@@ -1,5 +1,5 @@
-//! The compatibility check: breaking changes, each beside a similar change that
-//! breaks nothing.
+//! The compatibility check. Most tests check a breaking change together with a similar
+//! change that is compatible.
 
 use std::fs;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ macro_rules! point_in_time {
     };
 }
 
-/// A lock in a folder of its own.
+/// The path of a lock in a new folder.
 fn lock_path() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
@@ -63,11 +63,11 @@ fn check(before: &Events, after: &Events) -> Result<Report, LockError> {
 fn breaks(before: &Events, after: &Events) -> Vec<BreakingChange> {
     match check(before, after) {
         Err(LockError::Incompatible { report, .. }) => report.breaking_changes,
-        other => panic!("nothing breaks: {other:?}"),
+        other => panic!("expected breaking changes, got {other:?}"),
     }
 }
 
-/// Exactly one change breaks.
+/// Checks that there is exactly one breaking change.
 #[track_caller]
 fn breaks_once(before: &Events, after: &Events, pointer: &str, what: &str, audiences: &[Audience]) {
     let found = breaks(before, after);
@@ -79,7 +79,7 @@ fn breaks_once(before: &Events, after: &Events, pointer: &str, what: &str, audie
     assert!(!found[0].remedies.is_empty());
 }
 
-/// The change passes, and can be locked. Returns the notes.
+/// Checks that the change is compatible and that the lock can be updated. Returns the notes.
 #[track_caller]
 fn passes(before: &Events, after: &Events) -> Vec<String> {
     let path = locked(before);

@@ -21,7 +21,8 @@ fn envelope<T: Serialize + ?Sized>(data: &T) -> Result<Envelope, InvalidEvent> {
     .build_with(data)
 }
 
-/// `data` is written as by serde_json, and the receiver measures the same size.
+/// Checks that `data` is written as serde_json writes it, and that the consumer measures
+/// the same size.
 #[track_caller]
 fn same<T: Serialize + ?Sized>(data: &T) {
     let sent = envelope(data).unwrap();
@@ -195,7 +196,7 @@ struct Name {
     name: String,
 }
 
-/// One event, whose `Serialize` is that of an enum.
+/// A struct event that serializes as an enum.
 #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[serde(transparent)]
 #[event(id = "shop")]

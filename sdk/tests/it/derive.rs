@@ -3,7 +3,7 @@
 use domain_events::{DomainEvent, EventDefinition};
 use serde::Serialize;
 
-// Compiled here as well, so that Clippy checks the derived code.
+// Also compiled into this test, so that Clippy checks the derived code.
 #[path = "../ui/pass/enums.rs"]
 mod enums;
 #[path = "../ui/pass/generics.rs"]
@@ -21,7 +21,8 @@ mod raw_identifiers;
 #[path = "../ui/pass/versions.rs"]
 mod versions;
 
-// With `sqs`, the whole AWS SDK would be compiled for the test cases.
+// `trybuild` compiles the test cases with the features of this package. With `sqs`, it
+// would compile the whole AWS SDK.
 #[test]
 #[cfg_attr(
     feature = "sqs",
@@ -71,7 +72,7 @@ struct Failed {
 #[derive(Serialize, DomainEvent)]
 #[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
 enum OrderEvent {
-    /// Has its own constants and marks.
+    /// Has attributes of its own.
     #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2, oldest)]
     Shipped {
         #[event(id)]
@@ -81,7 +82,7 @@ enum OrderEvent {
         #[event(emitter_type)]
         role: &'static str,
     },
-    /// serde does not count it when it deserializes.
+    /// serde skips this variant when it numbers the variants for deserialization.
     #[serde(skip)]
     Draft {
         #[event(id)]
@@ -93,9 +94,9 @@ enum OrderEvent {
         #[event(id)]
         order_id: u32,
     },
-    /// States its emitter by a field.
+    /// Wraps an event that takes its emitter id from a field.
     Placed(OrderPlaced),
-    /// States its emitter by constants.
+    /// Wraps an event that has a constant emitter.
     Failed(Failed),
 }
 
@@ -108,7 +109,7 @@ enum Quiet {
     },
 }
 
-/// Name, version, aliases and variant of each definition.
+/// The expected name, version, aliases and variant index of a definition.
 type Definition<'a> = (&'a str, u16, &'a [&'a str], Option<u32>);
 
 #[track_caller]
@@ -132,7 +133,7 @@ fn defines<E: DomainEvent>(expected: &[Definition<'_>]) {
     assert_eq!(found, expected);
 }
 
-/// Name, entity, emitter type and emitter id of one event.
+/// Checks the event type, entity id, emitter type and emitter id of an event.
 #[track_caller]
 fn check(event: &impl DomainEvent, expected: (&str, &str, Option<&str>, Option<&str>)) {
     let (name, id) = (
@@ -218,7 +219,7 @@ fn variant_overrides_its_enum() {
 }
 
 #[test]
-fn held_event_overrides_the_enum() {
+fn wrapped_event_overrides_its_enum() {
     let placed = OrderEvent::Placed(order_placed());
     check(&placed, ("ORDER_PLACED", "7", Some("USER"), Some("ann")));
     let failed = OrderEvent::Failed(Failed { order_id: 4 });

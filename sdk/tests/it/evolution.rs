@@ -159,7 +159,7 @@ fn variant_has_its_own_versions() {
 }
 
 #[test]
-fn every_variant_is_read_as_it_was_written() {
+fn every_variant_survives_a_round_trip() {
     let context = Context::new(Emitter::system("test").unwrap());
     for (event, id, data) in [
         (
@@ -239,7 +239,7 @@ fn mismatch_names_the_stored_version() {
     );
 }
 
-/// Implemented by hand, with an earlier version that is not an event type.
+/// An event implemented by hand. Its version 1 is read with a type that is not an event.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct ByHand {
     id: u32,
@@ -298,7 +298,7 @@ enum TillEvent {
 }
 
 #[test]
-fn event_read_as_another_variant_is_an_error() {
+fn event_decoded_as_other_variant_is_an_error() {
     let weighed = stored("SCALE_WEIGHED", 1, r#"{"grams":5}"#);
     let event = ScaleEvent::Weighed { grams: 5 };
     assert_eq!(weighed.decode().unwrap(), Some(event));

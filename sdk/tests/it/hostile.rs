@@ -1,4 +1,4 @@
-//! Hostile messages for the decoder.
+//! Decodes the hostile messages of the fixtures and compares the verdicts.
 
 #[path = "../fixtures/hostile.rs"]
 mod list;
@@ -24,12 +24,12 @@ fn hostile_messages_get_their_verdicts() {
     let all = hostile();
     assert!(all.len() >= 200);
     for Hostile { name, body, expect } in all {
-        // The decoder takes text. Other bytes are refused before it.
+        // The decoder takes text, so invalid UTF-8 never reaches it.
         let Ok(body) = std::str::from_utf8(&body) else {
             assert_eq!(expect, ["NOT_JSON"], "{name}");
             continue;
         };
-        // A short message may have no room for the canary.
+        // Only a short message may lack the canary.
         let has_canary = body.contains(CANARY) || body.replace('\0', "").contains(CANARY);
         assert!(has_canary || body.len() < 100, "{name}");
         let decoded = wire::decode(body, &EventId::from_static("message-id"));

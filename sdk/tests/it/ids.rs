@@ -1,4 +1,4 @@
-//! Entities, emitters, and events behind pointers.
+//! Entity ids, emitters, and events behind smart pointers.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -39,17 +39,17 @@ fn pointer_to_an_event_is_an_event() {
     assert!(new(&&event).is_ok());
 }
 
-/// Implemented by hand, with any halves of an emitter.
+/// An event implemented by hand. Its emitter may lack the id, the type or both.
 #[derive(Serialize)]
-struct Halves {
+struct PartialEmitter {
     #[serde(skip)]
     id: Option<&'static str>,
     #[serde(skip)]
     kind: Option<&'static str>,
 }
 
-impl DomainEvent for Halves {
-    const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("HALVES")];
+impl DomainEvent for PartialEmitter {
+    const DEFINITIONS: &'static [EventDefinition] = &[EventDefinition::new("PARTIAL_EMITTER")];
     fn entity_id(&self) -> &dyn Display {
         &"e"
     }
@@ -62,8 +62,8 @@ impl DomainEvent for Halves {
 }
 
 #[test]
-fn emitter_is_never_made_of_two_halves() {
-    let emitter = |id, kind| new(&Halves { id, kind }).map(|event| event.emitter().clone());
+fn incomplete_emitter_is_refused() {
+    let emitter = |id, kind| new(&PartialEmitter { id, kind }).map(|event| event.emitter().clone());
     let own = Emitter::system("own").unwrap();
     assert_eq!(emitter(Some("own"), Some("SYSTEM")).unwrap(), own);
     assert_eq!(emitter(None, None).unwrap(), Emitter::user("u-1").unwrap());
@@ -91,7 +91,7 @@ struct Plain {
 }
 
 #[test]
-fn held_event_takes_the_emitter_of_its_enum() {
+fn wrapped_event_inherits_enum_emitter() {
     let emitter = |event| new(&event).unwrap().emitter().id().to_string();
     assert_eq!(emitter(Mixed::Ticked(Ticked { id: 1 })), "clock");
     assert_eq!(emitter(Mixed::Plain(Plain { id: 1 })), "billing");

@@ -1,9 +1,9 @@
-//! The public API of the SDK. One binary, so that it is linked once.
+//! Tests of the public API of the SDK. They share one binary, so that it is linked once.
 
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy exempts test functions, but not the helpers that they call"
 )]
 
 mod canary;

@@ -1,4 +1,4 @@
-//! Personal data is not in anything that the library prints.
+//! The library prints no personal data.
 
 use domain_events::{Context, DomainEvent, Emitter, Envelope, EventId, Redacted, wire};
 use serde::{Deserialize, Serialize, Serializer};
@@ -40,7 +40,7 @@ fn ada() -> CustomerRegistered {
 }
 
 #[test]
-fn pii_is_redacted_by_its_name_in_the_data() {
+fn pii_is_redacted_under_its_serde_name() {
     let printed = r#"CUSTOMER_REGISTERED {"customerId": 7, "fullName": <redacted>, "birthday": <redacted>, "country": "GB"}"#;
     assert_eq!(format!("{:?}", Redacted(&ada())), printed);
     assert_eq!(
@@ -56,7 +56,7 @@ fn pii_is_redacted_by_its_name_in_the_data() {
     assert_eq!(Redacted(&CustomerEvent::Counted).to_string(), "COUNTED");
 }
 
-/// Declared by a macro. The derive receives its literal in an invisible group.
+/// Declares an event in a macro. The derive receives the literal in an invisible group.
 macro_rules! registered {
     ($event:ident, $text:literal) => {
         #[derive(Serialize, Deserialize, DomainEvent)]
@@ -81,7 +81,7 @@ fn pii_name_from_a_macro_is_redacted() {
     assert_eq!(Redacted(&event).to_string(), printed);
 }
 
-/// The derive refuses this representation if a field is personal.
+/// The derive refuses this representation if a field is marked `pii`.
 #[derive(Serialize, DomainEvent)]
 #[serde(tag = "t", content = "c")]
 enum Nested {
@@ -99,7 +99,7 @@ struct Opened {
 }
 
 #[test]
-fn event_without_pii_is_printed_whole() {
+fn event_without_pii_is_printed_in_full() {
     let printed = |event: &Nested| Redacted(event).to_string();
     assert_eq!(
         printed(&Nested::Counted { id: 7 }),
@@ -165,7 +165,7 @@ fn serialize_error_quotes_no_data() {
     assert_eq!(Redacted(&event).to_string(), "REFUSING <not serializable>");
 }
 
-/// Is written and never read, so serde has no number for its variant.
+/// An enum with a variant that is never read. serde assigns no index to such a variant.
 #[derive(Serialize, Deserialize, DomainEvent)]
 enum Announced {
     #[serde(skip_deserializing)]

@@ -1,4 +1,4 @@
-//! The emitter through the real AWS SDK, against an endpoint that misbehaves.
+//! The publisher with the real AWS SDK, against an endpoint that injects failures.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) fn builder(endpoint: &Endpoint) -> SdkBuilder {
 }
 
 #[tokio::test]
-async fn a_receipt_tells_what_sqs_has() {
+async fn receipt_names_the_accepted_event() {
     let endpoint = Endpoint::good().await;
     let sdk = builder(&endpoint).build().await.unwrap();
     let cause = EventId::random();
@@ -67,8 +67,8 @@ async fn a_receipt_tells_what_sqs_has() {
 
 #[tokio::test]
 async fn http_200_is_not_success() {
-    // Of the first request, one entry fails, one is the sender's fault, one is
-    // not mentioned.
+    // In the response to the first request, one entry fails, one entry fails with
+    // `SenderFault`, and one entry is missing.
     let endpoint = Endpoint::start(|number, _| match number {
         0 => Act::Answer(vec![
             (1, "InternalError", false),
@@ -87,7 +87,7 @@ async fn http_200_is_not_success() {
     let error = outcomes.into_iter().nth(2).unwrap().unwrap_err();
     assert!(!error.is_retryable());
     assert_eq!(error.into_envelope().unwrap().entity_id().as_str(), "2");
-    // Each accepted once, and only what failed was sent again.
+    // Each event was accepted once, and only the failed entries were sent again.
     let mut ids: Vec<String> = endpoint
         .accepted()
         .iter()
@@ -99,7 +99,7 @@ async fn http_200_is_not_success() {
 }
 
 #[tokio::test]
-async fn throttled_entry_is_retried_denied_one_is_not() {
+async fn only_throttled_entries_are_retried() {
     let endpoint = Endpoint::start(|number, _| match number {
         0 => Act::Answer(vec![
             (0, "RequestThrottled", true),
@@ -111,7 +111,7 @@ async fn throttled_entry_is_retried_denied_one_is_not() {
     let sdk = builder(&endpoint).build().await.unwrap();
     let mut outcomes = sdk.emit_all((0..2).map(order)).await.into_iter();
     let _ = outcomes.next().unwrap().unwrap();
-    // As if the whole request had been denied.
+    // The denied entry has the same error as a denied request.
     let error = outcomes.next().unwrap().unwrap_err();
     assert!(matches!(error, EmitError::Request { .. }), "{error:?}");
     assert!(!error.is_retryable() && error.envelope().is_some());
@@ -132,7 +132,7 @@ async fn smaller_message_limit_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn attempts_do_not_multiply() {
+async fn publisher_adds_no_attempts_to_the_client() {
     let check = async |act: Act, requests: usize, retryable: bool| {
         let script = act.clone();
         let endpoint = Endpoint::start(move |_, _| script.clone()).await;
@@ -146,19 +146,19 @@ async fn attempts_do_not_multiply() {
         assert_eq!(endpoint.requests().len(), requests, "{act:?}");
         assert!(error.into_envelope().is_some());
     };
-    // The client's three attempts, and not one more.
+    // The client makes three attempts, and the publisher adds none.
     check(Act::Error(500, "InternalFailure"), 3, true).await;
     check(Act::Error(503, "ServiceUnavailable"), 3, true).await;
     check(Act::Error(400, "ThrottlingException"), 3, true).await;
     check(Act::Cut, 3, true).await;
     check(Act::AcceptThenHang, 3, true).await;
-    // What stays refused is asked once.
+    // An error that is not retryable is sent once.
     check(Act::Error(403, "AccessDeniedException"), 1, false).await;
     check(Act::Error(400, "QueueDoesNotExist"), 1, false).await;
 }
 
 #[tokio::test]
-async fn what_passes_is_one_success_of_one_event() {
+async fn retried_request_yields_one_receipt() {
     let check = async |act: Act, accepted: usize| {
         let script = act.clone();
         let endpoint = Endpoint::start(move |number, _| match number {
@@ -168,7 +168,7 @@ async fn what_passes_is_one_success_of_one_event() {
         .await;
         let sdk = builder(&endpoint).build().await.unwrap();
         let receipt = sdk.emit(order("a")).await.unwrap();
-        // Sent twice or once, it is the same event to the store.
+        // The event may be accepted twice, but always with the same event id.
         let ids = endpoint.accepted_ids();
         assert_eq!(ids, vec![receipt.event_id.to_string(); accepted], "{act:?}");
     };
@@ -180,7 +180,7 @@ async fn what_passes_is_one_success_of_one_event() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_long_is_sent_in_parts() {
+async fn too_long_request_is_split() {
     let endpoint = Endpoint::start(|_, entries| match entries.len() {
         0..4 => Act::Answer(vec![]),
         _ => Act::Error(400, "BatchRequestTooLong"),
@@ -282,7 +282,7 @@ async fn try_emit_returns_the_event_when_full() {
 
 #[tokio::test]
 async fn event_that_is_not_send_has_a_send_future() {
-    // Its data is a string, which no event's may be.
+    // Its data is a string, which is not valid: the data of an event must be an object.
     #[derive(Serialize)]
     struct Text(String);
     impl DomainEvent for Text {

@@ -1,4 +1,4 @@
-//! `Sdk::from_env`, in a process with an environment of its own.
+//! `Sdk::from_env`. Each test runs it in a child process with a separate environment.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ const CANARY: &str = "canary-27b1";
 /// Emits one event from the environment, and prints what happened.
 #[tokio::test]
 #[ignore = "needs an environment; the tests below run it in a process of its own"]
-async fn the_child() {
+async fn emitting_child() {
     let sdk = match Sdk::from_env().await {
         Ok(sdk) => sdk,
         Err(error) => return println!("build: {error}\n{error:?}"),
@@ -26,12 +26,12 @@ async fn the_child() {
     }
 }
 
-/// The output of the child, with these variables of the AWS SDK and no others.
+/// Runs the child with these variables and no others of the AWS SDK. Returns its output.
 async fn emit_with(variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
         .args([
-            "publisher_env::the_child",
+            "publisher_env::emitting_child",
             "--exact",
             "--ignored",
             "--nocapture",
@@ -167,7 +167,7 @@ async fn expired_credentials_are_named_as_the_cause() {
     assert_eq!(endpoint.requests(), [1], "it is not retried");
 }
 
-/// The profiles of developers' machines.
+/// Profiles are for the machines of developers.
 #[cfg(feature = "profiles")]
 #[tokio::test]
 async fn profile_with_a_credential_process_works() {

@@ -13,7 +13,7 @@ use domain_events::{BuildError, Durability, EmitError, Emitter, Sdk, SdkBuilder,
 use crate::publisher::{OrderPlaced, order};
 use crate::scripted_endpoint::{Act, Endpoint, client};
 
-/// A folder that is removed with the value.
+/// A folder that is removed when the value is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -55,7 +55,7 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("not within 20 s: {what}");
+    panic!("timed out after 20 s: {what}");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn shutdown_sends_the_spool_and_frees_the_folder() {
     for outcome in first.emit_all((0..30).map(order)).await {
         assert_eq!(outcome.unwrap().durability, Durability::Spool);
     }
-    // The deadline comes before the end of the outage: the disk keeps them.
+    // The deadline passes before the outage ends, so the events stay on disk.
     let report = first.shutdown(Duration::from_millis(50)).await;
     assert!(report.is_complete());
     assert_eq!(report.in_spool, 30);
@@ -81,7 +81,7 @@ async fn shutdown_sends_the_spool_and_frees_the_folder() {
     assert_eq!(report.in_spool, 30);
 
     down.store(false, Ordering::SeqCst);
-    // The first handle is still alive, and no longer in the way.
+    // The first handle still exists, but it no longer locks the folder.
     let mut second = sdk("events", endpoint.client(), &folder.0).await;
     for _ in 0..100 {
         if second.is_ok() {
@@ -137,13 +137,13 @@ async fn outage_events_reach_the_queue_in_order() {
             let own = accepted.iter().filter(|e| e.body["ID"] == id);
             own.flat_map(|e| e.event_ids()).collect()
         };
-        // A standard queue has no order, and a history is sorted by timestamp.
+        // A standard queue does not preserve the order. Only check a FIFO queue.
         if queue.ends_with(".fifo") {
             let mut sorted = of_entity("3");
             sorted.sort();
-            assert_eq!(of_entity("3"), sorted, "identities sort by time");
+            assert_eq!(of_entity("3"), sorted, "event ids sort by time");
         }
-        // Once it is empty, events go to the queue again.
+        // Once the spool is empty, events go to the queue again.
         let mut last = Durability::Spool;
         for _ in 0..100 {
             last = sdk.emit(order("z")).await.unwrap().durability;
@@ -157,8 +157,7 @@ async fn outage_events_reach_the_queue_in_order() {
     }
 }
 
-/// Runs a test of this file in a process of its own, behind a prefix of a shell
-/// command.
+/// Runs a test of this file in a child process. The shell runs `prefix` first.
 fn child(test: &str, dir: &Path, prefix: &str) -> Child {
     Command::new("bash")
         .arg("-c")
@@ -174,7 +173,7 @@ fn child(test: &str, dir: &Path, prefix: &str) -> Child {
         .unwrap()
 }
 
-/// Emits during an outage until it is killed or the disk fails, and prints each
+/// Emits during an outage until the process is killed or the disk fails. Prints each
 /// outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs SPOOL_DIR; the tests below run it in a process of its own"]
@@ -215,19 +214,20 @@ async fn emitting_child() {
     println!("\nEND");
 }
 
-/// Opens the spool that a child has left behind and looks at what arrives.
+/// Opens the spool that a child left behind, and checks that every acknowledged event
+/// arrives in order.
 async fn recover(dir: &Path, acknowledged: &[String]) {
     let endpoint = Endpoint::good().await;
     let sdk = sdk("events.fifo", endpoint.client(), dir).await.unwrap();
     let arrived = || endpoint.accepted_ids().into_iter().collect::<HashSet<_>>();
-    until("all that was acknowledged has arrived", || {
+    until("all acknowledged events have arrived", || {
         let arrived = arrived();
         acknowledged.iter().all(|id| arrived.contains(id))
     })
     .await;
     let mut last = std::collections::HashMap::new();
     for entry in endpoint.accepted() {
-        // Identities sort by time, also those of another process.
+        // Event ids sort by time, even across processes.
         let id = entry.body["EventId"].as_str().unwrap().to_owned();
         let before = last.insert(entry.group.unwrap(), id.clone());
         assert!(before.is_none_or(|before| before <= id), "order is lost");
@@ -250,7 +250,8 @@ async fn kill_while_writing_loses_no_confirmed_event() {
             let line = line.unwrap();
             acknowledged.extend(line.strip_prefix("OK ").map(str::to_owned));
             if acknowledged.len() >= wanted && !killed {
-                // `Child::kill` is SIGKILL; what was printed before is read on.
+                // `Child::kill` sends SIGKILL. The loop goes on to read the lines that
+                // were printed before.
                 child.kill().unwrap();
                 killed = true;
             }
@@ -261,7 +262,7 @@ async fn kill_while_writing_loses_no_confirmed_event() {
     recover(&folder.0, &acknowledged).await;
 }
 
-/// Opens an empty folder, and emits one event into an outage.
+/// Opens a spool in an empty folder, and emits events during an outage.
 #[tokio::test]
 #[ignore = "needs SPOOL_DIR; a test below runs it in a process of its own"]
 async fn creating_child() {
@@ -288,10 +289,10 @@ async fn kill_while_creating_leaves_a_usable_spool() {
             folder.0.join("000000000001.events.new"),
             folder.0.join("000000000001.events"),
         );
-        // Some are killed while the folder is created, most of them while the first
-        // file is.
+        // Kill some children while they create the folder, and most of them while they
+        // create the first file.
         if round % 4 > 0 {
-            // On a busy machine it may end before this looks again.
+            // On a busy machine, the child may exit between two checks.
             while !new.exists() && !file.exists() && child.try_wait().unwrap().is_none() {}
         }
         std::thread::sleep(Duration::from_micros(round / 4 * 50));
@@ -318,7 +319,7 @@ async fn kill_while_creating_leaves_a_usable_spool() {
     assert!(before > 0 && before < ROUNDS);
 }
 
-/// A limit on a file's size cuts writes short, as a full disk does.
+/// A limit on the size of a file causes short writes, as a full disk does.
 #[tokio::test]
 async fn short_writes_lose_no_confirmed_event() {
     let folder = Folder::new("spool-short");
@@ -333,7 +334,7 @@ async fn short_writes_lose_no_confirmed_event() {
         ended |= line == "END";
     }
     assert!(child.wait().unwrap().success() && ended);
-    // After a short write, the next file takes events again.
+    // After a short write, the publisher opens another file, which accepts events again.
     assert!(
         failed > 0 && acknowledged.len() > 300,
         "{}",
@@ -342,7 +343,7 @@ async fn short_writes_lose_no_confirmed_event() {
     recover(&folder.0, &acknowledged).await;
 }
 
-/// Runs in a namespace of its own, in which SPOOL_DIR is a file system of 3 MB.
+/// Runs in a separate mount namespace, in which SPOOL_DIR is a file system of 3 MB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs SPOOL_DIR; a test below runs it in a process of its own"]
 async fn full_disk_child() {
@@ -357,8 +358,8 @@ async fn full_disk_child() {
         })
         .await;
         let publisher = sdk(queue, endpoint.client(), &dir).await.unwrap();
-        let mut spooled = fill(&publisher).await;
-        // SQS is available again: nothing waits for disk space.
+        let mut spooled = emit_until_full(&publisher).await;
+        // SQS is available again. Events are sent directly and wait for no disk space.
         down.store(false, Ordering::SeqCst);
         for n in 0..50 {
             let receipt = publisher.emit(event(n)).await.unwrap();
@@ -366,9 +367,9 @@ async fn full_disk_child() {
         }
         let report = publisher.shutdown(Duration::from_secs(30)).await;
         assert_eq!((report.in_spool, report.damaged_in_spool), (0, 0));
-        expect(&endpoint, &spooled);
+        assert_all_arrived(&endpoint, &spooled);
 
-        // A restart on a full disk opens the spool and empties it.
+        // After a restart on the full disk, the publisher opens the spool and empties it.
         down.store(true, Ordering::SeqCst);
         let publisher = loop {
             match sdk(queue, endpoint.client(), &dir).await {
@@ -376,7 +377,7 @@ async fn full_disk_child() {
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         };
-        spooled.extend(fill(&publisher).await);
+        spooled.extend(emit_until_full(&publisher).await);
         let report = publisher.shutdown(Duration::ZERO).await;
         assert!(report.in_spool > 100, "{report:?}");
         drop(publisher);
@@ -395,14 +396,14 @@ async fn full_disk_child() {
         down.store(false, Ordering::SeqCst);
         let report = publisher.shutdown(Duration::from_secs(30)).await;
         assert_eq!((report.in_spool, report.damaged_in_spool), (0, 0));
-        expect(&endpoint, &spooled);
+        assert_all_arrived(&endpoint, &spooled);
         std::fs::remove_file(filler).unwrap();
     }
     read_only(&mount).await;
     println!("\nEND");
 }
 
-/// A disk that has become read-only does not keep the spool from being sent.
+/// The publisher sends the events of the spool even if the disk has become read-only.
 async fn read_only(mount: &Path) {
     let dir = mount.join("read-only");
     let publisher = sdk("events", client("http://127.0.0.1:9"), &dir)
@@ -429,7 +430,7 @@ async fn read_only(mount: &Path) {
     ids.push(receipt.event_id.to_string());
     let report = publisher.shutdown(Duration::from_secs(30)).await;
     assert_eq!((report.in_spool, report.damaged_in_spool), (0, 0));
-    expect(&endpoint, &ids);
+    assert_all_arrived(&endpoint, &ids);
     assert_eq!(endpoint.accepted().len(), 6, "no event is sent twice");
 }
 
@@ -440,15 +441,15 @@ fn event(n: usize) -> OrderPlaced {
     }
 }
 
-/// Emits into an outage until the disk is full; the events that it confirmed.
-async fn fill(publisher: &Sdk) -> Vec<String> {
+/// Emits during an outage until the disk is full. Returns the ids of the confirmed events.
+async fn emit_until_full(publisher: &Sdk) -> Vec<String> {
     let (mut spooled, mut full) = (Vec::new(), 0);
     for n in 0.. {
         match publisher.emit(event(n)).await {
             Ok(receipt) => spooled.push(receipt.event_id.to_string()),
             Err(EmitError::Spool { error: source, .. }) => {
                 let text = source.to_string();
-                assert!(text.contains("events"), "no path: {text}");
+                assert!(text.contains("events"), "the error names no path: {text}");
                 full += 1;
                 if full == 5 {
                     break;
@@ -461,7 +462,7 @@ async fn fill(publisher: &Sdk) -> Vec<String> {
     spooled
 }
 
-fn expect(endpoint: &Endpoint, ids: &[String]) {
+fn assert_all_arrived(endpoint: &Endpoint, ids: &[String]) {
     let arrived: HashSet<String> = endpoint.accepted_ids().into_iter().collect();
     let missing = ids.iter().filter(|id| !arrived.contains(*id)).count();
     assert_eq!(missing, 0, "of {}", ids.len());
@@ -490,8 +491,8 @@ fn full_disk_sends_directly_and_drains() {
     );
 }
 
-/// A spool with five events on disk, and its only file.
-async fn five(folder: &Folder) -> (Vec<String>, PathBuf) {
+/// Makes a spool with five events. Returns their ids and the only file of the spool.
+async fn spool_with_five_events(folder: &Folder) -> (Vec<String>, PathBuf) {
     let publisher = sdk("events", client("http://127.0.0.1:9"), &folder.0)
         .await
         .unwrap();
@@ -506,7 +507,7 @@ async fn five(folder: &Folder) -> (Vec<String>, PathBuf) {
     (ids, folder.0.join("000000000001.events"))
 }
 
-/// Waits until another publisher has left the folder.
+/// Opens a publisher on the folder, once the previous publisher has released the folder.
 async fn open(endpoint: &Endpoint, folder: &Folder) -> Sdk {
     for _ in 0..500 {
         match sdk("events", endpoint.client(), &folder.0).await {
@@ -514,14 +515,14 @@ async fn open(endpoint: &Endpoint, folder: &Folder) -> Sdk {
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
-    panic!("the folder is not free");
+    panic!("the folder is still locked");
 }
 
 #[tokio::test]
 async fn damaged_file_sends_all_other_events() {
     let folder = Folder::new("spool-damage");
-    let (ids, file) = five(&folder).await;
-    // The first publisher has left the folder.
+    let (ids, file) = spool_with_five_events(&folder).await;
+    // Wait until the first publisher has released the folder.
     drop(
         open(
             &Endpoint::start(|_, _| Act::Error(503, "ServiceUnavailable")).await,
@@ -543,7 +544,12 @@ async fn damaged_file_sends_all_other_events() {
     let cases: Vec<(&str, Damage, Vec<usize>, u64)> = vec![
         ("header of the file", flip(3), vec![0, 1, 2, 3, 4], 1),
         ("start of a record", flip(second), vec![0, 2, 3, 4], 1),
-        ("mark of a record", flip(second + 5), vec![0, 1, 2, 3, 4], 0),
+        (
+            "marker of a record",
+            flip(second + 5),
+            vec![0, 1, 2, 3, 4],
+            0,
+        ),
         ("length", flip(second + 8), vec![0, 2, 3, 4], 1),
         ("longer length", flip(second + 11), vec![0, 2, 3, 4], 1),
         ("checksum", flip(second + 13), vec![0, 2, 3, 4], 1),
@@ -597,7 +603,10 @@ async fn damaged_file_sends_all_other_events() {
             let error = refusing.unwrap_err().to_string();
             let path = file.display().to_string();
             assert!(error.contains(&path), "{case}: {error}");
-            assert!(!error.contains("SYSTEM"), "{case}: a payload: {error}");
+            assert!(
+                !error.contains("SYSTEM"),
+                "{case}: the error quotes a payload: {error}"
+            );
             assert!(std::fs::read(&file).unwrap() == content, "{case}");
         } else {
             let _ = refusing.unwrap().shutdown(Duration::from_secs(20)).await;

@@ -1,15 +1,16 @@
-//! What every version has sent and spooled, which this version must read. The
-//! consumer tests what they have stored, from the same folder.
+//! Recorded messages and spools of every released version, which this version must read.
+//! The tests of the consumer read the recorded items from the same folders.
+//!
+//! This command records a new version. A folder that exists is never edited:
 //!
 //! ```sh
 //! RECORD_AS=v0.2 cargo test --workspace --all-features record_what_this_version -- --ignored
 //! ```
 //!
-//! adds the folder of a version. An existing folder is never edited. Its
-//! `messages.jsonl` and `spool.events` are what this SDK sent and spooled, and
-//! `spool.jsonl` has the spooled events;
-//! `foreign.jsonl` is written by hand, after the contract, as a producer in
-//! another language may send it.
+//! In each folder, `messages.jsonl` contains messages that the SDK sent, `spool.events` is
+//! a spool file that it wrote, and `spool.jsonl` lists the events in that file.
+//! `foreign.jsonl` is written by hand from the description of the wire format. It contains
+//! messages that a producer in another language may send.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,8 +63,8 @@ fn write_lines(path: &Path, lines: &[Value]) {
     .unwrap();
 }
 
-/// An event in the form of the fixtures. Exact numbers are text, and so is `Data`, with
-/// sorted keys, as the table returns it.
+/// An event in the form of the fixtures. Exact numbers are texts. `Data` is a text with
+/// sorted keys, because the table returns sorted keys.
 fn described(envelope: &Envelope, message_id: &EventId) -> Value {
     let sorted = |json: &str| {
         let text = serde_json::from_str::<Value>(json).unwrap().to_string();
@@ -113,7 +114,7 @@ fn recorded_message_is_read_as_recorded() {
                     expected["EventId"] = format!("message-{index}").into();
                 }
                 let mut event = described(&envelope, &message_id);
-                // Texts that are equal but for the way a number is written.
+                // Parse the texts, so that numbers are compared by value.
                 for value in [&mut event, &mut expected] {
                     if let Some(data) = value["Data"].as_str() {
                         value["Data"] = serde_json::from_str(&data.replace(":-0.0", ":0")).unwrap();
@@ -123,7 +124,7 @@ fn recorded_message_is_read_as_recorded() {
                     }
                 }
                 assert_eq!(event, expected, "{name}");
-                // And what this version would send of it is the same event.
+                // This version encodes the same event.
                 let again = wire::encode(&envelope).unwrap();
                 let again = wire::decode(&again, &message_id).unwrap().remove(0);
                 assert_eq!(again.outcome.unwrap(), envelope, "{name}");
@@ -231,7 +232,7 @@ async fn record_what_this_version_sends() {
     let emit = |sdk: &Sdk, event| sdk.emit::<AccountOpened>(event);
     names.push("a single event");
     emit(&plain, opened("single", None)).await.unwrap();
-    names.push("every character that needs care");
+    names.push("every character that needs an escape");
     emit(&plain, opened("odd", Some(odd))).await.unwrap();
     names.push("a version above one");
     plain.emit(raised("raised", 5)).await.unwrap();
@@ -299,7 +300,7 @@ async fn record_what_this_version_sends() {
     let file = folder.0.join(SEGMENT);
     fs::copy(&file, this_version().join("spool.events")).unwrap();
     drop(spooling);
-    // What the file holds is what a publisher sends from it.
+    // Record the events that a publisher sends from the file.
     let folder = Folder::new("spool-recorded-again");
     fs::create_dir_all(&folder.0).unwrap();
     fs::copy(this_version().join("spool.events"), folder.0.join(SEGMENT)).unwrap();

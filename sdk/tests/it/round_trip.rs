@@ -1,4 +1,4 @@
-//! What a type writes, it reads again: through JSON text, and through an item.
+//! Every value that a type writes is read back equal, from JSON and from an item.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[event(id = "e")]
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
-struct Holding<T> {
+struct Holder<T> {
     value: T,
 }
 
@@ -29,7 +29,7 @@ fn stored(event_type: &str, data: &str) -> Envelope {
 
 #[track_caller]
 fn survives<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: T) {
-    let event = Holding { value };
+    let event = Holder { value };
     let sent = Envelope::new(&event, &context()).unwrap();
     let id = EventId::from_static("1");
     let body = wire::encode(&sent).unwrap();
@@ -61,14 +61,14 @@ fn whole_numbers_are_read_as_they_were_written() {
 fn whole_number_is_read_in_any_notation() {
     let read = |text: &str| {
         let data = format!(r#"{{"value":{text}}}"#);
-        let decoded = stored("HOLDING", &data).decode::<Holding<i128>>();
+        let decoded = stored("HOLDER", &data).decode::<Holder<i128>>();
         decoded.map(|event| event.unwrap().value).ok()
     };
     assert_eq!(read("-5E21"), Some(-5_000_000_000_000_000_000_000));
     assert_eq!(read("1.0"), Some(1));
     assert_eq!(read("120e-1"), Some(12));
     assert_eq!(read("1.5"), None);
-    let small = |text: &str| stored("HOLDING", text).decode::<Holding<u8>>();
+    let small = |text: &str| stored("HOLDER", text).decode::<Holder<u8>>();
     assert!(small(r#"{"value":2.55e2}"#).is_ok());
     assert!(small(r#"{"value":256}"#).is_err());
     assert!(small(r#"{"value":-1}"#).is_err());
@@ -156,8 +156,8 @@ fn u128_in_a_buffered_part_says_what_to_do() {
         #[serde(flatten)]
         amount: Amount,
     }
-    let stored = stored("HOLDING", r#"{"value":{"cents":5}}"#);
-    let error = stored.decode::<Holding<Flattened>>().unwrap_err();
+    let stored = stored("HOLDER", r#"{"value":{"cents":5}}"#);
+    let error = stored.decode::<Holder<Flattened>>().unwrap_err();
     assert!(
         error.to_string().contains("use a smaller integer"),
         "{error}"
@@ -210,10 +210,10 @@ fn raw_json_is_read_as_it_was_written() {
 }
 
 #[test]
-fn surplus_members_are_an_error() {
+fn surplus_list_items_are_an_error() {
     let error = |data| {
-        stored("HOLDING", data)
-            .decode::<Holding<(u8, u8)>>()
+        stored("HOLDER", data)
+            .decode::<Holder<(u8, u8)>>()
             .unwrap_err()
     };
     assert!(
@@ -249,7 +249,7 @@ macro_rules! converted {
 }
 
 #[test]
-fn converted_enum_may_have_another_order() {
+fn converted_enum_may_reorder_variants() {
     converted!(Event, Wire, Second, First);
     impl From<Event> for conversion::Wire {
         fn from(event: Event) -> Self {

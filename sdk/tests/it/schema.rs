@@ -1,5 +1,5 @@
-//! The documents made of events. `tests/schema/validate.sh` checks them with the
-//! validators of their formats.
+//! The schema documents that are exported for events. `tests/schema/validate.sh` checks
+//! them with third-party validators.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,7 +155,7 @@ fn example_is_read_by_our_decoder() {
 }
 
 #[test]
-fn schema_describes_the_whole_written_event() {
+fn schema_describes_the_whole_message() {
     let schemas = all().json_schemas().unwrap();
     let schema = &schemas[0].schema;
     assert_eq!(
@@ -194,7 +194,7 @@ fn schema_describes_the_whole_written_event() {
 }
 
 #[test]
-fn variant_has_the_schema_of_its_content() {
+fn variant_schema_describes_its_content() {
     let schemas = all().json_schemas().unwrap();
     let data = |index: usize| &schemas[index].schema["properties"]["Data"];
     assert_eq!(data(1), &json!({"type": "null"}));

@@ -1,4 +1,4 @@
-//! An SQS endpoint that follows a script, and counts its requests.
+//! An SQS endpoint that follows a script and records its requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::net::{TcpListener, TcpStream};
 /// What to do with one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// HTTP 200. The entries at these positions fail, with this code and this value of
-    /// `SenderFault`.
+    /// Respond with HTTP 200. The entries at these positions fail, with this code and this
+    /// value of `SenderFault`.
     Answer(Vec<(usize, &'static str, bool)>),
-    /// An error of the whole request.
+    /// Respond with an error for the whole request.
     Error(u16, &'static str),
-    /// Accept all, and never respond.
+    /// Accept all entries, and never respond.
     AcceptThenHang,
-    /// Accept all, and close the connection.
+    /// Accept all entries, and close the connection without a response.
     AcceptThenCut,
-    /// Close the connection at once.
+    /// Close the connection and accept nothing.
     Cut,
 }
 
-/// One entry, as it stood in a request.
+/// One entry of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) text: String,
@@ -55,7 +55,7 @@ struct Seen {
 
 type Script = dyn Fn(usize, &[Entry]) -> Act + Send + Sync;
 
-/// The endpoint; it ends with its runtime.
+/// A running endpoint. It stops when its runtime is dropped.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     url: String,
@@ -63,7 +63,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `script` gets the number of the request, from 0, and its entries.
+    /// Starts an endpoint. `script` receives the number of the request, starting at 0, and
+    /// its entries.
     pub(crate) async fn start(
         script: impl Fn(usize, &[Entry]) -> Act + Send + Sync + 'static,
     ) -> Self {
@@ -85,7 +86,7 @@ impl Endpoint {
         Self::start(|_, _| Act::Answer(vec![])).await
     }
 
-    /// Entries of each request, in the order of their arrival.
+    /// The number of entries in each request, in the order of arrival.
     pub(crate) fn requests(&self) -> Vec<usize> {
         self.seen.lock().unwrap().requests.clone()
     }
@@ -112,7 +113,7 @@ impl Endpoint {
     }
 }
 
-/// A client as an application would configure it, only less patient.
+/// A client as an application would configure it, but with shorter timeouts.
 pub(crate) fn client(url: &str) -> aws_sdk_sqs::Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
@@ -163,7 +164,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
             }
             Act::Error(status, code) => {
                 let kind = format!("com.amazonaws.sqs#{code}");
-                (status, json!({"__type": kind, "message": "told to"}))
+                (status, json!({"__type": kind, "message": "scripted error"}))
             }
             Act::Answer(failures) => {
                 let (mut good, mut bad, mut taken) = (vec![], vec![], vec![]);
@@ -190,7 +191,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
         };
         let answer = answer.to_string();
         let head = format!(
-            "HTTP/1.1 {status} Told\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
             answer.len()
         );
         if stream.write_all((head + &answer).as_bytes()).await.is_err() {
@@ -199,7 +200,8 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
     }
 }
 
-/// Reads the head, in lower case, and the body of one request; `None` at the connection's end.
+/// Reads one request: its head in lower case, and its body. Returns `None` at the end of
+/// the connection.
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         let end = buffer.windows(4).position(|w| w == b"\r\n\r\n");

@@ -249,7 +249,7 @@ fn transport_envelope_is_named_with_its_setting() {
 
 #[test]
 fn empty_keys_count_as_one_byte() {
-    // 409,600 bytes are the limit. DynamoDB stores an empty key as one NUL.
+    // The limit is 409,600 bytes. The store replaces an empty key by one NUL.
     let largest = |key: &str| {
         let size = |n: usize| {
             let key = serde_json::to_string(key).unwrap();
@@ -280,7 +280,7 @@ fn empty_keys_count_as_one_byte() {
     assert_eq!(sent.data(), received.data());
 }
 
-/// An event with any data.
+/// An event with arbitrary data.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Anything<T>(T);
@@ -456,8 +456,8 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    /// The producer checks and measures while it writes, the consumer while it reads. They
-    /// must agree on every value.
+    /// The producer validates and measures values while it writes them, and the consumer
+    /// while it reads them. They must agree on every value.
     #[test]
     fn producer_and_consumer_agree(value in any_json()) {
         let value = BTreeMap::from([("value", value)]);

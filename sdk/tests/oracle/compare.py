@@ -1,9 +1,11 @@
-"""The oracle's verdicts against the Rust's, on every input there is.
+"""Compares the verdicts of the Python oracle with the verdicts of the Rust decoder.
 
     compare.py VERDICTS [--random N] [--seed S] [--corpus FOLDER]... [--one N]
 
-VERDICTS is the program that gives the Rust's verdicts. `--random` makes N inputs;
-the same seed makes the same ones, on any machine. `--one` prints the N-th of them.
+VERDICTS is the program that prints the verdicts of the Rust decoder. Without
+`--corpus`, the recorded fixtures are compared. `--random` generates N more inputs;
+the same seed generates the same inputs on every machine. `--one` prints the N-th
+generated input.
 """
 
 import argparse
@@ -25,7 +27,7 @@ CHUNK = 5000
 
 
 def recorded(path):
-    """The bodies of a file of recorded messages, by name."""
+    """The name, body and recorded case of each message in a fixture file."""
     for line in path.read_text().splitlines():
         case = json.loads(line)
         yield case["name"], body_of(case), case
@@ -40,7 +42,7 @@ def body_of(case):
 
 
 def rust(program, bodies):
-    """A verdict for each body."""
+    """The verdict of the Rust decoder on each body."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
         for body in bodies:
             given.write(len(body).to_bytes(4, "big") + body)
@@ -53,7 +55,7 @@ def rust(program, bodies):
 
 
 def difference(body, ours):
-    """What the two do not agree on, or nothing."""
+    """Describes the first difference between the two verdicts, or returns None."""
     oracle = contract.judge(body)
     if isinstance(ours, dict) or isinstance(oracle, dict):
         return None if ours == oracle else f"oracle {brief(oracle)}, Rust {brief(ours)}"
@@ -68,7 +70,7 @@ def difference(body, ours):
         item = contract.of_item(own["item"])
         item["Timestamp"] = contract.cut_to_nine_decimals(item["Timestamp"])
         if item != fields:
-            return f"event {index}: another item: {brief(item)} of {brief(fields)}"
+            return f"event {index}: item differs: {brief(item)}, expected {brief(fields)}"
         for way in ("message", "read"):
             if own[way] is None:
                 if len(json.dumps(fields, default=repr)) < 1_000_000:
@@ -76,7 +78,7 @@ def difference(body, ours):
                 continue
             again = contract.plain(contract.DECODER.decode(own[way]))
             if again != fields:
-                return f"event {index}: another {way}: {brief(again)} of {brief(fields)}"
+                return f"event {index}: {way} differs: {brief(again)}, expected {brief(fields)}"
     return None
 
 
@@ -86,7 +88,7 @@ def brief(value):
 
 
 def compare(program, names, bodies):
-    """Prints every difference, and tells how many there are and what was judged."""
+    """Prints every difference. Returns the number of accepted bodies and of differences."""
     accepted = differ = 0
     for name, body, ours in zip(names, bodies, rust(program, bodies)):
         accepted += isinstance(ours, list) and any("message" in e for e in ours)
@@ -105,7 +107,7 @@ def random_chunk(job):
 
 
 def expectation(case):
-    """The recorded verdict of a body, and the oracle's in the same form."""
+    """The recorded verdict on a body, and the oracle's verdict in the same form."""
 
     def form(verdict):
         if "event" in verdict:
@@ -116,7 +118,7 @@ def expectation(case):
     got = form(got) if isinstance(got, dict) else [form(one) for one in got]
     expected = case["expect"]
     if isinstance(expected, list):
-        # Many differences of one kind are printed as a count.
+        # Equal verdicts in a row are recorded as one verdict and a count.
         pairs = [one if isinstance(one, list) else [one, 1] for one in expected]
         expected = [verdict for verdict, times in pairs for _ in range(times)]
     elif isinstance(got, list) and len(got) == 1:

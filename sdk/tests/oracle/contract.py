@@ -1,20 +1,23 @@
-"""The contract of the wire, written a second time.
+"""A second implementation of the wire format, used as an oracle.
 
-A plain transcription of the contract's table and codes (README, "The event on
-the wire") on top of Python's own JSON reader. It shares no code and no method
-with the Rust: that one judges while it reads, this one builds the whole value
-and walks it. Where the two differ, one of them is wrong.
+This module implements the fields and rejection codes of the wire format
+(docs/wire-format.md) on top of Python's JSON reader. It shares no code and no
+technique with the Rust decoder: the decoder validates a body while it reads it,
+and this module first builds the whole value and then validates it. If the two
+differ, one of them is wrong.
 
-Which fault is *the* fault, where a message has several:
+If a message has several faults, these rules decide which one is reported:
 
-1. Syntax first. A body that is not exactly one JSON value is `NOT_JSON`,
-   whatever else is wrong before the place where it breaks.
-2. A body that is no object and no array with something in it is `NOT_AN_EVENT`,
-   and so is an array of more values than events fit into a message. Each element of an array is judged by itself.
-3. In an event, the first fault in the order of its text: a key is judged when it
-   is read (twice, reserved, too many, badly named), then its value.
-4. Then what only the whole event shows: the first absent field in the table's
-   order, and last the item's size.
+1. Syntax comes first. A body that is not exactly one JSON value is `NOT_JSON`,
+   even if another fault precedes the syntax error.
+2. A body is `NOT_AN_EVENT` if it is neither an object nor a non-empty array, or if
+   it is an array of more values than events fit into a message. Each element of an
+   array is validated separately.
+3. Within an event, the first fault in the order of the text is reported. A key is
+   validated when it is read (repeated, reserved, too many, invalid name), and then
+   its value.
+4. Faults of the whole event come last: the first missing field in the order of the
+   table, and finally the size of the item.
 """
 
 import json
@@ -22,12 +25,13 @@ import re
 import sys
 from decimal import Context
 
-# Numbers have as many digits as they have; none is cut, here either.
+# Python refuses to convert integers of many digits. Lift this limit: numbers in a body
+# may have any number of digits.
 if hasattr(sys, "set_int_max_str_digits"):
     sys.set_int_max_str_digits(0)
 
 REQUIRED = ("Timestamp", "EventType", "ID", "EmitterId", "EmitterType")
-# Least and most bytes of UTF-8.
+# The maximum length of each text field in bytes of UTF-8. The minimum is 1.
 TEXTS = {
     "ID": 2048,
     "EmitterId": 2048,
@@ -43,7 +47,7 @@ EVENT_TYPE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 MAX_EXTRA = 20
 MAX_LEVELS = 32
-# Of the shortest events there are, so many fit into a message of 1 MiB.
+# A message of 1 MiB holds at most this many events of the shortest possible form.
 SHORTEST = '{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}'
 MAX_PACKED = 1_048_576 // len(SHORTEST)
 
@@ -51,7 +55,7 @@ EXACT = Context(prec=200, Emax=10**9, Emin=-(10**9))
 
 
 class Refused(Exception):
-    """A code, and the path to the place."""
+    """A rejection: its code, and the path to the value at fault."""
 
     def __init__(self, code, path=()):
         super().__init__(code)
@@ -73,7 +77,7 @@ def escaped(step):
 
 
 class Number:
-    """A number as it was written: its sign, its digits, and the power of ten."""
+    """A number in full precision: its sign, its digits, and the power of ten."""
 
     TEXT = re.compile(r"(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?")
 
@@ -82,8 +86,8 @@ class Number:
         fraction = fraction or ""
         digits = (whole + fraction).lstrip("0")
         exp = (exp or "0").lstrip("0") or "0"
-        # Beyond this the exact exponent makes no difference: a body has a
-        # million digits at most.
+        # The exact value of a larger exponent makes no difference, because a body has
+        # at most a million digits.
         power = int(exp) if len(exp) < 12 else 10**12
         if exp_sign == "-":
             power = -power
@@ -119,11 +123,11 @@ class Number:
 
 
 class Members(list):
-    """An object: its members in the order of the text, twice where they stand twice."""
+    """An object: its members in the order of the text, including repeated keys."""
 
 
 def constant(_):
-    raise ValueError("no JSON")
+    raise ValueError("not JSON")
 
 
 DECODER = json.JSONDecoder(
@@ -138,27 +142,29 @@ NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 TOKEN = re.compile(
     rf"[ \t\n\r]*(?:(?P<scalar>{STRING}|{NUMBER}|true|false|null)|(?P<mark>[\[\]{{}},:]))"
 )
-# Deeper than any level that the table holds, shallower than Python's recursion.
+# More levels than a table can store, and fewer than Python's recursion limit.
 PRUNED = 100
 
 
 def pruned(text):
-    """`text` without what stands deeper than `PRUNED` levels, its syntax checked.
+    """Checks the syntax of `text`, and replaces values below `PRUNED` levels by 0.
 
-    Python's reader recurses. What it could not reach is judged here, by a
-    machine with a stack; whatever is below is behind a `TOO_DEEP` anyway.
+    Python's JSON reader is recursive and fails on deep nesting. This function keeps
+    its own stack instead. The removed values cannot change the verdict, because a
+    value above them is already `TOO_DEEP`.
     """
     out, stack, pos = [], [], 0
-    # value, first (value or end), key, first key (or end), colon, after
+    # The expected token: "value", "first" (a value, or the end of an array), "key",
+    # "first key" (a key, or the end of an object), "colon", or "after" (a value).
     want = "value"
     while True:
         if want == "after" and not stack:
             if text[pos:].strip(" \t\n\r"):
-                raise ValueError("no JSON")
+                raise ValueError("not JSON")
             return "".join(out)
         token = TOKEN.match(text, pos)
         if token is None:
-            raise ValueError("no JSON")
+            raise ValueError("not JSON")
         pos = token.end()
         kept = len(stack) <= PRUNED
         word = token.group("mark") or token.group("scalar")
@@ -168,7 +174,7 @@ def pruned(text):
             elif want in ("value", "first"):
                 want = "after"
             else:
-                raise ValueError("no JSON")
+                raise ValueError("not JSON")
         elif word in "[{" and want in ("value", "first"):
             stack.append(word)
             want = "first" if word == "[" else "first key"
@@ -177,7 +183,7 @@ def pruned(text):
             kept = len(stack) <= PRUNED
         elif word in "]}" and stack and stack[-1] == ("[" if word == "]" else "{"):
             if want != "after" and want != ("first" if word == "]" else "first key"):
-                raise ValueError("no JSON")
+                raise ValueError("not JSON")
             stack.pop()
             want = "after"
         elif word == "," and want == "after":
@@ -185,13 +191,13 @@ def pruned(text):
         elif word == ":" and want == "colon":
             want = "value"
         else:
-            raise ValueError("no JSON")
+            raise ValueError("not JSON")
         if kept:
             out.append(word)
 
 
 def depth_bound(text):
-    """The most levels that `text` could have."""
+    """An upper bound for the number of levels in `text`."""
     level = most = 0
     for mark in re.findall(r"[\[\]{}]", text):
         if mark in "[{":
@@ -199,7 +205,8 @@ def depth_bound(text):
             most = max(most, level)
         else:
             level -= 1
-    # Brackets in strings may hide levels: count the opening ones alone then.
+    # Brackets in strings make this count unreliable. If there may be strings, use the
+    # number of opening brackets as the bound.
     return most if level == 0 and '"' not in text else text.count("[") + text.count("{")
 
 
@@ -217,7 +224,7 @@ def no_lone_surrogates(value):
             todo.extend(value)
 
 
-# Escapes of surrogates that are no pair, in text behind which nothing is read.
+# Escapes in a text. The groups `high` and `low` match surrogates without a partner.
 LONE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<high>))"
     r"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|.)",
@@ -229,13 +236,14 @@ def read(body):
     """The value of a body, or `NOT_JSON`."""
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
-        # Python's reader takes a body that starts with a byte order mark, from bytes.
+        # Decode bytes before parsing: Python's JSON reader would skip a byte order mark
+        # in bytes.
         if depth_bound(text) > PRUNED:
             for escape in LONE.finditer(text):
                 if escape.group("high") is not None or escape.group("low"):
                     raise ValueError("a lone surrogate")
             text = pruned(text)
-        # `decode` of the decoder skips more white space than JSON has.
+        # `DECODER.decode` would skip more kinds of white space than JSON allows.
         value, end = DECODER.raw_decode(text, len(text) - len(text.lstrip(" \t\n\r")))
         if text[end:].strip(" \t\n\r"):
             raise ValueError("more than one value")
@@ -257,9 +265,8 @@ def is_array(value):
 
 
 def judge(body, message_id="message-id"):
-    """The verdict on a body: one fault of the whole, or a list, one an event.
-
-    An event's is `{"code", "at"}`, or `{"event": fields}`.
+    """The verdict on a body: the fault of the whole body, or a list with one verdict
+    per event. A verdict on an event is `{"code", "at"}` or `{"event": fields}`.
     """
     try:
         value = read(body)
@@ -292,7 +299,8 @@ def event(value, identity):
         if key in RESERVED:
             raise Refused("RESERVED_FIELD", [key])
         if key not in FIELDS:
-            # The place is the event: a name like this is shown nowhere.
+            # The path is the event, not the key: an invalid name may contain anything,
+            # so no error shows it.
             if not NAME.fullmatch(key):
                 raise Refused("INVALID_VALUE")
             extra += 1
@@ -362,8 +370,10 @@ def version(value):
 
 
 def storable(value, level):
-    """A value that DynamoDB can hold, as Python has it. A field's own value is
-    on the first level, and what stands in a container one level below it."""
+    """Converts a value to Python, or raises if DynamoDB cannot store it.
+
+    The value of a field is on level 1. The members of a container are one level below
+    the container."""
     if level > MAX_LEVELS:
         raise Refused("TOO_DEEP")
     if isinstance(value, Number):
@@ -388,11 +398,12 @@ def storable(value, level):
     return whole
 
 
-# --- DynamoDB's count of an item (developer guide, "Item sizes and formats") ---
+# --- the size of an item (DynamoDB developer guide, "Item sizes and formats") ---
 
 MAX_ITEM = 400 * 1024
-# What the store may add, counted from the start: `StoredAt` and `ExpiresAt` of
-# 12 bytes each, an `IndexKey` of 134, and 21 of a tie-break in the `Timestamp`.
+# The size limit reserves room for what the store may add: `StoredAt` and `ExpiresAt`
+# of 12 bytes each, an `IndexKey` of 134 bytes, and 21 bytes for a tie-break in the
+# `Timestamp`.
 ROOM = len("StoredAt") + 12 + len("ExpiresAt") + 12 + len("IndexKey") + 134 + 21
 
 
@@ -401,9 +412,11 @@ def item_size(fields):
 
 
 def value_size(value):
-    """Text: its bytes. Null and booleans: one. Numbers: one, one for every two
-    digits before the point and behind it, one for a sign. Lists and maps: three,
-    and one for each member."""
+    """The size of a value in bytes.
+
+    A text has the size of its UTF-8. Null and booleans have 1 byte. A number has 1 byte,
+    1 for every two digits before the point, 1 for every two digits after the point, and
+    1 for a minus sign. Lists and maps have 3 bytes, and 1 for each member."""
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, Number):
@@ -421,15 +434,18 @@ def value_size(value):
 
 
 def key_size(key):
-    """DynamoDB has no empty keys: such a one is a NUL, one of NULs has one more."""
+    """The size of a key in a map, in bytes.
+
+    DynamoDB rejects empty keys, so the store appends a NUL to a key that is empty or
+    consists of NULs."""
     return len(key.encode()) + (1 if not key.strip("\0") else 0)
 
 
-# --- what came of it ------------------------------------------------------------
+# --- reading the Rust verdicts ---------------------------------------------------
 
 
 def plain(value):
-    """A value as `judge` has it: objects as dictionaries."""
+    """A value in the form of the verdicts of `judge`: objects are dictionaries."""
     if is_object(value):
         return {key: plain(member) for key, member in value}
     if isinstance(value, list):
@@ -438,7 +454,7 @@ def plain(value):
 
 
 def of_item(typed):
-    """The fields of an item in DynamoDB's JSON."""
+    """The fields of an event, from an item in DynamoDB JSON."""
     fields = {name: of_attribute(value) for name, value in typed.items()}
     for name in RESERVED:
         fields.pop(name, None)

@@ -1,8 +1,8 @@
-"""Messages by chance: near the contract, on both sides of it.
+"""Generates random messages that are valid, or almost valid.
 
-A grammar makes an event with a few things wrong with it, or right in an unusual
-way; then, at times, the text itself is damaged. Each input is made of the seed and
-its number alone, so that it can be made again.
+A grammar generates an event with a few faults, or with valid but unusual values.
+Sometimes the text is damaged afterwards. An input depends only on the seed and its
+number, so every input can be generated again.
 """
 
 import random
@@ -44,7 +44,7 @@ TOKENS = [
 
 
 def body(seed, number):
-    """The input of this number."""
+    """The input with this number."""
     chance = random.Random(f"{seed} {number}")
     text = message(chance)
     while chance.random() < 0.15:
@@ -75,7 +75,7 @@ def event(chance):
     for name in OPTIONAL[1:]:
         if chance.random() < 0.15:
             members.append((name, fitting(chance, name)))
-    # One thing is strange, mostly; at times none, at times several.
+    # Usually one thing is strange; sometimes none or several are.
     for _ in range(chance.choice([0, 0, 1, 1, 1, 2, 4])):
         strange(chance, members)
     if chance.random() < 0.4:
@@ -165,7 +165,7 @@ def string(chance):
 
 
 def quoted(chance, text):
-    """A JSON string: what must be escaped is, and at times what need not be."""
+    """A JSON string. Sometimes characters are escaped that need no escape."""
     more = 0.05 if chance.random() < 0.1 else 0
     out = []
     for character in text:

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The oracle against the decoder: run.sh [random inputs, 100000] [seed].
+# Compares the oracle with the Rust decoder.
+#
+#   run.sh [number of random inputs, default 100000] [seed]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 cargo build --quiet --workspace --all-features --bin verdicts

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Has the exported documents judged by the validators of their formats: the
-# schemas and their examples by `jsonschema` (PyPI) and by `ajv` (npm), the
-# AsyncAPI document by `@asyncapi/parser` (npm), AsyncAPI's own.
+# Validates the exported documents with third-party validators. `jsonschema` (PyPI) and
+# `ajv` (npm) validate the schemas and their examples. `@asyncapi/parser` (npm), the
+# parser of the AsyncAPI project, validates the AsyncAPI document.
 #
 #   sdk/tests/schema/validate.sh
 #
-# Needs cargo, python3 and npm. What it installs it keeps in the target folder.
+# Needs cargo, python3 and npm. The validators are installed into the target folder.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../../.."
 
 if ! command -v npm >/dev/null; then
-  echo "no npm: left out"
+  echo "skipped: npm is not installed"
   exit 0
 fi
 

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy exempts test functions, but not the helpers that they call"
 )]
 
 mod sqs_endpoint;

@@ -189,7 +189,7 @@ async fn request(endpoint: &str, head: &str) -> String {
 }
 
 #[tokio::test]
-async fn requests_of_other_sites_are_refused() {
+async fn requests_from_other_sites_are_refused() {
     let stack = Stack::start(Options {
         page_port: Some(0),
         ..Options::default()

@@ -41,7 +41,7 @@ fn hostile_messages_get_the_decoders_verdict() {
                 }
             })
             .collect();
-        // The beginning of a long pointer is kept.
+        // A long pointer is truncated.
         let kept = |verdict: &String| match verdict.split_once(' ') {
             Some((code, pointer)) => {
                 format!("{code} {}", &pointer[..pointer.floor_char_boundary(1024)])
@@ -56,12 +56,12 @@ fn hostile_messages_get_the_decoders_verdict() {
 }
 
 #[tokio::test]
-async fn hostile_messages_are_never_quoted_even() {
+async fn even_hostile_messages_are_never_quoted() {
     assert_nothing_is_quoted(0).await;
 }
 
 #[tokio::test]
-async fn hostile_messages_are_never_quoted_odd() {
+async fn odd_hostile_messages_are_never_quoted() {
     assert_nothing_is_quoted(1).await;
 }
 
@@ -116,11 +116,11 @@ async fn assert_nothing_is_quoted(first: usize) {
                 assert!(value.len() <= 1024, "{name}: {attribute}");
             }
             if let [verdict] = &expect[..] {
-                // Of a packed message, only the rejected event is moved.
+                // Only the rejected events of a packed message are moved.
                 let whole = letter.0 == message.body()
                     || message.body().contains(&letter.0)
                         && message.body().trim_start().starts_with('[');
-                assert!(whole, "{name}: another body");
+                assert!(whole, "{name}: the body differs");
                 assert_eq!(
                     attribute(&letter, "RejectionCode"),
                     verdict.split(' ').next()

@@ -61,7 +61,7 @@ fn newer(timestamp: u32, event_type: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn events_of_a_newer_producer_are_kept() {
+async fn events_of_a_newer_producer_are_preserved() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let fields = |count: usize| -> String {
         (0..count)

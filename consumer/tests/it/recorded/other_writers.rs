@@ -51,7 +51,7 @@ async fn item_of_another_writer_is_not_overwritten() {
 
 /// A later store may write attributes that this version does not know.
 #[tokio::test]
-async fn unknown_attributes_do_not_end_a_history() {
+async fn history_continues_after_unknown_attributes() {
     let stack = endpoints().await;
     let with = |timestamp: &str, name: &str, value: AttributeValue| {
         let mut item = item_of_another_writer("later", timestamp);

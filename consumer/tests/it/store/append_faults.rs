@@ -1,4 +1,4 @@
-//! Appending while DynamoDB answers in part, late, or not at all.
+//! Appends while the responses of DynamoDB are partial, late or missing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn statement_without_response_is_appended_again() {
     let stack = endpoints().await;
     let (_proxy, store) = change_first_batch(&stack, |responses| responses.truncate(1)).await;
     let outcomes = store.append_all(&events(3), None).await;
-    // The two were stored, but the response did not say so.
+    // Two of the events were stored, but the response did not confirm them.
     let (stored, duplicate) = (Ok(AppendOutcome::Stored), Ok(AppendOutcome::Duplicate));
     assert_eq!(outcomes, [stored, duplicate.clone(), duplicate]);
     let (_proxy, store) = change_first_batch(&stack, Vec::clear).await;
@@ -64,7 +64,7 @@ async fn statement_that_fails_internally_is_retried() {
             let mut body: Value = serde_json::from_slice(&request.body).unwrap();
             body["Statements"].as_array_mut().unwrap().pop();
             request.body = body.to_string().into_bytes();
-            // The last statement was not carried out.
+            // Report that the last statement was not executed.
             Fault::Change(Box::new(move |body| {
                 let mut answer: Value = serde_json::from_slice(&body).unwrap();
                 let failed = json!({"Error": {"Code": code, "Message": "try again"}});
@@ -99,7 +99,7 @@ async fn statement_without_permission_is_not_retried() {
 }
 
 #[tokio::test]
-async fn look_up_of_a_duplicate_is_consistent() {
+async fn duplicate_is_looked_up_consistently() {
     let stack = endpoints().await;
     let requests = Arc::new(Mutex::new(Vec::new()));
     let recorder = Arc::clone(&requests);
@@ -164,7 +164,7 @@ async fn empty_page_with_a_key_is_followed() {
         let event = envelope("paged", &n.to_string());
         let _ = store.append(&event).await.unwrap();
     }
-    // As after a filter: the first page is empty, and ends behind the first item.
+    // The first page is empty and ends after the first item, as with a filter.
     let empty = |body: Vec<u8>| {
         let mut answer: Value = serde_json::from_slice(&body).unwrap();
         let item = answer["Items"][0].clone();
@@ -184,7 +184,7 @@ async fn empty_page_with_a_key_is_followed() {
 }
 
 #[tokio::test]
-async fn scan_continues_behind_an_outage() {
+async fn scan_resumes_after_an_outage() {
     let stack = endpoints().await;
     let text = "x".repeat(300_000);
     let big = |n: usize| {

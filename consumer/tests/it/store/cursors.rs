@@ -1,4 +1,4 @@
-//! Where a stream continues: cursors, late events, and the size of the index.
+//! Resuming a stream: cursors, late events, and the number of shards of the index.
 
 use super::*;
 
@@ -25,19 +25,19 @@ pub(super) async fn cursor_of_another_stream_is_refused(store: &EventStore) {
             .collect()
             .await,
     );
-    // It is a position in every stream that contains the event.
+    // The cursor is a position in every stream that contains the event.
     let read = store.history("cursor-a").after(cursor.clone());
     assert_eq!(texts(read).await, [""; 0]);
     let mut read = store.by_type("EVENT_TEST").unwrap().after(cursor);
     read.try_next().await.unwrap();
 }
 
-pub(super) async fn late_event_is_found_by_its_stored_time(store: &EventStore) {
+pub(super) async fn late_event_is_found_by_stored_at(store: &EventStore) {
     let append = async |timestamp: &str| {
         let _ = store.append(&envelope("late", timestamp)).await.unwrap();
     };
     append("200").await;
-    // The year 2285: nothing is behind its cursor any more.
+    // An event in the year 2285, so that no later event follows its cursor.
     append("9940000000").await;
     let first: Vec<_> = store.history("late").try_collect().await.unwrap();
     let last = first.last().unwrap();
@@ -129,7 +129,7 @@ pub(super) async fn reader_with_too_few_shards_is_refused(store: &EventStore) {
     }
 }
 
-pub(super) async fn impossible_id_is_an_error_of_the_stream(store: &EventStore) {
+pub(super) async fn invalid_id_is_an_error_of_the_stream(store: &EventStore) {
     struct Broken;
     impl std::fmt::Display for Broken {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,4 +1,4 @@
-//! Reading while DynamoDB fails, hangs, or answers in an order that it may choose.
+//! Reads while DynamoDB fails, hangs, or returns items in another valid order.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::support::proxy::{Fault, Request, THROTTLED};
 
-/// A store of a stack, behind a proxy, with two shards.
+/// A store with two shards that reaches the stack through a proxy.
 fn behind(proxy: &Proxy, stack: &Stack) -> EventStore {
     EventStore::new(through(proxy, stack), stack.table())
         .with_index_shards(NonZeroU16::new(2).unwrap())
@@ -46,21 +46,21 @@ async fn index_read_ends_when_a_shard_fails() {
 }
 
 #[tokio::test]
-async fn cursor_holds_in_any_order_of_an_index() {
+async fn cursor_is_exact_for_any_order_of_an_index() {
     let stack = endpoints().await;
-    // Turns round what has one sort key.
-    let turn = |body: Vec<u8>| {
+    // Reverses the items that have the same sort key. Their order in an index is undefined.
+    let reverse = |body: Vec<u8>| {
         let mut answer: Value = serde_json::from_slice(&body).unwrap();
         if let Some(items) = answer["Items"].as_array_mut() {
             let key = |item: &Value| item["Timestamp"]["N"].clone();
-            for moment in items.chunk_by_mut(|a, b| key(a) == key(b)) {
-                moment.reverse();
+            for same_timestamp in items.chunk_by_mut(|a, b| key(a) == key(b)) {
+                same_timestamp.reverse();
             }
         }
         answer.to_string().into_bytes()
     };
     let script = move |request: &mut Request| match &*request.operation {
-        "Query" => Fault::Change(Box::new(turn)),
+        "Query" => Fault::Change(Box::new(reverse)),
         _ => Fault::None,
     };
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
@@ -131,12 +131,12 @@ async fn wait_for_ends_at_its_timeout() {
     let short = Duration::from_millis(50);
     assert_eq!(store.wait_for(&receipt, short).await.unwrap(), None);
 
-    // An event that comes while one waits, and the longest wait there is.
+    // The event arrives during the wait, and the timeout is the maximum.
     let waiting = store.wait_for(&receipt, Duration::MAX);
     let (found, _) = tokio::join!(waiting, async { store.append(&emitted).await.unwrap() });
     assert_eq!(*found.unwrap().unwrap().envelope(), emitted);
 
-    // A connection that never answers.
+    // The endpoint never responds.
     let hang = |_: &mut Request| Fault::Delay(Duration::from_secs(3600));
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), hang).await;
     let hanging = behind(&proxy, &stack);

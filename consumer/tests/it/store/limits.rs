@@ -1,12 +1,13 @@
-//! The largest and the deepest that DynamoDB takes.
+//! The maximum size and the maximum nesting that DynamoDB accepts.
 
 use super::*;
 
-/// Our arithmetic is DynamoDB's: an item that we count to the limit is taken,
-/// and with a byte more it is refused. Not every implementation counts.
+/// The computed size of an item is the size that DynamoDB counts: DynamoDB accepts an item
+/// of exactly the limit, and rejects one more byte. Not every implementation of DynamoDB
+/// checks the size.
 pub(super) async fn item_limit_is_exact(store: &EventStore, client: &Client) {
-    // With the room that is kept for the store's own attributes, what the wire
-    // format takes is always below the limit.
+    // The wire format reserves space for the attributes of the store, so an accepted event
+    // is always below the limit.
     let overhead = domain_events::MAX_ITEM_BYTES - largest_accepted();
     let event = foreign("edge", &data_of(largest_accepted()));
     assert_eq!(store.append(&event).await, Ok(AppendOutcome::Stored));
@@ -16,7 +17,7 @@ pub(super) async fn item_limit_is_exact(store: &EventStore, client: &Client) {
         room < overhead,
         "{room} bytes are left, {overhead} are kept"
     );
-    // The same item, filled up to the very limit, by hand.
+    // Extend the same item to exactly the limit, and then by one more byte.
     for (extra, fits) in [(room, true), (room + 1, false)] {
         let mut item = item.clone();
         item.insert("ID".to_owned(), AttributeValue::S("edgz".to_owned()));
@@ -40,15 +41,15 @@ pub(super) async fn item_limit_is_exact(store: &EventStore, client: &Client) {
 }
 
 fn data_of(bytes: usize) -> String {
-    // Text, numbers on both sides of the point, a list and a word; the rest of
-    // the bytes is the text's.
+    // A list with numbers on both sides of the point and `null`, and a text that takes the
+    // remaining bytes.
     format!(
         r#"{{"n":[-1234.5,100,0.001,null],"t":"{}"}}"#,
         "é".to_owned() + &"x".repeat(bytes)
     )
 }
 
-/// How many bytes of text an event of this shape may have.
+/// The maximum number of bytes of text in an event of this shape.
 fn largest_accepted() -> usize {
     let accepted = |bytes: usize| {
         let body = format!(
@@ -71,7 +72,8 @@ fn largest_accepted() -> usize {
     low
 }
 
-/// The developer guide's arithmetic, written down once more.
+/// The size of an item according to the developer guide, computed without the code under
+/// test.
 fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
     fn value(v: &AttributeValue) -> usize {
         match v {
@@ -105,8 +107,9 @@ fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
     item.iter().map(|(name, v)| name.len() + value(v)).sum()
 }
 
-/// DynamoDB has no empty keys, so each is stored as one byte, which has to be counted.
-pub(super) async fn item_of_empty_keys_is_stored_up_to_the_limit(store: &EventStore) {
+/// DynamoDB rejects empty keys, so each empty key is stored as one byte. This byte counts
+/// towards the limit.
+pub(super) async fn empty_keys_are_stored_up_to_the_item_limit(store: &EventStore) {
     let data = |count: usize| format!(r#"{{"l":[{}]}}"#, vec![r#"{"":1}"#; count].join(","));
     let is_accepted = |count: usize| {
         let body = format!(
@@ -134,7 +137,7 @@ pub(super) async fn item_of_empty_keys_is_stored_up_to_the_limit(store: &EventSt
         .unwrap()
         .unwrap();
     assert_eq!(stored.data(), Some(&*data(fits)));
-    // Not far below the limit: a map of 8 bytes more would not fit.
+    // The item is close to the limit.
     let size = dynamodb_size(&item_of(store, "empty-keys").await);
     assert!(domain_events::MAX_ITEM_BYTES - size < 300, "{size} bytes");
 }

@@ -1,9 +1,9 @@
-//! Histories, ranges, the index, and what is broken.
+//! Histories, ranges, the index, and corrupt items.
 
 use super::*;
 
 pub(super) async fn history_of_many_pages_is_read_to_its_end(store: &EventStore) {
-    // Three times the megabyte of a page.
+    // Three times the maximum size of a page, which is 1 MB.
     let text = "x".repeat(300_000);
     let events: Vec<Envelope> = (0..11)
         .map(|n| {
@@ -68,8 +68,8 @@ pub(super) async fn history_can_be_narrowed_and_resumed(store: &EventStore) {
         [""; 0]
     );
     assert_eq!(texts(history().until(at("0"))).await, [""; 0]);
-    assert_eq!(texts(store.history("nobody")).await, [""; 0]);
-    // One at a time, each time from the cursor's text, in both directions.
+    assert_eq!(texts(store.history("unknown")).await, [""; 0]);
+    // Read one event at a time from the text of the last cursor, in both directions.
     for reverse in [false, true] {
         let history = || {
             if reverse {
@@ -202,7 +202,7 @@ pub(super) async fn corrupt_item_is_an_error_with_its_key(store: &EventStore, cl
         .item(table::SORT_KEY, AttributeValue::N("2".to_owned()));
     put.send().await.unwrap();
     let read: Vec<Result<_, ReadError>> = store.history("corrupt").collect().await;
-    assert_eq!(read.len(), 3, "the stream goes on behind it");
+    assert_eq!(read.len(), 3, "the stream continues after the corrupt item");
     match &read[1] {
         Err(ReadError::Corrupt(item)) => {
             assert_eq!((item.id(), item.timestamp()), ("corrupt", "2"))
@@ -241,7 +241,7 @@ pub(super) async fn impossible_key_is_an_error(store: &EventStore, client: &Clie
     assert_eq!((read.len(), &keys[..]), (3, &["-1", "1596719980123"][..]));
 }
 
-pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, client: &Client) {
+pub(super) async fn event_is_readable_with_any_expiry(store: &EventStore, client: &Client) {
     let kept = store.clone().with_retention("*=999y".parse().unwrap());
     let _ = kept.append(&envelope("expiry", "1")).await.unwrap();
     let mut item = raw_items(client, store.table(), "expiry").await.remove(0);
@@ -260,7 +260,7 @@ pub(super) async fn any_expiry_leaves_the_event_readable(store: &EventStore, cli
     assert_eq!(expiries, [None, None, None, Some("1600000000".to_owned())]);
 }
 
-pub(super) async fn event_is_found_after_its_first_key_expired(
+pub(super) async fn event_is_found_after_its_first_item_expires(
     store: &EventStore,
     client: &Client,
 ) {
@@ -276,7 +276,7 @@ pub(super) async fn event_is_found_after_its_first_key_expired(
         found.unwrap().is_some()
     };
     assert_eq!((found(&first).await, found(&second).await), (true, true));
-    // Time to live takes the first one, and leaves something broken there.
+    // Replace the first item by a corrupt item, and then delete it, as time to live does.
     let key = |name: &str, value| (name.to_owned(), value);
     let broken: HashMap<_, _> = [
         key(table::HASH_KEY, AttributeValue::S("found".to_owned())),

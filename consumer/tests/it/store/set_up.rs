@@ -1,5 +1,5 @@
-//! A table, an index or a permission that is not as the store needs it: the operator's
-//! fault, which must never look like a fault of an event.
+//! Tables, indexes and permissions that do not meet the requirements of the store. Such a
+//! mistake of the operator must never be reported as a fault of an event.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -219,7 +219,7 @@ async fn read_error_names_operation_table_and_cause() {
         }
         assert!(
             std::error::Error::source(error).is_none(),
-            "one line says it all"
+            "the first line contains the whole error"
         );
     }
 }

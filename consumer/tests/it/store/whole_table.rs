@@ -14,7 +14,7 @@ fn keys(events: &[domain_events::StoredEvent]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The table contains the items of all tests before, also those that are not events.
+/// The table contains the items of all earlier tests, including items that are not events.
 pub(super) async fn scan_returns_every_item_once(store: &EventStore, client: &Client) {
     let mut items = client
         .scan()
@@ -43,7 +43,7 @@ pub(super) async fn scan_returns_every_item_once(store: &EventStore, client: &Cl
         assert_eq!(keys(&events).len(), events.len());
         assert_eq!(*complete.get_or_insert(keys(&events)), keys(&events));
     }
-    // Stopped after every few events and continued from the cursor's text.
+    // Stop after every few events, and continue from the text of the cursor.
     let (mut events, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let mut scan = store.scan().segments(NonZeroU16::new(3).unwrap());
@@ -58,7 +58,11 @@ pub(super) async fn scan_returns_every_item_once(store: &EventStore, client: &Cl
         }
         cursor = Some(scan.cursor().to_string());
     }
-    assert_eq!(events.len(), keys(&events).len(), "no event twice");
+    assert_eq!(
+        events.len(),
+        keys(&events).len(),
+        "an event was returned twice"
+    );
     assert_eq!(Some(keys(&events)), complete);
 }
 

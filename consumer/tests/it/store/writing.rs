@@ -1,4 +1,4 @@
-//! What is stored, once, under which key, and comes back as it was.
+//! Writing events: idempotence, keys, attributes, and reading values back unchanged.
 
 use super::*;
 
@@ -38,7 +38,7 @@ pub(super) async fn ties_are_stored_and_found(store: &EventStore) {
             .unwrap();
         assert_eq!(found.envelope(), event);
     }
-    // All of them once more, in another order: nothing changes.
+    // Appending all events again, in another order, changes nothing.
     let again: Vec<Envelope> = events.into_iter().rev().collect();
     assert!(
         store
@@ -75,7 +75,8 @@ pub(super) async fn every_json_value_is_read_back(store: &EventStore) {
     }
 }
 
-/// A number as its significant digits and exponent: an opinion of its own.
+/// The significant digits and the exponent of a number, computed without the code under
+/// test.
 fn decimal(number: &str) -> (String, i64) {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (int, frac) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -1,4 +1,4 @@
-//! The part of Lambda's Runtime API that a function uses, around the real binary.
+//! A Runtime API like the API of Lambda, which invokes the real binary.
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 

@@ -1,7 +1,7 @@
-//! One input → one target, which `FUZZ_TARGET` names.
+//! Runs the target that `FUZZ_TARGET` names.
 //!
-//! Built by `run.sh` it is a libFuzzer, otherwise a program that takes every
-//! file and folder it is given, without any C++.
+//! `run.sh` builds this program as a libFuzzer binary. Built in any other way, it runs the
+//! target on each file and on each file of each folder in its arguments, and needs no C++.
 
 #![cfg_attr(not(fuzzing), forbid(unsafe_code))]
 #![cfg_attr(fuzzing, no_main)]
@@ -9,7 +9,7 @@
     fuzzing,
     allow(
         unsafe_code,
-        reason = "the entry that libFuzzer calls is written by its macro"
+        reason = "`fuzz_target!` generates the `extern \"C\"` function that libFuzzer calls"
     )
 )]
 
@@ -19,12 +19,12 @@ fn target() -> targets::Target {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     targets::named(&name).unwrap_or_else(|| {
         let known: Vec<_> = targets::ALL.iter().map(|(name, ..)| *name).collect();
-        panic!("FUZZ_TARGET is {name:?}; it has to be one of {known:?}")
+        panic!("FUZZ_TARGET is {name:?}, but must be one of {known:?}")
     })
 }
 
 #[cfg(fuzzing)]
-mod by_libfuzzer {
+mod libfuzzer {
     use std::sync::LazyLock;
 
     static TARGET: LazyLock<super::targets::Target> = LazyLock::new(super::target);

@@ -1,8 +1,11 @@
-//! Bodies on standard input → a verdict each, a line of JSON, on standard output.
+//! Reads bodies from standard input, and writes one line of JSON with the verdict on each
+//! body to standard output.
 //!
-//! A body stands behind its length, four bytes, the highest first. With
-//! `cost FAMILY N` as arguments, one body is made and taken over the whole road
-//! instead, for a tool that counts what it costs; `families` tells their names.
+//! Each body is preceded by its length as a big-endian `u32`.
+//!
+//! `verdicts cost FAMILY N` instead makes one body of size `N` and runs it through the
+//! whole pipeline, for a tool that counts instructions. `verdicts families` lists the
+//! names of the families.
 
 #![forbid(unsafe_code)]
 
@@ -21,9 +24,8 @@ fn main() -> io::Result<()> {
         && cost == "cost"
     {
         let n = n.parse().map_err(io::Error::other)?;
-        let body =
-            families::body(family, n).ok_or_else(|| io::Error::other("there is no such family"))?;
-        families::road(&body);
+        let body = families::body(family, n).ok_or_else(|| io::Error::other("unknown family"))?;
+        families::run_pipeline(&body);
         return Ok(());
     }
     let mut input = BufReader::new(io::stdin().lock());

@@ -1,4 +1,4 @@
-//! Any bytes → a verdict on each event, and back.
+//! Decodes any bytes and checks the verdict on each event.
 
 use domain_events::{Envelope, EventId, InvalidEvent, RejectionCode, wire};
 use serde_json::Value;
@@ -7,9 +7,10 @@ use super::secrecy;
 
 pub(crate) const MESSAGE_ID: EventId = EventId::from_static("message-id");
 
-/// The decoder and the encoder agree with each other, and tell nothing.
+/// An accepted event survives encoding and decoding. An error points at the fault, and
+/// does not quote the body.
 pub fn check(input: &[u8]) {
-    // A body is text before we see it: SQS delivers no other.
+    // SQS delivers only text.
     let Ok(body) = std::str::from_utf8(input) else {
         return;
     };
@@ -20,7 +21,7 @@ pub fn check(input: &[u8]) {
             assert!(matches!(error.code(), NotJson | NotAnEvent), "{error}");
             assert_eq!(error.pointer(), "");
             assert!(error.code() != NotJson || tree.is_none(), "{error}");
-            secrecy::keeps(&error, body);
+            secrecy::assert_error_is_secret_free(&error, body);
         }
         Ok(events) => {
             assert!(!events.is_empty());
@@ -31,22 +32,22 @@ pub fn check(input: &[u8]) {
                     other => other.as_ref(),
                 };
                 match &event.outcome {
-                    Ok(envelope) => comes_back(envelope),
+                    Ok(envelope) => assert_round_trip(envelope),
                     Err(error) => {
-                        secrecy::keeps(error, body);
-                        names_a_place(error, tree);
+                        secrecy::assert_error_is_secret_free(error, body);
+                        assert_pointer_exists(error, tree);
                     }
                 }
-                // An event's own text, by itself, gets the same verdict.
                 if packed && !event.text.trim_start().starts_with('[') {
-                    alone(event);
+                    assert_same_verdict_unpacked(event);
                 }
             }
         }
     }
 }
 
-fn alone(event: &wire::DecodedEvent<'_>) {
+/// The text of a packed event gets the same verdict as a message of its own.
+fn assert_same_verdict_unpacked(event: &wire::DecodedEvent<'_>) {
     let identity = match &event.outcome {
         Ok(envelope) => envelope.event_id().clone(),
         Err(_) => MESSAGE_ID,
@@ -55,14 +56,14 @@ fn alone(event: &wire::DecodedEvent<'_>) {
     assert_eq!(again, event.outcome);
 }
 
-/// `decode(encode(x)) == x`, in characters that SQS takes.
-pub(crate) fn comes_back(envelope: &Envelope) {
+/// `decode(encode(x)) == x`, and the encoded message has only characters that SQS accepts.
+pub(crate) fn assert_round_trip(envelope: &Envelope) {
     let body = match wire::encode(envelope) {
         Ok(body) => body,
         Err(error) => return assert_eq!(error.code(), RejectionCode::TooLarge),
     };
-    let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
-    assert!(body.chars().all(taken), "SQS refuses {body:?}");
+    let is_accepted = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    assert!(body.chars().all(is_accepted), "SQS rejects {body:?}");
     let decoded = wire::decode(&body, &EventId::from_static("another-message"));
     let mut events = decoded.unwrap_or_else(|error| panic!("{error}: {body}"));
     assert_eq!(events.len(), 1);
@@ -70,15 +71,16 @@ pub(crate) fn comes_back(envelope: &Envelope) {
         .remove(0)
         .outcome
         .unwrap_or_else(|error| panic!("{error}: {body}"));
-    assert!(again == *envelope, "{body} comes back as {again:?}");
+    assert!(again == *envelope, "{body} is decoded as {again:?}");
     assert_eq!(wire::encode(&again).ok(), Some(body));
 }
 
-/// The place exists, apart from that of a field which is missing.
-fn names_a_place(error: &InvalidEvent, tree: Option<&Value>) {
+/// The error's pointer leads to a value of the event, unless the error is that the field
+/// is missing.
+fn assert_pointer_exists(error: &InvalidEvent, tree: Option<&Value>) {
     let pointer = error.pointer();
     assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");
-    // serde_json cannot read all that is JSON: no answer is no objection.
+    // serde_json cannot read all valid JSON. If it could not, there is nothing to compare.
     let Some(tree) = tree else { return };
     let exists = tree.pointer(pointer).is_some();
     assert_eq!(

@@ -1,15 +1,15 @@
-//! The source of a type → the derived code, or mistakes with their places.
+//! Derives `DomainEvent` for any source text.
 
 use syn::DeriveInput;
 
 use crate::input::Input;
 use crate::{check, expand};
 
-/// Deeper than any type, shallower than syn's recursion.
+/// More nesting than any real type has, and less than overflows syn's stack.
 const MAX_NESTING: usize = 48;
 
-/// Whatever Rust takes as a type, the derive makes code of it, or says at which
-/// token it does not.
+/// For every type definition that Rust parses, the derive either generates valid code or
+/// reports each mistake with the span of a token.
 pub fn check(input: &[u8]) {
     let Ok(source) = std::str::from_utf8(input) else {
         return;
@@ -18,8 +18,8 @@ pub fn check(input: &[u8]) {
     if input.iter().filter(opened).count() > MAX_NESTING {
         return;
     }
-    // The compiler hands nothing else to a derive. That the derive passes over
-    // what it does not need may make no difference.
+    // The compiler calls a derive only with input that parses as `DeriveInput`. `Input`
+    // skips the parts that the derive does not need, which must not change the result.
     if let Ok(whole) = syn::parse_str::<DeriveInput>(source) {
         let Input(input) = syn::parse_str(source).unwrap_or_else(|e| panic!("{e}: {source}"));
         assert_eq!(
@@ -27,13 +27,13 @@ pub fn check(input: &[u8]) {
             expand::derive(&whole).to_string(),
             "{source}"
         );
-        one(&input, source);
+        assert_valid_code_or_mistakes(&input, source);
     }
-    // Otherwise the sources of all inputs would be kept.
+    // Without this call, proc_macro2 keeps the source of every input in memory.
     proc_macro2::extra::invalidate_current_thread_spans();
 }
 
-fn one(input: &DeriveInput, source: &str) {
+fn assert_valid_code_or_mistakes(input: &DeriveInput, source: &str) {
     let derived = expand::derive(input);
     match check::check(input).model {
         Ok(_) => {
@@ -41,17 +41,17 @@ fn one(input: &DeriveInput, source: &str) {
             assert!(!text.contains("compile_error"), "{source}\n{text}");
             assert!(text.contains("impl"), "{source}\n{text}");
             if let Err(error) = syn::parse2::<syn::File>(derived) {
-                panic!("{error} in what is derived of\n{source}\n{text}");
+                panic!("{error} in the code derived for\n{source}\n{text}");
             }
         }
         Err(mistakes) => {
             assert!(derived.to_string().contains("compile_error"), "{source}");
             for mistake in mistakes {
                 assert!(!mistake.to_string().is_empty());
-                let place = mistake.span().byte_range();
+                let range = mistake.span().byte_range();
                 assert!(
-                    !place.is_empty() && place.end <= source.chars().count().max(source.len()),
-                    "{mistake} at {place:?} of\n{source}"
+                    !range.is_empty() && range.end <= source.chars().count().max(source.len()),
+                    "{mistake} at {range:?} of\n{source}"
                 );
             }
         }

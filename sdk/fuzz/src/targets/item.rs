@@ -1,4 +1,4 @@
-//! JSON → envelope → item → envelope → JSON.
+//! Converts events from JSON to an envelope, to an item, and back.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain_events::__internals::{item_of, read_item};
 use domain_events::{Envelope, wire};
 
-use super::decode::{MESSAGE_ID, comes_back};
+use super::decode::{MESSAGE_ID, assert_round_trip};
 
-/// DynamoDB's limit of an item (developer guide, "Quotas").
+/// The maximum size of an item in bytes (DynamoDB developer guide, "Quotas").
 const MAX_ITEM: usize = 400 * 1024;
 
-/// What is accepted can be stored, and comes back as the same event.
+/// Every accepted event can be stored, and is read as the same event.
 pub fn check(input: &[u8]) {
     let Ok(body) = std::str::from_utf8(input) else {
         return;
@@ -19,16 +19,19 @@ pub fn check(input: &[u8]) {
     for event in wire::decode(body, &MESSAGE_ID).unwrap_or_default() {
         if let Ok(envelope) = event.outcome {
             for attempt in [0, 1, 7] {
-                survives(&envelope, attempt);
+                assert_item_round_trip(&envelope, attempt);
             }
         }
     }
 }
 
-fn survives(envelope: &Envelope, attempt: u32) {
+fn assert_item_round_trip(envelope: &Envelope, attempt: u32) {
     let item = item_of(envelope, attempt);
-    let size: usize = item.iter().map(|(name, v)| name.len() + holds(v, 1)).sum();
-    assert!(size <= MAX_ITEM, "an item of {size} bytes");
+    let size: usize = item
+        .iter()
+        .map(|(name, v)| name.len() + value_size(v, 1))
+        .sum();
+    assert!(size <= MAX_ITEM, "the item has {size} bytes");
     let read = read_item(item.clone())
         .unwrap_or_else(|error| panic!("{error}"))
         .into_envelope();
@@ -43,15 +46,18 @@ fn survives(envelope: &Envelope, attempt: u32) {
     assert_eq!(read.trace_parent(), envelope.trace_parent());
     assert_eq!(read.data().is_some(), envelope.data().is_some());
     assert_eq!(read.extra_fields().count(), envelope.extra_fields().count());
-    // Equal as items, which know no order of keys and one text for each number.
+    // Compare the events as items. An item has no key order, and has only one text for
+    // each number.
     assert_eq!(item_of(&read, attempt), item);
-    comes_back(&read);
+    assert_round_trip(&read);
 }
 
-/// The bytes of a value, which DynamoDB takes. Counted anew, not by our rules:
-/// an upper bound, with three bytes for a container and one for each member.
-fn holds(value: &AttributeValue, level: usize) -> usize {
-    assert!(level <= 32, "32 levels are all there are");
+/// The size of a value in DynamoDB, in bytes. Panics if DynamoDB would reject the value.
+///
+/// The size is computed here without the code under test. It is an upper bound, with
+/// three bytes for a container and one byte for each of its members.
+fn value_size(value: &AttributeValue, level: usize) -> usize {
+    assert!(level <= 32, "DynamoDB allows 32 levels of nesting");
     match value {
         AttributeValue::S(text) => text.len(),
         AttributeValue::N(number) => {
@@ -65,18 +71,18 @@ fn holds(value: &AttributeValue, level: usize) -> usize {
         AttributeValue::L(members) => {
             3 + members
                 .iter()
-                .map(|v| 1 + holds(v, level + 1))
+                .map(|v| 1 + value_size(v, level + 1))
                 .sum::<usize>()
         }
-        AttributeValue::M(members) => 3 + map(members, level),
-        other => panic!("no JSON becomes {other:?}"),
+        AttributeValue::M(members) => 3 + members_size(members, level),
+        other => panic!("no JSON value maps to {other:?}"),
     }
 }
 
-fn map(members: &HashMap<String, AttributeValue>, level: usize) -> usize {
+fn members_size(members: &HashMap<String, AttributeValue>, level: usize) -> usize {
     let member = |(key, value): (&String, &AttributeValue)| {
-        assert!(!key.is_empty(), "DynamoDB has no empty keys");
-        1 + key.len() + holds(value, level + 1)
+        assert!(!key.is_empty(), "DynamoDB rejects empty keys");
+        1 + key.len() + value_size(value, level + 1)
     };
     members.iter().map(member).sum()
 }

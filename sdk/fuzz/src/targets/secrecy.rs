@@ -1,16 +1,16 @@
-//! No payload in the text of an error.
+//! Checks that the text of an error does not quote the payload.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use domain_events::{InvalidEvent, wire};
 
-/// So many characters of a payload that stand in a reason are no accident.
+/// The number of bytes of a payload that cannot appear in a reason by accident.
 const WINDOW: usize = 8;
 
-/// Of the files in which all reasons are written, every piece of that length: what
-/// stands in them is ours, even if the payload has the same words.
-static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
+/// Every sequence of `WINDOW` bytes in the source files that contain the texts of the
+/// reasons. Such a sequence comes from our source, even if the payload contains it too.
+static SOURCE_WINDOWS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     let sources = [
         include_str!("../../../src/event/envelope.rs"),
         include_str!("../../../src/event/emitter.rs"),
@@ -27,7 +27,7 @@ static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     ];
     let mut text = String::new();
     for source in sources {
-        // A literal that goes on in the next line is one text.
+        // A backslash at the end of a line continues the string literal.
         for (i, part) in source.split("\\\n").enumerate() {
             text.push_str(if i == 0 { part } else { part.trim_start() });
         }
@@ -37,17 +37,17 @@ static OURS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     pieces.filter_map(|piece| piece.try_into().ok()).collect()
 });
 
-/// Panics if the reason tells what stands in `body`.
+/// Panics if a reason of `error` quotes `body`.
 ///
-/// The place may: it is a JSON pointer, made of keys.
-pub(super) fn keeps(error: &InvalidEvent, body: &str) {
+/// The pointer may quote the body: it is a JSON Pointer, which consists of keys.
+pub(super) fn assert_error_is_secret_free(error: &InvalidEvent, body: &str) {
     let others = match error.others().len() {
         0 => String::new(),
         1 => " (and 1 more fault)".to_owned(),
         more => format!(" (and {more} more faults)"),
     };
     for fault in std::iter::once(error).chain(error.others()) {
-        assert_keeps(fault.reason(), body);
+        assert_not_quoted(fault.reason(), body);
     }
     let shown = error.to_string();
     let expected = match error.pointer() {
@@ -61,34 +61,39 @@ pub(super) fn keeps(error: &InvalidEvent, body: &str) {
     assert_eq!(shown, expected + &others);
 }
 
-pub(super) fn assert_keeps(reason: &str, body: &str) {
+/// Panics if `reason` quotes `body`.
+pub(super) fn assert_not_quoted(reason: &str, body: &str) {
     assert!(!reason.is_empty() && reason.len() < 400, "{reason}");
     for window in reason.as_bytes().windows(WINDOW) {
         let digits = window.iter().filter(|b| b.is_ascii_digit()).count();
-        // Sizes have fewer digits, and stand between words that are ours.
+        // A window that mixes digits and words contains a size or a limit. A quoted
+        // number consists of digits only, and quoted text is checked without digits.
         if digits != 0 && digits != WINDOW {
             continue;
         }
         let Ok(window) = std::str::from_utf8(window) else {
-            panic!("a reason has only ASCII: {reason}");
+            panic!("the reason contains characters outside ASCII: {reason}");
         };
-        let is_ours = OURS.contains(window.as_bytes()) || !body.contains(window);
+        let is_ours = SOURCE_WINDOWS.contains(window.as_bytes()) || !body.contains(window);
         assert!(
-            is_ours || stays(window, reason, body),
-            "{reason:?} tells {window:?} of the body"
+            is_ours || is_independent_of_body(window, reason, body),
+            "{reason:?} quotes {window:?} from the body"
         );
     }
 }
 
-/// A fuzzer writes into a body what it sees in a reason. Then the reason does not
-/// tell it: it stays the same where the body has something else instead.
-fn stays(window: &str, reason: &str, body: &str) -> bool {
-    let another = |c: char| match c {
+/// Whether the reason contains `window` for another cause than that the body contains it.
+///
+/// The fuzzer copies texts from reasons into bodies. To recognise such a copy, this
+/// function replaces the window in the body and decodes it again: a reason that quotes
+/// the body changes with it.
+fn is_independent_of_body(window: &str, reason: &str, body: &str) -> bool {
+    let replace = |c: char| match c {
         'a'..='y' | 'A'..='Y' | '1'..='8' => char::from(c as u8 + 1),
         'z' | 'Z' | '9' => char::from(c as u8 - 1),
         other => other,
     };
-    let other: String = window.chars().map(another).collect();
+    let other: String = window.chars().map(replace).collect();
     let reasons = reasons(&body.replace(window, &other));
     reasons.iter().any(|r| r == reason) || reasons.iter().all(|r| !r.contains(&other))
 }

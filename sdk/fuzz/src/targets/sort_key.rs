@@ -1,4 +1,4 @@
-//! Timestamp and identity → sort keys.
+//! Makes sort keys from timestamps and event ids.
 
 use std::cmp::Ordering;
 
@@ -7,11 +7,13 @@ use domain_events::__internals::{item_of, read_item};
 use domain_events::store::Cursor;
 use domain_events::{Emitter, EntityId, Envelope, EventId, EventType, Timestamp};
 
-/// Sort keys keep order and identity, and give the timestamp back.
+/// Sort keys preserve the order of timestamps, are the same for the same event, and
+/// contain the timestamp.
 ///
-/// The input: two timestamps in nanoseconds, a try, and two identities.
+/// The input consists of two timestamps in nanoseconds, the number of a tie-break
+/// attempt, and two event ids.
 pub fn check(input: &[u8]) {
-    a_cursor_of_any_text(input);
+    assert_cursor_round_trip(input);
     let Some((numbers, rest)) = input.split_at_checked(17) else {
         return;
     };
@@ -22,7 +24,8 @@ pub fn check(input: &[u8]) {
     };
     let text = String::from_utf8_lossy(rest);
     let (a, b) = text.split_once('\n').unwrap_or((&text, "b"));
-    // The second stands for a distance: near timestamps are those that matter.
+    // The second number is the distance between the timestamps. Only timestamps that are
+    // close to each other are interesting.
     let first = nanos(0) % 10_000_000_000_000_000_000;
     let second = first.saturating_add(nanos(8) % 3);
     let attempt = u32::from(numbers[16]) % 40;
@@ -32,10 +35,10 @@ pub fn check(input: &[u8]) {
     let plain = key(&a, 0);
     assert_eq!(plain, a.timestamp().to_string());
     let tied = key(&a, attempt);
-    assert_eq!(tied, key(&a, attempt), "the same event has the same keys");
+    assert_eq!(tied, key(&a, attempt), "the same event has two keys");
     assert_eq!(attempt == 0, tied == plain);
     assert_eq!(
-        cut(&tied),
+        secs_and_nanos(&tied),
         (
             a.timestamp().as_secs(),
             a.timestamp().as_nanos() % 1_000_000_000
@@ -45,7 +48,7 @@ pub fn check(input: &[u8]) {
     assert!(digits.trim_matches('0').len() <= 38, "{tied}");
     assert!(
         attempt == 0 || !tied.ends_with('0'),
-        "DynamoDB trims {tied}"
+        "DynamoDB trims the trailing zero of {tied}"
     );
     if a.timestamp() < b.timestamp() {
         for other in [0, attempt] {
@@ -54,7 +57,7 @@ pub fn check(input: &[u8]) {
     }
     assert_eq!(by_value(&plain, &tied), 0.cmp(&attempt));
     let (read_a, read_b) = (read(&a, attempt), read(&b, attempt));
-    assert!(read_a == a, "{tied} comes back as {read_a:?}");
+    assert!(read_a == a, "{tied} is read as {read_a:?}");
     assert!(read_b == b);
     if a.entity_id() == b.entity_id() {
         let cursors = cursor(&a, attempt).cmp(&cursor(&b, attempt));
@@ -68,7 +71,7 @@ pub fn check(input: &[u8]) {
     );
 }
 
-fn a_cursor_of_any_text(input: &[u8]) {
+fn assert_cursor_round_trip(input: &[u8]) {
     if let Ok(cursor) = String::from_utf8_lossy(input).parse::<Cursor>() {
         assert_eq!(cursor.to_string().parse::<Cursor>().ok(), Some(cursor));
     }
@@ -90,7 +93,7 @@ fn event(nanos: u64, id: &str) -> Option<Envelope> {
 fn key(envelope: &Envelope, attempt: u32) -> String {
     match item_of(envelope, attempt).remove("Timestamp") {
         Some(AttributeValue::N(number)) => number,
-        other => panic!("{other:?} is no sort key"),
+        other => panic!("{other:?} is not a sort key"),
     }
 }
 
@@ -106,15 +109,15 @@ fn cursor(envelope: &Envelope, attempt: u32) -> Cursor {
     stored(envelope, attempt).cursor()
 }
 
-/// Seconds and nanoseconds, by arithmetic of another kind than the store's.
-fn cut(key: &str) -> (u64, u64) {
+/// The seconds and nanoseconds of a sort key, computed in another way than by the store.
+fn secs_and_nanos(key: &str) -> (u64, u64) {
     let (seconds, fraction) = key.split_once('.').unwrap_or((key, ""));
     let nanos = format!("{fraction:0<9}");
     let number = |digits: &str| digits.parse().unwrap_or(u64::MAX);
     (number(seconds), number(&nanos[..9]))
 }
 
-/// As DynamoDB orders numbers: whole digits, then those behind the point.
+/// Compares sort keys as DynamoDB compares numbers: by value, not as text.
 fn by_value(a: &str, b: &str) -> Ordering {
     let padded = |key: &str| {
         let (whole, fraction) = key.split_once('.').unwrap_or((key, ""));

@@ -1,4 +1,5 @@
-//! The key of an object, which is a string in JSON whatever type it has in Rust.
+//! Reads the key of an object. In JSON a key is a string, even if it has another type in
+//! Rust.
 
 use std::borrow::Cow;
 
@@ -36,7 +37,7 @@ impl<'de> MapKey<'_, 'de> {
     }
 }
 
-/// The number, if `key` is the text that an integer has as a key.
+/// The integer whose text is exactly `key`, if there is one.
 fn integer<N: std::str::FromStr + ToString>(key: &str) -> Option<N> {
     let number: N = key.parse().ok()?;
     (number.to_string() == key).then_some(number)

@@ -24,7 +24,7 @@ impl<'i, 'de> Items<'i, 'de> {
         }
     }
 
-    /// The visitor must have read all items.
+    /// Reads the end of the array. It is an error if items are left.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.is_done || self.input.next()? == Token::EndArray {
             true => Ok(()),
@@ -87,7 +87,7 @@ impl<'i, 'de> Members<'i, 'de> {
         }
     }
 
-    /// The visitor must have read all members.
+    /// Reads the end of the object. It is an error if members are left.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.is_done || self.input.next()? == Token::EndObject {
             true => Ok(()),
@@ -122,7 +122,7 @@ impl<'de> MapAccess<'de> for &mut Members<'_, 'de> {
         let mut is_identifier = false;
         let value = seed.deserialize(MapKey {
             key: key.clone(),
-            // As a number, a name would mean the position of a field.
+            // serde would interpret a number as the index of a field or variant.
             buffering: match self.fields {
                 Fields::Any => self.input.buffering,
                 Fields::Named(_) | Fields::Variants(_) => Buffering::AsWritten,

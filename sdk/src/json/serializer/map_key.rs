@@ -1,5 +1,5 @@
-//! The keys of a map. In JSON they are strings, whatever type they have in Rust. The
-//! accepted types are those that serde_json accepts.
+//! Writes the keys of a map. In JSON a key is a string, even if it has another type in
+//! Rust. The accepted types are the types that serde_json accepts.
 
 use std::fmt::{Display, Write as _};
 
@@ -117,7 +117,7 @@ impl MapKey<'_, '_> {
                 "float key must be finite (got NaN or +/-inf)",
             ));
         }
-        // The text is serde_json's. Rust's own text has no exponents.
+        // Use the text of serde_json, which differs from Rust's `Display` for floats.
         self.serialize_str(&serde_json::to_string(key)?)
     }
 }

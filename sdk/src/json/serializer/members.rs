@@ -1,4 +1,4 @@
-//! Lists, maps and structs in progress.
+//! Writes the members of lists, maps and structs.
 
 use std::fmt::{self, Write as _};
 
@@ -10,8 +10,8 @@ use super::Value;
 use super::map_key::MapKey;
 use crate::json::writer::{Keys, Writer};
 
-/// Writes a member. If a `Serialize` ignores the error of a member, the text contains
-/// a part of that member, so the text must be rechecked.
+/// Writes a member. If it fails, the text contains a part of the member. A `Serialize` can
+/// ignore the error and continue, so the text must then be rechecked.
 #[inline]
 fn write<T: Serialize + ?Sized>(writer: &mut Writer, value: &T) -> Result<(), Error> {
     let result = value.serialize(Value::part(writer));
@@ -23,7 +23,8 @@ fn write<T: Serialize + ?Sized>(writer: &mut Writer, value: &T) -> Result<(), Er
 pub(in crate::json) struct List<'w> {
     writer: &'w mut Writer,
     first: bool,
-    /// The list is the content of an enum's variant, whose object ends with it.
+    /// Whether the list is the content of an enum variant. The object around the content
+    /// then ends with the list.
     in_variant: bool,
 }
 
@@ -73,7 +74,7 @@ pub(in crate::json) struct Object<'w> {
     writer: &'w mut Writer,
     first: bool,
     keys: Keys,
-    /// A map's key is written and its value is still missing.
+    /// Whether the key of a map has been written and its value has not.
     after_key: bool,
     in_variant: bool,
 }
@@ -91,7 +92,7 @@ impl<'w> Object<'w> {
         }
     }
 
-    /// A key that was chosen at run time.
+    /// Writes a key that was chosen at run time.
     pub(super) fn key(&mut self, key: &str) {
         self.keys.add(key);
         self.writer.key(key);
@@ -184,7 +185,7 @@ impl ser::SerializeStruct for Fields<'_> {
             }
             Self::Raw(writer) => {
                 let mut json = String::new();
-                // A formatter is also a serializer, which writes a string as it is.
+                // `Formatter` implements `Serializer` and writes a string unchanged.
                 write!(json, "{}", fmt::from_fn(|f| value.serialize(f))).map_err(Error::custom)?;
                 writer.raw(&json);
                 Ok(())

@@ -1,4 +1,4 @@
-//! A module that has not even `Option`: generated code has to name what it needs.
+//! A module without the prelude, not even `Option`. Generated code must use absolute paths.
 
 #![no_implicit_prelude]
 

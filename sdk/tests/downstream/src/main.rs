@@ -22,16 +22,16 @@ use shop::{
 
 type Failure = Box<dyn Error>;
 
-/// The handle and the store, and how many events came back.
-struct Road {
+/// The publisher, the store, and the number of events that were read back equal.
+struct Harness {
     sdk: Sdk,
     store: EventStore,
     equal: u32,
 }
 
-impl Road {
-    /// Emits an event and reads it back as `expected`, by the type of that.
-    async fn travel<E, R>(&mut self, event: E, expected: R) -> Result<(), Failure>
+impl Harness {
+    /// Emits an event, reads it back as an `R`, and compares it with `expected`.
+    async fn round_trip_as<E, R>(&mut self, event: E, expected: R) -> Result<(), Failure>
     where
         E: DomainEvent,
         R: DomainEvent + DeserializeOwned + Debug + PartialEq,
@@ -47,7 +47,7 @@ impl Road {
             .find(|event| *event.stored().envelope().event_id() == receipt.event_id)
             .ok_or("the event is not in its history")?;
         let emitter = found.stored().envelope().emitter().clone();
-        let known = found.known().ok_or("the type is not known")?;
+        let known = found.known().ok_or("the event type is unknown")?;
         if known != expected {
             return Err(format!("{known:?} is not {expected:?}").into());
         }
@@ -56,12 +56,12 @@ impl Road {
         Ok(())
     }
 
-    /// Emits an event and reads the same back.
-    async fn and_back<E>(&mut self, event: E) -> Result<(), Failure>
+    /// Emits an event, reads it back, and checks that it is equal.
+    async fn round_trip<E>(&mut self, event: E) -> Result<(), Failure>
     where
         E: DomainEvent + DeserializeOwned + Debug + Clone + PartialEq,
     {
-        self.travel(event.clone(), event).await
+        self.round_trip_as(event.clone(), event).await
     }
 }
 
@@ -69,7 +69,7 @@ impl Road {
 async fn main() -> Result<(), Failure> {
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let client = aws_sdk_dynamodb::Client::new(&aws);
-    let mut road = Road {
+    let mut harness = Harness {
         sdk: Sdk::from_env().await?,
         store: EventStore::new(client, std::env::var("EVENT_TABLE")?),
         equal: 0,
@@ -85,11 +85,11 @@ async fn main() -> Result<(), Failure> {
         moved_at: "2026-11-22T10:00:00.123456789Z".parse()?,
         cached: None,
     };
-    let told = format!("{:?}", Redacted(&moved));
-    if told.contains("Straße") || !told.contains("customerId") {
-        return Err(told.into());
+    let printed = format!("{:?}", Redacted(&moved));
+    if printed.contains("Straße") || !printed.contains("customerId") {
+        return Err(printed.into());
     }
-    road.and_back(moved).await?;
+    harness.round_trip(moved).await?;
 
     let order = Uuid::new_v4();
     let placed = |total_cents, currency: &str| OrderPlaced {
@@ -97,7 +97,7 @@ async fn main() -> Result<(), Failure> {
         total_cents,
         currency: currency.to_owned(),
     };
-    road.travel(
+    harness.round_trip_as(
         OrderPlacedV1 {
             order,
             total: 12.34,
@@ -105,7 +105,7 @@ async fn main() -> Result<(), Failure> {
         placed(1234, "EUR"),
     )
     .await?;
-    road.travel(
+    harness.round_trip_as(
         OrderPlacedV2 {
             order,
             total_cents: 5,
@@ -113,37 +113,37 @@ async fn main() -> Result<(), Failure> {
         placed(5, "EUR"),
     )
     .await?;
-    road.and_back(placed(u64::MAX, "JPY")).await?;
-    road.travel(placed(1, "SEK"), OrderEvent::Placed(placed(1, "SEK")))
+    harness.round_trip(placed(u64::MAX, "JPY")).await?;
+    harness.round_trip_as(placed(1, "SEK"), OrderEvent::Placed(placed(1, "SEK")))
         .await?;
-    road.travel(
+    harness.round_trip_as(
         OrderPlacedV1 { order, total: 0.5 },
         OrderEvent::Placed(placed(50, "EUR")),
     )
     .await?;
-    road.and_back(OrderEvent::Placed(placed(2, "NOK"))).await?;
+    harness.round_trip(OrderEvent::Placed(placed(2, "NOK"))).await?;
     let parcels = vec![
         Parcel::Post("RR 1".to_owned()),
         Parcel::Courier { van: 9 },
         Parcel::Pickup,
     ];
-    road.and_back(OrderEvent::Shipped { order, parcels })
+    harness.round_trip(OrderEvent::Shipped { order, parcels })
         .await?;
-    road.and_back(OrderEvent::SalesOpened).await?;
+    harness.round_trip(OrderEvent::SalesOpened).await?;
     let reasons = [(String::new(), 1), ("holiday".to_owned(), 2)].into();
-    road.and_back(OrderEvent::SalesClosed { reasons }).await?;
+    harness.round_trip(OrderEvent::SalesClosed { reasons }).await?;
 
-    road.and_back(Counted {
+    harness.round_trip(Counted {
         shelf: "shelf-1".to_owned(),
         counts: [1, 0, u32::MAX],
     })
     .await?;
-    road.and_back(Counted {
+    harness.round_trip(Counted {
         shelf: 4_u64,
         counts: [0; 32],
     })
     .await?;
-    road.and_back(PriceChanged {
+    harness.round_trip(PriceChanged {
         r#type: "tea".to_owned(),
         r#for: "USER".to_owned(),
         clerk: 3,
@@ -152,15 +152,15 @@ async fn main() -> Result<(), Failure> {
     })
     .await?;
     let title = Cow::Borrowed("Sales of the night");
-    road.and_back(NightlyReportSent { title, empty: () })
+    harness.round_trip(NightlyReportSent { title, empty: () })
         .await?;
-    road.and_back(ShopOpened).await?;
-    road.and_back(bare::Bare { id: 1 }).await?;
+    harness.round_trip(ShopOpened).await?;
+    harness.round_trip(bare::Bare { id: 1 }).await?;
 
-    let report = road.sdk.shutdown(Duration::from_secs(10)).await;
+    let report = harness.sdk.shutdown(Duration::from_secs(10)).await;
     if !report.is_complete() {
         return Err(format!("{report:?}").into());
     }
-    println!("{} events emitted and read back equal", road.equal);
+    println!("{} events emitted and read back equal", harness.equal);
     Ok(())
 }

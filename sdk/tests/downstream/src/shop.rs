@@ -1,4 +1,5 @@
-//! Events of a shop: twelve types, in about as many shapes as there are.
+//! Twelve event types of a shop. Together they use almost every shape that the derive
+//! supports.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use events::DomainEvent;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An id of the shop's own.
+/// An id type of the application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomerId(pub u64);
@@ -20,7 +21,7 @@ impl Display for CustomerId {
     }
 }
 
-/// 1. About a UUID, caused by one of its fields, and partly not to be printed.
+/// 1. A UUID as entity id, an emitter id from a field, and personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, emitter_type = "USER")]
 #[serde(rename_all = "camelCase")]
@@ -43,7 +44,7 @@ pub struct Address {
     pub floor: Option<i8>,
 }
 
-/// 2. to 4. One event in three versions, with a name that it had.
+/// 2. to 4. One event in three versions, with an alias.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, type = "ORDER_CREATED")]
 pub struct OrderPlacedV1 {
@@ -93,7 +94,7 @@ impl From<OrderPlacedV2> for OrderPlaced {
     }
 }
 
-/// 5. to 8. An enum, with a variant of every kind.
+/// 5. to 8. An enum with every kind of variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, prefix = "ORDER", emitter_type = "USER", emitter_id = "clerk")]
 pub enum OrderEvent {
@@ -120,7 +121,7 @@ pub enum Parcel {
     Pickup,
 }
 
-/// 9. Generic, with a `where` clause and an array of a constant's length.
+/// 9. A generic event with a `where` clause and an array whose length is a const parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, type = "STOCK_COUNTED", emitter_type = "SYSTEM", emitter_id = "warehouse")]
 pub struct Counted<K, const N: usize>
@@ -133,7 +134,7 @@ where
     pub counts: [u32; N],
 }
 
-/// 10. Raw identifiers, and fields of others among its own.
+/// 10. Raw identifiers, and a flattened struct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events)]
 pub struct PriceChanged {
@@ -154,7 +155,7 @@ pub struct Change {
     pub new: i64,
 }
 
-/// 11. Borrowed where it can be, and always about the same entity.
+/// 11. Borrowed data, and a constant entity id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, id = "shop", emitter_type = "SYSTEM", emitter_id = "scheduler")]
 pub struct NightlyReportSent<'a> {
@@ -162,7 +163,7 @@ pub struct NightlyReportSent<'a> {
     pub empty: (),
 }
 
-/// 12. Nothing but that it happened.
+/// 12. An event without data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[event(crate = events, id = "shop")]
 pub struct ShopOpened;

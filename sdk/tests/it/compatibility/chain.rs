@@ -1,11 +1,11 @@
-//! Chains of changes: the events of the first step stay readable, however many
-//! steps were accepted since.
+//! Chains of changes. The events of the first step must stay readable, no matter how many
+//! compatible changes follow.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-/// Events with one field each, as one event at different times.
+/// Declares one event with one field, at different points in time.
 macro_rules! steps {
     ($($name:ident: { $(#[$meta:meta])* $ty:ty } { $($item:item)* })*) => {$(
         point_in_time! { $name: [Stepped]
@@ -35,10 +35,10 @@ fn last_step_breaks(steps: &[Events], pointer: &str, what: &str) {
                 assert_eq!((&*found.pointer, &*found.what), (pointer, what));
                 assert!(found.audiences.contains(&Audience::StoredHistory));
             }
-            other => panic!("the last step makes the first events unreadable: {other:?}"),
+            other => panic!("the last step must be refused, got {other:?}"),
         }
     }
-    // Every accepted step is still accepted after the refusal.
+    // The refusal changes nothing: the last accepted step is still locked.
     check_lock(&path, accepted.last().unwrap(), Mode::Locked).unwrap();
 }
 
@@ -105,7 +105,7 @@ fn default_dropped_in_the_second_variant_breaks() {
     );
 }
 
-/// A text that is read from null as well.
+/// Reads a text, and reads null as the empty text.
 fn text_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
@@ -117,7 +117,7 @@ steps! {
     required: { String } { }
 }
 
-/// Only text is written, and null is read as well.
+/// The schema of a field that is written as text, and read from text or null.
 fn lenient_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     match generator.contract() {
         schemars::generate::Contract::Serialize => String::json_schema(generator),
@@ -126,7 +126,7 @@ fn lenient_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema
 }
 
 #[test]
-fn option_then_lenient_then_required_breaks() {
+fn option_made_lenient_then_required_breaks() {
     last_step_breaks(
         &[optional::events(), lenient::events(), required::events()],
         "/Data/field",
@@ -144,7 +144,7 @@ fn omitted_then_defaulted_then_required_breaks() {
     let path = lock_path();
     check_lock(&path, &omitted::events(), Mode::Update).unwrap();
     let error = check_lock(&path, &defaulted::events(), Mode::Check).unwrap_err();
-    // With null in place of a text, the second step is refused already.
+    // The first step wrote null, which the second step cannot read as a text.
     assert!(error.to_string().contains("the type was null"), "{error}");
 }
 
@@ -195,7 +195,7 @@ fn untagged_variant_removed_later_breaks() {
 }
 
 #[test]
-fn form_that_returns_keeps_the_forms_between() {
+fn returning_form_keeps_intermediate_forms() {
     let path = lock_path();
     for step in [
         three_values::events(),
@@ -237,7 +237,7 @@ const STEPS: &[fn() -> Events] = &[
     number::events,
 ];
 
-/// Data of the events, each written by at least one step.
+/// Values of the field. At least one step writes each value.
 const FIELDS: &[&str] = &[
     r#""Card""#,
     r#""Cash""#,
@@ -257,8 +257,8 @@ const FIELDS: &[&str] = &[
     "true",
 ];
 
-/// Reads the data with the type of a step. The result is what the type writes, or
-/// none if it does not write the value.
+/// Reads `data` with the type of a step, and returns what that type writes for it, or
+/// `None` if the type never writes the value.
 fn read_by(step: usize, data: &str) -> Result<Option<String>, serde_json::Error> {
     macro_rules! rewrite {
         ($($module:ident)*) => {
@@ -281,7 +281,7 @@ fn read_by(step: usize, data: &str) -> Result<Option<String>, serde_json::Error>
     all[step](data)
 }
 
-/// All data that a step can write.
+/// All values that a step can write.
 fn writes(step: usize) -> Vec<String> {
     let absent = ["{}".to_owned()].into_iter();
     let present = FIELDS.iter().map(|field| format!("{{\"field\":{field}}}"));
@@ -315,7 +315,7 @@ fn accepted_chain_reads_its_first_step() {
                 let read = read_by(step, data);
                 assert!(
                     read.is_ok(),
-                    "step {step} was accepted and does not read {data}"
+                    "step {step} was accepted but does not read {data}"
                 );
             }
         }

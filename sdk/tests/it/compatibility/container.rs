@@ -1,10 +1,10 @@
-//! Maps, lists, and what is flattened.
+//! Maps, lists and flattened fields.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-/// An event with one field, of another type each time.
+/// Declares one event with one field, of a different type at each point in time.
 macro_rules! counted {
     ($($name:ident: $ty:ty;)*) => {$(
         point_in_time! { $name: [Counted]
@@ -102,7 +102,7 @@ fn number_keyed_map_is_compared_by_values() {
 }
 
 #[test]
-fn number_keyed_map_gains_but_loses_no_keys() {
+fn number_keyed_map_may_only_gain_keys() {
     let number = small_by_number::events();
     for more in [small_by_signed::events(), small::events()] {
         assert_eq!(passes(&number, &more).len(), 1);

@@ -124,12 +124,12 @@ fn renamed_field_with_alias_is_accepted_by_hand() {
     let path = locked(&first::events());
     let now = renamed_with_alias::events();
     let Err(LockError::Incompatible { report, .. }) = check_lock(&path, &now, Mode::Update) else {
-        panic!("a schema tells of no alias");
+        panic!("the alias is not part of the schema, so the check must refuse the change");
     };
     for found in &report.breaking_changes {
         assert!(found.remedies[1].contains("alias"), "{found}");
     }
-    // All but the example, which is the only `"total": 1`.
+    // Rename the field everywhere except in the example, which is the only `"total": 1`.
     let lock = fs::read_to_string(&path).unwrap();
     let lock = lock.replace("\"total\"", "\"sum\"");
     let lock = lock.replace("\"sum\": 1", "\"total\": 1");

@@ -1,4 +1,4 @@
-//! What serde rounds when it reads, without a word.
+//! Numbers that serde rounds without an error when it reads them.
 
 use super::*;
 
@@ -66,7 +66,7 @@ fn number_rounded_by_the_reader_breaks() {
     }
 }
 
-/// Written as `u64`, and read as something narrower.
+/// Declares events with a number that is written as `u64` and read as a narrower type.
 macro_rules! counted {
     ($($name:ident: $number:ident, $ty:ty, $read:literal;)*) => {$(
         #[derive(Clone, Serialize, Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! Types that cannot read what they write: the first lock is refused.
+//! Types that cannot read their own output. The check refuses to lock such a type.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use domain_events::schema::{SchemaProblem, assert_reads_back};
 
 use super::*;
 
-/// Events with one field each.
+/// Declares events with one field each.
 macro_rules! written {
     ($($name:ident: { $(#[$meta:meta])* $ty:ty })*) => {$(
         point_in_time! { $name: [Written]
@@ -20,12 +20,12 @@ macro_rules! written {
     )*};
 }
 
-/// The only problem of the first lock.
+/// Returns the problem that prevents the first lock, and checks that it is the only one.
 #[track_caller]
 fn problem(events: &Events) -> SchemaProblem {
     match check_lock(lock_path(), events, Mode::Update) {
         Err(LockError::Schema(mut error)) if error.problems.len() == 1 => error.problems.remove(0),
-        other => panic!("one problem is expected: {other:?}"),
+        other => panic!("expected one problem, got {other:?}"),
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Unread {
     Unread,
 }
 
-/// Its schema does not say that an empty list is not written.
+/// A type that omits an empty list, although its schema requires the list.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub(crate) struct HidesOmission {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -243,7 +243,7 @@ struct Kept {
     note: Option<String>,
 }
 
-/// Reads a note only if there is one: without `default`, serde demands the field.
+/// Omits the note if it is `None`. The field has no `default`, so serde requires it.
 mod only_some {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
@@ -277,14 +277,14 @@ fn panics(event: Kept, expected: &str) {
 }
 
 #[test]
-fn value_that_reads_back_passes() {
+fn event_that_reads_back_equal_passes() {
     assert_reads_back(&kept());
     let tags = vec!["a".to_owned()];
     assert_reads_back(&Kept { tags, ..kept() });
 }
 
 #[test]
-fn value_that_does_not_read_back_panics() {
+fn event_that_reads_back_changed_panics() {
     panics(
         Kept {
             forgotten: 1,

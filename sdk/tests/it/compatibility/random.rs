@@ -1,5 +1,6 @@
-//! Random chains of random changes, judged by another implementation of JSON
-//! Schema: what any accepted step wrote matches what the last step reads.
+//! Random chains of random changes. Every value that an accepted step wrote must match the
+//! schema of the values that the last step reads. The crate `jsonschema`, an independent
+//! implementation of JSON Schema, checks this.
 
 use proptest::prelude::RngExt as _;
 use proptest::test_runner::{TestRng, TestRunner};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
-/// A type as serde and `schemars` treat it.
+/// A model of a type, with the properties that matter to serde and `schemars`.
 #[derive(Debug, Clone, PartialEq)]
 enum Ty {
     Whole(&'static str, i64, i64),
@@ -22,7 +23,7 @@ enum Ty {
     Variants(Vec<(Name, Ty)>),
 }
 
-/// The name of an enum's variant.
+/// The name of an enum variant.
 #[derive(Debug, Clone, PartialEq)]
 struct Name {
     name: &'static str,
@@ -64,7 +65,7 @@ fn any_type(rng: &mut TestRng, depth: usize) -> Ty {
         2 => Ty::Flag,
         3 => Ty::Names(some_names(rng)),
         4 => match inner(rng) {
-            // An option of an option is one option.
+            // A nested option has the same schema as a single option.
             inner if matches!(*inner, Ty::Option(_)) => *inner,
             inner => Ty::Option(inner),
         },
@@ -106,7 +107,7 @@ fn any_field(rng: &mut TestRng, name: &'static str, depth: usize) -> Field {
     }
 }
 
-/// One change somewhere in the type.
+/// The type with one random change.
 fn changed(ty: &Ty, rng: &mut TestRng, depth: usize) -> Ty {
     let ty = ty.clone();
     if one_in(rng, 12) {
@@ -183,13 +184,14 @@ fn changed_fields(rng: &mut TestRng, fields: &mut Vec<Field>, depth: usize) {
         (3, _) => fields[index].has_default ^= true,
         _ => fields[index].may_be_omitted ^= true,
     }
-    // A type that cannot read its own output is refused for that alone.
+    // Keep every field readable by its own type. Otherwise the check would refuse the type
+    // for that reason, and would not compare it.
     for field in fields {
         field.may_be_omitted &= field.has_default || matches!(field.ty, Ty::Option(_));
     }
 }
 
-/// The schema that `schemars` makes of it.
+/// The schema that `schemars` generates for the type.
 fn schema(ty: &Ty, is_written: bool) -> Value {
     let inner = |ty: &Ty| schema(ty, is_written);
     let is_listed = |name: &Name| name.is_written || !is_written;
@@ -233,7 +235,7 @@ fn schema(ty: &Ty, is_written: bool) -> Value {
     }
 }
 
-/// A value that the type writes.
+/// A random value that the type can write.
 fn value(ty: &Ty, rng: &mut TestRng) -> Value {
     match ty {
         Ty::Whole(_, least, most) => match below(rng, 3) {
@@ -276,7 +278,7 @@ fn value(ty: &Ty, rng: &mut TestRng) -> Value {
     }
 }
 
-/// What a program with this event prints.
+/// The document that a program with this event prints for the check.
 fn document(ty: &Ty) -> String {
     let version = json!({"data": schema(ty, true), "reads": schema(ty, false), "sample": {}});
     let events = json!({"CHANGED": {"versions": {"1": version}}});
@@ -313,7 +315,7 @@ fn accepted_changes_read_what_was_ever_written() {
             for (writer, value) in &written {
                 assert!(
                     reads.is_valid(value),
-                    "{value} was written by\n{writer:?}\nand is not read by\n{ty:?}"
+                    "{value}, written by\n{writer:?}\ncannot be read by\n{ty:?}"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! The strict mode, and what only examples show.
+//! The strict mode, and changes that only the stored examples reveal.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,7 +12,7 @@ fn out_of_date(before: &Events, after: &Events) -> Vec<String> {
     check_lock(&path, after, Mode::Check).unwrap();
     let changes = match check_lock(&path, after, Mode::Locked) {
         Err(LockError::OutOfDate { changes, .. }) => changes,
-        other => panic!("the lock is out of date: {other:?}"),
+        other => panic!("expected an out-of-date lock, got {other:?}"),
     };
     check_lock(&path, after, Mode::Update).unwrap();
     check_lock(&path, after, Mode::Locked).unwrap();
@@ -42,7 +42,7 @@ order! { more_aliases: #[event(alias = "ORDER_MADE", alias = "ORDER_DONE")] {
 } }
 
 #[test]
-fn strict_check_refuses_whatever_is_not_locked() {
+fn strict_check_refuses_unlocked_changes() {
     assert_eq!(
         out_of_date(&first::events(), &more::events()),
         ["ANOTHER is not in the lock"]
@@ -70,7 +70,7 @@ fn assert_locked_panics_with_the_command_to_run() {
     assert!(text.contains("EVENTS_LOCK=update cargo test"), "{text}");
 }
 
-/// Events with one field each.
+/// Declares one event with one field, of a different type at each point in time.
 macro_rules! keyed {
     ($($name:ident: $ty:ty;)*) => {$(
         point_in_time! { $name: [Keyed]
@@ -132,7 +132,7 @@ fn list_that_becomes_a_set_is_refused() {
     breaks_once(&list::events(), &set::events(), "/Data/by", what, NEW);
 }
 
-/// Fills in the time, so that its examples are never the same.
+/// A type that uses the current time as a default, so that its examples always differ.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Now {
     #[serde(default = "now")]
@@ -145,7 +145,7 @@ fn now() -> String {
 }
 
 #[test]
-fn value_that_differs_each_time_is_no_new_form() {
+fn changing_example_is_not_a_new_form() {
     for events in [now::events as fn() -> Events, set::events] {
         let path = locked(&events());
         check_lock(&path, &events(), Mode::Locked).unwrap();

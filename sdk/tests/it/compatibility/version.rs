@@ -81,7 +81,7 @@ fn lower_version_breaks() {
 }
 
 #[test]
-fn old_version_keeps_its_example() {
+fn old_version_keeps_its_stored_example() {
     let path = locked(&first_of_two::events());
     let before = fs::read_to_string(&path).unwrap();
     check_lock(&path, &second::events(), Mode::Update).unwrap();

@@ -1,4 +1,4 @@
-//! Types of common crates have examples without any input from the user.
+//! Examples are generated for types of common crates, without any input from the user.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU16;
@@ -52,7 +52,7 @@ fn common_types_have_examples() {
     check_lock(&path, &events, Mode::Locked).unwrap();
 }
 
-/// Types with one field, whose schema says less than the type accepts.
+/// Declares events with one field that accepts fewer values than its Rust type suggests.
 macro_rules! picky {
     ($($name:ident: { $(#[$meta:meta])* $ty:ty };)*) => {$(
         #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]

@@ -1,4 +1,4 @@
-//! `docs/event.schema.json`, judged by the recorded messages.
+//! Checks `docs/event.schema.json` against the recorded messages.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn recorded(file: &str) -> Vec<(String, Option<Value>)> {
     text.lines().map(line).collect()
 }
 
-/// Rules that no JSON Schema can express.
+/// The names of messages that break a rule which JSON Schema cannot express.
 const NOT_EXPRESSED: &[&str] = &[
     "ten decimals",
     "id of 1025 two-byte characters",

@@ -1,4 +1,4 @@
-//! Names that a reference escapes, and references that lead to nothing.
+//! Type names that need an escape in a `$ref`, and references without a target.
 
 use domain_events::schema::{LockError, Mode, SchemaProblem, check_lock};
 
@@ -54,7 +54,7 @@ fn name_that_a_reference_escapes_is_resolved() {
         assert_eq!(example["Data"]["optional"]["amount"], 1, "{name}");
         let validator = jsonschema::validator_for(&schema.schema).unwrap();
         assert!(validator.is_valid(example), "{name}");
-        // The definition is there, so the schema allows not just anything.
+        // The reference leads to the definition, so the schema rejects another type.
         let mut wrong = example.clone();
         wrong["Data"]["optional"]["amount"] = "text".into();
         assert!(!validator.is_valid(&wrong), "{name}");
@@ -81,7 +81,7 @@ fn asyncapi_names_have_only_allowed_characters() {
     }
 }
 
-/// Its schema is written by hand, and refers to nothing.
+/// A type whose handwritten schema contains a reference without a target.
 #[derive(Debug, Serialize, Deserialize)]
 struct Dangling(u8);
 

@@ -1,4 +1,4 @@
-//! Lifetimes, a generic event inside, and variants that serde skips.
+//! Enums with lifetimes, with a generic event in a variant, and with skipped variants.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code)]
 

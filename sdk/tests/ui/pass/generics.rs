@@ -1,5 +1,5 @@
-//! Type parameters, bounds, defaults, constants and `where` clauses, without a
-//! bound written for the derive.
+//! Generic events with bounds, defaults, const parameters and `where` clauses. None of them
+//! needs a bound for the derive.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code)]
 
@@ -59,7 +59,8 @@ impl Entity for Order {
     type Id = u32;
 }
 
-/// No bound but this one: `Changed<K, V>` brings the others.
+/// Needs no other bound, because `Changed<K, V>: DomainEvent` implies the bounds of `K`
+/// and `V`.
 fn id<K, V>(event: &Changed<K, V>) -> String
 where
     Changed<K, V>: DomainEvent,

@@ -1,4 +1,4 @@
-//! Types inside a function, deprecated ones, and private types in public ones.
+//! Local types, deprecated types, and private types in public ones.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![deny(missing_docs, unused_qualifications)]
 #![allow(unreachable_pub, dead_code)]
@@ -37,7 +37,7 @@ impl std::fmt::Display for Secret {
     }
 }
 
-/// Public, though its id is not.
+/// A public event with an id of a private type.
 #[derive(Serialize, DomainEvent)]
 pub struct Public<T> {
     #[event(id)]
@@ -45,7 +45,7 @@ pub struct Public<T> {
     value: T,
 }
 
-/// Not only at a module's top level.
+/// Declares events inside a function.
 pub fn main() {
     #[derive(Serialize, DomainEvent)]
     struct Local {

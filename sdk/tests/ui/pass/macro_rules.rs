@@ -1,4 +1,4 @@
-//! Events that another macro writes.
+//! Events that another macro declares.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code)]
 

@@ -1,4 +1,4 @@
-//! Nothing of the prelude is in scope, and `Option` and `core` are other things.
+//! The prelude is not in scope, and the names `Option` and `core` have other meanings.
 #![no_implicit_prelude]
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code)]

@@ -1,4 +1,4 @@
-//! The library under another path, as a crate that re-exports it writes it.
+//! The library under the path of a crate that re-exports it.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code)]
 

@@ -1,4 +1,4 @@
-//! Keywords as names, and keys written like them.
+//! Raw identifiers as names of types, variants and fields.
 #![deny(warnings, clippy::pedantic, clippy::nursery)]
 #![allow(unreachable_pub, dead_code, non_camel_case_types)]
 

@@ -41,7 +41,7 @@ struct MeasuredV1<T> {
     sensor: T,
 }
 
-/// Generic, and with an older version that is.
+/// A generic event with an earlier version that is also generic.
 #[derive(Serialize, Deserialize, DomainEvent)]
 #[event(version = 2, upcast_from = MeasuredV1<T>)]
 struct Measured<T, const N: usize>
@@ -110,6 +110,6 @@ pub fn main() {
         by: "Ada".to_owned(),
     };
     assert_eq!(closed.entity_id().to_string(), "till");
-    let told = Redacted(&closed).to_string();
-    assert_eq!(told, r#"SHOP_CLOSED {"by": <redacted>}"#);
+    let printed = Redacted(&closed).to_string();
+    assert_eq!(printed, r#"SHOP_CLOSED {"by": <redacted>}"#);
 }

@@ -30,7 +30,7 @@ proptest! {
     /// No message is lost, no message is in flight twice at a time, the counts agree, and
     /// the messages of a FIFO group stay in order.
     #[test]
-    fn nothing_is_lost_or_overtaken(fifo: bool, steps in prop::collection::vec(step(), 1..120)) {
+    fn no_message_is_lost_or_overtaken(fifo: bool, steps in prop::collection::vec(step(), 1..120)) {
         let mut bench = if fifo { Bench::fifo(&[]) } else { Bench::new(&[]) };
         let mut alive: HashSet<Seq> = HashSet::new();
         let mut held: BTreeMap<Seq, QueuedMessage> = BTreeMap::new();
