@@ -6,25 +6,19 @@
 //! chooses the endpoint, signs, retries, and reads every error.
 
 use std::fmt;
-#[cfg(feature = "store")]
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-#[cfg(feature = "store")]
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextMut, Error, Output,
+    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextMut, Error, Output,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-#[cfg(feature = "store")]
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-#[cfg(feature = "store")]
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::ConfigBag;
-#[cfg(feature = "store")]
-use aws_smithy_types::config_bag::FrozenLayer;
+use aws_smithy_types::config_bag::{ConfigBag, FrozenLayer, Layer};
 
 /// Replaces the body that the AWS SDK wrote. Each attempt sends the same body.
 pub(crate) struct RequestBody {
@@ -75,7 +69,6 @@ impl fmt::Debug for RequestBody {
 ///
 /// The AWS SDK gets an empty output instead. It reads all other responses, and a body that
 /// the function cannot read, so that their errors are the usual ones.
-#[cfg(feature = "store")]
 pub(crate) struct ResponseBody<T> {
     /// What the AWS SDK knows about the operation.
     operation: FrozenLayer,
@@ -84,7 +77,6 @@ pub(crate) struct ResponseBody<T> {
     content: Arc<Mutex<Option<T>>>,
 }
 
-#[cfg(feature = "store")]
 impl<T> ResponseBody<T> {
     pub(crate) fn new(
         operation: FrozenLayer,
@@ -106,7 +98,6 @@ impl<T> ResponseBody<T> {
     }
 }
 
-#[cfg(feature = "store")]
 impl<T> Clone for ResponseBody<T> {
     fn clone(&self) -> Self {
         Self {
@@ -117,14 +108,12 @@ impl<T> Clone for ResponseBody<T> {
     }
 }
 
-#[cfg(feature = "store")]
 impl<T> fmt::Debug for ResponseBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }
 
-#[cfg(feature = "store")]
 #[dyn_dispatch_hint]
 impl<T: Send + 'static> Intercept for ResponseBody<T> {
     fn name(&self) -> &'static str {
@@ -143,7 +132,6 @@ impl<T: Send + 'static> Intercept for ResponseBody<T> {
     }
 }
 
-#[cfg(feature = "store")]
 impl<T: Send + 'static> DeserializeResponse for ResponseBody<T> {
     fn deserialize_nonstreaming_with_config(
         &self,
@@ -163,4 +151,10 @@ impl<T: Send + 'static> DeserializeResponse for ResponseBody<T> {
             None => Err(OrchestratorError::other("the operation has no model")),
         }
     }
+}
+
+/// What the AWS SDK knows about an operation.
+pub(crate) fn operation(operation: &dyn RuntimePlugin) -> FrozenLayer {
+    let config = operation.config();
+    config.unwrap_or_else(|| Layer::new("no operation").freeze())
 }

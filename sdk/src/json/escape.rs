@@ -21,6 +21,16 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
 fn push_with_escapes(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let mut unwritten = 0;
+    // JSON text, which is the content of every message, has many quotes and nothing else
+    // to escape. The escaped character itself is written with the text that follows it.
+    if !has_any(text, |word| below(word, 0x20) | equal(word, 0xEF)) {
+        for at in memchr::memchr2_iter(b'"', b'\\', bytes) {
+            out.push_str(&text[unwritten..at]);
+            out.push('\\');
+            unwritten = at;
+        }
+        return out.push_str(&text[unwritten..]);
+    }
     for (at, byte) in bytes.iter().enumerate() {
         let control;
         let (escape, length) = match byte {
@@ -81,24 +91,37 @@ fn noncharacter_escape(bytes: &[u8]) -> Option<&'static str> {
 /// of an event. Checking single bytes was the most expensive part of writing an event.
 #[inline]
 fn is_plain(text: &str) -> bool {
-    let (words, last) = words(text.as_bytes());
-    let special = words
-        .iter()
-        .fold(0, |found, word| found | special(u64::from_le_bytes(*word)));
-    special | self::special(last) == 0
+    !has_any(text, |word| {
+        below(word, 0x20) | equal(word, b'"') | equal(word, b'\\') | equal(word, 0xEF)
+    })
 }
 
-/// Not zero if one of the eight bytes is a control character, `"`, `\` or 0xEF. U+FFFE and
-/// U+FFFF begin with 0xEF.
+/// Whether `find` marks a byte of one of the words of `text`.
 #[inline]
-fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // The subtraction sets the highest bit of each byte below `limit`. A borrow can only
-    // come from such a byte, so it cannot cause a wrong result for the whole word. Bytes
-    // whose highest bit was already set are not ASCII, and `!word` excludes them.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\') | equal(0xEF)) & (ONES << 7)
+fn has_any(text: &str, find: impl Fn(u64) -> u64) -> bool {
+    let (words, last) = words(text.as_bytes());
+    let found = words
+        .iter()
+        .fold(0, |found, word| found | find(u64::from_le_bytes(*word)));
+    (found | find(last)) & (ONES << 7) != 0
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+
+/// Sets the highest bit of each byte that is less than `limit`.
+///
+/// A borrow can only come from such a byte, so it cannot cause a wrong result for the whole
+/// word. Bytes whose highest bit was already set are not ASCII, and `!word` excludes them.
+#[inline]
+fn below(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word
+}
+
+/// Sets the highest bit of each byte that is `byte`, in the same way. U+FFFE and U+FFFF begin
+/// with 0xEF.
+#[inline]
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 /// All of `bytes` as words of eight bytes: whole words from the start, and a last word for

@@ -12,8 +12,7 @@ use aws_sdk_dynamodb::types::{
     KeyType, TableDescription,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Output;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin as _;
-use aws_smithy_types::config_bag::{FrozenLayer, Layer};
+use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::append::{InsertOutcome, Table};
 use super::error::StoreError;
@@ -26,16 +25,12 @@ use super::table_error::{Operation, TableError, TableErrorKind};
 use crate::aws::AwsFailure;
 use crate::event::fields::{ID, INDEX_KEY, TIMESTAMP};
 use crate::event::timestamp::Timestamp;
-use crate::exchange::{RequestBody, ResponseBody};
+use crate::exchange::{RequestBody, ResponseBody, operation};
 use crate::json::escape::push_escaped;
 
 /// What the AWS SDK knows about the two operations that return pages.
-static QUERY: LazyLock<FrozenLayer> = LazyLock::new(|| operation(query::Query::new().config()));
-static SCAN: LazyLock<FrozenLayer> = LazyLock::new(|| operation(scan::Scan::new().config()));
-
-fn operation(config: Option<FrozenLayer>) -> FrozenLayer {
-    config.unwrap_or_else(|| Layer::new("no operation").freeze())
-}
+static QUERY: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&query::Query::new()));
+static SCAN: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&scan::Scan::new()));
 
 /// A table, and the client that reaches it.
 #[derive(Debug, Clone)]
