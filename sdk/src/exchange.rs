@@ -27,7 +27,7 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: String) -> Self {
+    pub(crate) fn new(body: Vec<u8>) -> Self {
         Self {
             length: body.len(),
             body: SdkBody::from(body),

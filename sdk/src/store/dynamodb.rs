@@ -311,7 +311,7 @@ fn insert_body(table: &str, items: &[NewItem]) -> String {
 impl Table for DynamoDb {
     async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
         let count = items.len();
-        let body = RequestBody::new(insert_body(&self.table, &items));
+        let body = RequestBody::new(insert_body(&self.table, &items).into_bytes());
         drop(items);
         let request = self.client.batch_execute_statement();
         let response = request.customize().interceptor(body).send().await;

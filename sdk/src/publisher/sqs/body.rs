@@ -3,39 +3,43 @@
 use serde::Deserialize;
 
 use super::ENTRY_IDS;
-use crate::json::escape::push_quoted;
+use crate::json::escape::push_escaped_json;
 use crate::publisher::transport::Message;
 use crate::queue_url::QueueUrl;
 
 /// Writes the body of a request. An entry is named by its position.
-pub(super) fn of_request(queue: &QueueUrl, messages: &[Message]) -> String {
-    // A usual event has about 70 quotes, each of which takes one byte more.
+pub(super) fn of_request(queue: &QueueUrl, messages: &[Message]) -> Vec<u8> {
+    // While a message is escaped, there is room for a backslash in front of every byte.
     let size = |message: &Message| message.body.len() + message.body.len() / 4 + 128;
-    let size = messages.iter().map(size).sum::<usize>() + 128;
-    let mut out = String::with_capacity(size);
-    out.push_str("{\"QueueUrl\":");
-    push_quoted(&mut out, queue.as_str());
-    out.push_str(",\"Entries\":[");
+    let longest = messages.iter().map(|message| message.body.len()).max();
+    let size = messages.iter().map(size).sum::<usize>() + longest.unwrap_or(0) + 128;
+    let mut out = Vec::with_capacity(size);
+    push(&mut out, "{\"QueueUrl\":", queue.as_str());
+    out.extend_from_slice(b",\"Entries\":[");
     for (index, (message, id)) in messages.iter().zip(ENTRY_IDS).enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        out.push_str("{\"Id\":");
-        push_quoted(&mut out, id);
-        out.push_str(",\"MessageBody\":");
-        push_quoted(&mut out, &message.body);
+        push(&mut out, "{\"Id\":", id);
+        push(&mut out, ",\"MessageBody\":", &message.body);
         if let Some(group) = &message.group {
-            out.push_str(",\"MessageGroupId\":");
-            push_quoted(&mut out, group);
+            push(&mut out, ",\"MessageGroupId\":", group);
         }
         if let Some(deduplication) = &message.deduplication {
-            out.push_str(",\"MessageDeduplicationId\":");
-            push_quoted(&mut out, deduplication);
+            push(&mut out, ",\"MessageDeduplicationId\":", deduplication);
         }
-        out.push('}');
+        out.push(b'}');
     }
-    out.push_str("]}");
+    out.extend_from_slice(b"]}");
     out
+}
+
+/// Appends the name of a member as it is, and its value as a JSON string.
+fn push(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+    push_escaped_json(out, value);
+    out.push(b'"');
 }
 
 /// The results of the entries.
@@ -92,7 +96,8 @@ mod tests {
         ];
         let messages: Vec<Message> = bodies.iter().map(|b| message(b, b.is_empty())).collect();
         let queue = QueueUrl::parse("http://localhost/1/orders").unwrap();
-        let body: serde_json::Value = serde_json::from_str(&of_request(&queue, &messages)).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_slice(&of_request(&queue, &messages)).unwrap();
         assert_eq!(body["QueueUrl"], "http://localhost/1/orders");
         for (index, text) in bodies.iter().enumerate() {
             let entry = &body["Entries"][index];
