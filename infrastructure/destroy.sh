@@ -56,15 +56,17 @@ read_variables "$@"
 check_place
 
 # A plain destroy would remove everything else first and then fail on the table:
-# producers would have no queue, and the table would remain.
+# producers would have no queue, and the table would remain. The outbox table has the
+# same protection; the table of events is named first.
 table=
-protected=$(jq -r '[.resources[] | select(.mode == "managed" and .type == "aws_dynamodb_table") | .instances[].attributes
+protected=$(jq -r '[.resources | sort_by(.module != "module.table") | .[] | select(.mode == "managed" and .type == "aws_dynamodb_table") | .instances[].attributes
   | select(.deletion_protection_enabled != false) | .name] | .[0] // empty' "$work/state.json")
 if [[ -n $protected ]]; then
   cat >&2 <<TEXT
 destroy.sh: refused, nothing was changed.
 
-The table "$protected" is protected against deletion: it contains the history of events.
+The table "$protected" is protected against deletion: it contains the history of events, or the
+committed events of an outbox that are not sent yet.
 The other resources of this deployment remain too, so that events are still stored.
 
 To destroy it with all its events:
@@ -111,7 +113,7 @@ if [[ $yes == false ]]; then
 fi
 
 say "terraform destroy"
-# Nothing is deployed, so any existing file serves as the package.
-"${terraform[@]}" destroy -input=false -auto-approve -var "package_path=$here/main.tf" "$@" ||
+# Nothing is deployed, so any existing file serves as a package.
+"${terraform[@]}" destroy -input=false -auto-approve -var "package_path=$here/main.tf" -var "outbox_relay_package_path=$here/main.tf" "$@" ||
   fail "the destroy did not finish, see above. Remove the cause and run infrastructure/destroy.sh again; it continues"
 say "Destroyed."

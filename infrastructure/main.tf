@@ -12,13 +12,18 @@ locals {
 
   # The longest retention that SQS offers.
   dead_letter_retention_seconds = 14 * local.day
+
+  # From the record of the deployment instead of the variables, so that every plan
+  # makes the checks in deployment.tf, also one that -target limits to a part.
+  name   = terraform_data.deployment.input.name
+  region = terraform_data.deployment.input.region
 }
 
 module "queue" {
   source = "./modules/queue"
 
-  name                          = var.name
-  region                        = var.region
+  name                          = local.name
+  region                        = local.region
   fifo                          = var.fifo
   producer_arns                 = var.producer_arns
   producer_organization_ids     = var.producer_organization_ids
@@ -39,18 +44,21 @@ module "queue" {
 module "table" {
   source = "./modules/table"
 
-  name                    = coalesce(var.table_name, var.name)
-  policy_name             = var.name
-  region                  = var.region
+  name                    = coalesce(var.table_name, local.name)
+  policy_name             = local.name
+  region                  = local.region
   reader_arns             = var.reader_arns
   billing_mode            = var.billing_mode
   read_capacity           = var.read_capacity
   write_capacity          = var.write_capacity
+  ignore_capacity         = var.ignore_capacity
   max_read_request_units  = var.max_read_request_units
   max_write_request_units = var.max_write_request_units
+  warm_throughput         = var.warm_throughput
   deletion_protection     = var.deletion_protection
   recovery_days           = var.recovery_days
   index_shards            = var.index_shards
+  correlation_index       = var.correlation_index
   stream_view_type        = var.stream_view_type
   kms_key_arn             = var.kms_key_arn
   former_kms_key_arns     = var.former_kms_key_arns
@@ -61,8 +69,8 @@ module "table" {
 module "consumer" {
   source = "./modules/consumer"
 
-  name                     = "${var.name}-consumer"
-  region                   = var.region
+  name                     = "${local.name}-consumer"
+  region                   = local.region
   package_path             = var.package_path
   architecture             = var.architecture
   memory_size              = var.memory_size
@@ -94,19 +102,21 @@ module "consumer" {
 module "observability" {
   source = "./modules/observability"
 
-  name                         = var.name
-  region                       = var.region
+  name                         = local.name
+  region                       = local.region
   queue_name                   = module.queue.queue_name
   dead_letter_queue_name       = module.queue.dead_letter_queue_name
   function_name                = module.consumer.function_name
   log_group_name               = module.consumer.log_group_name
   table_name                   = module.table.table_name
-  index_name                   = module.table.index_name
+  index_names                  = module.table.index_names
   memory_size                  = var.memory_size
   architecture                 = var.architecture
   batch_size                   = var.batch_size
   visibility_timeout_seconds   = local.visibility_timeout_seconds
   oldest_message_alarm_seconds = var.oldest_message_alarm_seconds
+  outbox_table_name            = one(module.outbox[*].table_name)
+  outbox_alarm_seconds         = var.outbox_alarm_seconds
 
   # On a standard queue, a message keeps its age when SQS moves it to the
   # dead-letter queue, but the metric starts at zero there. The message may have

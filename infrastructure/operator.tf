@@ -3,21 +3,18 @@
 # change the table, and cannot change a queue, the function or a permission.
 
 resource "aws_iam_policy" "operator" {
-  name        = "${var.name}-operator-${var.region}"
+  name        = "${local.name}-operator-${local.region}"
   path        = var.iam_path
-  description = "Inspect ${var.name} in ${var.region}, and handle its dead-letter queue."
+  description = "Inspect ${local.name} in ${local.region}, and handle its dead-letter queue."
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [for statement in [
       {
-        Sid    = "ReadEvents"
-        Effect = "Allow"
-        Action = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]
-        Resource = [
-          module.table.table_arn,
-          module.table.index_arn,
-        ]
+        Sid      = "ReadEvents"
+        Effect   = "Allow"
+        Action   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]
+        Resource = concat([module.table.table_arn], module.table.index_arns)
       },
       {
         Sid      = "InspectTheTable"
@@ -81,6 +78,12 @@ resource "aws_iam_policy" "operator" {
         Action   = ["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "lambda:GetAccountSettings", "lambda:ListEventSourceMappings"]
         Resource = "*"
       },
+      !var.outbox ? null : {
+        Sid      = "ReadTheOutbox"
+        Effect   = "Allow"
+        Action   = "dynamodb:Scan"
+        Resource = module.outbox[0].table_arn
+      },
       var.kms_key_arn == null ? null : {
         Sid      = "UseTheKeyThroughSqsAndDynamoDb"
         Effect   = "Allow"
@@ -89,8 +92,8 @@ resource "aws_iam_policy" "operator" {
         Condition = {
           StringEquals = {
             "kms:ViaService" = [
-              "dynamodb.${var.region}.${data.aws_partition.current.dns_suffix}",
-              "sqs.${var.region}.${data.aws_partition.current.dns_suffix}",
+              "dynamodb.${local.region}.${data.aws_partition.current.dns_suffix}",
+              "sqs.${local.region}.${data.aws_partition.current.dns_suffix}",
             ]
           }
         }
@@ -103,8 +106,8 @@ resource "aws_iam_policy" "operator" {
         Condition = {
           StringEquals = {
             "kms:ViaService" = [
-              "dynamodb.${var.region}.${data.aws_partition.current.dns_suffix}",
-              "sqs.${var.region}.${data.aws_partition.current.dns_suffix}",
+              "dynamodb.${local.region}.${data.aws_partition.current.dns_suffix}",
+              "sqs.${local.region}.${data.aws_partition.current.dns_suffix}",
             ]
           }
         }

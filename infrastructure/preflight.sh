@@ -67,6 +67,13 @@ variable_options() {
   return 0
 }
 
+# Prints the errors of Terraform in FILE, and stops if they say that the state is locked.
+check_lock() { # FILE
+  cat "$1" >&2
+  ! grep -q 'Error acquiring the state lock' "$1" ||
+    fail "another run holds the lock of the state, see above. Nothing was changed. Wait until that run has finished, then run the same command again. If no run is in progress (one was killed), release the lock, with the ID above: terraform -chdir=$quoted_here force-unlock ID"
+}
+
 # Terraform itself evaluates the variables: from terraform.tfvars, from
 # *.auto.tfvars, from TF_VAR_name and from the caller's options.
 # shellcheck disable=SC2034 # run.sh uses them
@@ -79,7 +86,7 @@ read_variables() {
     sed -nE 's/^  "?([^"]*[^",])"?,$/\1/p') || true
   # The state of an interrupted apply causes other errors, which do not matter here.
   if grep -q 'Error: Invalid value for' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 6 ]]; then
-    cat "$work/console.log" >&2
+    check_lock "$work/console.log"
     fail "a variable is not valid, see above. Nothing was changed. Correct it in $here/terraform.tfvars, in TF_VAR_name or in the options after --"
   fi
   {

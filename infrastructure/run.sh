@@ -10,7 +10,8 @@ usage() {
   cat <<'TEXT'
 Usage: infrastructure/run.sh [plan | apply | package] [options] [-- terraform options]
 
-  package   build and pack the function, and print the package's path and size
+  package   build and pack the function, and print the package's path and size;
+            with --relay, the relay function of the outbox
   plan      check, package, and show what would change
   apply     plan, ask, and apply (the default)
 
@@ -18,6 +19,8 @@ Options:
   --arch arm64|x86_64  instruction set for `package` (default: arm64). plan and
                        apply use the variable `architecture`
   --package FILE       deploy this package instead of building one
+  --relay              for `package`: build the relay function of the outbox. Its
+                       path belongs into the variable outbox_relay_package_path
   --yes                apply without asking, for CI
   --allow-replace      accept a plan that deletes a queue or the table
   --help               show this text
@@ -35,6 +38,7 @@ root=$(dirname -- "$here")
 command=apply
 arch=
 package=
+relay=false
 yes=false
 allow_replace=false
 
@@ -49,6 +53,7 @@ while (($# > 0)); do
       package=${2:?"--package needs a file"}
       shift
       ;;
+    --relay) relay=true ;;
     --yes) yes=true ;;
     --allow-replace) allow_replace=true ;;
     --help | -h)
@@ -69,6 +74,7 @@ done
 
 # Checks
 
+[[ $relay == false || $command == package ]] || fail "--relay belongs to the command package. Nothing was changed. Build the package first, and set its path as outbox_relay_package_path"
 if [[ -n $package ]]; then
   [[ -f $package ]] || fail "no such package: $package. Build one with: infrastructure/run.sh package"
 else
@@ -92,7 +98,7 @@ existing() { # ADDRESS, the id that an import needs, and an AWS command that suc
 }
 
 check_existing() {
-  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind
+  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind workspace hint=
   local found=()
   [[ $fifo != true ]] || suffix=.fifo
   policies_arn=arn:$partition:iam::$account:policy$iam_path
@@ -112,11 +118,14 @@ check_existing() {
   ((${#found[@]} > 0)) || return 0
 
   kind=$(printf '    %s: %s\n' "${found[@]}")
+  workspace=$("${terraform[@]}" workspace show)
+  [[ $workspace == default ]] || hint="
+  The selected workspace is \"$workspace\". If the deployment is in the workspace \"default\": terraform -chdir=$quoted_here workspace select default"
   fail "the resource(s) below exist, and this state does not contain them. Nothing was changed.
-$kind
+$kind$hint
   If another deployment owns them: use the state of that deployment, or choose another name.
   If they shall become part of this deployment (an apply was killed, or the table was restored), import them, then run the same command again:
-$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf '%s' '%s'\n" "${found[@]}")"
+$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf -var ignore_capacity=false '%s' '%s'\n" "${found[@]}")"
 }
 
 # An apply that is interrupted while it creates a resource leaves the resource
@@ -197,32 +206,33 @@ fi
 # Build
 
 build() {
-  local target_dir build_args binary
+  local target_dir build_args binary of=consumer executable=bootstrap
   # Cargo reads .cargo/config.toml from the current folder, and a setting there
   # determines the cold start.
   cd -- "$root"
   target_dir=${CARGO_TARGET_DIR:-target}
   [[ $target_dir == /* ]] || target_dir=$root/$target_dir
-  build_args=(-p domain-events-consumer --bin bootstrap --profile lambda)
+  [[ $relay == false ]] || of=relay executable=relay
+  build_args=(-p "domain-events-$of" --bin "$executable" --profile lambda)
 
   say "Building the function for $architecture ($builder)"
   case $builder in
     cargo-lambda)
       cargo lambda build "${build_args[@]}" "--${architecture/_/-}" --lambda-dir "$target_dir/package/cargo-lambda"
-      binary=$target_dir/package/cargo-lambda/bootstrap/bootstrap
+      binary=$target_dir/package/cargo-lambda/$executable/bootstrap
       ;;
     cargo)
       cargo build "${build_args[@]}"
-      binary=$target_dir/lambda/bootstrap
+      binary=$target_dir/lambda/$executable
       ;;
     cross)
       cargo build "${build_args[@]}" --target "$triple"
-      binary=$target_dir/$triple/lambda/bootstrap
+      binary=$target_dir/$triple/lambda/$executable
       ;;
   esac
 
   check_binary "$binary" "the executable"
-  package=$target_dir/package/domain-events-consumer-$architecture.zip
+  package=$target_dir/package/domain-events-$of-$architecture.zip
   mkdir -p -- "$target_dir/package"
 
   # A fixed time stamp, so that the same executable gives the same package, and
@@ -254,7 +264,8 @@ say "Package: $package, $(wc -c <"$package" | tr -d ' ') bytes"
 
 say "terraform plan"
 status=0
-"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" || status=$?
+"${terraform[@]}" plan -input=false -detailed-exitcode "-out=$work/plan" -var "package_path=$package" "$@" 2>"$work/errors" || status=$?
+check_lock "$work/errors"
 case $status in
   0)
     say "Nothing to change."
@@ -287,9 +298,14 @@ fi
 say "terraform apply"
 # Terraform receives the interrupt too, and stops after the current resource.
 trap 'say "Interrupted: Terraform is stopping"' INT
-"${terraform[@]}" apply -input=false "$work/plan" ||
-  fail "the apply did not finish, see above. What it created is in the state. Remove the cause and run the same command again; it continues, or says what to do first"
+status=0
+"${terraform[@]}" apply -input=false "$work/plan" 2>"$work/errors" || status=$?
 trap - INT
+if ((status != 0)); then
+  check_lock "$work/errors"
+  ! grep -q 'Saved plan is stale' "$work/errors" || fail "another run has changed the deployment since this plan. Nothing was changed. Run the same command again, and read the new plan"
+  fail "the apply did not finish, see above. What it created is in the state. Remove the cause (for credentials that expired: log in again) and run the same command again; it continues, or says what to do first"
+fi
 
 say "Deployed. Values for applications:"
 for output in EVENT_QUEUE_URL EVENT_TABLE producer_policy_arn reader_policy_arn; do

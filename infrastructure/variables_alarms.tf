@@ -11,9 +11,9 @@ variable "alarms" {
   validation {
     condition = alltrue([for name in keys(var.alarms) : contains([
       "dead-letter-queue-expiring", "dead-letter-queue-not-empty", "events-failing", "function-errors", "function-throttles",
-      "metrics-invalid", "oldest-message-too-old", "rejected-events", "table-throttles",
+      "metrics-invalid", "oldest-message-too-old", "outbox-oldest-row", "rejected-events", "table-throttles",
     ], name)])
-    error_message = "alarms has a key that is not the name of an alarm. The names are dead-letter-queue-expiring, dead-letter-queue-not-empty, events-failing, function-errors, function-throttles, metrics-invalid, oldest-message-too-old, rejected-events and table-throttles."
+    error_message = "alarms has a key that is not the name of an alarm. The names are dead-letter-queue-expiring, dead-letter-queue-not-empty, events-failing, function-errors, function-throttles, metrics-invalid, oldest-message-too-old, outbox-oldest-row, rejected-events and table-throttles."
   }
 
   validation {
@@ -22,8 +22,8 @@ variable "alarms" {
   }
 
   validation {
-    condition     = try(var.alarms["oldest-message-too-old"].threshold, null) == null && try(var.alarms["dead-letter-queue-expiring"].threshold, null) == null
-    error_message = "Set the threshold of oldest-message-too-old with oldest_message_alarm_seconds. The threshold of dead-letter-queue-expiring follows from message_retention_days."
+    condition     = try(var.alarms["oldest-message-too-old"].threshold, null) == null && try(var.alarms["dead-letter-queue-expiring"].threshold, null) == null && try(var.alarms["outbox-oldest-row"].threshold, null) == null
+    error_message = "Set the threshold of oldest-message-too-old with oldest_message_alarm_seconds, and that of outbox-oldest-row with outbox_alarm_seconds. The threshold of dead-letter-queue-expiring follows from message_retention_days."
   }
 }
 

@@ -71,6 +71,18 @@ variable "write_capacity" {
   }
 }
 
+variable "ignore_capacity" {
+  description = "Use read_capacity and write_capacity only to create the table and its indexes, and leave their capacity to what changes it later, such as Application Auto Scaling: see \"Scale\" in the runbook. Needs billing_mode PROVISIONED. Terraform must know the name of the table when it plans, so do not use depends_on on the module together with this variable."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.ignore_capacity || var.billing_mode == "PROVISIONED"
+    error_message = "ignore_capacity needs billing_mode PROVISIONED, because a table on demand has no capacity that could change."
+  }
+}
+
 variable "max_read_request_units" {
   description = "Maximum read request units per second on demand, to limit the bill. null sets no maximum and removes an earlier one."
   type        = number
@@ -90,6 +102,26 @@ variable "max_write_request_units" {
   validation {
     condition     = var.max_write_request_units == null ? true : var.max_write_request_units >= 1 && floor(var.max_write_request_units) == var.max_write_request_units
     error_message = "max_write_request_units must be null or a whole number of at least 1."
+  }
+}
+
+variable "warm_throughput" {
+  description = "Reads and writes per second that the table and each of its indexes accept at once, for a load that is known before it arrives. AWS charges once for each increase, and DynamoDB never decreases it. null leaves DynamoDB's value. Set with the AWS CLI."
+  type = object({
+    read  = number
+    write = number
+  })
+  default = null
+
+  # Amazon DynamoDB Developer Guide, "DynamoDB warm throughput".
+  validation {
+    condition     = var.warm_throughput == null ? true : var.warm_throughput.read >= 12000 && var.warm_throughput.write >= 4000 && floor(var.warm_throughput.read) == var.warm_throughput.read && floor(var.warm_throughput.write) == var.warm_throughput.write
+    error_message = "warm_throughput needs whole numbers: read of at least 12000 and write of at least 4000, which every table on demand has."
+  }
+
+  validation {
+    condition     = var.warm_throughput == null || var.billing_mode == "PAY_PER_REQUEST"
+    error_message = "warm_throughput needs billing_mode PAY_PER_REQUEST. With PROVISIONED, read_capacity and write_capacity are available at once."
   }
 }
 
@@ -122,6 +154,13 @@ variable "index_shards" {
     condition     = var.index_shards >= 0 && var.index_shards <= 256 && floor(var.index_shards) == var.index_shards
     error_message = "index_shards must be a whole number from 0 to 256."
   }
+}
+
+variable "correlation_index" {
+  description = "Create the index `by-correlation` (hash key CorrelationId, sort key Timestamp), with which readers find the events of one conversation. It contains only events that have a CorrelationId; DynamoDB also adds the events that the table already contains. It costs one more write for each such event."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "stream_view_type" {

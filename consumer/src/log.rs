@@ -39,6 +39,9 @@ where
         .with_span_list(false)
         .with_env_filter(filter)
         .with_writer(Escaped(writer))
+        // It would report a closed standard output on standard error, and panic if that is
+        // closed, too. A consumer must not end because nothing reads its log.
+        .log_internal_errors(false)
         .finish()
 }
 

@@ -16,7 +16,8 @@
 #                   EVENT_ENTITY_ID in EVENT_TABLE; it gets the reader's
 #                   credentials. If not set: the example `read`, likewise
 #
-# To build both examples: cargo build --workspace --all-features --bin emit --bin read
+# To build both examples and the command that the runbook uses:
+# cargo build --workspace --all-features --bin emit --bin read --bin domain-events
 
 set -euo pipefail
 
@@ -43,6 +44,8 @@ fi
 if [[ -z ${READER_CMD:-} && -x $built/read ]]; then
   printf -v READER_CMD 'exec %q' "$built/read"
 fi
+# The command `domain-events`, for the runbook.
+export PATH=$PATH:$built
 export PRODUCER_CMD=${PRODUCER_CMD:-} READER_CMD=${READER_CMD:-}
 printf 'producer: %s\nreader: %s\n' "${PRODUCER_CMD:-none}" "${READER_CMD:-none}"
 
@@ -72,13 +75,16 @@ architecture       = "$arch"
 producer_arns      = ["$named_producer"]
 create_alarm_topic = true
 index_shards       = 4
+correlation_index  = true
 stream_view_type   = "NEW_IMAGE"
+outbox             = true
 TFVARS
 cat >"$fifo/terraform.tfvars" <<TFVARS
 name         = "orders"
 region       = "$AWS_REGION"
 architecture = "$arch"
 fifo         = true
+outbox       = true
 TFVARS
 
 say "Apply with the deployer's policy, standard and FIFO"
@@ -145,6 +151,7 @@ say "Protection off, then destroy, with the deployer's policy"
 credentials_of "$state" deployer-domain-events
 echo 'deletion_protection = false' >>"$standard/terraform.tfvars"
 terraform "-chdir=$standard" apply -input=false -auto-approve -target=module.table.aws_dynamodb_table.events \
+  -target=module.outbox \
   -var "package_path=$package" >"$temporary/unprotect.log" 2>&1 || {
   cat "$temporary/unprotect.log"
   fail "the protection could not be switched off"

@@ -2,17 +2,15 @@
 
     snapshot REGION NAME      print everything of a deployment that an apply sets
     difference A B            compare two snapshots, and fail if they differ
-    fill TABLE                store 50 events
+    events                    print 50 events, one per line
     delete TABLE              delete 7 of them, as an accident would
     compare TABLE OTHER       print how many events of OTHER are missing in TABLE or differ
-    copy TABLE OTHER          store the missing ones, without replacing any
 """
 
 import json
 import sys
 
 import boto3
-from botocore.exceptions import ClientError
 
 # What changes without an apply, or what the next apply may change without effect.
 VOLATILE = {
@@ -71,9 +69,10 @@ def snapshot(region, name):
         arn = f"arn:aws:iam::{account}:policy/{name}-{who}-{region}"
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         found["policies"][who] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    # The size of the log grows.
+    # The size of the log grows, and an apply creates a deleted log group again.
     for group in found["log group"]:
         group.pop("storedBytes", None)
+        group.pop("creationTime", None)
     print(json.dumps(stable(found), indent=1, default=str))
 
 
@@ -101,52 +100,42 @@ def difference(before, after):
         sys.exit("the first deployment has changed:\n" + "\n".join(changed))
 
 
-def events(table):
-    items = {}
+def items(table):
+    found = {}
     for page in boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
         for item in page["Items"]:
-            items[item["ID"]["S"], item["Timestamp"]["N"]] = item
-    return items
+            # The time of storage is the only attribute that an import sets anew.
+            item.pop("StoredAt", None)
+            found[item["ID"]["S"], item["Timestamp"]["N"]] = item
+    return found
 
 
-def fill(table):
-    dynamodb = boto3.client("dynamodb")
+def events():
     for n in range(50):
-        dynamodb.put_item(TableName=table, Item={
-            "ID": {"S": f"order-{n % 10}"}, "Timestamp": {"N": f"{1_700_000_000 + n}.000000001"}, "EventType": {"S": "ORDER_PLACED"},
-            "EmitterId": {"S": "shop"}, "EmitterType": {"S": "SYSTEM"}, "EventId": {"S": f"event-{n}"},
-            "Data": {"M": {"cents": {"N": str(n)}, "note": {"S": "é\u2028"}}},
-        })
+        # The last two events of an entity have one timestamp, which the store separates.
+        print(json.dumps({
+            "Timestamp": 1_700_000_000 + min(n // 10, 3), "EventType": "ORDER_PLACED", "ID": f"order-{n % 10}",
+            "EmitterId": "shop", "EmitterType": "SYSTEM", "EventId": f"event-{n}", "Data": {"cents": n, "note": "é\u2028"},
+        }))
 
 
 def delete(table):
-    dynamodb = boto3.client("dynamodb")
-    for key in list(events(table))[:7]:
-        dynamodb.delete_item(TableName=table, Key={"ID": {"S": key[0]}, "Timestamp": {"N": key[1]}})
+    # Both events with one timestamp, of three entities, and one other.
+    keys = sorted(items(table))
+    doomed = [key for key in keys if key[0] in ("order-1", "order-2", "order-3") and key[1].startswith("1700000003")] + keys[:1]
+    for key in doomed:
+        boto3.client("dynamodb").delete_item(TableName=table, Key={"ID": {"S": key[0]}, "Timestamp": {"N": key[1]}})
 
 
 def compare(table, other):
-    here, there = events(table), events(other)
+    here, there = items(table), items(other)
     missing = len(there.keys() - here.keys())
     different = sum(here[key] != there[key] for key in here.keys() & there.keys())
-    print(f"{len(there)} events, {missing} missing, {different} different")
-
-
-def copy(table, other):
-    dynamodb = boto3.client("dynamodb")
-    here = events(table)
-    for key, item in events(other).items():
-        if key in here:
-            continue
-        try:
-            dynamodb.put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(ID)")
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+    print(f"{len(there)} events, {missing} missing, {different} different, {len(here.keys() - there.keys())} new")
 
 
 if __name__ == "__main__":
-    steps = {step.__name__: step for step in (snapshot, difference, fill, delete, compare, copy)}
-    if len(sys.argv) < 3 or sys.argv[1] not in steps:
+    steps = {step.__name__: step for step in (snapshot, difference, events, delete, compare)}
+    if len(sys.argv) < 2 or sys.argv[1] not in steps:
         sys.exit(__doc__)
     steps[sys.argv[1]](*sys.argv[2:])

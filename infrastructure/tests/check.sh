@@ -172,7 +172,7 @@ else
   absent "checkov cannot be installed"
 fi
 
-part "package, producer and reader"
+part "package, producer, reader and command"
 case $(uname -m) in
   aarch64 | arm64) arch=arm64 ;;
   *) arch=x86_64 ;;
@@ -184,7 +184,7 @@ elif [[ $(uname -s) != Linux ]]; then
 else
   # With the features of the whole workspace, as in the other steps of CI; with
   # other features, cargo would build the dependencies again.
-  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read)
+  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read --bin domain-events)
   if [[ -n ${BOOTSTRAP_ZIP:-} ]]; then
     echo "The package is $BOOTSTRAP_ZIP"
   elif [[ ${CHECK_PACKAGE:-} == optimised ]]; then

@@ -138,9 +138,9 @@ def wait():
         sys.exit("the local endpoint does not respond")
 
 
-def deployer_policy(name):
-    """The document of the repository, filled in as the runbook says."""
-    document = read_text(os.path.join(INFRASTRUCTURE, "deployer-policy.json"))
+def deployer_policy(name, file="deployer-policy.json"):
+    """A document of the repository, filled in as the runbook says."""
+    document = read_text(os.path.join(INFRASTRUCTURE, file))
     account = client("sts", ADMINISTRATOR).get_caller_identity()["Account"]
     for placeholder, value in (("REGION", REGION), ("ACCOUNT", account), ("NAME", name)):
         document = document.replace(placeholder, value)
@@ -159,6 +159,8 @@ def principals(state, *deployments):
         iam.put_user_policy(
             UserName=f"deployer-{deployment}", PolicyName="deployer", PolicyDocument=deployer_policy(deployment)
         )
+        outbox = deployer_policy(deployment, "deployer-policy-outbox.json")
+        iam.put_user_policy(UserName=f"deployer-{deployment}", PolicyName="outbox", PolicyDocument=outbox)
         named = [action for statement in json.loads(deployer_policy(deployment))["Statement"] for action in statement["Action"]]
         if not set(LOCAL_DEPLOYER) <= set(named):
             sys.exit(f"the deployer's policy does not contain {set(LOCAL_DEPLOYER) - set(named)}")
@@ -364,6 +366,13 @@ def permissions(state, outputs_path):
         lambda: reader.query(
             TableName=table, IndexName="by-type", KeyConditionExpression="IndexKey = :key",
             ExpressionAttributeValues={":key": {"S": "EVENT_TEST#0"}},
+        ),
+    )
+    report.may(
+        "a reader may query the index by correlation",
+        lambda: reader.query(
+            TableName=table, IndexName="by-correlation", KeyConditionExpression="CorrelationId = :id",
+            ExpressionAttributeValues={":id": {"S": "conversation"}},
         ),
     )
     report.may_not("a reader cannot scan", lambda: reader.scan(TableName=table))

@@ -149,17 +149,19 @@ run "index_is_watched_if_it_exists" {
   }
 
   variables {
-    index_name = "by-type"
+    index_names = ["by-correlation", "by-type"]
   }
 
   assert {
-    condition     = length([for query in aws_cloudwatch_metric_alarm.alarms["table-throttles"].metric_query : query if try(query.metric[0].dimensions["GlobalSecondaryIndexName"], "") == "by-type"]) == 2
-    error_message = "A throttled index delays the table's writes, so the alarm must include it."
+    condition = sort([for query in aws_cloudwatch_metric_alarm.alarms["table-throttles"].metric_query : query.id if contains(["by-correlation", "by-type"], try(query.metric[0].dimensions["GlobalSecondaryIndexName"], ""))]) == tolist([
+      "by_correlation_reads", "by_correlation_writes", "by_type_reads", "by_type_writes",
+    ])
+    error_message = "A throttled index delays the table's writes, so the alarm must include each index."
   }
 
   assert {
-    condition     = strcontains(aws_cloudwatch_dashboard.events.dashboard_body, "GlobalSecondaryIndexName")
-    error_message = "The dashboard must show the index's throttles."
+    condition     = alltrue([for index in ["by-correlation", "by-type"] : strcontains(aws_cloudwatch_dashboard.events.dashboard_body, "\"GlobalSecondaryIndexName\",\"${index}\"")])
+    error_message = "The dashboard must show the throttles of each index."
   }
 }
 

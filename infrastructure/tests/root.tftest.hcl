@@ -110,8 +110,27 @@ run "index_reaches_function_and_table" {
   }
 
   assert {
-    condition     = module.table.index_name == "by-type" && module.consumer.environment["EVENT_INDEX_SHARDS"] == "8" && output.EVENT_INDEX_SHARDS == 8
+    condition     = module.table.index_names == tolist(["by-type"]) && module.consumer.environment["EVENT_INDEX_SHARDS"] == "8" && output.EVENT_INDEX_SHARDS == 8
     error_message = "The function, the table and readers must use the same number of shards."
+  }
+}
+
+run "correlation_index_is_not_the_functions" {
+  command = plan
+
+  variables {
+    correlation_index = true
+  }
+
+  assert {
+    condition     = module.table.index_names == tolist(["by-correlation"])
+    error_message = "The table must have the index."
+  }
+
+  # DynamoDB fills the index from a field of the event, so the function stores as before.
+  assert {
+    condition     = sort(keys(module.consumer.environment)) == tolist(["DEAD_LETTER_QUEUE_URL", "EVENT_LOG", "EVENT_TABLE"])
+    error_message = "The function's configuration must not change because of the index."
   }
 }
 
@@ -250,6 +269,39 @@ run "maximum_on_demand_is_refused_provisioned" {
   }
 
   expect_failures = [var.billing_mode]
+}
+
+run "ignored_capacity_on_demand_is_refused" {
+  command = plan
+
+  variables {
+    ignore_capacity = true
+  }
+
+  expect_failures = [var.ignore_capacity]
+}
+
+run "warm_throughput_below_minimum_is_refused" {
+  command = plan
+
+  variables {
+    warm_throughput = { read = 12000, write = 1000 }
+  }
+
+  expect_failures = [var.warm_throughput]
+}
+
+run "warm_throughput_provisioned_is_refused" {
+  command = plan
+
+  variables {
+    billing_mode    = "PROVISIONED"
+    read_capacity   = 50
+    write_capacity  = 1000
+    warm_throughput = { read = 12000, write = 20000 }
+  }
+
+  expect_failures = [var.warm_throughput]
 }
 
 run "message_above_1_mib_is_refused" {
@@ -601,6 +653,16 @@ run "reader_that_is_an_account_is_refused" {
 run "operator_cannot_write_or_change_anything" {
   command = plan
 
+  variables {
+    outbox = true
+  }
+
+  override_resource {
+    target          = module.outbox[0].aws_dynamodb_table.outbox
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events-outbox" }
+  }
+
   override_resource {
     target          = module.table.aws_dynamodb_table.events
     override_during = plan
@@ -668,6 +730,25 @@ run "operator_cannot_write_or_change_anything" {
       "HandleTheDeadLetterQueue", "SendEventsAgain",
     ]
     error_message = "The operator must receive from the dead-letter queue only, and send to the queue only."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement.Resource if statement.Sid == "ReadEvents"] == [[
+      "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events",
+      "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events/index/by-correlation",
+      "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events/index/by-type",
+    ]]
+    error_message = "The operator must read the table and both indexes."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_policy.operator.policy).Statement : statement if statement.Sid == "ReadTheOutbox"] == [{
+      Sid      = "ReadTheOutbox"
+      Effect   = "Allow"
+      Action   = "dynamodb:Scan"
+      Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/domain-events-outbox"
+    }]
+    error_message = "The operator must be able to look at the rows of the outbox, and must not change them."
   }
 
   assert {

@@ -70,7 +70,7 @@ run "history_is_protected" {
   }
 
   assert {
-    condition     = output.index_name == null && output.stream_arn == null && output.deletion_protection == true
+    condition     = length(output.index_names) == 0 && output.stream_arn == null && output.deletion_protection == true
     error_message = "The outputs must say that there is no index and no stream."
   }
 }
@@ -93,10 +93,10 @@ run "readers_may_read_and_nothing_else" {
           Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"
         },
         {
-          Sid      = "ReadByType"
+          Sid      = "ReadIndexes"
           Effect   = "Allow"
           Action   = "dynamodb:Query"
-          Resource = "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-type"
+          Resource = ["arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-correlation", "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-type"]
         },
       ]
     }
@@ -128,8 +128,61 @@ run "index_by_type_is_one_variable" {
   }
 
   assert {
-    condition     = output.index_name == "by-type"
+    condition     = output.index_names == tolist(["by-type"])
     error_message = "The output must name the index."
+  }
+}
+
+run "index_by_correlation_is_one_variable" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    correlation_index = true
+  }
+
+  assert {
+    condition = [for index in aws_dynamodb_table.events.global_secondary_index : [index.name, index.hash_key, index.range_key, index.projection_type]] == [
+      ["by-correlation", "CorrelationId", "Timestamp", "ALL"]
+    ]
+    error_message = "The index must be by-correlation, with CorrelationId and Timestamp as its key."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.events.attribute : attribute.name => attribute.type } == { ID = "S", Timestamp = "N", CorrelationId = "S" }
+    error_message = "CorrelationId must be a string."
+  }
+
+  assert {
+    condition     = output.index_names == tolist(["by-correlation"])
+    error_message = "The output must name the index."
+  }
+}
+
+run "both_indexes_exist_at_the_same_time" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    index_shards            = 4
+    correlation_index       = true
+    max_write_request_units = 5000
+  }
+
+  assert {
+    condition     = sort([for index in aws_dynamodb_table.events.global_secondary_index : index.name]) == tolist(["by-correlation", "by-type"])
+    error_message = "Each variable must create its index."
+  }
+
+  assert {
+    condition     = [for update in jsondecode(terraform_data.maximum[0].input.index_updates) : update.Update.IndexName] == ["by-correlation", "by-type"]
+    error_message = "The maximum of each index must be removed with the maximum of the table."
   }
 }
 
@@ -176,6 +229,130 @@ run "capacity_applies_to_table_and_index" {
       [for index in aws_dynamodb_table.events.global_secondary_index : [index.read_capacity, index.write_capacity]] == [[50, 1000]]
     )
     error_message = "Table and index must have the capacity given."
+  }
+}
+
+run "capacity_of_a_new_table_is_the_given_one" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  override_data {
+    target = data.aws_dynamodb_tables.all
+    values = { names = ["orders-of-another-team"] }
+  }
+
+  variables {
+    billing_mode    = "PROVISIONED"
+    read_capacity   = 50
+    write_capacity  = 1000
+    ignore_capacity = true
+    index_shards    = 8
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.events.read_capacity == 50 && aws_dynamodb_table.events.write_capacity == 1000 &&
+      [for index in aws_dynamodb_table.events.global_secondary_index : [index.read_capacity, index.write_capacity]] == [[50, 1000]] &&
+      length(data.aws_dynamodb_table.present) == 0
+    )
+    error_message = "A table that does not exist must be created with the capacity given."
+  }
+}
+
+run "capacity_of_an_existing_table_is_kept" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  override_data {
+    target = data.aws_dynamodb_tables.all
+    values = { names = ["orders", "orders-of-another-team"] }
+  }
+
+  override_data {
+    target = data.aws_dynamodb_table.present
+    values = {
+      billing_mode   = "PROVISIONED"
+      read_capacity  = 70
+      write_capacity = 1400
+      global_secondary_index = [
+        { name = "by-type", read_capacity = 60, write_capacity = 1300 },
+      ]
+    }
+  }
+
+  variables {
+    billing_mode      = "PROVISIONED"
+    read_capacity     = 50
+    write_capacity    = 1000
+    ignore_capacity   = true
+    index_shards      = 8
+    correlation_index = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.read_capacity == 70 && aws_dynamodb_table.events.write_capacity == 1400
+    error_message = "The table must keep the capacity that something else has set."
+  }
+
+  assert {
+    condition = { for index in aws_dynamodb_table.events.global_secondary_index : index.name => [index.read_capacity, index.write_capacity] } == {
+      by-type        = [60, 1300]
+      by-correlation = [50, 1000]
+    }
+    error_message = "An existing index must keep its capacity, and a new one must get the capacity given."
+  }
+}
+
+run "capacity_after_on_demand_is_the_given_one" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  override_data {
+    target = data.aws_dynamodb_tables.all
+    values = { names = ["orders"] }
+  }
+
+  override_data {
+    target = data.aws_dynamodb_table.present
+    values = { billing_mode = "PAY_PER_REQUEST", read_capacity = 0, write_capacity = 0 }
+  }
+
+  variables {
+    billing_mode    = "PROVISIONED"
+    read_capacity   = 50
+    write_capacity  = 1000
+    ignore_capacity = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.events.read_capacity == 50 && aws_dynamodb_table.events.write_capacity == 1000
+    error_message = "A table on demand has no capacity to keep."
+  }
+}
+
+run "warm_throughput_is_one_variable" {
+  command = plan
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    warm_throughput = { read = 12000, write = 20000 }
+  }
+
+  assert {
+    condition     = length(terraform_data.warm_throughput) == 1 && length(terraform_data.maximum) == 0
+    error_message = "The AWS CLI must set the warm throughput."
   }
 }
 
@@ -263,12 +440,13 @@ run "readers_of_other_accounts_may_only_read" {
           Action    = ["dynamodb:GetItem", "dynamodb:Query"]
           Resource = [
             "arn:aws:dynamodb:eu-central-1:123456789012:table/orders",
+            "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-correlation",
             "arn:aws:dynamodb:eu-central-1:123456789012:table/orders/index/by-type",
           ]
         },
       ]
     }
-    error_message = "The table's policy must allow the named readers to read the table and its index, and nothing else."
+    error_message = "The table's policy must allow the named readers to read the table and its indexes, and nothing else."
   }
 }
 

@@ -123,6 +123,16 @@ impl AwsFailure {
         })
     }
 
+    /// The facts of an error that says that no credentials are configured, or invalid ones.
+    /// `None` for a provider that failed for another reason: it may work later.
+    pub fn of_missing_credentials(error: &CredentialsError) -> Option<Self> {
+        matches!(
+            error,
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+        )
+        .then(|| Self::of_credentials(error))
+    }
+
     /// The service's error code, if the service responded with one.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -170,6 +180,41 @@ impl AwsFailure {
             })
     }
 
+    /// What to do next about a request to an SQS queue, for the end of an error message.
+    /// `action` is the IAM action of the request. It is `None` if `Display` says so itself.
+    pub fn queue_remedy(&self, action: &str) -> Option<String> {
+        let has = |words: &[&str]| {
+            self.code()
+                .is_some_and(|code| words.iter().any(|word| code.contains(word)))
+        };
+        if self.is_throttled() {
+            return Some("try again later".to_owned());
+        }
+        let text = match self {
+            Self::Credentials(_) | Self::Request | Self::Response { .. } => return None,
+            Self::Timeout | Self::Connection(_) => {
+                "try again; if it persists, check the network, the queue URL and AWS_ENDPOINT_URL_SQS"
+            }
+            Self::Service { .. } if self.is_credentials() => {
+                "renew the AWS credentials, or check which ones the process uses"
+            }
+            Self::Service { .. } if has(&["NonExistentQueue", "QueueDoesNotExist"]) => {
+                "check the queue URL, its region, and the account of the AWS credentials"
+            }
+            Self::Service { .. } if has(&["Kms", "KMS"]) => {
+                "check the queue's KMS key, and that its policy permits these AWS credentials"
+            }
+            Self::Service { .. } if has(&["AccessDenied", "NotAuthorized", "InvalidSecurity"]) => {
+                return Some(format!(
+                    "grant {action} on the queue to these AWS credentials"
+                ));
+            }
+            Self::Service { status, .. } if *status >= 500 => "try again later",
+            Self::Service { .. } => "look the code up in the SQS API reference",
+        };
+        Some(text.to_owned())
+    }
+
     /// Whether the same request may succeed later without a change by an operator.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -197,7 +242,10 @@ impl fmt::Display for AwsFailure {
                 write!(f, "there is no connection to the endpoint: {kind}")
             }
             Self::Service { code, message, .. } if message.is_empty() => f.write_str(code),
-            Self::Service { code, message, .. } => write!(f, "{code}: {message}"),
+            // What to do next follows.
+            Self::Service { code, message, .. } => {
+                write!(f, "{code}: {}", message.trim_end_matches('.'))
+            }
             Self::Response { status } => write!(
                 f,
                 "the response (HTTP {status}) is not one of the AWS service; check the endpoint and proxies"

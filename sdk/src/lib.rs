@@ -83,8 +83,12 @@ pub mod __internals {
     pub use crate::error::with_causes;
     #[cfg(feature = "sqs")]
     pub use crate::publisher::buffer::pending::group_name;
+    #[cfg(feature = "sqs")]
+    pub use crate::publisher::sqs::client as sqs_client;
     #[cfg(feature = "__aws")]
     pub use crate::queue_url::{InvalidQueueUrl, QueueUrl, check_endpoint, quoted};
+    #[cfg(feature = "store")]
+    pub use crate::store::config::is_table_name;
     #[cfg(feature = "__internals")]
     pub use crate::store::internals::{attributes_of, events_in_page, item_of, read_item};
 }

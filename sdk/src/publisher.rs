@@ -20,7 +20,7 @@ mod runtime;
 mod sender;
 #[cfg(feature = "spool")]
 mod spool;
-mod sqs;
+pub(crate) mod sqs;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "opentelemetry")]

@@ -16,7 +16,7 @@ mod append;
 mod attribute;
 mod attribute_json;
 mod causation;
-mod config;
+pub(crate) mod config;
 mod cursor;
 mod dynamodb;
 mod error;
@@ -93,6 +93,8 @@ pub struct EventStore {
     table: DynamoDb,
     retention: Retention,
     index_shards: Option<u16>,
+    /// The source of `StoredAt`.
+    clock: fn() -> Timestamp,
 }
 
 impl EventStore {
@@ -127,7 +129,16 @@ impl EventStore {
             table: DynamoDb::new(client, table.into()),
             retention: Retention::default(),
             index_shards: None,
+            clock: Timestamp::now,
         }
+    }
+
+    /// Takes `StoredAt` from `clock`, for runs that can be repeated exactly.
+    #[cfg(feature = "__internals")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
     }
 
     /// Sets how long appended events are kept.
@@ -224,7 +235,7 @@ impl EventStore {
     /// that succeeded.
     fn store_attributes(&self, envelope: &Envelope) -> StoreAttributes {
         let shard = |shards: u16| (stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
-        let stored_at = Timestamp::now();
+        let stored_at = (self.clock)();
         StoreAttributes {
             stored_at,
             expires_at: self.retention.expires_at(envelope, stored_at),

@@ -1,20 +1,46 @@
 //! The AWS clients of the commands, from the same environment as every AWS SDK.
 
 use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sdk_sqs::Client;
+use domain_events::__internals::{
+    AwsFailure, QueueUrl, check_endpoint, is_table_name, quoted, sqs_client,
+};
 use domain_events_consumer::__internals;
 
 use crate::Failure;
+
+/// The endpoints that the AWS clients read themselves.
+const ENDPOINTS: [&str; 4] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_LAMBDA",
+];
 
 /// Region, credentials and endpoints of the environment.
 ///
 /// # Errors
 ///
-/// No region is set.
+/// [`Failure::Usage`] if no region is set, an endpoint is not a URL, or there are no
+/// credentials.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future leaves nothing behind.
 pub async fn load() -> Result<SdkConfig, Failure> {
+    // The AWS clients would only report that there is no connection.
+    for name in ENDPOINTS {
+        let endpoint = std::env::var(name).unwrap_or_default();
+        if !endpoint.is_empty()
+            && let Err(reason) = check_endpoint(&endpoint)
+        {
+            return Err(Failure::Usage(format!(
+                "{name} is {}: {reason}",
+                quoted(&endpoint)
+            )));
+        }
+    }
     let config = __internals::load().await;
     if config.region().is_none() {
         return Err(Failure::Usage(
@@ -22,7 +48,91 @@ pub async fn load() -> Result<SdkConfig, Failure> {
                 .to_owned(),
         ));
     }
+    // Other errors of the provider may pass, and the request reports them.
+    if let Some(provider) = config.credentials_provider()
+        && let Err(error) = provider.provide_credentials().await
+        && let Some(failure) = AwsFailure::of_missing_credentials(&error)
+    {
+        return Err(Failure::Usage(failure.to_string()));
+    }
     Ok(config)
+}
+
+/// Checks the name of a table; `setting` names the option and the variable that give it.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] if DynamoDB accepts no such name.
+pub fn table_name(name: String, setting: &str) -> Result<String, Failure> {
+    if is_table_name(&name) {
+        return Ok(name);
+    }
+    Err(Failure::Usage(format!(
+        "{setting} is {}; set it to the name of the DynamoDB table, 3 to 255 of the characters a-z, A-Z, 0-9, `_`, `-` and `.`",
+        quoted(&name)
+    )))
+}
+
+/// A queue that a command was given, with a client for its region.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: QueueUrl,
+}
+
+impl Queue {
+    /// The queue with this URL. `setting` names the option and the variable that give it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] with every problem of the URL and of the AWS configuration.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn open(url: &str, setting: &str) -> Result<Self, Failure> {
+        let url = QueueUrl::parse(url)
+            .map_err(|reason| Failure::Usage(format!("{setting} is {}: {reason}", quoted(url))))?;
+        match sqs_client(&url).await {
+            Ok(client) => Ok(Self { client, url }),
+            Err(problems) => Err(Failure::Usage(format!(
+                "cannot use the queue {url}: {}",
+                problems.join("; ")
+            ))),
+        }
+    }
+
+    /// A client for the queue's region.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The queue's URL.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The queue's name, with its region or endpoint.
+    pub fn label(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// Whether this is a FIFO queue.
+    pub fn is_fifo(&self) -> bool {
+        self.url.is_fifo()
+    }
+
+    /// A request to this queue failed while `doing`; `action` is its IAM action.
+    pub fn failed(&self, doing: &str, action: &str, failure: &AwsFailure) -> Failure {
+        let remedy = failure
+            .queue_remedy(action)
+            .map(|remedy| format!("; {remedy}"));
+        Failure::Environment(format!(
+            "{doing} the queue {} failed: {failure}{}",
+            self.url,
+            remedy.unwrap_or_default()
+        ))
+    }
 }
 
 /// The last part of a queue URL, for messages.

@@ -11,18 +11,20 @@ mod table;
 use std::io::Write;
 
 use aws_config::SdkConfig;
+use domain_events::__internals::AwsFailure;
 use serde::Serialize;
 
+use crate::connection::Queue;
 use crate::output::{json_line, line_of};
 use crate::{Failure, Format, Outcome};
 
 /// What is checked.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// URL of the queue.
-    pub queue_url: Option<String>,
-    /// URL of the dead-letter queue.
-    pub dead_letter_queue_url: Option<String>,
+    /// The queue.
+    pub queue: Option<Queue>,
+    /// The dead-letter queue.
+    pub dead_letter_queue: Option<Queue>,
     /// Name of the table.
     pub table: Option<String>,
     /// Name of the function, if there is one.
@@ -99,6 +101,35 @@ impl Findings {
         );
     }
 
+    /// A request failed, so something could not be checked. `what` completes "… cannot be
+    /// checked"; `action` is the IAM action of the request, and `policy` the Terraform output
+    /// that grants it.
+    fn failed(&mut self, what: &str, failure: &AwsFailure, action: &str, policy: &str) {
+        if failure.is_credentials() {
+            self.error(
+                format!("{what} cannot be checked: {failure}"),
+                "AWS refuses every request of these credentials",
+                "renew the AWS credentials, or check which ones this shell uses with `aws sts get-caller-identity`",
+            );
+        } else if denied(failure) {
+            self.unknown(
+                format!("{what} cannot be checked: these credentials may not call {action}"),
+                format!("attach the policy {policy}, or run doctor with credentials that have it"),
+            );
+        } else if failure.is_transient() {
+            self.error(
+                format!("{what} cannot be checked: {failure}"),
+                "a service in this environment cannot reach it either",
+                "check the network, AWS_REGION and the AWS_ENDPOINT_URL variables, and try again",
+            );
+        } else {
+            self.unknown(
+                format!("{what} cannot be checked: {failure}"),
+                format!("check the name, AWS_REGION, and that the endpoint supports {action}"),
+            );
+        }
+    }
+
     fn unknown(&mut self, found: impl Into<String>, remedy: impl Into<String>) {
         self.push(Severity::Unknown, found, None, Some(remedy.into()));
     }
@@ -120,28 +151,33 @@ impl Findings {
     }
 }
 
+/// Whether the credentials do not permit a request.
+fn denied(failure: &AwsFailure) -> bool {
+    failure
+        .code()
+        .is_some_and(|code| code.contains("AccessDenied") || code.contains("NotAuthorized"))
+}
+
 /// Checks everything that `setup` names.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future leaves nothing behind: every check reads.
 pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
-    let sqs = aws_sdk_sqs::Client::new(config);
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let mut findings = Vec::new();
     let mut visibility_timeout = None;
-    match &setup.queue_url {
-        Some(url) => {
-            let (found, timeout) =
-                queue::check(&sqs, url, setup.dead_letter_queue_url.as_deref()).await;
+    match &setup.queue {
+        Some(queue) => {
+            let (found, timeout) = queue::check(queue, setup.dead_letter_queue.as_ref()).await;
             visibility_timeout = timeout;
             findings.extend(found);
-            findings.extend(permissions::send(&sqs, url).await);
+            findings.extend(permissions::send(queue).await);
         }
         None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
     }
-    match &setup.dead_letter_queue_url {
-        Some(url) => findings.extend(queue::check_dead_letters(&sqs, url).await),
+    match &setup.dead_letter_queue {
+        Some(queue) => findings.extend(queue::check_dead_letters(queue).await),
         None => findings.extend(missing(
             "dead-letter queue",
             "DEAD_LETTER_QUEUE_URL or --dead-letter-queue-url",
@@ -156,7 +192,7 @@ pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
     }
     if let Some(name) = &setup.function {
         let lambda = aws_sdk_lambda::Client::new(config);
-        findings.extend(function::check(&lambda, name, visibility_timeout).await);
+        findings.extend(function::check(&lambda, name, setup, visibility_timeout).await);
     }
     findings
 }

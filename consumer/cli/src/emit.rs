@@ -17,6 +17,9 @@ pub struct Emitted {
     pub accepted: u64,
     /// Events that it has not, with the reason.
     pub failed: Vec<String>,
+    /// Whether the queue does not exist, does not respond, or does not permit the request:
+    /// then the events are not at fault.
+    pub unavailable: bool,
 }
 
 /// Reads each line of `input` as one message, and checks all of them before the first is
@@ -80,7 +83,13 @@ pub async fn emit(
         };
         match result {
             Ok(_) => emitted.accepted += 1,
-            Err(error) => emitted.failed.push(described(&error)),
+            Err(error) => {
+                emitted.unavailable |= matches!(
+                    error,
+                    EmitError::Request { .. } | EmitError::RetriesExhausted { .. }
+                );
+                emitted.failed.push(described(&error));
+            }
         }
         progress(emitted.accepted);
     }

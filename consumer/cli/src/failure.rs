@@ -1,9 +1,11 @@
 //! How a command ends.
 
-use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use domain_events::__internals::with_causes;
+use domain_events::ReadError;
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum Outcome {
 pub enum Failure {
     /// The command was called incorrectly: exit code 2.
     Usage(String),
-    /// AWS, the disk or another program does not respond as needed: exit code 3.
+    /// AWS, the disk or another program does not do what is needed: exit code 3.
     Environment(String),
     /// The reader of standard output has ended, as `head` does: exit code 0.
     OutputClosed,
@@ -35,9 +37,37 @@ impl Failure {
         Self::Environment(format!("{doing}: {}", with_causes(error)))
     }
 
-    /// The file system failed while `doing` with the file or folder at `path`.
-    pub fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Environment(format!("cannot {doing} {}: {error}", path.display()))
+    /// The file system failed while `doing` with the file or folder at `path`. A path that
+    /// does not exist, or that exists as something else, is incorrect usage.
+    pub fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let (usage, remedy) = match error.kind() {
+            Kind::NotFound => (true, "check the path"),
+            Kind::IsADirectory => (true, "give a file, not a folder"),
+            Kind::NotADirectory => (true, "a part of the path is not a folder; check the path"),
+            Kind::AlreadyExists => (true, "choose another path, or remove what is there"),
+            Kind::PermissionDenied => (false, "check the permissions of the file and its folder"),
+            Kind::ReadOnlyFilesystem => (false, "choose a path on a disk that can be written"),
+            Kind::StorageFull | Kind::QuotaExceeded => (false, "free space on the disk"),
+            _ => (false, "check the disk and the path"),
+        };
+        let text = format!("cannot {doing} {}: {error}; {remedy}", path.display());
+        match usage {
+            true => Self::Usage(text),
+            false => Self::Environment(text),
+        }
+    }
+
+    /// Events could not be read while `doing`. What was asked for may be the reason.
+    pub fn read(doing: &str, error: &ReadError) -> Self {
+        let text = format!("{doing}: {}", with_causes(error));
+        match error {
+            ReadError::InvalidId(_)
+            | ReadError::NoIndex
+            | ReadError::ForeignCursor { .. }
+            | ReadError::TooFewShards { .. } => Self::Usage(text),
+            _ => Self::Environment(text),
+        }
     }
 }
 

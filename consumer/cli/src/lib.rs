@@ -11,12 +11,15 @@ pub mod connection;
 pub mod doctor;
 pub mod emit;
 mod failure;
+pub mod outbox;
 pub mod output;
 pub mod progress;
 pub mod read;
 pub mod rejected;
+pub mod relay;
 pub mod time;
 pub mod transfer;
+pub mod vectors;
 
 pub use failure::{Failure, Outcome, exit_code};
 pub use output::Format;

@@ -13,7 +13,9 @@ use domain_events_cli::{Failure, Outcome, exit_code};
 
 mod commands;
 
-use commands::{check, completions, doctor, emit, local, read, rejected, schema, transfer, worker};
+use commands::{
+    check, completions, doctor, emit, local, read, rejected, relay, schema, transfer, worker,
+};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -45,6 +47,7 @@ struct Arguments {
 enum Command {
     Local(local::Arguments),
     Worker(worker::Arguments),
+    Relay(relay::Arguments),
     Emit(emit::Arguments),
     Check(check::Arguments),
     History(read::History),
@@ -114,6 +117,7 @@ async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     match arguments.command {
         Command::Local(local) => local::run(local, arguments.env_file).await,
         Command::Worker(arguments) => worker::run(arguments).await,
+        Command::Relay(arguments) => relay::run(arguments).await,
         Command::Emit(arguments) => emit::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::History(arguments) => read::history(arguments).await,

@@ -42,7 +42,7 @@ where
                 outcome = Outcome::Found;
                 crate::output::warn(&error);
             }
-            Err(error) => return Err(Failure::environment("reading events", &error)),
+            Err(error) => return Err(Failure::read("reading events", &error)),
         }
     }
     Ok((outcome, count))
@@ -111,7 +111,7 @@ pub async fn trace<W: Write>(
                 outcome = Outcome::Found;
                 crate::output::warn(&error);
             }
-            Err(error) => return Err(Failure::environment("reading the conversation", &error)),
+            Err(error) => return Err(Failure::read("reading the conversation", &error)),
         }
     }
     let nodes = causation_tree(found);
@@ -156,7 +156,7 @@ pub async fn tail<W: Write>(
             match event {
                 Ok(event) => found.push(event),
                 Err(error) if error.is_about_one_event() => crate::output::warn(&error),
-                Err(error) => return Err(Failure::environment("reading the table", &error)),
+                Err(error) => return Err(Failure::read("reading the table", &error)),
             }
         }
         found.sort_by_key(StoredEvent::stored_at);

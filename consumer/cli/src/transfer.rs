@@ -3,7 +3,6 @@
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use domain_events::__internals::{AwsFailure, Backoff, group_name};
 use domain_events::store::Scan;
@@ -11,7 +10,7 @@ use domain_events::wire::{self, MAX_MESSAGE_BYTES};
 use domain_events::{AppendOutcome, Envelope, EventStore};
 use futures::StreamExt as _;
 
-use crate::connection::queue_name;
+use crate::connection::Queue;
 use crate::output::line_of;
 use crate::{Failure, Outcome};
 
@@ -54,7 +53,7 @@ pub async fn export<W: Write>(
                 outcome = Outcome::Found;
                 crate::output::warn(&error);
             }
-            Err(error) => return Err(Failure::environment("reading the table", &error)),
+            Err(error) => return Err(Failure::read("reading the table", &error)),
         }
     }
     out.flush().map_err(|error| crate::output::closed(&error))?;
@@ -130,7 +129,11 @@ pub async fn import<R: BufRead>(
 fn event_of(line: &str, number: u64) -> Result<Envelope, Failure> {
     // An event without an identity would be stored again by the next import.
     let no_identity = domain_events::EventId::from_static("domain-events-import");
-    let invalid = |error: &dyn std::fmt::Display| Failure::Usage(format!("line {number}: {error}"));
+    let invalid = |error: &dyn std::fmt::Display| {
+        Failure::Usage(format!(
+            "the import ends at line {number}: {error}; correct the line (`domain-events check` prints every fault of a file), and import the file again: no event is stored twice"
+        ))
+    };
     let mut events = wire::decode(line, &no_identity).map_err(|e| invalid(&e))?;
     match (events.pop(), events.is_empty()) {
         (Some(event), true) => {
@@ -149,10 +152,8 @@ fn event_of(line: &str, number: u64) -> Result<Envelope, Failure> {
 /// Sends events to a queue, marked with the message attribute `Replayed`.
 #[derive(Debug)]
 pub struct Replay<'a> {
-    /// A client of the target queue.
-    pub client: &'a Client,
-    /// URL of the target queue.
-    pub queue_url: &'a str,
+    /// The target queue.
+    pub queue: &'a Queue,
     /// The most events per second.
     pub rate: Option<u32>,
 }
@@ -192,7 +193,7 @@ impl Replay<'_> {
                     crate::output::warn(&error);
                     continue;
                 }
-                Some(Err(error)) => return Err(Failure::environment("reading the table", &error)),
+                Some(Err(error)) => return Err(Failure::read("reading the table", &error)),
             };
             let size = next
                 .as_ref()
@@ -224,8 +225,8 @@ impl Replay<'_> {
     async fn send(&self, batch: &[(String, Envelope)]) -> Result<(), Failure> {
         let failed = |what: &dyn std::fmt::Display| {
             Failure::Environment(format!(
-                "sending to the queue {} failed: {what}",
-                queue_name(self.queue_url)
+                "sending to the queue {} failed: {what}; correct the cause, and replay again: no event is stored twice",
+                self.queue.label()
             ))
         };
         let mut left: Vec<usize> = (0..batch.len()).collect();
@@ -235,12 +236,19 @@ impl Replay<'_> {
                 .map(|index| self.entry(*index, &batch[*index]))
                 .collect();
             let entries = entries.map_err(|e| failed(&e))?;
-            let request = self.client.send_message_batch().queue_url(self.queue_url);
+            let request = self
+                .queue
+                .client()
+                .send_message_batch()
+                .queue_url(self.queue.url());
             let output = request
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|e| failed(&AwsFailure::new(&e)))?;
+                .map_err(|e| {
+                    self.queue
+                        .failed("sending to", "sqs:SendMessage", &AwsFailure::new(&e))
+                })?;
             let accepted: Vec<usize> = output
                 .successful()
                 .iter()
@@ -280,7 +288,7 @@ impl Replay<'_> {
             .id(index.to_string())
             .message_body(body)
             .message_attributes("Replayed", replayed);
-        if self.queue_url.ends_with(".fifo") {
+        if self.queue.is_fifo() {
             entry = entry
                 .message_group_id(&*group_name(envelope.entity_id().as_str()))
                 .message_deduplication_id(&*group_name(envelope.event_id().as_str()));

@@ -84,14 +84,14 @@ async fn worker_drains_on_sigterm() {
 async fn worker_reports_every_missing_variable() {
     let child = command(&["worker"], vec![("EVENT_QUEUE_URL", "here".to_owned())]);
     let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
     for problem in [
         "EVENT_TABLE is not set",
         "DEAD_LETTER_QUEUE_URL is not set",
         "EVENT_QUEUE_URL is \"here\"",
     ] {
-        assert!(told.contains(problem), "{told}");
+        assert!(errors.contains(problem), "{errors}");
     }
 }
 
@@ -344,7 +344,7 @@ async fn local_writes_the_env_file_for_others() {
         }
         local.stop().await;
     }
-    // A file that somebody else wrote is kept.
+    // A file that `local` did not write is kept.
     std::fs::write(&file, "DATABASE_URL=postgres://\n").unwrap();
     let child = command(&["local", "--env-file", path], Vec::new());
     let output = child.wait_with_output().await.unwrap();

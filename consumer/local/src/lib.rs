@@ -27,8 +27,8 @@ mod stack;
 mod table;
 
 pub use outage::Outage;
-pub use stack::{Options, Stack, StartError};
-pub use table::{CreateTable, create_table};
+pub use stack::{Options, Outbox, Stack, StartError};
+pub use table::{CreateTable, create_outbox_table, create_table};
 
 /// The README's examples, compiled as they are printed there.
 #[cfg(doctest)]

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain_events::{EntityId, EventId, EventStore, ReadError, StoredEvent, Timestamp};
+use domain_events_outbox::{AnyOutbox, OutboxRows as _, PageRequest};
 use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
@@ -27,7 +28,7 @@ use crate::sqs::Queues;
 
 mod views;
 
-use views::{EventView, Events, RejectedView, Statistics};
+use views::{EventView, Events, OutboxCount, OutboxRow, RejectedView, Statistics};
 
 /// The number of events in one answer.
 const MAX_EVENTS: usize = 500;
@@ -35,6 +36,9 @@ const MAX_EVENTS: usize = 500;
 const MAX_RECENT: usize = 100;
 /// The number of rejected messages that the page shows.
 const MAX_REJECTED: usize = 200;
+/// The number of rows of the outbox that the page shows, and the bytes of their messages.
+const MAX_OUTBOX_ROWS: usize = 100;
+const MAX_OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Only files of this server, and nothing inline.
@@ -51,6 +55,7 @@ pub(crate) struct Page {
     pub(crate) database: dynamodb::Database,
     pub(crate) table: &'static str,
     pub(crate) store: EventStore,
+    pub(crate) outbox: Option<AnyOutbox>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) stopping: CancellationToken,
 }
@@ -72,6 +77,7 @@ impl Page {
             .route("/api/history", get(history))
             .route("/api/type", get(by_type))
             .route("/api/conversation", get(conversation))
+            .route("/api/outbox", get(waiting))
             .route("/api/rejected", get(rejected))
             .route("/api/rejected/{seq}", post(resend))
             .layer(middleware::from_fn(add_security_headers))
@@ -120,7 +126,12 @@ impl Page {
     async fn statistics(&self) -> Statistics {
         let queue = self.queues.statistics(&self.queue).await;
         let dead_letters = self.queues.statistics(&self.dead_letter_queue).await;
+        let outbox = match &self.outbox {
+            Some(outbox) => outbox.backlog().await.ok(),
+            None => None,
+        };
         Statistics {
+            outbox: outbox.map(OutboxCount::from),
             visible: queue.visible,
             in_flight: queue.in_flight,
             delayed: queue.delayed,
@@ -224,6 +235,19 @@ async fn conversation(
 async fn rejected(State(page): State<Arc<Page>>) -> Json<Vec<RejectedView>> {
     let messages = page.queues.inspect(&page.dead_letter_queue, MAX_REJECTED);
     Json(messages.await.into_iter().map(RejectedView::from).collect())
+}
+
+/// Rows that wait in the outbox.
+async fn waiting(State(page): State<Arc<Page>>) -> Result<Json<Vec<OutboxRow>>, Problem> {
+    let Some(outbox) = &page.outbox else {
+        return Ok(Json(Vec::new()));
+    };
+    let request = PageRequest::first(MAX_OUTBOX_ROWS, MAX_OUTBOX_BYTES);
+    let rows = outbox.page(request).await.map_err(|error| {
+        let text = domain_events::__internals::with_causes(&error);
+        Problem(StatusCode::BAD_GATEWAY, text)
+    })?;
+    Ok(Json(rows.rows.iter().map(OutboxRow::new).collect()))
 }
 
 #[derive(Debug, Deserialize)]

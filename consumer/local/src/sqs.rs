@@ -111,6 +111,7 @@ pub async fn serve(
 
 /// The routes of the endpoint. `base_url` is the start of every queue URL; long polls end
 /// when `stopping` is cancelled.
-pub(crate) fn router(queues: Queues, base_url: String, stopping: CancellationToken) -> Router {
+#[doc(hidden)]
+pub fn router(queues: Queues, base_url: String, stopping: CancellationToken) -> Router {
     http::router(operations::Endpoint::new(queues, base_url, stopping))
 }

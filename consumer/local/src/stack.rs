@@ -26,10 +26,11 @@ mod clients;
 mod data;
 mod endpoints;
 mod options;
+mod outbox;
 mod queues;
 
 use endpoints::{Endpoints, LOOPBACK, address, listen, port_error};
-pub use options::{Options, StartError};
+pub use options::{Options, Outbox, StartError};
 use queues::{DEAD_LETTER_QUEUE, QUEUE, create_queues, queue_name};
 
 const TABLE: &str = "events";
@@ -90,9 +91,12 @@ pub struct Stack {
     store: EventStore,
     sqs_availability: Availability,
     dynamodb_availability: Availability,
+    has_outbox_table: bool,
     stop_worker: CancellationToken,
+    stop_relay: CancellationToken,
     stop_endpoints: CancellationToken,
     worker: JoinSet<()>,
+    relay: JoinSet<()>,
     endpoints: JoinSet<()>,
 }
 
@@ -194,6 +198,8 @@ impl Stack {
                 object: "the table",
                 source: source.into(),
             })?;
+        let has_outbox_table = matches!(options.outbox, Some(Outbox::DynamoDb));
+        let outbox = outbox::open(options.outbox, &dynamodb).await?;
         if let (Some(listener), Some(feed)) = (page_listener, feed) {
             let page = Page {
                 queues: queues.clone(),
@@ -202,6 +208,7 @@ impl Stack {
                 database: database.clone(),
                 table: TABLE,
                 store: store.clone(),
+                outbox: outbox.clone(),
                 feed,
                 stopping: endpoints.stop.clone(),
             };
@@ -220,9 +227,12 @@ impl Stack {
             store,
             sqs_availability,
             dynamodb_availability,
+            has_outbox_table,
             stop_worker,
+            stop_relay: CancellationToken::new(),
             stop_endpoints,
             worker: JoinSet::new(),
+            relay: JoinSet::new(),
             endpoints: endpoints.tasks,
         };
         if options.pollers > 0 {
@@ -232,6 +242,11 @@ impl Stack {
                 .with_long_poll(Duration::from_secs(1));
             let stop = stack.stop_worker.clone();
             stack.worker.spawn(worker.run(options.pollers, stop));
+        }
+        if let Some(outbox) = outbox {
+            let sdk = outbox::publisher(&stack).await?;
+            let run = outbox::run(sdk, outbox, stack.stop_relay.clone());
+            stack.relay.spawn(run);
         }
         Ok(stack)
     }
@@ -243,6 +258,9 @@ impl Stack {
     ///
     /// Dropping the future stops the rest at once, like dropping the stack.
     pub async fn stop(mut self) {
+        // Before the worker, so that the worker stores what the relay has sent.
+        self.stop_relay.cancel();
+        while self.relay.join_next().await.is_some() {}
         self.stop_worker.cancel();
         while self.worker.join_next().await.is_some() {}
         self.stop_endpoints.cancel();
@@ -337,6 +355,12 @@ impl Stack {
         TABLE
     }
 
+    /// `EVENT_OUTBOX_TABLE`: the outbox table in the embedded DynamoDB, if
+    /// [`Options::outbox`] is [`Outbox::DynamoDb`].
+    pub fn outbox_table(&self) -> Option<&'static str> {
+        self.has_outbox_table.then_some(outbox::TABLE)
+    }
+
     /// `AWS_ENDPOINT_URL_SQS`.
     pub fn sqs_endpoint(&self) -> String {
         self.sqs_endpoint.clone()
@@ -386,6 +410,9 @@ impl Stack {
         ];
         if let Some(shards) = self.index_shards {
             variables.push(("EVENT_INDEX_SHARDS", shards.to_string()));
+        }
+        if let Some(table) = self.outbox_table() {
+            variables.push(("EVENT_OUTBOX_TABLE", table.to_owned()));
         }
         variables.extend([
             ("AWS_ENDPOINT_URL_SQS", self.sqs_endpoint()),

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::list_tables::ListTablesError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
 };
 use domain_events::store::table;
 
@@ -81,6 +81,38 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable
         }
         _ => Ok(()),
     }
+}
+
+/// Creates the outbox table, with its stream. Nothing happens if the table exists.
+///
+/// # Errors
+///
+/// [`CreateTable`] if DynamoDB does not create the table.
+///
+/// # Cancel safety
+///
+/// Dropping the future may leave the table created or not. Calling the function again is
+/// safe.
+pub async fn create_outbox_table(client: &Client, name: &str) -> Result<(), CreateTable> {
+    if exists(client, name).await? {
+        return Ok(());
+    }
+    let stream = StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewImage)
+        .build()?;
+    let created = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("EventId", ScalarAttributeType::S)?)
+        .key_schema(key("EventId", KeyType::Hash)?)
+        .stream_specification(stream)
+        .send()
+        .await;
+    created
+        .map(drop)
+        .map_err(|error| CreateTable::Refused(Box::new(error)))
 }
 
 async fn exists(client: &Client, name: &str) -> Result<bool, CreateTable> {

@@ -21,7 +21,7 @@ SECRET = "alice@example.com"
 
 def start():
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
-    command = ["cargo", "run", "--quiet", "--bin", "domain-events", "--", "local", "--page-port", "0"]
+    command = ["cargo", "run", "--quiet", "--bin", "domain-events", "--", "local", "--page-port", "0", "--outbox", "dynamodb"]
     process = subprocess.Popen(
         command + ["--sqs-port", "0", "--dynamodb-port", "0"], cwd=root, stdout=subprocess.PIPE, text=True
     )
@@ -237,9 +237,39 @@ def rejected(page, sqs):
     page.until(lambda: page.one("#rejected-count").text == "2", "the new count")
     page.open("history/order-9", "#search-events .event")
     page.one("#search-events summary").click()
+    # The page adds the body after the browser has reported that the summary is open.
+    page.until(lambda: page.all("#search-events .body"), "the body")
     body = page.until(lambda: page.one("#search-events .body").text, "the event")
     assert "ORDER_PLACED" in body and "12345678901234567890" in body, body
     page.check_is_harmless()
+
+
+def outbox(page, sqs):
+    """Rows that the relay cannot send stay in the table and are shown."""
+    table = os.environ["EVENT_OUTBOX_TABLE"]
+    dynamodb = boto3.client("dynamodb")
+    limit = {"MaximumMessageSize": "1024"}
+    sqs.set_queue_attributes(QueueUrl=os.environ["EVENT_QUEUE_URL"], Attributes=limit)
+    large = event("ORDER_PLACED", HOSTILE, Data={"email": SECRET, "text": "x" * 2000})
+    for identity, message in (("row-1", json.dumps(large)), (HOSTILE, "not an event " + SECRET)):
+        item = {"EventId": {"S": identity}, "Message": {"S": message}, "At": {"N": str(time.time())}}
+        dynamodb.put_item(TableName=table, Item=item)
+    page.open("outbox", "#outbox-rows li")
+    page.until(lambda: len(page.all("#outbox-rows li")) == 2, "two rows")
+    page.until(lambda: page.one("#outbox-count").text == "2", "the number of rows")
+    text = page.text()
+    assert "ORDER_PLACED" in text and "row-1" in text and " old" in text, text
+    assert HOSTILE[:20] in text and SECRET not in text, text
+    page.check_is_harmless()
+    if os.environ.get("SCREENSHOTS"):
+        page.driver.save_screenshot(os.path.join(os.environ["SCREENSHOTS"], "outbox.png"))
+    page.open("live", "#outbox-tile")
+    page.until(lambda: page.one("#outbox-total").text == "2", "the tile")
+    for identity in ("row-1", HOSTILE):
+        dynamodb.delete_item(TableName=table, Key={"EventId": {"S": identity}})
+    page.open("outbox", "#outbox-empty")
+    limit = {"MaximumMessageSize": "1048576"}
+    sqs.set_queue_attributes(QueueUrl=os.environ["EVENT_QUEUE_URL"], Attributes=limit)
 
 
 def phone(url):
@@ -291,6 +321,7 @@ def main():
             keyboard(page)
             search(page, sqs)
             rejected(page, sqs)
+            outbox(page, sqs)
         finally:
             page.quit()
         phone(url)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain_events::__internals::AwsFailure;
@@ -33,6 +34,19 @@ impl std::error::Error for StartError {}
 
 /// Checks that both queues exist and that the table has the expected keys.
 pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), StartError> {
+    // Each request would fail for this reason, and the queues and the table are not at fault.
+    if aws.region().is_none() {
+        return Err(StartError(vec![
+            "no AWS region is set; set AWS_REGION to the region of the queue and the table"
+                .to_owned(),
+        ]));
+    }
+    if let Some(provider) = aws.credentials_provider()
+        && let Err(error) = provider.provide_credentials().await
+        && let Some(failure) = AwsFailure::of_missing_credentials(&error)
+    {
+        return Err(StartError(vec![failure.to_string()]));
+    }
     let dead_letter_queue_url = &config.config.dead_letter_queue_url;
     let (queue, dead_letter_queue, table) = tokio::join!(
         check_queue(aws, "EVENT_QUEUE_URL", &config.queue_url),
@@ -99,7 +113,8 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
 /// permission that only this check needs: it is logged.
 fn problem_of_client(aws: &SdkConfig, object: &str, failure: &AwsFailure) -> Option<String> {
     if failure.is_credentials() || *failure == AwsFailure::Request {
-        return Some(problem(aws, object, failure, "correct the configuration"));
+        let next = "check the AWS credentials and the AWS_ENDPOINT_URL variables of the process";
+        return Some(problem(aws, object, failure, next));
     }
     tracing::warn!(reason = %failure, "could not check {object} at start");
     None

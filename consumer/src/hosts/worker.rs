@@ -160,8 +160,9 @@ impl Worker {
             }
             failures += 1;
             tokio::select! {
-                () = tokio::time::sleep(PAUSE.delay(failures)) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = tokio::time::sleep(PAUSE.delay(failures)) => {}
             }
         }
     }
@@ -172,6 +173,7 @@ impl Worker {
         let receive = self.receive();
         tokio::pin!(receive);
         tokio::select! {
+            biased;
             received = &mut receive => received,
             () = stop.cancelled() => {
                 let limit = self.long_poll + RECEIVE_GRACE;
@@ -218,6 +220,7 @@ impl Worker {
         let deadline = Instant::now() + BATCH_TIMEOUT;
         let handling = self.handler.handle(&records, Some(deadline));
         let report = tokio::select! {
+            biased;
             report = handling => report,
             never = self.keep_hidden(&messages) => match never {},
         };

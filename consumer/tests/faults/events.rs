@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::random;
-use crate::producer::conversation;
 
 /// An event of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
@@ -39,7 +38,7 @@ pub(crate) enum AccountEvent {
 }
 
 /// Identifies an event.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) producer: String,
     pub(crate) number: u64,
@@ -127,6 +126,18 @@ impl AccountEvent {
         }
         event
     }
+}
+
+/// The correlation and the causation of an event, if it has them.
+pub(crate) fn conversation(producer: &str, number: u64) -> Option<(String, String)> {
+    // `emit_all` uses one context for all events.
+    let has = number.is_multiple_of(3) && !producer.starts_with("packed");
+    has.then(|| {
+        (
+            format!("{producer}-talk-{}", number / 9),
+            format!("cause-{number}"),
+        )
+    })
 }
 
 /// The defect of a foreign producer's event, if it has one, and its rejection code.

@@ -26,7 +26,9 @@ use domain_events_consumer::hosts::{stop_signal, worker};
 use domain_events_consumer::log;
 
 mod batches;
+mod emission;
 mod events;
+mod foreign;
 mod journal;
 mod lambda;
 mod model;

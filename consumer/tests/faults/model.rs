@@ -1,6 +1,6 @@
 //! The invariants that must hold at the end of a run.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -8,9 +8,8 @@ use domain_events::{Decoded, EntityId, EventStore, Timestamp};
 use futures::TryStreamExt as _;
 use serde_json::Value;
 
-use crate::events::{AccountEvent, Origin};
+use crate::events::{AccountEvent, Origin, conversation};
 use crate::journal::{Entry, Foreign, Journal};
-use crate::producer::conversation;
 
 /// The events of the producers by outcome, and the violated invariants.
 #[derive(Debug, Default)]
@@ -101,17 +100,20 @@ struct Claim {
 /// A dead letter: its body and its rejection code.
 pub(crate) type DeadLetter = (String, String);
 
-/// Compares the journals in `folder` with the histories of `entities` and with the dead
-/// letters.
+/// The name of a producer, and its journal.
+pub(crate) type ProducerJournal = (String, Vec<Entry>);
+
+/// Compares the journals of the producers with the histories of `entities` and with the
+/// dead letters.
 pub(crate) async fn check(
     seed: u64,
-    folder: &Path,
+    journals: impl IntoIterator<Item = ProducerJournal>,
     store: &EventStore,
     entities: impl IntoIterator<Item = &str>,
     dead_letters: &[DeadLetter],
 ) -> Findings {
     let mut findings = Findings::default();
-    let mut claims = read(folder, &mut findings);
+    let mut claims = claims(journals, &mut findings);
     for entity in entities {
         let id: EntityId = entity.parse().unwrap();
         let events: Vec<Decoded<AccountEvent>> =
@@ -150,8 +152,8 @@ pub(crate) async fn check(
             }
         }
     }
-    let letters: HashSet<&DeadLetter> = dead_letters.iter().collect();
-    let mut expected: HashSet<&DeadLetter> = HashSet::new();
+    let letters: BTreeSet<&DeadLetter> = dead_letters.iter().collect();
+    let mut expected: BTreeSet<&DeadLetter> = BTreeSet::new();
     for (origin, claim) in &claims {
         findings.account(origin, claim, &letters);
         expected.extend(
@@ -170,7 +172,7 @@ pub(crate) async fn check(
 
 impl Findings {
     /// Accounts for one event after the whole table has been read.
-    fn account(&mut self, origin: &Origin, claim: &Claim, letters: &HashSet<&DeadLetter>) {
+    fn account(&mut self, origin: &Origin, claim: &Claim, letters: &BTreeSet<&DeadLetter>) {
         if let Some(broken) = claim
             .foreign
             .as_ref()
@@ -203,19 +205,28 @@ impl Findings {
     }
 }
 
-/// Every event in the journals.
-fn read(folder: &Path, findings: &mut Findings) -> HashMap<Origin, Claim> {
-    let mut claims: HashMap<Origin, Claim> = HashMap::new();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "journal")
-        {
-            continue;
-        }
+/// The journals in a folder.
+pub(crate) fn journals(folder: &Path) -> impl Iterator<Item = ProducerJournal> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let journals = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "journal")
+    });
+    journals.map(|path| {
         let producer = path.file_stem().unwrap().to_string_lossy().into_owned();
-        for entry in Journal::read(&path) {
+        (producer, Journal::read(&path))
+    })
+}
+
+/// Every event in the journals.
+fn claims(
+    journals: impl IntoIterator<Item = ProducerJournal>,
+    findings: &mut Findings,
+) -> BTreeMap<Origin, Claim> {
+    let mut claims: BTreeMap<Origin, Claim> = BTreeMap::new();
+    for (producer, entries) in journals {
+        for entry in entries {
             let (Entry::Begin { number, .. }
             | Entry::Accepted { number, .. }
             | Entry::Failed { number, .. }) = entry;

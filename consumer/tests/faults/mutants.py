@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Tests the harness with mutants of the code.
+"""Tests the harness, or the simulation, with mutants of the code.
 
     consumer/tests/faults/mutants.py [seconds]
+    consumer/tests/faults/mutants.py simulation
+    consumer/tests/faults/mutants.py check
 
 The script copies the sources to the target folder and adds mutants: mistakes that lose,
 duplicate or change events. An environment variable selects one of them. Without a mutant,
 the harness must pass. With each mutant, it must fail and find the expected violation. The
 exit code is 1 if the harness misses a mutant, or if a mutant no longer fits the sources.
+`check` only tests that the mutants can be made and compile.
 """
 
 import os
@@ -100,13 +103,47 @@ MUTANTS = [
         """        if self.body.is_empty() {
             if crate::mutated("identity") {
                 let envelope = self.envelope.clone();
-                let timestamp = envelope.timestamp();
-                self.envelope = envelope.stamped(timestamp, crate::EventId::random());
+                let (timestamp, id) = (envelope.timestamp(), envelope.event_id());
+                let id = crate::EventId::new(format!("{id}+"));
+                self.envelope = envelope.stamped(timestamp, id.unwrap_or_else(|_| crate::EventId::random()));
             }
 """,
         "doubled",
     ),
+    (
+        "spool",
+        "the spool deletes its events before SQS has accepted them",
+        "sdk/src/publisher/spool/drain.rs",
+        "        let mut under_way = Vec::new();\n        for event in events {\n",
+        """        let mut under_way = Vec::new();
+        if crate::mutated("spool") {
+            let early = Handled {
+                sent: events.iter().map(|event| event.place).collect(),
+                ..Handled::default()
+            };
+            let (reply, done) = oneshot::channel();
+            let _ = self.commands.send(Command::Remove(early, self.outlet.clone(), reply));
+            let _ = done.await;
+        }
+        for event in events {
+""",
+        "lost",
+    ),
+    (
+        "failed",
+        "messages whose events could not be stored are acknowledged",
+        "consumer/src/report.rs",
+        "        self.failed.push(record.message_id.clone());\n",
+        """        if !domain_events::mutated("failed") {
+            self.failed.push(record.message_id.clone());
+        }
+""",
+        "lost,not-rejected",
+    ),
 ]
+
+# The first seeds of a standard queue and of a FIFO queue, and how many.
+SIMULATION = ["--seed", "2", "--seeds", "200"]
 
 
 def copy_sources():
@@ -146,16 +183,25 @@ def mutate():
 
 
 def harness(mutant, expect, seconds):
+    if seconds == "simulation":
+        # Without a mutant, fewer seeds are enough.
+        test = ["simulation", "--", *SIMULATION] if mutant else ["simulation", "--", "--seeds", "10"]
+    else:
+        test = ["faults", "--", "run", "--seconds", seconds, "--queue", "standard", "--seed", "5"]
     command = [
         "cargo", "test", "--quiet", "--workspace", "--all-features",
         "--manifest-path", str(COPY / "source" / "Cargo.toml"), "--target-dir", str(COPY / "target"),
-        "--test", "faults", "--", "run", "--seconds", seconds, "--queue", "standard", "--seed", "5",
+        "--test", *test,
     ]
     if expect:
         command += ["--expect", expect]
     environment = {**os.environ, "DOMAIN_EVENTS_MUTANT": mutant}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    found = [line for line in done.stdout.splitlines() if line.startswith("| **") and not line.endswith("| 0 |")]
+    lines = done.stdout.splitlines()
+    if seconds == "simulation":
+        found = [line.strip() for line in lines if line.startswith("seed ") and " fails " in line or " times: " in line]
+        return done.returncode == 0, " ".join(line.split(" times: ")[0] for line in found), done
+    found = [line for line in lines if line.startswith("| **") and not line.endswith("| 0 |")]
     return done.returncode == 0, "; ".join(line.strip("| ").replace("**", "") for line in found[1:]), done
 
 

@@ -3,14 +3,16 @@
 //! The seed and the number of the request among those of its operation determine the
 //! fault, so the same seed gives the same faults on any number of connections.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::batches;
 use crate::proxy::{Fault, Request};
@@ -78,10 +80,29 @@ impl Tally {
     }
 }
 
+/// How long faults take, in milliseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    /// The time between two stops of an endpoint.
+    pub(crate) between_stops: Range<u64>,
+    pub(crate) stop: Range<u64>,
+    pub(crate) delay: Range<u64>,
+}
+
+/// Which faults of a plan are injected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// Faults that are left out.
+    pub(crate) without: BTreeSet<Kind>,
+    /// Only so many faults, the first ones.
+    pub(crate) first: Option<u64>,
+}
+
 /// The faults of one endpoint.
 pub(crate) struct Plan {
     seed: u64,
     fifo: bool,
+    delay: Range<u64>,
     numbers: HashMap<String, u64>,
     started: Instant,
     stops: Vec<Stop>,
@@ -95,6 +116,9 @@ pub(crate) struct Shared {
     pub(crate) tally: Mutex<Tally>,
     /// Whether the faults have ended.
     pub(crate) calm: AtomicBool,
+    pub(crate) allowed: Allowed,
+    /// Faults that were injected.
+    pub(crate) injected: AtomicU64,
 }
 
 /// The time in which an endpoint does not respond.
@@ -114,14 +138,20 @@ pub(crate) fn random(key: impl Hash) -> Rng {
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, endpoint: &str, fifo: bool, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        endpoint: &str,
+        fifo: bool,
+        profile: &Profile,
+        shared: &Arc<Shared>,
+    ) -> Self {
         let mut random = random((seed, endpoint, "stops"));
         let mut stops = Vec::new();
         let mut from = Duration::ZERO;
         // Enough for an hour.
         while from < Duration::from_secs(3600) {
-            from += Duration::from_millis(random.u64(3_000..12_000));
-            let to = from + Duration::from_millis(random.u64(300..3_000));
+            from += Duration::from_millis(random.u64(profile.between_stops.clone()));
+            let to = from + Duration::from_millis(random.u64(profile.stop.clone()));
             let cuts = random.bool();
             stops.push(Stop { from, to, cuts });
             from = to;
@@ -129,6 +159,7 @@ impl Plan {
         Self {
             seed,
             fifo,
+            delay: profile.delay.clone(),
             numbers: HashMap::new(),
             started: Instant::now(),
             stops,
@@ -144,7 +175,11 @@ impl Plan {
         let mut random = random((self.seed, &request.operation, *number));
         *number += 1;
         let calm = self.shared.calm.load(Ordering::Relaxed);
-        if batches::shorten_visibility(request, random.u64(1..4)) && !calm {
+        let seconds = random.u64(1..4);
+        if !self.shared.allowed.without.contains(&Kind::VisibleEarly)
+            && batches::shorten_visibility(request, seconds)
+            && !calm
+        {
             self.count(Kind::VisibleEarly);
         }
         if calm {
@@ -152,7 +187,7 @@ impl Plan {
         }
         let now = self.started.elapsed();
         let stop = self.stops.iter().find(|s| (s.from..s.to).contains(&now));
-        if let Some(stop) = stop.copied() {
+        if let Some(stop) = stop.copied().filter(|_| self.shared.allows(Kind::Stopped)) {
             self.count(Kind::Stopped);
             return match stop.cuts {
                 true => Fault::CutBefore,
@@ -182,14 +217,17 @@ impl Plan {
                 self.delivery(&mut random)
             }
             None => self.observed(request, Fault::None),
-            Some((_, kind)) => self.carry_out(kind, request, &mut random),
+            Some((_, kind)) if self.shared.allows(kind) => {
+                self.carry_out(kind, request, &mut random)
+            }
+            Some(_) => self.observed(request, Fault::None),
         }
     }
 
     fn carry_out(&self, kind: Kind, request: &mut Request, random: &mut Rng) -> Fault {
         let dynamodb = ["BatchExecuteStatement", "GetItem"].contains(&&*request.operation);
         let fault = match kind {
-            Kind::Delayed => Fault::Delay(Duration::from_millis(random.u64(1..400))),
+            Kind::Delayed => Fault::Delay(Duration::from_millis(random.u64(self.delay.clone()))),
             Kind::CutBefore => Fault::CutBefore,
             Kind::CutAfter => Fault::CutAfter,
             Kind::Truncated => Fault::Truncate,
@@ -231,11 +269,11 @@ impl Plan {
             let mut done = Vec::new();
             let body = batches::change_messages(&body, |messages| {
                 let mut kept = kept.lock().unwrap();
-                if messages.len() > 1 && random.u8(0..100) < 20 {
+                if messages.len() > 1 && random.u8(0..100) < 20 && shared.allows(Kind::Reordered) {
                     random.shuffle(messages);
                     done.push(Kind::Reordered);
                 }
-                if messages.len() > 1 && random.u8(0..100) < 10 {
+                if messages.len() > 1 && random.u8(0..100) < 10 && shared.allows(Kind::HeldBack) {
                     kept.extend(messages.drain(messages.len() / 2..));
                     done.push(Kind::HeldBack);
                 }
@@ -243,7 +281,10 @@ impl Plan {
                     let room = 10_usize.saturating_sub(messages.len()).min(kept.len());
                     messages.extend(kept.drain(..room));
                 }
-                if !messages.is_empty() && random.u8(0..100) < 15 {
+                if !messages.is_empty()
+                    && random.u8(0..100) < 15
+                    && shared.allows(Kind::DeliveredAgain)
+                {
                     kept.extend(messages.iter().take(3).cloned());
                     done.push(Kind::DeliveredAgain);
                 }
@@ -273,6 +314,16 @@ impl Plan {
 }
 
 impl Shared {
+    /// Whether a fault of this kind may be injected now. It then counts as injected.
+    fn allows(&self, kind: Kind) -> bool {
+        let Allowed { without, first } = &self.allowed;
+        let allowed = !without.contains(&kind)
+            && first.is_none_or(|first| self.injected.load(Ordering::Relaxed) < first);
+        self.injected
+            .fetch_add(u64::from(allowed), Ordering::Relaxed);
+        allowed
+    }
+
     fn count(&self, kind: Kind) {
         *self.tally.lock().unwrap().faults.entry(kind).or_default() += 1;
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::lambda;
 use crate::model::{self, DeadLetter, Findings, Violation};
-use crate::plan::{Plan, Shared, random};
+use crate::plan::{Plan, Profile, Shared, random};
 use crate::processes::{Count, Order, Role, Slot};
 use crate::producer::Style;
 use crate::proxy::Proxy;
@@ -52,6 +52,12 @@ const PRODUCERS: [Style; 6] = [
     Style::Foreign,
     Style::Foreign,
 ];
+/// Some seconds of a run contain several stops.
+const PROFILE: Profile = Profile {
+    between_stops: 3_000..12_000,
+    stop: 300..3_000,
+    delay: 1..400,
+};
 const WORKERS: usize = 2;
 /// The number of concurrent instances of the function.
 const FUNCTIONS: usize = 2;
@@ -68,7 +74,7 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
     let stack = stack(setting.fifo).await;
     let shared: Arc<Shared> = Arc::default();
     let plan = |endpoint| {
-        let mut plan = Plan::new(setting.seed, endpoint, setting.fifo, &shared);
+        let mut plan = Plan::new(setting.seed, endpoint, setting.fifo, &PROFILE, &shared);
         move |request: &mut _| plan.fault(request)
     };
     let sqs = Proxy::start(&stack.sqs_endpoint(), plan("SQS")).await;
@@ -123,8 +129,14 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
 
     let letters = dead_letters(&stack).await;
     let store = stack.store();
-    let mut findings =
-        model::check(setting.seed, &folder, &store, watch.entities(), &letters).await;
+    let mut findings = model::check(
+        setting.seed,
+        model::journals(&folder),
+        &store,
+        watch.entities(),
+        &letters,
+    )
+    .await;
     for change in &watch.changes {
         findings.violation(Violation::Rewritten, || change.clone());
     }

@@ -39,7 +39,7 @@ impl Watch {
         }
     }
 
-    async fn scan(&mut self, client: &Client, table: &str) {
+    pub(crate) async fn scan(&mut self, client: &Client, table: &str) {
         let mut gone: BTreeSet<Key> = self.seen.keys().cloned().collect();
         let mut start = None;
         loop {

@@ -111,7 +111,7 @@ locals {
       timing      = { period = 60, datapoints_to_alarm = 3, evaluation_periods = 5 }
       description = <<-EOT
         DynamoDB throttles ${var.table_name}. Writes are tried again, events wait in the queue, and reads are slow.
-        First: find out what is throttled. The whole table: raise write_capacity or max_write_request_units, or lower maximum_concurrency. One entity id: 1,000 writes per second is the limit of DynamoDB. The index: raise index_shards.
+        First: find out what is throttled. The whole table: raise write_capacity or max_write_request_units, or lower maximum_concurrency. One entity id: 1,000 writes per second is the limit of DynamoDB. The index by type: raise index_shards.
       EOT
     }
 
@@ -148,7 +148,7 @@ locals {
   }
 
   alarms = {
-    for name, definition in local.definitions : name => merge(definition, {
+    for name, definition in merge(local.definitions, local.outbox_definitions) : name => merge(definition, {
       severity  = coalesce(try(var.alarms[name].severity, null), definition.severity)
       threshold = coalesce(try(var.alarms[name].threshold, null), definition.threshold)
     }) if try(var.alarms[name].enabled, true)
@@ -166,15 +166,18 @@ locals {
     warning  = concat(local.common_actions, var.warning_alarm_action_arns)
   }
 
+  # The id of a metric accepts no hyphen.
   throttle_queries = merge(
     {
       writes = { metric = "WriteThrottleEvents", dimensions = { TableName = var.table_name } }
       reads  = { metric = "ReadThrottleEvents", dimensions = { TableName = var.table_name } }
     },
-    var.index_name == null ? {} : {
-      index_writes = { metric = "WriteThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name } }
-      index_reads  = { metric = "ReadThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = var.index_name } }
-    },
+    { for index in var.index_names : "${replace(index, "-", "_")}_writes" => {
+      metric = "WriteThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = index }
+    } },
+    { for index in var.index_names : "${replace(index, "-", "_")}_reads" => {
+      metric = "ReadThrottleEvents", dimensions = { TableName = var.table_name, GlobalSecondaryIndexName = index }
+    } },
   )
 }
 
@@ -184,7 +187,7 @@ resource "aws_cloudwatch_metric_alarm" "alarms" {
   alarm_name        = "${var.name}-${each.key}"
   alarm_description = "${each.value.description}${var.runbook_url}#${each.key}\n"
 
-  # The alarm on the table adds up four metrics, the others watch one.
+  # The alarm on the table adds up several metrics, the others watch one.
   namespace   = try(each.value.namespace, null)
   metric_name = try(each.value.metric, null)
   dimensions  = try(each.value.dimensions, null)
@@ -196,7 +199,7 @@ resource "aws_cloudwatch_metric_alarm" "alarms" {
 
     content {
       id          = "throttles"
-      label       = "Throttled reads and writes of the table and its index"
+      label       = "Throttled reads and writes of the table and its indexes"
       expression  = metric_query.value
       return_data = true
     }
@@ -222,7 +225,7 @@ resource "aws_cloudwatch_metric_alarm" "alarms" {
   datapoints_to_alarm = each.value.timing.datapoints_to_alarm
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = try(each.value.missing, "notBreaching")
 
   alarm_actions = local.actions_by_severity[each.value.severity]
   ok_actions    = local.actions_by_severity[each.value.severity]

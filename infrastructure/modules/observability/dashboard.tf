@@ -80,8 +80,8 @@ locals {
       metrics = concat(
         [["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name, { label = "Writes" }]],
         [["AWS/DynamoDB", "ReadThrottleEvents", "TableName", var.table_name, { label = "Reads" }]],
-        [for index in var.index_name[*] : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", index, { label = "Writes of the index" }]],
-        [for index in var.index_name[*] : ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", index, { label = "Reads of the index" }]],
+        [for index in var.index_names : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", index, { label = "Writes of ${index}" }]],
+        [for index in var.index_names : ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", var.table_name, "GlobalSecondaryIndexName", index, { label = "Reads of ${index}" }]],
         [["DomainEvents", "DynamoDbRetries", "Function", var.function_name, { label = "Retries by the function" }]],
       )
       axis = "Count per minute"

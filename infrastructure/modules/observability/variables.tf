@@ -40,10 +40,11 @@ variable "table_name" {
   nullable    = false
 }
 
-variable "index_name" {
-  description = "Name of the table's index. null without an index."
-  type        = string
-  default     = null
+variable "index_names" {
+  description = "Names of the table's indexes."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }
 
 variable "memory_size" {

@@ -1,26 +1,14 @@
-# The table of events and the policy that allows a reader to read it.
-
-data "aws_partition" "current" {}
+# The table of events and its indexes. Its capacity is in capacity.tf, and the
+# policies of readers are in access.tf.
 
 locals {
-  provisioned = var.billing_mode == "PROVISIONED"
-  indexed     = var.index_shards > 0
-  index_name  = "by-type"
-  index_arn   = "${aws_dynamodb_table.events.arn}/index/${local.index_name}"
-
-  # -1 is DynamoDB's value for "no maximum", for the one of the two that is not
-  # set. Without any maximum, DynamoDB returns no block, so the configuration
-  # must not have one either.
-  maximum = var.max_read_request_units == null && var.max_write_request_units == null ? [] : [{
-    read  = coalesce(var.max_read_request_units, -1)
-    write = coalesce(var.max_write_request_units, -1)
-  }]
-
-  # DynamoDB encrypts the table with a new key in the background. Until it has
-  # finished, reading needs the former key.
-  key_arns = distinct(concat(var.kms_key_arn[*], sort(var.former_kms_key_arns)))
-
-  read_actions = ["dynamodb:GetItem", "dynamodb:Query"]
+  # The hash key of each index. The sort key is the timestamp. An index contains
+  # only the items that have its hash key: the store writes IndexKey, and
+  # CorrelationId is a field that not every event has.
+  indexes = merge(
+    var.index_shards > 0 ? { by-type = "IndexKey" } : {},
+    var.correlation_index ? { by-correlation = "CorrelationId" } : {},
+  )
 }
 
 resource "aws_dynamodb_table" "events" {
@@ -42,7 +30,7 @@ resource "aws_dynamodb_table" "events" {
 
   # DynamoDB refuses a declared attribute that no key uses.
   dynamic "attribute" {
-    for_each = local.indexed ? ["IndexKey"] : []
+    for_each = local.indexes
 
     content {
       name = attribute.value
@@ -51,15 +39,15 @@ resource "aws_dynamodb_table" "events" {
   }
 
   dynamic "global_secondary_index" {
-    for_each = local.indexed ? [local.index_name] : []
+    for_each = local.indexes
 
     content {
-      name            = global_secondary_index.value
-      hash_key        = "IndexKey"
+      name            = global_secondary_index.key
+      hash_key        = global_secondary_index.value
       range_key       = "Timestamp"
       projection_type = "ALL"
-      read_capacity   = local.provisioned ? var.read_capacity : null
-      write_capacity  = local.provisioned ? var.write_capacity : null
+      read_capacity   = local.provisioned ? local.index_capacity[global_secondary_index.key].read : null
+      write_capacity  = local.provisioned ? local.index_capacity[global_secondary_index.key].write : null
 
       dynamic "on_demand_throughput" {
         for_each = local.maximum
@@ -73,8 +61,8 @@ resource "aws_dynamodb_table" "events" {
   }
 
   billing_mode   = var.billing_mode
-  read_capacity  = local.provisioned ? var.read_capacity : null
-  write_capacity = local.provisioned ? var.write_capacity : null
+  read_capacity  = local.provisioned ? local.table_capacity.read : null
+  write_capacity = local.provisioned ? local.table_capacity.write : null
 
   dynamic "on_demand_throughput" {
     for_each = local.maximum
@@ -112,131 +100,5 @@ resource "aws_dynamodb_table" "events" {
   lifecycle {
     # terraform_data.maximum changes it.
     ignore_changes = [on_demand_throughput]
-  }
-}
-
-# When the block on_demand_throughput is removed, the provider sends an update
-# without any setting, which DynamoDB refuses, and the maximum would stay. So the
-# provider sets the maximum only when it creates the table, and the AWS CLI changes
-# and removes it. This resource exists while there is a maximum.
-resource "terraform_data" "maximum" {
-  count = length(local.maximum)
-
-  triggers_replace = [local.maximum[count.index], local.indexed]
-
-  input = {
-    table  = aws_dynamodb_table.events.name
-    region = var.region
-    wanted = jsonencode({ MaxReadRequestUnits = local.maximum[count.index].read, MaxWriteRequestUnits = local.maximum[count.index].write })
-    none   = jsonencode({ MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 })
-    index_updates = jsonencode([for index in local.indexed ? [local.index_name] : [] : {
-      Update = { IndexName = index, OnDemandThroughput = { MaxReadRequestUnits = -1, MaxWriteRequestUnits = -1 } }
-    }])
-  }
-
-  # The provider sets the maximum of the index.
-  provisioner "local-exec" {
-    interpreter = ["/bin/sh", "-euc"]
-    command     = <<-EOT
-      command -v aws >/dev/null || {
-        echo "The AWS CLI (command: aws) is missing. It sets the maximum of read and write request units. Install it and apply again." >&2
-        exit 1
-      }
-      # On a table that was just created, there is nothing to change.
-      present=$(aws dynamodb describe-table --region "$TABLE_REGION" --table-name "$TABLE" --output text \
-        --query 'Table.OnDemandThroughput.[to_string(MaxReadRequestUnits || `-1`), to_string(MaxWriteRequestUnits || `-1`)]' | tr '\t' ' ')
-      [ "$present" != "$READ $WRITE" ] || exit 0
-      aws dynamodb update-table --region "$TABLE_REGION" --table-name "$TABLE" --on-demand-throughput "$WANTED" >/dev/null
-      aws dynamodb wait table-exists --region "$TABLE_REGION" --table-name "$TABLE"
-    EOT
-    environment = {
-      TABLE        = self.input.table
-      TABLE_REGION = self.input.region
-      WANTED       = self.input.wanted
-      READ         = jsondecode(self.input.wanted).MaxReadRequestUnits
-      WRITE        = jsondecode(self.input.wanted).MaxWriteRequestUnits
-    }
-  }
-
-  provisioner "local-exec" {
-    when        = destroy
-    interpreter = ["/bin/sh", "-euc"]
-    command     = <<-EOT
-      command -v aws >/dev/null || {
-        echo "The AWS CLI (command: aws) is missing. It removes the maximum of read and write request units. Install it and apply again." >&2
-        exit 1
-      }
-      set -- --table-name "$TABLE" --on-demand-throughput "$NONE"
-      [ "$INDEX_UPDATES" = "[]" ] || set -- "$@" --global-secondary-index-updates "$INDEX_UPDATES"
-      aws dynamodb update-table --region "$TABLE_REGION" "$@" >/dev/null
-      aws dynamodb wait table-exists --region "$TABLE_REGION" --table-name "$TABLE"
-    EOT
-    environment = {
-      TABLE         = self.input.table
-      TABLE_REGION  = self.input.region
-      NONE          = self.input.none
-      INDEX_UPDATES = self.input.index_updates
-    }
-  }
-}
-
-# Readers in other accounts need a policy on the table besides their own.
-resource "aws_dynamodb_resource_policy" "readers" {
-  count = length(var.reader_arns) == 0 ? 0 : 1
-
-  resource_arn = aws_dynamodb_table.events.arn
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "ReadersRead"
-        Effect    = "Allow"
-        Principal = { AWS = sort(var.reader_arns) }
-        Action    = local.read_actions
-        Resource  = [aws_dynamodb_table.events.arn, local.index_arn]
-      },
-    ]
-  })
-}
-
-resource "aws_iam_policy" "reader" {
-  name        = "${coalesce(var.policy_name, var.name)}-reader-${var.region}"
-  path        = var.iam_path
-  description = "Read the events of ${coalesce(var.policy_name, var.name)} in ${var.region}, and nothing else."
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [for statement in [
-      {
-        Sid      = "ReadHistory"
-        Effect   = "Allow"
-        Action   = local.read_actions
-        Resource = aws_dynamodb_table.events.arn
-      },
-      {
-        Sid      = "ReadByType"
-        Effect   = "Allow"
-        Action   = "dynamodb:Query"
-        Resource = local.index_arn
-      },
-      length(local.key_arns) == 0 ? null : {
-        Sid       = "DecryptHistory"
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = local.key_arns
-        Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.region}.${data.aws_partition.current.dns_suffix}" } }
-      },
-    ] : statement if statement != null]
-  })
-
-  tags = var.tags
-
-  lifecycle {
-    # A renamed policy exists before the former one is deleted, so that an apply
-    # never leaves a reader without permission. IAM cannot change a description, so
-    # a new one would replace the policy by one of the same name, which IAM refuses.
-    create_before_destroy = true
-    ignore_changes        = [description]
   }
 }

@@ -8,14 +8,14 @@ output "table_arn" {
   value       = aws_dynamodb_table.events.arn
 }
 
-output "index_name" {
-  description = "Name of the index by event type. null without an index."
-  value       = local.indexed ? local.index_name : null
+output "index_names" {
+  description = "Names of the indexes that exist."
+  value       = keys(local.indexes)
 }
 
-output "index_arn" {
-  description = "ARN of the index by event type, whether it exists or not."
-  value       = local.index_arn
+output "index_arns" {
+  description = "ARNs of the indexes by event type and by correlation, whether they exist or not."
+  value       = local.index_arns
 }
 
 output "stream_arn" {

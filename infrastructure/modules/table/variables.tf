@@ -42,6 +42,13 @@ variable "write_capacity" {
   default     = null
 }
 
+variable "ignore_capacity" {
+  description = "Leave the provisioned capacity of an existing table to what else changes it, such as Application Auto Scaling."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "max_read_request_units" {
   description = "Maximum read request units per second on demand. null means no maximum."
   type        = number
@@ -52,6 +59,15 @@ variable "max_write_request_units" {
   description = "Maximum write request units per second on demand. null means no maximum."
   type        = number
   default     = null
+}
+
+variable "warm_throughput" {
+  description = "Reads and writes per second that the table and each index accept at once. null leaves DynamoDB's value."
+  type = object({
+    read  = number
+    write = number
+  })
+  default = null
 }
 
 variable "deletion_protection" {
@@ -72,6 +88,13 @@ variable "index_shards" {
   description = "Number of shards of the index by event type. 0 creates no index."
   type        = number
   default     = 0
+  nullable    = false
+}
+
+variable "correlation_index" {
+  description = "Create the index `by-correlation`."
+  type        = bool
+  default     = false
   nullable    = false
 }
 

@@ -207,8 +207,9 @@ impl<'a> Number<'a> {
     /// has an exponent.
     #[cfg(feature = "store")]
     fn push_text(&self, out: &mut String, lexeme: &str, max_whole: i64) {
-        // Most numbers are in the canonical form already.
-        if lexeme.len() <= MAX_DIGITS && lexeme.bytes().all(|b| b.is_ascii_digit()) {
+        // Most numbers already have this form: whole, without an exponent, and not too long.
+        let len = lexeme.len() as i64;
+        if self.exponent == len && len <= max_whole && lexeme.bytes().all(|b| b.is_ascii_digit()) {
             return out.push_str(lexeme);
         }
         if self.digits == 0 {
@@ -366,6 +367,25 @@ mod tests {
             ("-5e21", "-5E21", "-5000000000000000000000"),
             ("3E38", "3E38", "300000000000000000000000000000000000000"),
             ("1e39", "1E39", "1E39"),
+            // Every text of one value has the same canonical text.
+            ("9.919e26", "9919E23", "991900000000000000000000000"),
+            ("9919E23", "9919E23", "991900000000000000000000000"),
+            (
+                "991900000000000000000000000",
+                "9919E23",
+                "991900000000000000000000000",
+            ),
+            (
+                "-991900000000000000000000000",
+                "-9919E23",
+                "-991900000000000000000000000",
+            ),
+            (
+                "100000000000000000000",
+                "100000000000000000000",
+                "100000000000000000000",
+            ),
+            ("10000000000000000000000", "1E22", "10000000000000000000000"),
         ] {
             assert_eq!(Number::stored_text(lexeme), stored, "{lexeme}");
             let mut text = String::new();

@@ -13,7 +13,7 @@ use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::group_name;
 use crate::publisher::error::BuildError;
 use crate::publisher::retry::RetryPolicy;
-use crate::publisher::runtime::PublisherThread;
+use crate::publisher::runtime::{Executor, PublisherThread};
 use crate::publisher::sender::{Sender, SenderSettings};
 #[cfg(feature = "spool")]
 use crate::publisher::spool::{Spool, SpoolSettings, error::SpoolDamage};
@@ -58,6 +58,7 @@ pub struct SdkBuilder {
     tenant: Option<String>,
     retry: RetryPolicy,
     stamps: Stamps,
+    executor: Option<Executor>,
     #[cfg(feature = "spool")]
     spool: Option<std::path::PathBuf>,
     #[cfg(feature = "spool")]
@@ -96,6 +97,7 @@ impl SdkBuilder {
             tenant: None,
             retry: RetryPolicy::default(),
             stamps: Stamps::default(),
+            executor: None,
             #[cfg(feature = "spool")]
             spool: None,
             #[cfg(feature = "spool")]
@@ -206,6 +208,20 @@ impl SdkBuilder {
         self
     }
 
+    /// Spawns the publisher's tasks with `spawn`, on the Tokio runtime on which it is
+    /// built, instead of on a thread of its own. The task of the spool blocks that runtime
+    /// while it writes. For the simulation of this project, which needs one thread and
+    /// ends all tasks of a process at once.
+    #[cfg(feature = "__internals")]
+    #[doc(hidden)]
+    pub fn executor(
+        mut self,
+        spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.executor = Some(Executor(Arc::new(spawn)));
+        self
+    }
+
     /// A folder for events that cannot be sent because SQS is unavailable. One
     /// publisher uses it at a time.
     ///
@@ -257,7 +273,11 @@ impl SdkBuilder {
     /// Dropping the future leaves nothing behind.
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = Vec::new();
-        let thread = PublisherThread::start()
+        let thread = match &self.executor {
+            Some(executor) => Ok(PublisherThread::without_thread(executor.clone())),
+            None => PublisherThread::start(),
+        };
+        let thread = thread
             .map_err(|error| problems.push(format!("a thread cannot be started: {error}")))
             .ok();
         let url = self.check(&mut problems);
@@ -342,10 +362,15 @@ impl SdkBuilder {
                 },
                 settings.fifo,
                 in_flight.clone(),
+                thread.executor(),
             ) {
                 Ok(spool) => Some(Arc::new(spool)),
                 Err(error) => {
-                    let problem = format!("spool: {}", error.explain());
+                    let mut problem = format!("spool: {}", error.explain());
+                    let cause = std::error::Error::source(&error);
+                    if cause.is_some_and(|cause| cause.is::<std::io::Error>()) {
+                        problem.push_str("; give a folder that this process can create and write");
+                    }
                     return Err(BuildError::new(vec![problem]));
                 }
             },

@@ -1,7 +1,9 @@
 //! Where the publisher's tasks run.
 
+use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +13,19 @@ use tokio::time::timeout;
 
 /// How long a request may wait for the task that submits events to yield.
 const BURST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// A task of a publisher.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Spawns the tasks of a publisher on the current Tokio runtime.
+#[derive(Clone)]
+pub(crate) struct Executor(pub(crate) Arc<dyn Fn(Task) + Send + Sync>);
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Executor")
+    }
+}
 
 /// A thread with a Tokio runtime, owned by one publisher.
 ///
@@ -27,6 +42,8 @@ pub(crate) struct PublisherThread {
     handle: Handle,
     /// Dropping it ends the thread.
     _alive: Option<oneshot::Sender<()>>,
+    /// Spawns the tasks, if there is no thread.
+    executor: Option<Executor>,
 }
 
 impl PublisherThread {
@@ -42,7 +59,22 @@ impl PublisherThread {
         Ok(Self {
             handle,
             _alive: Some(alive),
+            executor: None,
         })
+    }
+
+    /// No thread: `executor` spawns the tasks, and that of the spool, on the current
+    /// runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub(crate) fn without_thread(executor: Executor) -> Self {
+        Self {
+            handle: Handle::current(),
+            _alive: None,
+            executor: Some(executor),
+        }
     }
 
     /// The runtime of the caller, whose clock a test can pause.
@@ -51,12 +83,21 @@ impl PublisherThread {
         Self {
             handle: Handle::current(),
             _alive: None,
+            executor: None,
         }
+    }
+
+    #[cfg(feature = "spool")]
+    pub(crate) fn executor(&self) -> Option<&Executor> {
+        self.executor.as_ref()
     }
 
     /// Runs `task` on the thread.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(task);
+        match &self.executor {
+            Some(Executor(spawn)) => spawn(Box::pin(task)),
+            None => drop(self.handle.spawn(task)),
+        }
     }
 
     /// Runs `task`, which sends requests, on the runtime of the caller if that is
@@ -66,6 +107,7 @@ impl PublisherThread {
     /// task submits at once are sent in one request.
     pub(crate) fn spawn_worker(&self, task: impl Future<Output = ()> + Send + 'static) {
         match Handle::try_current() {
+            _ if self.executor.is_some() => self.spawn(task),
             Ok(caller) if caller.runtime_flavor() == RuntimeFlavor::MultiThread => {
                 caller.spawn(task);
             }

@@ -8,7 +8,7 @@
 //! flight. So a lone event is sent at once, and under load the requests fill up,
 //! whatever the number of requests in flight.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ struct SenderState {
     limits: Limits,
     /// The batches in flight. They are kept here and not by their workers, so that
     /// a shutdown can hand them back whatever a worker does.
-    requests: HashMap<u64, Batch>,
+    requests: BTreeMap<u64, Batch>,
     /// Messages that wait for a retry, by the time of that retry.
     delayed: BTreeMap<RetryKey, MessageEvents>,
     next_sequence: u64,
@@ -96,7 +96,7 @@ impl Sender {
         let state = SenderState {
             queue: Queue::new(settings.fifo),
             limits: settings.limits,
-            requests: HashMap::new(),
+            requests: BTreeMap::new(),
             delayed: BTreeMap::new(),
             next_sequence: 0,
             workers: 0,

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::pending::Pending;
-use crate::publisher::runtime::PublisherThread;
+use crate::publisher::runtime::{Executor, PublisherThread};
 
 mod drain;
 pub(crate) mod error;
@@ -58,11 +58,13 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool of a publisher for a FIFO queue or a standard one.
+    /// Opens the spool of a publisher for a FIFO queue or a standard one. The files are
+    /// used on a thread of their own, or in a task of `executor`.
     pub(crate) fn open(
         settings: &SpoolSettings,
         fifo: bool,
         in_flight: Arc<InFlight>,
+        executor: Option<&Executor>,
     ) -> Result<Self, SpoolError> {
         let folder: &Path = &settings.folder;
         let mut groups = fifo.then(Groups::default);
@@ -89,10 +91,17 @@ impl Spool {
             commands,
             failing: false,
         };
-        std::thread::Builder::new()
-            .name("domain-events-spool".to_owned())
-            .spawn(move || thread.run())
-            .map_err(|error| SpoolError::new("start the thread of the spool", folder, error))?;
+        match executor {
+            Some(Executor(spawn)) => spawn(Box::pin(thread.run_as_task())),
+            None => {
+                std::thread::Builder::new()
+                    .name("domain-events-spool".to_owned())
+                    .spawn(move || thread.run())
+                    .map_err(|error| {
+                        SpoolError::new("start the thread of the spool", folder, error)
+                    })?;
+            }
+        }
         Ok(Self {
             commands: sender,
             shared,

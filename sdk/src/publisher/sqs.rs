@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials as _;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::{Region, StalledStreamProtectionConfig};
@@ -140,7 +139,11 @@ impl SqsQueue {
         } else {
             RequestErrorKind::Denied
         };
-        RequestError::new(kind, &self.label, failure).with_code(code)
+        let cause = match failure.queue_remedy("sqs:SendMessage") {
+            Some(remedy) => format!("{failure}; {remedy}"),
+            None => failure.to_string(),
+        };
+        RequestError::new(kind, &self.label, cause).with_code(code)
     }
 }
 
@@ -173,7 +176,7 @@ fn is_denied(code: &str) -> bool {
 /// # Errors
 ///
 /// All problems of the configuration.
-pub(crate) async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
+pub async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
     let mut loader = aws_config::defaults(aws::behavior_version())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(aws::timeouts())
@@ -264,10 +267,10 @@ async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
     let provider = provider.ok_or_else(|| "no provider of AWS credentials is set".to_owned())?;
     let loaded = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await;
     match loaded {
-        Ok(Err(
-            error @ (CredentialsError::CredentialsNotLoaded(_)
-            | CredentialsError::InvalidConfiguration(_)),
-        )) => Err(AwsFailure::of_credentials(&error).to_string()),
+        Ok(Err(error)) => match AwsFailure::of_missing_credentials(&error) {
+            Some(failure) => Err(failure.to_string()),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }

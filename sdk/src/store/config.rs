@@ -85,7 +85,7 @@ impl StoreConfig {
 
 /// The names and ARNs that DynamoDB accepts as a table's name (API reference,
 /// "TableName").
-fn is_table_name(name: &str) -> bool {
+pub fn is_table_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
     let plain = (3..=255).contains(&name.len()) && name.bytes().all(is_plain);
     plain || name.starts_with("arn:") && name.contains(":table/")

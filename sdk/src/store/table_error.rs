@@ -260,15 +260,21 @@ impl fmt::Display for TableError {
             operation,
             table,
             region,
+            kind,
+            code,
             cause,
-            ..
         } = &*self.0;
         write!(f, "{operation} table {table:?}")?;
         match region {
             Some(region) => write!(f, " in region {region}")?,
             None => f.write_str(" without a region")?,
         }
-        write!(f, " failed: {cause}; {}", self.remedy())
+        write!(f, " failed: {cause}")?;
+        // A failure of the client itself already says what to do.
+        match (kind, code) {
+            (TableErrorKind::Credentials | TableErrorKind::Refused, None) => Ok(()),
+            _ => write!(f, "; {}", self.remedy()),
+        }
     }
 }
 

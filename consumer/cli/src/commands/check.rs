@@ -1,7 +1,7 @@
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use domain_events_cli::{Failure, Outcome, check};
+use domain_events_cli::{Failure, Outcome, check, vectors};
 
 use super::Printing;
 
@@ -9,12 +9,22 @@ use super::Printing;
 ///
 /// Each line of the file is the body of one SQS message: an event, or an array of events.
 /// The command prints every invalid event with its code, a JSON pointer and the reason. It
-/// needs no network, and is the conformance test for producers in other languages.
+/// needs no network, and is the conformance test for producers in other languages:
+///
+///   my-producer --print | domain-events check
+///
+/// With --vectors, FILE contains conformance vectors, as docs/vectors.jsonl does, and the
+/// command prints each vector on which it does not agree with the file.
+///
+/// The exit code is 1 if an event is invalid or a vector differs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// File of messages, one per line; standard input for `-` or without a file.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// FILE contains conformance vectors.
+    #[arg(long)]
+    vectors: bool,
     #[command(flatten)]
     printing: Printing,
 }
@@ -22,7 +32,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let input = super::input(arguments.file.as_deref())?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let (outcome, _) = check::check(input, &mut out, arguments.printing.format())?;
+    let format = arguments.printing.format();
+    let outcome = match arguments.vectors {
+        true => vectors::compare(input, &mut out, format)?,
+        false => check::check(input, &mut out, format)?.0,
+    };
     out.flush()
         .map_err(|e| domain_events_cli::output::closed(&e))?;
     Ok(outcome)

@@ -1,7 +1,10 @@
+use std::num::NonZeroU16;
+
+use domain_events_cli::connection::Queue;
 use domain_events_cli::doctor::{Setup, doctor, print};
 use domain_events_cli::{Failure, Outcome, connection};
 
-use super::Printing;
+use super::{Printing, given};
 
 /// Check a live set-up, and say what to change.
 ///
@@ -25,7 +28,7 @@ pub(crate) struct Arguments {
     function: Option<String>,
     /// Shards of the index by event type.
     #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
-    index_shards: Option<u16>,
+    index_shards: Option<String>,
     #[command(flatten)]
     printing: Printing,
 }
@@ -40,11 +43,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         printing,
     } = arguments;
     let setup = Setup {
-        queue_url,
-        dead_letter_queue_url,
-        table,
+        queue: match given(&queue_url) {
+            Some(url) => Some(Queue::open(url, &super::QUEUE.name()).await?),
+            None => None,
+        },
+        dead_letter_queue: match given(&dead_letter_queue_url) {
+            Some(url) => Some(Queue::open(url, &super::DEAD_LETTER_QUEUE.name()).await?),
+            None => None,
+        },
+        table: given(&table)
+            .map(|name| connection::table_name(name.to_owned(), &super::TABLE.name()))
+            .transpose()?,
         function,
-        index_shards,
+        index_shards: super::index_shards(&index_shards)?.map(NonZeroU16::get),
     };
     let findings = doctor(&connection::load().await?, &setup).await;
     print(&findings, &mut std::io::stdout(), printing.format())

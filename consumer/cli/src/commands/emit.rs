@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     file: Option<PathBuf>,
     /// URL of the queue.
     #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
-    queue_url: String,
+    queue_url: Option<String>,
     /// EventType of one event.
     #[arg(long = "type", value_name = "TYPE", requires = "id")]
     event_type: Option<String>,
@@ -79,7 +79,10 @@ impl Arguments {
             None => builder.build(),
             Some(data) => {
                 let data: &RawValue = serde_json::from_str(data).map_err(|e| {
-                    Failure::Usage(format!("--data is not JSON (column {})", e.column()))
+                    Failure::Usage(format!(
+                        "--data is not JSON (column {}); give an object, for example --data '{{\"cents\": 4990}}'",
+                        e.column()
+                    ))
                 })?;
                 builder.build_with(data)
             }
@@ -91,7 +94,8 @@ impl Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let envelopes = arguments.envelopes()?;
     let emitter = arguments.emitter()?;
-    let sdk = Sdk::builder(arguments.queue_url, emitter);
+    let queue = super::QUEUE.open(arguments.queue_url).await?;
+    let sdk = Sdk::builder(queue.url(), emitter).sqs_client(queue.client().clone());
     let sdk = sdk
         .build()
         .await
@@ -112,5 +116,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
             emitted.failed.len()
         ),
     )?;
+    if emitted.unavailable {
+        return Err(Failure::Environment(format!(
+            "{} events were not accepted by the queue {}; correct the cause above, and emit the file again: events with an EventId are stored once",
+            emitted.failed.len(),
+            queue.label()
+        )));
+    }
     Ok(outcome)
 }

@@ -18,7 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         // The line itself is not printed: it may contain a secret.
         let Some((name, value)) = line.split_once('=') else {
             return Err(Failure::Usage(format!(
-                "line {number} of {} is not of the form NAME=value",
+                "line {number} of {} is not of the form NAME=value; write one variable per line, and # before a comment",
                 path.display()
             )));
         };

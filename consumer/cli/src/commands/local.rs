@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use domain_events::store::Retention;
+use domain_events_cli::outbox::{Place, open};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
-use domain_events_local::{Options, Stack, StartError};
+use domain_events_local::{Options, Outbox, Stack, StartError};
+use domain_events_outbox::AnyOutbox;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-mod lines;
+use super::given;
+
+pub(super) mod lines;
 
 /// The port of the web page, unless another program uses it.
 const PAGE_PORT: u16 = 8001;
@@ -59,6 +63,10 @@ pub(crate) struct Arguments {
     /// How long events are kept, e.g. "SESSION_PINGED=30d,*=never" [default: forever].
     #[arg(long, env = "EVENT_RETENTION", value_name = "RULES")]
     retention: Option<String>,
+    /// Run a relay for an outbox: `dynamodb` for the table events-outbox, which the command
+    /// creates; or sqlite:FILE or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "PLACE")]
+    outbox: Option<String>,
     /// Print JSON lines, also on a terminal.
     #[arg(long)]
     json: bool,
@@ -98,18 +106,16 @@ impl Arguments {
     }
 }
 
-/// An empty value counts as absent: templates produce it for an absent setting.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-}
-
 pub(crate) async fn run(
     arguments: Arguments,
     env_file: Option<PathBuf>,
 ) -> Result<Outcome, Failure> {
-    let options = arguments.options()?;
+    let mut options = arguments.options()?;
+    options.outbox = match arguments.outbox.as_deref() {
+        None => None,
+        Some("dynamodb") => Some(Outbox::DynamoDb),
+        Some(place) => Some(Outbox::Other(sql_outbox(place).await?)),
+    };
     if let Some(file) = &env_file {
         check_env_file(file)?;
     }
@@ -137,6 +143,17 @@ pub(crate) async fn run(
     tracing::info!("stopping");
     stack.stop().await;
     Ok(Outcome::Done)
+}
+
+/// The outbox of a service in a SQL database. It must exist.
+async fn sql_outbox(place: &str) -> Result<AnyOutbox, Failure> {
+    match place.parse::<Place>() {
+        Ok(Place::DynamoDb(_)) => Err(Failure::Usage(
+            "--outbox: the embedded stack creates its own table; use --outbox dynamodb".to_owned(),
+        )),
+        Ok(place) => open(&place).await,
+        Err(error) => Err(Failure::Usage(format!("--outbox: {error}"))),
+    }
 }
 
 /// Starts the stack. If another program uses the default port of the web page, the page

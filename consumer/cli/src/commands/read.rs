@@ -12,17 +12,19 @@ use super::Printing;
 pub(crate) struct Table {
     /// Name of the table.
     #[arg(long, env = "EVENT_TABLE", value_name = "NAME")]
-    table: String,
-    /// Shards of the index by event type.
+    table: Option<String>,
+    /// Shards of the index by event type, as many as the consumer uses.
     #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
-    index_shards: Option<std::num::NonZeroU16>,
+    index_shards: Option<String>,
 }
 
 impl Table {
     pub(crate) async fn open(self) -> Result<EventStore, Failure> {
+        let name = connection::table_name(super::TABLE.of(self.table)?, &super::TABLE.name())?;
+        let shards = super::index_shards(&self.index_shards)?;
         let client = aws_sdk_dynamodb::Client::new(&connection::load().await?);
-        let store = EventStore::new(client, self.table);
-        Ok(match self.index_shards {
+        let store = EventStore::new(client, name);
+        Ok(match shards {
             Some(shards) => store.with_index_shards(shards),
             None => store,
         })
@@ -143,7 +145,7 @@ pub(crate) async fn by_type(arguments: ByType) -> Result<Outcome, Failure> {
     let store = arguments.table.open().await?;
     let events = store
         .by_type(&arguments.event_type)
-        .map_err(|e| Failure::environment("reading by type", &e))?;
+        .map_err(|e| Failure::read("reading by type", &e))?;
     let events = arguments.range.of(events);
     let (outcome, count) =
         print(events, &mut std::io::stdout(), arguments.printing.format()).await?;

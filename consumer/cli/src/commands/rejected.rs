@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-use domain_events_cli::connection;
 use domain_events_cli::progress::Progress;
 use domain_events_cli::{Failure, Outcome, rejected};
 
@@ -30,7 +29,7 @@ pub(crate) struct Pull {
     to: PathBuf,
     /// URL of the dead-letter queue.
     #[arg(long, env = "DEAD_LETTER_QUEUE_URL", value_name = "URL")]
-    dead_letter_queue_url: String,
+    dead_letter_queue_url: Option<String>,
 }
 
 /// Print one line per message of the folder.
@@ -59,7 +58,7 @@ pub(crate) struct Show {
 ///
 ///   domain-events rejected set letters 02bcaf94 /EventType ORDER_PLACED
 ///
-/// Only the value changes; every other byte of the body stays as it is. To edit the body in
+/// The empty pointer "" stands for the whole body. Only the value changes; every other byte of the body stays as it is. To edit the body in
 /// another way, open the file that `show` names.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Set {
@@ -68,7 +67,7 @@ pub(crate) struct Set {
     folder: PathBuf,
     /// The message's id, or the beginning of it.
     id: String,
-    /// JSON pointer to the value, for example /Data/total.
+    /// JSON pointer to the value, for example /Data/total; "" for the whole body.
     pointer: String,
     /// The new value as JSON; a text that is not JSON is taken as a string.
     #[arg(allow_hyphen_values = true)]
@@ -87,7 +86,7 @@ pub(crate) struct Push {
     ids: Vec<String>,
     /// URL of the queue.
     #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
-    queue_url: String,
+    queue_url: Option<String>,
 }
 
 pub(crate) async fn run(command: Command) -> Result<Outcome, Failure> {
@@ -115,10 +114,9 @@ pub(crate) async fn run(command: Command) -> Result<Outcome, Failure> {
             to,
             dead_letter_queue_url,
         }) => {
-            let client = aws_sdk_sqs::Client::new(&connection::load().await?);
+            let queue = super::DEAD_LETTER_QUEUE.open(dead_letter_queue_url).await?;
             let progress = Progress::new("messages pulled", None);
-            let (pulled, left) =
-                rejected::pull(&client, &dead_letter_queue_url, &to, |n| progress.set(n)).await?;
+            let (pulled, left) = rejected::pull(&queue, &to, |n| progress.set(n)).await?;
             progress.finish();
             domain_events_cli::output::line_of(
                 &mut out,
@@ -138,8 +136,8 @@ pub(crate) async fn run(command: Command) -> Result<Outcome, Failure> {
             ids,
             queue_url,
         }) => {
-            let client = aws_sdk_sqs::Client::new(&connection::load().await?);
-            return rejected::push(&client, &queue_url, &folder, &ids, &mut out).await;
+            let queue = super::QUEUE.open(queue_url).await?;
+            return rejected::push(&queue, &folder, &ids, &mut out).await;
         }
     }
     Ok(Outcome::Done)

@@ -80,5 +80,9 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
 }
 
 fn failure(error: LockError) -> Failure {
-    Failure::Environment(with_causes(&error))
+    let text = with_causes(&error);
+    match error {
+        LockError::Document { .. } => Failure::Usage(text),
+        _ => Failure::Environment(text),
+    }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use domain_events::Timestamp;
 use domain_events::store::Scan;
+use domain_events_cli::connection::{Queue, queue_name};
 use domain_events_cli::output::line_of;
 use domain_events_cli::progress::Progress;
 use domain_events_cli::transfer::{self, Replay};
-use domain_events_cli::{Failure, Outcome, connection, time};
+use domain_events_cli::{Failure, Outcome, time};
 
 use super::read::Table;
 
@@ -155,9 +156,10 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         return Err(Failure::Usage(format!(
             "{} is the queue that fills this table (EVENT_QUEUE_URL), so every event would be a duplicate; \
              give another queue, or --allow-source-queue",
-            connection::queue_name(&to)
+            queue_name(&to)
         )));
     }
+    let queue = Queue::open(&to, "--to").await?;
     let store = table.open().await?;
     let scan = selection.of(store.scan());
     if dry_run {
@@ -166,15 +168,13 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
             &mut std::io::stdout(),
             &format!(
                 "{count} events would be sent to {}; send them with --dry-run=false",
-                connection::queue_name(&to)
+                queue.label()
             ),
         )?;
         return Ok(outcome);
     }
-    let client = aws_sdk_sqs::Client::new(&connection::load().await?);
     let replay = Replay {
-        client: &client,
-        queue_url: &to,
+        queue: &queue,
         rate: rate.map(NonZeroU32::get),
     };
     let progress = Progress::new("events sent", None);
@@ -182,7 +182,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
     progress.finish();
     line_of(
         &mut std::io::stdout(),
-        &format!("{count} events sent to {}", connection::queue_name(&to)),
+        &format!("{count} events sent to {}", queue.label()),
     )?;
     Ok(outcome)
 }

@@ -11,8 +11,8 @@ use chrono::DateTime;
 use domain_events::__internals::AwsFailure;
 use domain_events::store::table;
 
-use super::{Finding, Findings};
-use crate::connection::queue_name;
+use super::{Finding, Findings, denied};
+use crate::connection::Queue;
 
 /// The `Date` of the service's response.
 #[derive(Debug, Clone, Default)]
@@ -49,13 +49,14 @@ impl Intercept for ServerClock {
 
 /// Whether this caller may send. SQS refuses the character U+FFFF after it has checked the
 /// permission, so nothing is sent.
-pub(super) async fn send(client: &aws_sdk_sqs::Client, url: &str) -> Vec<Finding> {
-    let mut findings = Findings::about(format!("queue {}", queue_name(url)));
-    let mut request = client
+pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
+    let mut findings = Findings::about(format!("queue {}", queue.label()));
+    let mut request = queue
+        .client()
         .send_message()
-        .queue_url(url)
+        .queue_url(queue.url())
         .message_body("\u{ffff}");
-    if url.ends_with(".fifo") {
+    if queue.is_fifo() {
         request = request
             .message_group_id("doctor")
             .message_deduplication_id("doctor");
@@ -70,13 +71,30 @@ pub(super) async fn send(client: &aws_sdk_sqs::Client, url: &str) -> Vec<Finding
             "these credentials may not send to it",
             "a producer needs the policy producer_policy_arn; ignore this if you are not one",
         ),
-        Some(failure) if failure.is_transient() || failure.code().is_none() => {
-            findings.unknown(
-                format!("the permission to send could not be checked: {failure}"),
-                "try again",
-            );
+        // What SQS says about the character.
+        Some(failure)
+            if failure
+                .code()
+                .is_some_and(|code| code.contains("InvalidMessageContents")) =>
+        {
+            findings.ok("these credentials may send to it");
         }
-        _ => findings.ok("these credentials may send to it"),
+        // `check` has reported that it does not exist.
+        Some(failure)
+            if failure.code().is_some_and(|code| {
+                code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")
+            }) => {}
+        Some(failure) => findings.failed(
+            "the permission to send",
+            &failure,
+            "sqs:SendMessage",
+            "producer_policy_arn",
+        ),
+        None => findings.error(
+            "it accepted a message with the character U+FFFF",
+            "this is not SQS: other things may differ, too, and an invalid message is in the queue",
+            "use an endpoint that behaves as SQS does, for example `domain-events local`",
+        ),
     }
     findings.all
 }
@@ -102,9 +120,12 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
             "these credentials may not read from it",
             "a reader needs the policy reader_policy_arn; ignore this if you are not one",
         ),
-        Some(failure) => findings.unknown(
-            format!("the permission to read could not be checked: {failure}"),
-            "try again",
+        Some(failure) if missing(&failure) => {}
+        Some(failure) => findings.failed(
+            "the permission to read",
+            &failure,
+            "dynamodb:Query",
+            "reader_policy_arn",
         ),
     }
     let statement = format!("INSERT INTO \"{name}\" VALUE {{'{}': ?}}", table::HASH_KEY);
@@ -120,7 +141,8 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
         Some(failure) if failure.code().is_some_and(|code| code.contains("Validation")) => {
             findings.ok("these credentials may insert into it");
         }
-        Some(failure) => findings.unknown(format!("the permission to insert could not be checked: {failure}"), "try again"),
+        Some(failure) if missing(&failure) => {}
+        Some(failure) => findings.failed("the permission to insert", &failure, "dynamodb:PartiQLInsert", "of the consumer's role"),
         None => findings.error(
             "it accepted an item without a Timestamp",
             "it is not a table of events",
@@ -130,8 +152,9 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
     findings.all
 }
 
-fn denied(failure: &AwsFailure) -> bool {
+/// Whether the table does not exist, which `table::check` reports.
+fn missing(failure: &AwsFailure) -> bool {
     failure
         .code()
-        .is_some_and(|code| code.contains("AccessDenied") || code.contains("NotAuthorized"))
+        .is_some_and(|code| code.contains("ResourceNotFound"))
 }

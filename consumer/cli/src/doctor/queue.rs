@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::QueueAttributeName as Queue;
+use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use domain_events::__internals::AwsFailure;
 use domain_events::wire::MAX_MESSAGE_BYTES;
 
 use super::{Finding, Findings};
-use crate::connection::queue_name;
+use crate::connection::{Queue, queue_name};
 
 /// The least number of receives before SQS moves a message (Lambda developer guide, "Using
 /// Lambda with Amazon SQS").
@@ -23,77 +22,84 @@ const MAX_SKEW: Duration = Duration::from_secs(5);
 
 /// Checks the queue; also returns its visibility timeout in seconds.
 pub(super) async fn check(
-    client: &Client,
-    url: &str,
-    dead_letter_queue_url: Option<&str>,
+    queue: &Queue,
+    dead_letter_queue: Option<&Queue>,
 ) -> (Vec<Finding>, Option<u64>) {
-    let mut findings = Findings::about(format!("queue {}", queue_name(url)));
-    let Some(attributes) = attributes(client, url, &mut findings).await else {
+    let mut findings = Findings::about(format!("queue {}", queue.label()));
+    let Some(attributes) = attributes(queue, &mut findings).await else {
         return (findings.all, None);
     };
-    let number = |name: &Queue| {
+    let number = |name: &Attribute| {
         attributes
             .get(name)
             .and_then(|text| text.parse::<u64>().ok())
     };
     let region = attributes
-        .get(&Queue::QueueArn)
+        .get(&Attribute::QueueArn)
         .and_then(|arn| arn.split(':').nth(3));
     findings.ok(format!(
         "it exists, in the region {}",
         region.unwrap_or("that the endpoint has")
     ));
 
-    redrive(&attributes, dead_letter_queue_url, &mut findings);
-    match number(&Queue::MessageRetentionPeriod) {
+    redrive(&attributes, dead_letter_queue, &mut findings);
+    match number(&Attribute::MessageRetentionPeriod) {
         Some(seconds) if seconds < MIN_RETENTION => findings.warning(
             format!("it keeps messages for {} hours", seconds / 3600),
             "messages that wait longer than that during an outage are deleted by SQS, and their events are lost",
-            "set MessageRetentionPeriod to 1209600 (14 days)",
+            set_attribute(queue, "MessageRetentionPeriod=1209600"),
         ),
         Some(seconds) => findings.ok(format!("it keeps messages for {} days", seconds / 86400)),
         None => {}
     }
-    match number(&Queue::MaximumMessageSize) {
+    match number(&Attribute::MaximumMessageSize) {
         Some(bytes) if (bytes as usize) < MAX_MESSAGE_BYTES => findings.warning(
             format!("it accepts messages of at most {bytes} bytes; SQS's limit is {MAX_MESSAGE_BYTES}"),
             "`emit` returns TooLargeForQueue for larger events, although the table could store them",
-            format!("set MaximumMessageSize to {MAX_MESSAGE_BYTES}"),
+            set_attribute(queue, &format!("MaximumMessageSize={MAX_MESSAGE_BYTES}")),
         ),
         Some(bytes) => findings.ok(format!("it accepts messages of up to {bytes} bytes")),
         None => {}
     }
-    if let Some(delay) = number(&Queue::DelaySeconds).filter(|delay| *delay > 0) {
+    if let Some(delay) = number(&Attribute::DelaySeconds).filter(|delay| *delay > 0) {
         findings.warning(
             format!("it delays each message by {delay} seconds"),
             "events are stored that much later",
-            "set DelaySeconds to 0",
+            set_attribute(queue, "DelaySeconds=0"),
         );
     }
-    (findings.all, number(&Queue::VisibilityTimeout))
+    (findings.all, number(&Attribute::VisibilityTimeout))
+}
+
+/// The command that changes an attribute.
+fn set_attribute(queue: &Queue, attribute: &str) -> String {
+    format!(
+        "run `aws sqs set-queue-attributes --queue-url {} --attributes {attribute}`",
+        queue.url()
+    )
 }
 
 /// Checks the dead-letter queue.
-pub(super) async fn check_dead_letters(client: &Client, url: &str) -> Vec<Finding> {
-    let mut findings = Findings::about(format!("dead-letter queue {}", queue_name(url)));
-    let Some(attributes) = attributes(client, url, &mut findings).await else {
+pub(super) async fn check_dead_letters(queue: &Queue) -> Vec<Finding> {
+    let mut findings = Findings::about(format!("dead-letter queue {}", queue.label()));
+    let Some(attributes) = attributes(queue, &mut findings).await else {
         return findings.all;
     };
-    let number = |name: &Queue| {
+    let number = |name: &Attribute| {
         attributes
             .get(name)
             .and_then(|text| text.parse::<u64>().ok())
     };
-    match number(&Queue::MessageRetentionPeriod) {
+    match number(&Attribute::MessageRetentionPeriod) {
         Some(seconds) if seconds < MAX_RETENTION => findings.warning(
             format!("it keeps messages for {} days", seconds / 86400),
             "SQS deletes a rejected message that is not pulled until then",
-            "set MessageRetentionPeriod to 1209600 (14 days)",
+            set_attribute(queue, "MessageRetentionPeriod=1209600"),
         ),
         Some(_) => findings.ok("it keeps messages for 14 days"),
         None => {}
     }
-    match number(&Queue::ApproximateNumberOfMessages) {
+    match number(&Attribute::ApproximateNumberOfMessages) {
         Some(0) | None => findings.ok("it is empty"),
         Some(messages) => findings.warning(
             format!("it contains {messages} messages"),
@@ -104,16 +110,13 @@ pub(super) async fn check_dead_letters(client: &Client, url: &str) -> Vec<Findin
     findings.all
 }
 
-async fn attributes(
-    client: &Client,
-    url: &str,
-    findings: &mut Findings,
-) -> Option<HashMap<Queue, String>> {
+async fn attributes(queue: &Queue, findings: &mut Findings) -> Option<HashMap<Attribute, String>> {
     let before = SystemTime::now();
-    let sent = client
+    let sent = queue
+        .client()
         .get_queue_attributes()
-        .queue_url(url)
-        .attribute_names(Queue::All);
+        .queue_url(queue.url())
+        .attribute_names(Attribute::All);
     let clock = super::permissions::ServerClock::default();
     match sent.customize().interceptor(clock.clone()).send().await {
         Ok(output) => {
@@ -129,12 +132,17 @@ async fn attributes(
                 findings.error(
                     "it does not exist in this account and region",
                     "every `emit` fails, and nothing is received",
-                    format!("check the URL {url}, AWS_REGION and the account of the credentials"),
+                    format!(
+                        "check the URL {} and the account of the AWS credentials",
+                        queue.url()
+                    ),
                 );
             } else {
-                findings.unknown(
-                    format!("its attributes cannot be read: {failure}"),
-                    "the permission is sqs:GetQueueAttributes, in the `operator` policy",
+                findings.failed(
+                    "its configuration",
+                    &failure,
+                    "sqs:GetQueueAttributes",
+                    "operator_policy_arn",
                 );
             }
             None
@@ -164,11 +172,11 @@ fn skew(clock: &super::permissions::ServerClock, before: SystemTime, findings: &
 }
 
 fn redrive(
-    attributes: &HashMap<Queue, String>,
-    dead_letter_queue_url: Option<&str>,
+    attributes: &HashMap<Attribute, String>,
+    dead_letter_queue: Option<&Queue>,
     findings: &mut Findings,
 ) {
-    let policy = attributes.get(&Queue::RedrivePolicy);
+    let policy = attributes.get(&Attribute::RedrivePolicy);
     let policy: Option<serde_json::Value> = policy.and_then(|text| serde_json::from_str(text).ok());
     let Some(policy) = policy else {
         findings.error(
@@ -193,13 +201,13 @@ fn redrive(
     }
     let target = policy["deadLetterTargetArn"].as_str().unwrap_or_default();
     let target = target.rsplit(':').next().unwrap_or_default();
-    if let Some(url) = dead_letter_queue_url
-        && queue_name(url) != target
+    if let Some(queue) = dead_letter_queue
+        && queue_name(queue.url()) != target
     {
         findings.warning(
             format!(
                 "its redrive policy names the queue {target}, and the consumer sends to {}",
-                queue_name(url)
+                queue_name(queue.url())
             ),
             "rejected messages are in two places",
             "give both the same dead-letter queue",

@@ -1,14 +1,20 @@
 //! The table.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    ContinuousBackupsDescription, KeyType, PointInTimeRecoveryStatus, ScalarAttributeType,
-    TableDescription, TimeToLiveStatus,
+    AttributeValue, ContinuousBackupsDescription, KeyType, PointInTimeRecoveryStatus,
+    ScalarAttributeType, TableDescription, TimeToLiveStatus,
 };
 use domain_events::__internals::AwsFailure;
 use domain_events::store::table;
 
 use super::{Finding, Findings};
+
+/// Entries of the index that are compared with the number of shards. They cost at most a
+/// few read units.
+const SHARD_SAMPLE: i32 = 500;
 
 pub(super) async fn check(client: &Client, name: &str, index_shards: Option<u16>) -> Vec<Finding> {
     let mut findings = Findings::about(format!("table {name}"));
@@ -26,9 +32,11 @@ pub(super) async fn check(client: &Client, name: &str, index_shards: Option<u16>
                     "check EVENT_TABLE, AWS_REGION and the account of the credentials",
                 );
             } else {
-                findings.unknown(
-                    format!("it cannot be described: {failure}"),
-                    "the permission is dynamodb:DescribeTable, in the `operator` policy",
+                findings.failed(
+                    "its definition",
+                    &failure,
+                    "dynamodb:DescribeTable",
+                    "operator_policy_arn",
                 );
             }
             return findings.all;
@@ -38,7 +46,11 @@ pub(super) async fn check(client: &Client, name: &str, index_shards: Option<u16>
         return findings.all;
     };
     keys(&description, &mut findings);
-    index(&description, index_shards, &mut findings);
+    if index(&description, index_shards, &mut findings)
+        && let Some(shards) = index_shards
+    {
+        check_shards(client, name, shards, &mut findings).await;
+    }
     if description.deletion_protection_enabled == Some(true) {
         findings.ok("it is protected against deletion");
     } else {
@@ -85,17 +97,18 @@ fn keys(description: &TableDescription, findings: &mut Findings) {
     }
 }
 
-fn index(description: &TableDescription, shards: Option<u16>, findings: &mut Findings) {
+/// Checks that the index by event type exists if it is configured; returns whether it exists.
+fn index(description: &TableDescription, shards: Option<u16>, findings: &mut Findings) -> bool {
     let index = description
         .global_secondary_indexes()
         .iter()
         .find(|index| index.index_name() == Some(table::INDEX_NAME));
     match (index, shards) {
-        (Some(_), Some(shards)) => findings.ok(format!("it has the index by event type; {shards} shards are configured")),
+        (Some(_), Some(_)) => findings.ok("it has the index by event type"),
         (None, Some(_)) => findings.error(
             "EVENT_INDEX_SHARDS is set, and the table has no index by event type",
             "reading by type fails",
-            "set `index_by_type = true` in Terraform, or unset EVENT_INDEX_SHARDS",
+            "set `index_shards` in Terraform, or unset EVENT_INDEX_SHARDS",
         ),
         (Some(_), None) => findings.warning(
             "it has the index by event type, and EVENT_INDEX_SHARDS is not set here",
@@ -103,6 +116,48 @@ fn index(description: &TableDescription, shards: Option<u16>, findings: &mut Fin
             "set EVENT_INDEX_SHARDS to the value of the deployment",
         ),
         (None, None) => findings.ok("it has no index by event type, and none is configured"),
+    }
+    index.is_some()
+}
+
+/// Compares the configured shards with entries of the index: a reader that reads fewer shards
+/// than the consumer writes would miss events.
+async fn check_shards(client: &Client, name: &str, shards: u16, findings: &mut Findings) {
+    let scan = client
+        .scan()
+        .table_name(name)
+        .index_name(table::INDEX_NAME)
+        .projection_expression(table::INDEX_KEY)
+        .limit(SHARD_SAMPLE);
+    match scan.send().await {
+        Ok(output) => {
+            let shard = |item: &HashMap<String, AttributeValue>| {
+                let key = item.get(table::INDEX_KEY)?.as_s().ok()?;
+                key.rsplit_once('#')?.1.parse::<u16>().ok()
+            };
+            match output.items().iter().filter_map(shard).max() {
+                Some(greatest) if greatest >= shards => findings.error(
+                    format!(
+                        "EVENT_INDEX_SHARDS is {shards}, and its index contains entries of shard {greatest} (shards are numbered from 0)"
+                    ),
+                    "reading by type stops with the error TooFewShards",
+                    format!(
+                        "set EVENT_INDEX_SHARDS to the greatest value that a consumer of this table has used, at least {}",
+                        u32::from(greatest) + 1
+                    ),
+                ),
+                Some(_) => findings.ok(format!(
+                    "a sample of its index has no entry beyond the {shards} configured shards"
+                )),
+                None => findings.ok("its index by event type is empty"),
+            }
+        }
+        Err(error) => findings.failed(
+            "the shards of its index",
+            &AwsFailure::new(&error),
+            "dynamodb:Scan",
+            "operator_policy_arn",
+        ),
     }
 }
 
@@ -129,9 +184,11 @@ async fn expiry(client: &Client, name: &str, findings: &mut Findings) {
                 false => findings.ok("it never deletes an event"),
             }
         }
-        Err(error) => findings.unknown(
-            format!("its expiry cannot be read: {}", AwsFailure::new(&error)),
-            "the permission is dynamodb:DescribeTimeToLive, in the `operator` policy",
+        Err(error) => findings.failed(
+            "its expiry",
+            &AwsFailure::new(&error),
+            "dynamodb:DescribeTimeToLive",
+            "operator_policy_arn",
         ),
     }
 }
@@ -162,9 +219,11 @@ async fn recovery(client: &Client, name: &str, findings: &mut Findings) {
                 );
             }
         }
-        Err(error) => findings.unknown(
-            format!("its backups cannot be read: {}", AwsFailure::new(&error)),
-            "the permission is dynamodb:DescribeContinuousBackups, in the `operator` policy",
+        Err(error) => findings.failed(
+            "its point-in-time recovery",
+            &AwsFailure::new(&error),
+            "dynamodb:DescribeContinuousBackups",
+            "operator_policy_arn",
         ),
     }
 }

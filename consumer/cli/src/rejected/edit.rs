@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 #[non_exhaustive]
 pub enum EditError {
     /// The text is not JSON, so that a pointer has no meaning in it.
-    #[error("the body is not JSON; edit the file by hand")]
+    #[error("the body is not JSON; replace all of it (the pointer \"\"), or edit the file")]
     NotJson,
     /// The pointer is not of the form of RFC 6901.
     #[error("a JSON pointer is empty or begins with a slash, for example /Data/total")]
@@ -28,14 +28,17 @@ pub enum EditError {
 }
 
 /// `text` with the value at `pointer` replaced. A member that an object does not have is
-/// added to it.
+/// added to it. The empty pointer means the whole text, which need not be JSON.
 ///
 /// # Errors
 ///
 /// [`EditError`] if the pointer leads nowhere.
 pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, EditError> {
+    if pointer.is_empty() {
+        return Ok(value.to_owned());
+    }
     let whole: &RawValue = serde_json::from_str(text).map_err(|_| EditError::NotJson)?;
-    if !pointer.is_empty() && !pointer.starts_with('/') {
+    if !pointer.starts_with('/') {
         return Err(EditError::NotAPointer);
     }
     let steps: Vec<String> = pointer

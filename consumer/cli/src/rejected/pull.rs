@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
 use domain_events::__internals::AwsFailure;
 
 use super::folder::{Folder, Letter};
 use crate::Failure;
-use crate::connection::queue_name;
+use crate::connection::Queue;
 
 /// How long a received letter is hidden from others, in seconds. Writing one takes
 /// milliseconds; the rest is for a slow disk.
@@ -35,17 +34,17 @@ const WAIT: i32 = 2;
 /// Dropping the future loses nothing: a letter that was not deleted is visible again after
 /// the visibility timeout.
 pub async fn pull(
-    client: &Client,
-    queue_url: &str,
+    queue: &Queue,
     to: &Path,
     mut progress: impl FnMut(u64),
 ) -> Result<(u64, u64), Failure> {
     let folder = Folder::create(to)?;
     let (mut pulled, mut empty) = (0, 0);
     while empty < EMPTY_RECEIVES {
-        let received = client
+        let received = queue
+            .client()
             .receive_message()
-            .queue_url(queue_url)
+            .queue_url(queue.url())
             .max_number_of_messages(10)
             .wait_time_seconds(WAIT)
             .visibility_timeout(VISIBILITY_TIMEOUT)
@@ -53,26 +52,31 @@ pub async fn pull(
             .message_system_attribute_names(System::All)
             .send()
             .await
-            .map_err(|e| failed("receiving from", queue_url, &AwsFailure::new(&e)))?;
+            .map_err(|e| {
+                queue.failed("receiving from", "sqs:ReceiveMessage", &AwsFailure::new(&e))
+            })?;
         let messages = received.messages.unwrap_or_default();
         empty = if messages.is_empty() { empty + 1 } else { 0 };
         for message in messages {
-            write(&folder, queue_url, &message)?;
+            write(&folder, queue.url(), &message)?;
             let Some(handle) = message.receipt_handle() else {
                 continue;
             };
-            client
+            queue
+                .client()
                 .delete_message()
-                .queue_url(queue_url)
+                .queue_url(queue.url())
                 .receipt_handle(handle)
                 .send()
                 .await
-                .map_err(|e| failed("deleting from", queue_url, &AwsFailure::new(&e)))?;
+                .map_err(|e| {
+                    queue.failed("deleting from", "sqs:DeleteMessage", &AwsFailure::new(&e))
+                })?;
             pulled += 1;
             progress(pulled);
         }
     }
-    Ok((pulled, hidden(client, queue_url).await?))
+    Ok((pulled, hidden(queue).await?))
 }
 
 fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Failure> {
@@ -106,29 +110,29 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
 }
 
 /// Messages that another consumer has received and not deleted.
-async fn hidden(client: &Client, queue_url: &str) -> Result<u64, Failure> {
-    use aws_sdk_sqs::types::QueueAttributeName as Queue;
-    let attributes = client
+async fn hidden(queue: &Queue) -> Result<u64, Failure> {
+    use aws_sdk_sqs::types::QueueAttributeName as Attribute;
+    let attributes = queue
+        .client()
         .get_queue_attributes()
-        .queue_url(queue_url)
-        .attribute_names(Queue::ApproximateNumberOfMessagesNotVisible)
-        .attribute_names(Queue::ApproximateNumberOfMessages)
+        .queue_url(queue.url())
+        .attribute_names(Attribute::ApproximateNumberOfMessagesNotVisible)
+        .attribute_names(Attribute::ApproximateNumberOfMessages)
         .send()
         .await
-        .map_err(|e| failed("reading the attributes of", queue_url, &AwsFailure::new(&e)))?;
-    let count = |name: &Queue| attributes.attributes()?.get(name)?.parse::<u64>().ok();
+        .map_err(|e| {
+            queue.failed(
+                "reading the attributes of",
+                "sqs:GetQueueAttributes",
+                &AwsFailure::new(&e),
+            )
+        })?;
+    let count = |name: &Attribute| attributes.attributes()?.get(name)?.parse::<u64>().ok();
     Ok([
-        Queue::ApproximateNumberOfMessagesNotVisible,
-        Queue::ApproximateNumberOfMessages,
+        Attribute::ApproximateNumberOfMessagesNotVisible,
+        Attribute::ApproximateNumberOfMessages,
     ]
     .iter()
     .filter_map(count)
     .sum::<u64>())
-}
-
-pub(super) fn failed(doing: &str, queue_url: &str, error: &AwsFailure) -> Failure {
-    Failure::Environment(format!(
-        "{doing} the queue {} failed: {error}",
-        queue_name(queue_url)
-    ))
 }

@@ -3,12 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use aws_sdk_sqs::Client;
 use domain_events::__internals::{AwsFailure, group_name};
 use domain_events::{Envelope, EventId, wire};
 
 use super::folder::{Folder, Letter};
-use super::pull::failed;
+use crate::connection::Queue;
 use crate::output::{line_of, printable};
 use crate::{Failure, Outcome};
 
@@ -26,8 +25,7 @@ use crate::{Failure, Outcome};
 /// Dropping the future loses nothing: a letter is moved after it was sent. A letter that is
 /// sent twice is stored once, because its events keep their identities.
 pub async fn push<W: Write>(
-    client: &Client,
-    queue_url: &str,
+    queue: &Queue,
     from: &Path,
     wanted: &[String],
     out: &mut W,
@@ -45,7 +43,7 @@ pub async fn push<W: Write>(
             }
             Ok(envelopes) => {
                 for (index, envelope) in envelopes.iter().enumerate() {
-                    send(client, queue_url, &letter, index, envelope).await?;
+                    send(queue, &letter, index, envelope).await?;
                 }
                 folder.retire(&id)?;
                 pushed += 1;
@@ -88,18 +86,18 @@ fn envelopes(letter: &Letter, body: &str) -> Result<Result<Vec<Envelope>, Vec<St
 }
 
 async fn send(
-    client: &Client,
-    queue_url: &str,
+    queue: &Queue,
     letter: &Letter,
     index: usize,
     envelope: &Envelope,
 ) -> Result<(), Failure> {
     let body = wire::encode(envelope).map_err(|e| Failure::Environment(e.to_string()))?;
-    let mut request = client
+    let mut request = queue
+        .client()
         .send_message()
-        .queue_url(queue_url)
+        .queue_url(queue.url())
         .message_body(body);
-    if queue_url.ends_with(".fifo") {
+    if queue.is_fifo() {
         // Not the id of the event: within five minutes of the first attempt, SQS would
         // accept the message and drop it.
         request = request
@@ -110,5 +108,5 @@ async fn send(
         .send()
         .await
         .map(drop)
-        .map_err(|e| failed("sending to", queue_url, &AwsFailure::new(&e)))
+        .map_err(|e| queue.failed("sending to", "sqs:SendMessage", &AwsFailure::new(&e)))
 }

@@ -305,6 +305,7 @@ function showStatistics(statistics) {
   $('rejected-total').textContent = statistics.rejected;
   $('rejected-count').textContent = statistics.rejected;
   $('rejected-count').hidden = statistics.rejected === 0;
+  showOutbox(statistics.outbox);
   if (statistics.rejected !== rejected.count) {
     rejected.count = statistics.rejected;
     loadRejected();
@@ -501,9 +502,42 @@ function editor(message) {
   return el('div', { class: 'edit' }, open, form);
 }
 
+// ---------------------------------------------------------------- outbox
+
+function showOutbox(outbox) {
+  $('outbox-link').hidden = outbox === null;
+  $('outbox-tile').hidden = outbox === null;
+  if (outbox === null) return;
+  $('outbox-total').textContent = outbox.rows;
+  $('outbox-count').textContent = outbox.rows;
+  $('outbox-count').hidden = outbox.rows === 0;
+  $('outbox-oldest').textContent = outbox.oldestMillis === null ? '' : `oldest ${duration(outbox.oldestMillis)}`;
+  if (!$('view-outbox').hidden) loadOutbox(outbox.rows);
+}
+
+async function loadOutbox(count) {
+  let rows;
+  try {
+    rows = await (await answer('api/outbox')).json();
+  } catch (error) {
+    $('outbox-note').textContent = visible(error.message);
+    return;
+  }
+  $('outbox-rows').replaceChildren(...rows.map((row) => el('li', {}, el('div', { class: 'event row' },
+    row.timestamp === null ? null : time(row.timestamp),
+    row.problem === null ? user(row.eventType, 'type') : user(row.problem, 'reason'),
+    row.id === null ? null : user(row.id, 'id'),
+    row.timestamp === null ? null : el('span', { class: 'age' }, `${duration(Math.max(Date.now() - Number(row.timestamp) * 1000, 0))} old`),
+    user(row.eventId, 'emitter')))));
+  $('outbox-empty').hidden = rows.length > 0;
+  $('outbox-note').textContent = rows.length < count
+    ? `The first ${rows.length} of ${count} rows. The relay sends them and deletes their rows.`
+    : 'Committed events that SQS has not accepted yet. The relay sends them and deletes their rows.';
+}
+
 // ---------------------------------------------------------------- navigation
 
-const VIEWS = ['live', 'search', 'rejected'];
+const VIEWS = ['live', 'search', 'outbox', 'rejected'];
 const SEARCHES = ['history', 'type', 'conversation'];
 
 function decode(text) {
@@ -521,6 +555,7 @@ function navigate() {
   }
   if (isSearch) search(name, decode(rest.join('/')));
   else if (view === 'search') $('search-value').focus();
+  if (view === 'outbox') loadOutbox(0);
 }
 
 $('search-form').addEventListener('submit', (submit) => {

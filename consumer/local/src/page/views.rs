@@ -1,6 +1,7 @@
 //! The JSON that the page receives.
 
-use domain_events::StoredEvent;
+use domain_events::{EventId, StoredEvent, wire};
+use domain_events_outbox::{Backlog, Row};
 use serde::Serialize;
 
 use crate::sqs::InspectedMessage;
@@ -61,6 +62,7 @@ pub(super) struct Events {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Statistics {
+    pub(super) outbox: Option<OutboxCount>,
     pub(super) visible: usize,
     pub(super) in_flight: usize,
     pub(super) delayed: usize,
@@ -96,6 +98,68 @@ impl From<InspectedMessage> for RejectedView {
             reason: attribute("RejectionReason"),
             original_message_id: attribute("OriginalMessageId"),
             body: message.body().to_owned(),
+        }
+    }
+}
+
+/// How many rows wait in the outbox, and for how long.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OutboxCount {
+    rows: u64,
+    oldest_millis: Option<u64>,
+}
+
+impl From<Backlog> for OutboxCount {
+    fn from(backlog: Backlog) -> Self {
+        let millis = |age: std::time::Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            rows: backlog.rows,
+            oldest_millis: backlog.oldest.map(millis),
+        }
+    }
+}
+
+/// A row of the outbox. If its message is not a valid event, it has only its key and the
+/// reason.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OutboxRow {
+    event_id: String,
+    event_type: Option<String>,
+    id: Option<String>,
+    timestamp: Option<String>,
+    problem: Option<String>,
+}
+
+impl OutboxRow {
+    pub(super) fn new(row: &Row) -> Self {
+        let event_id = row.event_id.clone();
+        let problem = |reason: String| Self {
+            event_id: event_id.clone(),
+            problem: Some(reason),
+            ..Self::default()
+        };
+        let key = match EventId::new(row.event_id.clone()) {
+            Ok(key) => key,
+            Err(error) => return problem(error.to_string()),
+        };
+        let event = match wire::decode(&row.message, &key) {
+            Ok(mut events) if events.len() == 1 => events.remove(0).outcome,
+            Ok(_) => {
+                return problem("the message contains an array; a row has one event".to_owned());
+            }
+            Err(error) => return problem(error.to_string()),
+        };
+        match event {
+            Ok(event) => Self {
+                event_type: Some(event.event_type().to_string()),
+                id: Some(event.entity_id().to_string()),
+                timestamp: Some(event.timestamp().to_string()),
+                event_id,
+                problem: None,
+            },
+            Err(error) => problem(error.to_string()),
         }
     }
 }

@@ -14,41 +14,62 @@ pub(super) type Millis = u64;
 /// clock steps back, every visibility timeout would become longer; this clock then
 /// continues at the pace of the monotonic clock instead. It follows a step forward:
 /// after a laptop has slept, deadlines have passed, as they have on AWS.
+///
+/// It is never ahead of the wall clock, unless that steps back. A clock that starts later,
+/// after a restart, would otherwise find a timeout that has passed still running.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
     /// The greatest difference seen so far between the wall clock and the time since
-    /// `started`.
+    /// `started`, in nanoseconds. Rounded to milliseconds, it could be too large by one.
     offset: AtomicU64,
+    /// The system's wall clock, in nanoseconds.
+    wall: fn() -> u64,
 }
 
 impl Clock {
     pub(super) fn start() -> Self {
+        Self::with(wall(), wall)
+    }
+
+    /// A clock that starts at `now` and then follows Tokio's clock only.
+    pub(super) fn start_at(now: Millis) -> Self {
+        Self::with(now * NANOS_PER_MILLI, || 0)
+    }
+
+    fn with(offset: u64, wall: fn() -> u64) -> Self {
         Self {
             started: Instant::now(),
-            offset: AtomicU64::new(wall()),
+            offset: AtomicU64::new(offset),
+            wall,
         }
     }
 
     pub(super) fn now(&self) -> Millis {
-        let elapsed = millis(self.started.elapsed());
-        let offset = wall().saturating_sub(elapsed);
+        // The wall clock is read first: in the other order, a thread that is paused between
+        // the two reads would make the offset too large for ever.
+        let wall = (self.wall)();
+        let elapsed = nanos(self.started.elapsed());
+        let offset = wall.saturating_sub(elapsed);
         let greatest = self.offset.fetch_max(offset, Ordering::Relaxed).max(offset);
-        greatest + elapsed
+        (greatest + elapsed) / NANOS_PER_MILLI
     }
 }
 
-fn wall() -> Millis {
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+fn wall() -> u64 {
     // A clock that is set to a time before 1970 counts as 1970.
-    millis(
+    nanos(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default(),
     )
 }
 
-fn millis(duration: Duration) -> Millis {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// Sufficient until the year 2554.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -58,15 +79,29 @@ mod tests {
     #[test]
     fn step_back_is_ignored() {
         let clock = Clock::start();
-        let ahead = wall() + 3_600_000;
+        let ahead = wall() + 3_600_000 * NANOS_PER_MILLI;
         clock.offset.store(ahead, Ordering::Relaxed);
-        assert!(clock.now() >= ahead);
+        assert!(clock.now() >= ahead / NANOS_PER_MILLI);
     }
 
     #[test]
     fn step_forward_is_followed() {
         let clock = Clock::start();
         clock.offset.store(0, Ordering::Relaxed);
-        assert!(clock.now() + 1_000 >= wall());
+        assert!(clock.now() + 1_000 >= wall() / NANOS_PER_MILLI);
+    }
+
+    static WALL: AtomicU64 = AtomicU64::new(1_000_999_500);
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_is_not_ahead_of_the_wall_clock() {
+        let wall = || WALL.load(Ordering::Relaxed);
+        let clock = Clock::with(wall(), wall);
+        let step = Duration::from_micros(100);
+        for _ in 0..50 {
+            tokio::time::advance(step).await;
+            WALL.fetch_add(nanos(step), Ordering::Relaxed);
+            assert_eq!(clock.now(), wall() / NANOS_PER_MILLI);
+        }
     }
 }

@@ -192,16 +192,17 @@ impl Queue {
     }
 
     /// Adds a message that a move task takes from a dead-letter queue. SQS treats it
-    /// as a new message with the body and attributes of the old one.
+    /// as a new message, with the id `id` and the body and attributes of the old one.
     pub(super) fn accept_redriven(
         &mut self,
         now: Millis,
         seq: Seq,
+        id: String,
         old: &Message,
         changes: &mut ChangeSet,
     ) {
         let message = Message {
-            id: uuid::Uuid::new_v4().to_string(),
+            id,
             sent_at: now,
             dead_letter_source: None,
             ..old.clone()

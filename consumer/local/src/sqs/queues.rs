@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use uuid::Uuid;
 
 use super::arn;
 use super::changes::{Change, ChangeSet};
@@ -50,35 +52,50 @@ struct Shared {
 }
 
 /// Everything that the lock protects, like the queues of one AWS account and region.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Account {
     queues: BTreeMap<String, Entry>,
     /// The names of deleted queues, until they can be used again.
     deleted: HashMap<String, Millis>,
     pub(super) tasks: Vec<MoveTask>,
     last_seq: Seq,
+    /// The source of message ids.
+    ids: fn() -> Uuid,
 }
 
 #[derive(Debug)]
 struct Entry {
     queue: Queue,
-    /// Notified when a waiting long poll should try again.
-    wake: watch::Sender<()>,
+    /// Notified when waiting long polls should try again, in the order in which they
+    /// began to wait.
+    wake: Arc<Notify>,
+}
+
+impl Entry {
+    fn new(queue: Queue) -> Self {
+        let wake = Arc::default();
+        Self { queue, wake }
+    }
 }
 
 impl Queues {
     /// Queues in memory. They are lost when the process ends.
     pub fn memory() -> Self {
         let clock = Clock::start();
-        let last_seq = first_seq(clock.now());
-        Self::with(
-            clock,
-            None,
-            Account {
-                last_seq,
-                ..Account::default()
-            },
-        )
+        let account = Account::new(BTreeMap::new(), first_seq(clock.now()));
+        Self::with(clock, None, account)
+    }
+
+    /// Queues in memory whose clock starts at `now`, in milliseconds since 1970, and then
+    /// follows Tokio's clock, and whose message ids come from `ids`: for runs that can be
+    /// repeated exactly.
+    #[doc(hidden)]
+    pub fn reproducible(now: u64, ids: fn() -> Uuid) -> Self {
+        let account = Account {
+            ids,
+            ..Account::new(BTreeMap::new(), first_seq(now))
+        };
+        Self::with(Clock::start_at(now), None, account)
     }
 
     /// The queues in the file at `path`, which is created if it is absent.
@@ -97,17 +114,10 @@ impl Queues {
         let now = clock.now();
         let (store, loaded) = QueueFile::open(path.as_ref(), now)?;
         let queues = loaded.queues.into_iter().map(|queue| {
-            let entry = Entry {
-                queue,
-                wake: watch::Sender::new(()),
-            };
+            let entry = Entry::new(queue);
             (entry.queue.name.clone(), entry)
         });
-        let account = Account {
-            queues: queues.collect(),
-            last_seq: loaded.last_seq.max(first_seq(now)),
-            ..Account::default()
-        };
+        let account = Account::new(queues.collect(), loaded.last_seq.max(first_seq(now)));
         Ok(Self::with(clock, Some(store), account))
     }
 
@@ -216,6 +226,21 @@ impl Shared {
 }
 
 impl Account {
+    fn new(queues: BTreeMap<String, Entry>, last_seq: Seq) -> Self {
+        Self {
+            queues,
+            deleted: HashMap::new(),
+            tasks: Vec::new(),
+            last_seq,
+            ids: Uuid::new_v4,
+        }
+    }
+
+    /// The id of a new message.
+    pub(super) fn new_message_id(&self) -> String {
+        (self.ids)().to_string()
+    }
+
     /// The queue `name`, after everything due at `now` has been applied.
     ///
     /// # Errors
@@ -262,14 +287,15 @@ impl Account {
     /// Makes the long polls on a queue try again.
     pub(super) fn wake(&self, name: &str) {
         if let Some(entry) = self.queues.get(name) {
-            entry.wake.send_replace(());
+            entry.wake.notify_waiters();
         }
     }
 
-    /// Receives a notification of every later [`wake`](Self::wake) of the queue.
-    pub(super) fn watch(&self, name: &str) -> Result<watch::Receiver<()>, SqsError> {
+    /// Completes at the next [`wake`](Self::wake) of the queue after this call, or when
+    /// the queue is deleted.
+    pub(super) fn woken(&self, name: &str) -> Result<OwnedNotified, SqsError> {
         let entry = self.queues.get(name).ok_or_else(no_queue)?;
-        Ok(entry.wake.subscribe())
+        Ok(Arc::clone(&entry.wake).notified_owned())
     }
 
     /// Creates a queue. Nothing happens if a queue with this name and these attributes
@@ -301,8 +327,7 @@ impl Account {
         self.check_redrive(name, &settings)?;
         let queue = Queue::new(self.next_seq(), name.to_owned(), settings, tags, now);
         queue.save(changes);
-        let wake = watch::Sender::new(());
-        self.queues.insert(name.to_owned(), Entry { queue, wake });
+        self.queues.insert(name.to_owned(), Entry::new(queue));
         Ok(())
     }
 
@@ -328,8 +353,8 @@ impl Account {
         now: Millis,
         changes: &mut ChangeSet,
     ) -> Result<(), SqsError> {
-        // Dropping the entry ends the long polls on the queue.
         let entry = self.queues.remove(name).ok_or_else(no_queue)?;
+        entry.wake.notify_waiters();
         changes.push(Change::QueueDeleted { id: entry.queue.id });
         self.deleted.insert(name.to_owned(), now);
         Ok(())

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use domain_events::store::Retention;
+use domain_events_outbox::AnyOutbox;
 
 /// How the embedded stack is started.
 ///
@@ -50,11 +51,24 @@ pub struct Options {
     pub index_shards: Option<NonZeroU16>,
     /// How long the worker lets events be kept, like `EVENT_RETENTION`.
     pub retention: Retention,
+    /// The outbox that the stack runs a relay for; `None` means no relay.
+    pub outbox: Option<Outbox>,
+}
+
+/// The outbox that the stack runs a relay for. The web page shows its rows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Outbox {
+    /// A table of the embedded DynamoDB, which the stack creates:
+    /// [`Stack::outbox_table`](super::Stack::outbox_table).
+    DynamoDb,
+    /// An outbox of the caller, for example in SQLite. Its table must exist.
+    Other(AnyOutbox),
 }
 
 impl Default for Options {
     /// Everything in memory on free loopback ports, with two pollers, an index by event
-    /// type with one shard, and no web page.
+    /// type with one shard, no web page and no relay.
     fn default() -> Self {
         Self {
             data: None,
@@ -68,6 +82,7 @@ impl Default for Options {
             pollers: 2,
             index_shards: Some(NonZeroU16::MIN),
             retention: Retention::default(),
+            outbox: None,
         }
     }
 }
@@ -77,7 +92,7 @@ impl Default for Options {
 #[non_exhaustive]
 pub enum StartError {
     /// A port cannot be listened on.
-    #[error("cannot listen on {address} for {endpoint}; choose another port, or 0 for a free one")]
+    #[error("cannot listen on {address} for {endpoint}; {}", port_remedy(source))]
     Port {
         /// The endpoint: SQS, DynamoDB or the web page.
         endpoint: &'static str,
@@ -87,7 +102,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The folder for the data cannot be used.
-    #[error("cannot use the data folder {}", folder.display())]
+    #[error("cannot use the data folder {}; give a folder that can be written and that no other stack uses", folder.display())]
     Data {
         /// The folder.
         folder: PathBuf,
@@ -102,4 +117,14 @@ pub enum StartError {
         /// Why it cannot be created.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn port_remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AddrInUse => "choose another port, or 0 for a free one",
+        Kind::AddrNotAvailable => "choose an address of this machine",
+        Kind::PermissionDenied => "choose a port from 1024 on, or 0 for a free one",
+        _ => "choose another address or port",
+    }
 }

@@ -7,6 +7,7 @@
     reason = "clippy exempts test functions, but not the helpers that they call"
 )]
 
+mod outbox;
 mod sqs_endpoint;
 mod stack;
 mod support;

@@ -122,8 +122,9 @@ impl Worker {
         cancelled.as_mut().enable();
         if !self.sender.should_send_now(&self.sender.lock()) {
             tokio::select! {
-                () = sleep_until(until) => {}
+                biased;
                 () = cancelled => {}
+                () = sleep_until(until) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the spool, its drain and its thread share: the events without an outcome.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,8 +45,8 @@ pub(super) struct SpoolState {
     pub(super) next_number: u64,
     pub(super) draining: bool,
     /// Events that could not be written, for FIFO queues: those of their group that
-    /// are on disk are sent first.
-    pub(super) held: HashMap<Arc<str>, Vec<Held>>,
+    /// are on disk are sent first. Ordered, so that they are completed in a fixed order.
+    pub(super) held: BTreeMap<Arc<str>, Vec<Held>>,
     /// The number of the last round that was begun.
     round: u64,
 }
@@ -191,7 +191,7 @@ impl Shared {
         }
         outlet.clone().send_unwritten(&mut || {
             let mut state = self.state();
-            let free = state.held.extract_if(|group, _| !waits(group));
+            let free = state.held.extract_if(.., |group, _| !waits(group));
             let free = free.flat_map(|(_, held)| held);
             let mut events: Vec<Pending> = free.map(|held| held.event).collect();
             events.sort_by_key(|event| event.sequence);

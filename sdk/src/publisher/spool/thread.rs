@@ -73,25 +73,44 @@ pub(super) struct SpoolThread {
 impl SpoolThread {
     pub(super) fn run(mut self) {
         while let Some(first) = self.commands.blocking_recv() {
-            // Consecutive writes share one write to the disk.
-            let mut writes = Vec::new();
-            let mut next = Some(first);
-            while let Some(Command::Append(write)) = next {
-                writes.push(write);
-                next = self.commands.try_recv().ok();
-            }
-            self.guard(|thread| thread.append(writes));
-            match next {
-                Some(Command::Close(reply)) => {
-                    drop(self.log);
-                    // The caller may have stopped waiting.
-                    let _ = reply.send(());
-                    return;
-                }
-                Some(command) => self.guard(|thread| thread.execute(command)),
-                None => {}
+            if let Some(reply) = self.step(first) {
+                return self.close(reply);
             }
         }
+    }
+
+    /// The same, in a task, which blocks its runtime while it uses the files.
+    pub(super) async fn run_as_task(mut self) {
+        while let Some(first) = self.commands.recv().await {
+            if let Some(reply) = self.step(first) {
+                return self.close(reply);
+            }
+        }
+    }
+
+    /// Carries out a command, and the writes that follow it. Returns the answer to the
+    /// last command.
+    fn step(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
+        // Consecutive writes share one write to the disk.
+        let mut writes = Vec::new();
+        let mut next = Some(first);
+        while let Some(Command::Append(write)) = next {
+            writes.push(write);
+            next = self.commands.try_recv().ok();
+        }
+        self.guard(|thread| thread.append(writes));
+        match next {
+            Some(Command::Close(reply)) => return Some(reply),
+            Some(command) => self.guard(|thread| thread.execute(command)),
+            None => {}
+        }
+        None
+    }
+
+    fn close(self, reply: oneshot::Sender<()>) {
+        drop(self.log);
+        // The caller may have stopped waiting.
+        let _ = reply.send(());
     }
 
     /// A panic is an error of one piece of work. Without the thread, no event could be

@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Prints lines from `level` on, and warnings of other crates.
-pub(super) fn init<W>(level: Level, color: bool, writer: W)
+pub(in crate::commands) fn init<W>(level: Level, color: bool, writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {

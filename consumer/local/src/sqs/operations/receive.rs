@@ -93,17 +93,16 @@ impl Endpoint {
                 let (id, due) = (queue.id, queue.next_due());
                 let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
                 // Subscribed under the lock, so that no later message is missed.
-                Ok((id, messages, due, account.watch(name)?))
+                Ok((id, messages, due, account.woken(name)?))
             });
-            let (queue, messages, due, mut changes) = attempt.await?;
+            let (queue, messages, due, woken) = attempt.await?;
             if last || !messages.is_empty() {
                 return Ok((queue, messages));
             }
             let until = due.map_or(deadline, |due| deadline.min(Instant::now() + due));
             tokio::select! {
-                // An error means that the queue was deleted; the next attempt returns
-                // the error.
-                _ = changes.changed() => {}
+                biased;
+                () = woken => {}
                 () = sleep_until(until) => {}
                 () = self.stopping.cancelled() => {}
             }

@@ -64,7 +64,10 @@ impl Endpoint {
 
 /// A validated message that has not been sent.
 pub(super) struct Draft {
+    /// Without the id and the time.
     message: Message,
+    /// The id of an earlier message that this message keeps.
+    kept_id: Option<String>,
     delay: Option<Millis>,
     response: Sent,
     fifo: bool,
@@ -95,7 +98,7 @@ impl Draft {
             .and_then(|(_, value)| value.string_value);
         Ok(Self {
             message: Message {
-                id: uuid::Uuid::new_v4().to_string(),
+                id: String::new(),
                 md5_of_body: response.md5_of_message_body.clone(),
                 body,
                 attributes,
@@ -105,6 +108,7 @@ impl Draft {
                 sent_at: 0,
                 dead_letter_source: None,
             },
+            kept_id: None,
             delay: delay
                 .and_then(|delay| u64::try_from(delay).ok())
                 .map(|delay| delay * 1_000),
@@ -115,7 +119,7 @@ impl Draft {
 
     /// Gives the message the id of an earlier one.
     pub(super) fn keep_message_id(&mut self, earlier: &Message) {
-        self.message.id.clone_from(&earlier.id);
+        self.kept_id = Some(earlier.id.clone());
     }
 
     pub(super) fn send(
@@ -126,8 +130,10 @@ impl Draft {
         changes: &mut ChangeSet,
     ) -> Result<Sent, SqsError> {
         let seq = account.next_seq();
+        let id = self.kept_id.unwrap_or_else(|| account.new_message_id());
         let queue = account.queue(name, now, changes)?;
         let message = Message {
+            id,
             sent_at: now,
             ..self.message
         };

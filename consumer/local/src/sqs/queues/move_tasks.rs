@@ -98,9 +98,9 @@ impl Account {
             let failure = match destination.map(ToOwned::to_owned) {
                 None => "CouldNotDetermineMessageSource",
                 Some(destination) if self.contains(&destination) => {
-                    let seq = self.next_seq();
+                    let (seq, id) = (self.next_seq(), self.new_message_id());
                     if let Ok(queue) = self.queue(&destination, now, changes) {
-                        queue.accept_redriven(now, seq, &queued.message, changes);
+                        queue.accept_redriven(now, seq, id, &queued.message, changes);
                     }
                     self.wake(&destination);
                     task.moved += 1;

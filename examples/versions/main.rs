@@ -8,40 +8,13 @@
 
 use std::error::Error;
 
-use domain_events::{DomainEvent, Emitter, Sdk};
+use domain_events::{Emitter, Sdk};
 use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
-use serde::{Deserialize, Serialize};
 
-/// As the program emitted it last year: the total was a decimal number.
-#[derive(Debug, Serialize, Deserialize, DomainEvent)]
-#[event(type = "ORDER_PLACED")]
-struct OrderPlacedV1 {
-    #[event(id)]
-    order: String,
-    total: f64,
-}
+mod events;
 
-/// As the program emits it today: the total is in cents, with a currency.
-#[derive(Debug, Serialize, Deserialize, DomainEvent)]
-#[event(version = 2, upcast_from = OrderPlacedV1)]
-struct OrderPlaced {
-    #[event(id)]
-    order: String,
-    total_cents: u64,
-    currency: String,
-}
-
-impl From<OrderPlacedV1> for OrderPlaced {
-    fn from(old: OrderPlacedV1) -> Self {
-        Self {
-            order: old.order,
-            total_cents: (old.total * 100.0).round() as u64,
-            // There was only one currency then.
-            currency: "EUR".to_owned(),
-        }
-    }
-}
+use events::{OrderPlaced, OrderPlacedV1};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

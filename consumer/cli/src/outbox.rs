@@ -1,0 +1,182 @@
+//! The outbox that a command works on, named by a URL.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use domain_events_outbox::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use domain_events_outbox::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use domain_events_outbox::{AnyOutbox, DynamoDbOutbox, PostgresOutbox, SqliteOutbox};
+
+use crate::Failure;
+
+/// The connections of a relay: it reads, deletes and counts at the same time.
+const MAX_CONNECTIONS: u32 = 3;
+/// How long connecting to a database may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The place of an outbox.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `dynamodb:TABLE`.
+    DynamoDb(String),
+    /// `sqlite:FILE`.
+    Sqlite(PathBuf),
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`. The URL may contain a password.
+    Postgres(String),
+}
+
+impl Place {
+    /// The name of the outbox in metrics: no URL, because it may contain a password.
+    pub fn name(&self) -> String {
+        match self {
+            Self::DynamoDb(table) => table.clone(),
+            Self::Sqlite(file) => file.file_name().unwrap_or_default().display().to_string(),
+            Self::Postgres(url) => {
+                let options = PgConnectOptions::from_str(url).ok();
+                let database = options.as_ref().and_then(PgConnectOptions::get_database);
+                database.unwrap_or("postgres").to_owned()
+            }
+        }
+    }
+}
+
+/// Without the URL, which may contain a password.
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Place").field(&self.name()).finish()
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "use dynamodb:TABLE, sqlite:FILE or postgres://USER@HOST/DATABASE";
+        let given = |rest: &str, what: &str| match rest.is_empty() {
+            true => Err(format!("the {what} is missing; {expected}")),
+            false => Ok(rest.to_owned()),
+        };
+        if let Some(table) = text.strip_prefix("dynamodb:") {
+            given(table, "table").map(Self::DynamoDb)
+        } else if let Some(file) = text.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            given(file, "file").map(|file| Self::Sqlite(file.into()))
+        } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            // The text of the error may quote the URL.
+            PgConnectOptions::from_str(text)
+                .map(|_| Self::Postgres(text.to_owned()))
+                .map_err(|_| format!("the URL of the Postgres database is invalid; {expected}"))
+        } else {
+            Err(format!("the kind of the outbox is missing; {expected}"))
+        }
+    }
+}
+
+/// Connects to the outbox.
+///
+/// # Errors
+///
+/// The database cannot be reached, or the file does not exist.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves nothing behind.
+pub async fn open(place: &Place) -> Result<AnyOutbox, Failure> {
+    match place {
+        Place::DynamoDb(table) => {
+            let config = crate::connection::load().await?;
+            let outbox = DynamoDbOutbox::new(Client::new(&config), table);
+            Ok(AnyOutbox::new(outbox))
+        }
+        Place::Sqlite(file) => sqlite(file).await,
+        Place::Postgres(url) => {
+            let failed = |error: domain_events_outbox::sqlx::Error| {
+                let name = place.name();
+                Failure::environment(
+                    format_args!("connecting to the Postgres database {name}"),
+                    &error,
+                )
+            };
+            let options = PgConnectOptions::from_str(url).map_err(failed)?;
+            let pool = PgPoolOptions::new()
+                .max_connections(MAX_CONNECTIONS)
+                .acquire_timeout(CONNECT_TIMEOUT)
+                .connect_with(options)
+                .await
+                .map_err(failed)?;
+            Ok(AnyOutbox::new(PostgresOutbox::new(pool)))
+        }
+    }
+}
+
+async fn sqlite(file: &Path) -> Result<AnyOutbox, Failure> {
+    if !file.exists() {
+        return Err(Failure::Environment(format!(
+            "the SQLite database {} does not exist; start the service that writes the outbox first, or correct the path",
+            file.display()
+        )));
+    }
+    let options = SqliteConnectOptions::new().filename(file);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| {
+            let file = file.display();
+            Failure::environment(format_args!("opening the SQLite database {file}"), &error)
+        })?;
+    Ok(AnyOutbox::new(SqliteOutbox::new(pool)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_by_their_scheme() {
+        for (text, expected) in [
+            (
+                "dynamodb:orders-outbox",
+                Place::DynamoDb("orders-outbox".into()),
+            ),
+            ("sqlite:orders.db", Place::Sqlite("orders.db".into())),
+            (
+                "sqlite:///var/orders.db",
+                Place::Sqlite("/var/orders.db".into()),
+            ),
+            (
+                "postgres://shop:secret@db/orders",
+                Place::Postgres("postgres://shop:secret@db/orders".into()),
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn invalid_place_says_what_to_write() {
+        for text in [
+            "",
+            "orders-outbox",
+            "dynamodb:",
+            "sqlite:",
+            "mysql://db/orders",
+        ] {
+            let error = text.parse::<Place>().unwrap_err();
+            assert!(error.contains("use dynamodb:TABLE"), "{error}");
+        }
+    }
+
+    #[test]
+    fn password_is_not_in_debug_or_errors() {
+        let place: Place = "postgres://shop:secret@db/orders".parse().unwrap();
+        assert_eq!(format!("{place:?}"), r#"Place("orders")"#);
+        let error = "postgres://shop:secret@db:port/x"
+            .parse::<Place>()
+            .unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

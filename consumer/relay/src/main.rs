@@ -1,0 +1,57 @@
+//! The relay of a DynamoDB outbox as a Lambda function.
+//!
+//! - An event source mapping of the outbox table's stream invokes it with new rows, which
+//!   it sends and deletes.
+//! - A schedule invokes it once a minute. It then sends the rows that the stream did not
+//!   deliver, and writes the age of the oldest row as a metric.
+//!
+//! On a stream of another table, it sends the attribute `OutboxMessage` of each new or
+//! changed item, and deletes nothing.
+
+#![forbid(unsafe_code)]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use domain_events_consumer::log;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+mod config;
+mod function;
+mod payload;
+
+use config::Config;
+use function::Function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return failed(&error),
+    };
+    log::init(config.log);
+    let function = match Function::new(config).await {
+        Ok(function) => function,
+        Err(error) => return failed(&error),
+    };
+    let service = service_fn(|event: LambdaEvent<_>| {
+        let function = &function;
+        // Boxed: the future of the publisher is large.
+        Box::pin(async move {
+            function
+                .invoke(event)
+                .await
+                .map_err(lambda_runtime::Error::from)
+        })
+    });
+    match lambda_runtime::run(service).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    // Lambda reports the exit code, and CloudWatch keeps the text.
+    let _ = writeln!(std::io::stderr(), "relay: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,54 @@
+//! The age of the oldest row as a metric of CloudWatch.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::rows::Backlog;
+
+/// The log line from which CloudWatch takes the metrics of an outbox, in its embedded
+/// metric format: `domain_events_outbox_oldest_seconds` and `domain_events_outbox_rows` in
+/// the namespace `DomainEvents`, with the dimension `Outbox`.
+///
+/// Print it to standard output once a minute where standard output goes to CloudWatch Logs:
+/// in a Lambda function, or in a container with the CloudWatch agent. The alarm of the
+/// Terraform module treats missing data as breaching, so print nothing if the rows cannot
+/// be counted.
+///
+/// `outbox` is the value of the dimension: the name of the DynamoDB table, or any name for
+/// a SQL database.
+pub fn metric_line(outbox: &str, backlog: Backlog) -> String {
+    let millis = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64);
+    json!({
+        "_aws": {
+            "Timestamp": millis,
+            "CloudWatchMetrics": [{
+                "Namespace": "DomainEvents",
+                "Dimensions": [["Outbox"]],
+                "Metrics": [
+                    { "Name": "domain_events_outbox_oldest_seconds", "Unit": "Seconds" },
+                    { "Name": "domain_events_outbox_rows", "Unit": "Count" },
+                ],
+            }],
+        },
+        "Outbox": outbox,
+        "domain_events_outbox_oldest_seconds": backlog.oldest.unwrap_or_default().as_secs_f64(),
+        "domain_events_outbox_rows": backlog.rows,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_outbox_reports_an_age_of_zero() {
+        let line = metric_line("orders-outbox", Backlog::default());
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["domain_events_outbox_oldest_seconds"], 0.0);
+        assert_eq!(line["Outbox"], "orders-outbox");
+    }
+}

@@ -1,0 +1,65 @@
+//! The transactional outbox for domain events: a service commits its state and the event
+//! in one transaction, and a relay sends the committed events to SQS.
+//!
+//! Without an outbox, a process that dies between the commit and `emit` leaves a state
+//! without its event. With it, there are both or neither:
+//!
+//! 1. The service prepares the event ([`Sdk::prepare`](domain_events::Sdk::prepare)) and
+//!    writes its message into the table of the outbox, in the transaction that changes the
+//!    state: [`PostgresOutbox::put`], [`SqliteOutbox::put`].
+//! 2. After the commit, the [`Relay`] sends the message and deletes the row. If the process
+//!    dies, this or another relay finds the row in its next sweep.
+//!
+//! The message contains the identity and the timestamp of the event. An event that is sent
+//! twice is stored once, so relays need no locks: any number of them may run.
+//!
+//! # CALL `prepare` AFTER THE TRANSACTION HAS LOCKED THE ENTITY
+//!
+//! THE TIMESTAMP OF AN EVENT IS THE TIME OF `prepare`, AND A HISTORY IS ORDERED BY THESE
+//! TIMESTAMPS. IF A TRANSACTION PREPARES ITS EVENT AND THEN WAITS FOR THE ROW LOCK, THE
+//! TRANSACTION THAT HOLDS THE LOCK COMMITS FIRST WITH A LATER TIMESTAMP, AND THE HISTORY
+//! SHOWS THE TWO CHANGES IN THE WRONG ORDER. Lock first (`select … for update`; on SQLite
+//! `begin immediate`), then call `prepare`.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `postgres` | [`PostgresOutbox`], through sqlx |
+//! | `postgres-tls` | `postgres`, with TLS: sqlx's `tls-rustls-aws-lc-rs` |
+//! | `sqlite` | [`SqliteOutbox`], through sqlx |
+//! | `dynamodb` | [`DynamoDbOutbox`] and [`OutboxPut`] |
+//! | `cloudwatch` | [`cloudwatch::metric_line`], the metric as a log line |
+//! | `metrics` | the gauges and the counter of the [`Relay`], through the `metrics` facade |
+//!
+//! Other databases and libraries implement [`OutboxRows`], in about fifty lines.
+
+#![forbid(unsafe_code)]
+
+mod any;
+#[cfg(feature = "cloudwatch")]
+pub mod cloudwatch;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod relay;
+mod rows;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use any::AnyOutbox;
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::{DynamoDbOutbox, OutboxPut};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresOutbox;
+pub use relay::{Delivery, DeliveryError, FastPath, Relay, RelayBuilder, RelayReport, RelayStatus};
+pub use rows::{Backlog, Cursor, OutboxRows, Page, PageRequest, Row, RowsError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteOutbox;
+/// The version of sqlx that the SQL outboxes use.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[doc(no_inline)]
+pub use sqlx;

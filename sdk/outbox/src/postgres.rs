@@ -1,0 +1,158 @@
+//! The outbox in a Postgres database.
+
+use domain_events::Prepared;
+use sqlx::{PgConnection, PgPool};
+
+use crate::rows::{Backlog, OutboxRows, Page, PageRequest, RowsError};
+use crate::sql;
+
+/// Serialises migrations that start at the same time: `create table if not exists` alone
+/// fails in one of two concurrent sessions. An arbitrary constant.
+const MIGRATION_LOCK: i64 = 0x646f_6d5f_6f75_7462;
+
+/// The table `domain_events_outbox` of a Postgres database.
+///
+/// It is a cheap handle around a connection pool. The table is found through the
+/// connection's `search_path`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use domain_events::{DomainEvent, Sdk};
+/// use domain_events_outbox::PostgresOutbox;
+/// use sqlx::PgPool;
+///
+/// # async fn confirm<E: DomainEvent>(pool: PgPool, sdk: Sdk, confirmed: E) -> Result<(), Box<dyn std::error::Error>> {
+/// let outbox = PostgresOutbox::new(pool.clone());
+/// outbox.migrate().await?; // or your own migration with `PostgresOutbox::MIGRATION`
+///
+/// let mut transaction = pool.begin().await?;
+/// // The lock first: the timestamp of the event is the time of `prepare`.
+/// sqlx::query("select state from orders where id = $1 for update")
+///     .bind("order-1")
+///     .fetch_one(&mut *transaction)
+///     .await?;
+/// let event = sdk.prepare(&confirmed)?;
+/// sqlx::query("update orders set state = 'confirmed' where id = $1")
+///     .bind("order-1")
+///     .execute(&mut *transaction)
+///     .await?;
+/// outbox.put(&mut transaction, &event).await?;
+/// transaction.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct PostgresOutbox {
+    pool: PgPool,
+}
+
+impl PostgresOutbox {
+    /// The statements that create the table, for your own migrations. They may run again.
+    pub const MIGRATION: &'static str = include_str!("../migrations/postgres.sql");
+
+    /// The outbox in the database of `pool`.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Creates the table if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// The error of the database, for example if the role may not create tables.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the table may or may not have been created.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("select pg_advisory_xact_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::raw_sql(Self::MIGRATION)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    /// Writes the message of `event` in your transaction. The event is sent if the
+    /// transaction commits, and does not exist if it does not.
+    ///
+    /// `connection` is a transaction (`&mut transaction`) or, if you manage transactions
+    /// yourself, a connection.
+    ///
+    /// # Errors
+    ///
+    /// The error of the database. A row with the same identity is a unique violation: this
+    /// event is in the outbox already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, roll the transaction back.
+    pub async fn put(
+        &self,
+        connection: &mut PgConnection,
+        event: &Prepared,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query("insert into domain_events_outbox (event_id, message) values ($1, $2)")
+            .bind(event.event_id().as_str())
+            .bind(event.body())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+impl OutboxRows for PostgresOutbox {
+    fn name(&self) -> &str {
+        "the Postgres table domain_events_outbox"
+    }
+
+    async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
+        // The sum of the lengths ends the page before large messages fill the memory. Ages
+        // are by the clock of the database, so the clocks of relays do not matter.
+        let rows = sqlx::query_as(
+            "select event_id, message from ( \
+               select event_id, message, \
+                 sum(octet_length(message)) over (order by event_id) - octet_length(message) \
+                   as bytes_before \
+               from ( \
+                 select event_id, message from domain_events_outbox \
+                 where event_id > $1 \
+                   and abs(extract(epoch from clock_timestamp() - at)) >= $2 \
+                 order by event_id limit $3 \
+               ) as oldest \
+             ) as sized where bytes_before < $4 order by event_id",
+        )
+        .bind(sql::first_id(&request))
+        .bind(request.min_age.as_secs_f64())
+        .bind(sql::limit(request.max_rows))
+        .bind(sql::limit(request.max_bytes))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| RowsError::new("read the outbox", error))?;
+        Ok(sql::page(rows))
+    }
+
+    async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
+        sqlx::query("delete from domain_events_outbox where event_id = any($1)")
+            .bind(event_ids)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| RowsError::new("delete rows of the outbox", error))?;
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, RowsError> {
+        let (rows, oldest) = sqlx::query_as(
+            "select count(*), extract(epoch from clock_timestamp() - min(at))::float8 \
+             from domain_events_outbox",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| RowsError::new("count the outbox", error))?;
+        Ok(sql::backlog(rows, oldest))
+    }
+}

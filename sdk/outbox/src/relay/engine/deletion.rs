@@ -1,0 +1,60 @@
+//! Deletes the rows that SQS has accepted, in batches.
+
+use std::time::Duration;
+
+use domain_events::__internals::{Backoff, with_causes};
+use tokio::time::Instant;
+
+use super::{Engine, MAX_RETRY_DELAY, in_time};
+use crate::relay::Shared;
+use crate::rows::RowsError;
+
+/// Rows that one statement deletes at most.
+const MAX_DELETED_ROWS: usize = 1_000;
+
+const DELETE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), MAX_RETRY_DELAY);
+
+impl Shared {
+    pub(in crate::relay) async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
+        in_time("delete rows of the outbox", self.rows.delete(event_ids)).await
+    }
+}
+
+impl Engine {
+    pub(super) fn start_deletion(&mut self) {
+        let can_start = self.deletion.is_none() && self.next_deletion <= Instant::now();
+        if !can_start || self.accepted.is_empty() {
+            return;
+        }
+        let count = self.accepted.len().min(MAX_DELETED_ROWS);
+        let rows: Vec<String> = self.accepted.drain(..count).collect();
+        let shared = self.shared.clone();
+        self.deletion = Some(Box::pin(async move {
+            let result = shared.delete(rows.clone()).await;
+            (rows, result)
+        }));
+    }
+
+    pub(super) fn deleted(&mut self, rows: Vec<String>, result: Result<(), RowsError>) {
+        match result {
+            Ok(()) => {
+                self.failed_deletions = 0;
+                self.report.deleted += rows.len() as u64;
+                for event_id in &rows {
+                    self.in_hand.remove(event_id);
+                }
+            }
+            Err(error) => {
+                self.failed_deletions += 1;
+                self.next_deletion = Instant::now() + DELETE_BACKOFF.delay(self.failed_deletions);
+                tracing::warn!(
+                    outbox = self.shared.rows.name(),
+                    rows = rows.len(),
+                    reason = with_causes(&error),
+                    "rows were sent and are not deleted yet"
+                );
+                self.accepted.extend(rows);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The outbox in a SQLite database.
+
+use domain_events::Prepared;
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::rows::{Backlog, OutboxRows, Page, PageRequest, RowsError};
+use crate::sql;
+
+/// The table `domain_events_outbox` of a SQLite database.
+///
+/// It is a cheap handle around a connection pool.
+///
+/// Begin a transaction that writes with `pool.begin_with("BEGIN IMMEDIATE")`: it takes
+/// SQLite's one write lock at once. A transaction that only takes the lock at its first
+/// write has no lock when it calls `prepare`, and fails with `SQLITE_BUSY` if another
+/// transaction, for example a relay's, has written in between.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{DomainEvent, Emitter, Sdk};
+/// use domain_events_outbox::SqliteOutbox;
+/// use serde::Serialize;
+/// use sqlx::SqlitePool;
+///
+/// #[derive(Serialize, DomainEvent)]
+/// struct OrderConfirmed {
+///     #[event(id)]
+///     order_id: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("outbox-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let url = format!("sqlite:{}/orders.db?mode=rwc", folder.display());
+/// # let sdk = Sdk::builder("https://sqs.eu-central-1.amazonaws.com/123456789012/events", Emitter::system("shop")?)
+/// #     .build().await?;
+/// let pool = SqlitePool::connect(&url).await?;
+/// let outbox = SqliteOutbox::new(pool.clone());
+/// outbox.migrate().await?; // or your own migration with `SqliteOutbox::MIGRATION`
+/// sqlx::query("create table orders (id text primary key, state text not null)")
+///     .execute(&pool)
+///     .await?;
+///
+/// let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+/// // After the lock: the timestamp of the event is the time of `prepare`.
+/// let event = sdk.prepare(&OrderConfirmed { order_id: "order-1".into() })?;
+/// sqlx::query("insert into orders (id, state) values ('order-1', 'confirmed')")
+///     .execute(&mut *transaction)
+///     .await?;
+/// outbox.put(&mut transaction, &event).await?;
+/// transaction.commit().await?; // now both exist
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteOutbox {
+    pool: SqlitePool,
+}
+
+impl SqliteOutbox {
+    /// The statements that create the table, for your own migrations. They may run again.
+    pub const MIGRATION: &'static str = include_str!("../migrations/sqlite.sql");
+
+    /// The outbox in the database of `pool`.
+    pub fn new(pool: SqlitePool) -> Self {
+        Self { pool }
+    }
+
+    /// Creates the table if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// The error of the database, for example if its file is read-only.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the table may or may not have been created.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(Self::MIGRATION).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes the message of `event` in your transaction. The event is sent if the
+    /// transaction commits, and does not exist if it does not.
+    ///
+    /// `connection` is a transaction (`&mut transaction`) or, if you manage transactions
+    /// yourself, a connection.
+    ///
+    /// # Errors
+    ///
+    /// The error of the database. A row with the same identity is a unique violation: this
+    /// event is in the outbox already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, roll the transaction back.
+    pub async fn put(
+        &self,
+        connection: &mut SqliteConnection,
+        event: &Prepared,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query("insert into domain_events_outbox (event_id, message) values ($1, $2)")
+            .bind(event.event_id().as_str())
+            .bind(event.body())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+impl OutboxRows for SqliteOutbox {
+    fn name(&self) -> &str {
+        "the SQLite table domain_events_outbox"
+    }
+
+    async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
+        // As for Postgres. A time that SQLite cannot read counts as long ago, so that the
+        // row is not left out.
+        let rows = sqlx::query_as(
+            "select event_id, message from ( \
+               select event_id, message, \
+                 sum(length(cast(message as blob))) over (order by event_id) \
+                   - length(cast(message as blob)) as bytes_before \
+               from ( \
+                 select event_id, message from domain_events_outbox \
+                 where event_id > $1 \
+                   and abs(julianday('now') - coalesce(julianday(at), 0)) * 86400.0 >= $2 \
+                 order by event_id limit $3 \
+               ) \
+             ) where bytes_before < $4 order by event_id",
+        )
+        .bind(sql::first_id(&request))
+        .bind(request.min_age.as_secs_f64())
+        .bind(sql::limit(request.max_rows))
+        .bind(sql::limit(request.max_bytes))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| RowsError::new("read the outbox", error))?;
+        Ok(sql::page(rows))
+    }
+
+    async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
+        let failed = "delete rows of the outbox";
+        let ids = serde_json::to_string(&event_ids).map_err(|e| RowsError::new(failed, e))?;
+        sqlx::query(
+            "delete from domain_events_outbox \
+             where event_id in (select value from json_each($1))",
+        )
+        .bind(ids)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| RowsError::new(failed, error))?;
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, RowsError> {
+        let (rows, oldest) = sqlx::query_as(
+            "select count(*), (julianday('now') - min(coalesce(julianday(at), 0))) * 86400.0 \
+             from domain_events_outbox",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| RowsError::new("count the outbox", error))?;
+        Ok(sql::backlog(rows, oldest))
+    }
+}
