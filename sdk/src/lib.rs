@@ -90,7 +90,7 @@ pub mod __internals {
     #[cfg(feature = "store")]
     pub use crate::store::config::is_table_name;
     #[cfg(feature = "__internals")]
-    pub use crate::store::internals::{attributes_of, events_in_page, item_of, read_item};
+    pub use crate::store::internals::{attributes_of, events_of_page, item_of, read_item};
 }
 
 #[cfg(feature = "testing")]

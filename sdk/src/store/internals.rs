@@ -38,9 +38,9 @@ pub fn attributes_of(envelope: &Envelope) -> impl Sized + use<> {
     NewItem::new(envelope, &SortKey::first_of(envelope.timestamp()), &own)
 }
 
-/// The number of events in the body of a response to a `Query`; 0 if it is not one.
-pub fn events_in_page(body: &str) -> usize {
-    page::read(body).map_or(0, |page| page.events.len())
+/// The events in the body of a response to a `Query`. `None` if it is not one.
+pub fn events_of_page(body: &str) -> Option<Vec<Result<StoredEvent, CorruptItem>>> {
+    page::read(body).map(|page| page.events)
 }
 
 /// Reads an item as a reader does.

@@ -73,6 +73,9 @@ pub(super) struct Failed {
 }
 
 /// Reads the body of a response. `None` if it does not have the form of one.
+///
+/// As in the AWS SDK for Rust, `MD5OfMessageBody` is not compared. The signature of the
+/// request covers a hash of its body, so SQS refuses a body that was altered on its way.
 pub(super) fn results(body: &str) -> Option<Results> {
     serde_json::from_str(body).ok()
 }

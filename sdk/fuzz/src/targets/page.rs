@@ -1,0 +1,23 @@
+//! Reads the body of a response to a query.
+
+use domain_events::__internals::events_of_page;
+use serde_json::value::RawValue;
+
+use super::item::assert_item_round_trip;
+
+/// A body that is read is JSON, and each of its events can be stored and read again. A body
+/// that is not JSON is never read, so that no event in it is skipped.
+pub fn check(input: &[u8]) {
+    let Ok(body) = std::str::from_utf8(input) else {
+        return;
+    };
+    let Some(events) = events_of_page(body) else {
+        return;
+    };
+    if let Err(error) = serde_json::from_str::<&RawValue>(body) {
+        panic!("{error}, but the page was read: {body}");
+    }
+    for event in events.into_iter().flatten() {
+        assert_item_round_trip(&event.into_envelope(), 0);
+    }
+}
