@@ -25,7 +25,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-pub(super) fn assert_item_round_trip(envelope: &Envelope, attempt: u32) {
+fn assert_item_round_trip(envelope: &Envelope, attempt: u32) {
     let item = item_of(envelope, attempt);
     let size: usize = item
         .iter()
