@@ -1,4 +1,4 @@
-//! A producer as it runs in AWS. Environment variables configure it:
+//! A producer for AWS. Environment variables configure it:
 //! `EVENT_QUEUE_URL=… EVENT_EMITTER_ID=shop EVENT_ENTITY_ID=order-1 cargo run --bin emit`
 //!
 //! The AWS SDK finds the region and the credentials as usual. The role of the producer needs
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // `emit` returns once SQS has accepted the event.
     let receipt = sdk.emit(OrderPlaced { order, parcels: 2 }).await?;
-    println!("SQS has the event {}", receipt.event_id);
+    println!("SQS accepted the event {}", receipt.event_id);
 
     let report = sdk.shutdown(Duration::from_secs(10)).await;
     assert!(report.is_complete(), "{report:?}");

@@ -1,7 +1,7 @@
 //! A FIFO queue: the events of one entity are also delivered in order.
 //! `cargo run --bin fifo`
 //!
-//! A history is in order on a standard queue as well, because it is ordered by timestamp.
+//! A history is also in order with a standard queue, because it is ordered by timestamp.
 //! Choose a FIFO queue only if another consumer of the queue depends on the order.
 
 #![forbid(unsafe_code)]

@@ -44,7 +44,7 @@ impl Account {
             Some(AccountEvent::Opened { owner, .. }) => self.owner = Some(owner),
             Some(AccountEvent::Deposited { cents, .. }) => self.cents += cents,
             Some(AccountEvent::Withdrawn { cents, .. }) => self.cents -= cents,
-            // A later version of a service emits a type that this program does not know.
+            // A later version of the service may emit a type that this program does not know.
             None => self.unknown += 1,
         }
         self

@@ -1,4 +1,4 @@
-//! A producer in a Lambda function: an order comes in, an event goes out.
+//! A producer in a Lambda function: it receives an order and emits an event.
 //! `examples/tests/lambda.rs` runs it on this machine.
 //!
 //! Lambda freezes the process as soon as an invocation returns its response, and may never
@@ -26,7 +26,7 @@ struct OrderPlaced {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Once, before the first invocation.
+    // The SDK is created once, before the first invocation.
     let sdk = &Sdk::from_env().await?;
 
     lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {

@@ -53,14 +53,15 @@ const TABLE: &str = "create table if not exists orders \
     (id text primary key, cents bigint not null, state text not null, version bigint not null)";
 const PLACE: &str = "insert into orders (id, cents, state, version) values ($1, $2, 'placed', 1) \
     on conflict (id) do nothing";
-/// The version is the lock: of two requests that have seen the same order, one changes it.
+/// The condition on the version is an optimistic lock: if two requests have read the same
+/// version of an order, only one of them changes the order.
 const PAY: &str = "update orders set state = 'paid', version = version + 1 \
     where id = $1 and version = $2 and state = 'placed'";
 
-/// Changes one order and writes the event of the change, or does neither. `None` if the
-/// order is not as the caller expects.
+/// Changes one order and writes the event of the change in one transaction. Returns `None` if
+/// the order does not have the expected version.
 ///
-/// A macro, because the types of the two databases differ and the steps do not.
+/// It is a macro, because both databases need the same steps with different types.
 macro_rules! commit {
     ($transaction:expr, $outbox:expr, $change:expr, $event:expr) => {{
         let mut transaction = $transaction.await?;
@@ -68,8 +69,8 @@ macro_rules! commit {
         if changed == 0 {
             return Ok(None);
         }
-        // AFTER the change, which has locked the row: the timestamp of the event is the
-        // time of this call, so the history has the order of the commits.
+        // Call `prepare` AFTER the change, which has locked the row. The timestamp of the event
+        // is the time of this call, so the history has the order of the commits.
         let event = $event?;
         $outbox.put(&mut transaction, &event).await?;
         transaction.commit().await?;
@@ -153,7 +154,8 @@ impl App {
         match committed {
             Ok(Some(event)) => {
                 let id = event.event_id().to_string();
-                // Sent at once. If this process dies first, a relay finds the row.
+                // The relay sends the event at once. If this process ends first, the relay of
+                // another process, or of the next start, finds the row.
                 self.fast_path.committed(event);
                 (StatusCode::OK, format!("committed, with event {id}\n"))
             }
@@ -210,7 +212,7 @@ async fn history(
         .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// Ends at SIGTERM, which containers receive first, or at Ctrl-C.
+/// Completes at SIGTERM, which a container receives when it is stopped, or at Ctrl-C.
 async fn stop_signal() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -235,7 +237,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         env::var("DATABASE_URL").unwrap_or_else(|_| format!("sqlite:{}?mode=rwc", file.display()));
     let (orders, outbox) = Orders::open(&url).await?;
 
-    // The relay sends what the fast path did not, also of an earlier run.
+    // The relay also sends the rows that an earlier run of this service left.
     let relay = Relay::builder(sdk.clone(), outbox).build();
     let fast_path = relay.fast_path();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -258,16 +260,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, routes)
         .with_graceful_shutdown(async {
             if let Err(error) = stop_signal().await {
-                eprintln!("no signal handler, stopping: {error}");
+                eprintln!("cannot install a signal handler, stopping: {error}");
             }
         })
         .await?;
 
-    // First the requests, then the relay, then the publisher.
+    // The requests have ended. Stop the relay first, and then the publisher.
     drop(stop);
     let report = relay.await?;
     println!(
-        "the relay sent {} events; what is left waits in the database for the next start",
+        "the relay sent {} events; unsent events stay in the database until the next start",
         report.sent
     );
     let _ = sdk.shutdown(Duration::from_secs(10)).await;

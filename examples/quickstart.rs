@@ -27,7 +27,7 @@ enum OrderEvent {
     },
 }
 
-/// A valid event as a producer in another language sends it, and an invalid one.
+/// A valid event, as a producer in another language sends it. The invalid one is below.
 const FOREIGN: &str = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"53877b2e-e496-11ea-b678-9b42a44d5e59","EmitterId":"6b04fd08-e496-11ea-8176-9f85e075569c","EmitterType":"USER","Data":{"foo":"bar"}}"#;
 const INVALID: &str = r#"{"Timestamp":1596719980,"EventType":"order placed"}"#;
 

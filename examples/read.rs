@@ -1,5 +1,5 @@
-//! A reader as it runs in AWS. It prints the history of one entity, and has its own type for
-//! the event:
+//! A reader for AWS. It prints the history of one entity, and defines its own type for the
+//! event:
 //! `EVENT_TABLE=… EVENT_ENTITY_ID=order-1 cargo run --bin read`
 //!
 //! The AWS SDK finds the region and the credentials as usual. The role of the reader needs
@@ -14,7 +14,7 @@ use domain_events::{DomainEvent, EventStore};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-/// As the producer `emit` sends it.
+/// The event that the producer `emit` sends.
 #[derive(Debug, Serialize, Deserialize, DomainEvent)]
 struct OrderPlaced {
     #[event(id)]
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         print!("{} {id} ", when.to_datetime());
         match event.known() {
             Some(OrderPlaced { order, parcels }) => println!("{order}: {parcels} parcels"),
-            None => println!("is of a type that this reader does not know"),
+            None => println!("an event of a type that this reader does not know"),
         }
     }
     Ok(())

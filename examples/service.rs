@@ -45,7 +45,8 @@ struct App {
     orders: Arc<AtomicU64>,
 }
 
-/// A handle that emits as the user of this request, in the request's conversation.
+/// Returns a handle that emits events on behalf of the user of this request. The events belong
+/// to the conversation of the request.
 fn on_behalf_of_user(sdk: &Sdk, headers: &HeaderMap) -> Result<Sdk, StatusCode> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // A real service verifies a session or a token here.
@@ -99,7 +100,7 @@ async fn history(
         .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// Ends at SIGTERM, which containers receive first, or at Ctrl-C.
+/// Completes at SIGTERM, which a container receives when it is stopped, or at Ctrl-C.
 async fn stop_signal() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -136,12 +137,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, routes)
         .with_graceful_shutdown(async {
             if let Err(error) = stop_signal().await {
-                eprintln!("no signal handler, stopping: {error}");
+                eprintln!("cannot install a signal handler, stopping: {error}");
             }
         })
         .await?;
 
-    // After the last request: send what is still in the publisher, and report the rest.
+    // After the last request, send the events that are still in the publisher.
     let report = sdk.shutdown(Duration::from_secs(10)).await;
     println!(
         "accepted {}, not sent {}",

@@ -1,5 +1,5 @@
-# A module without a provider block: the queue, the function, the table, and
-# what monitors them. Each submodule describes its part; this file connects them.
+# A module without a provider block: the queue, the function, the table and their
+# monitoring. Each submodule describes its part; this file connects them.
 
 locals {
   # "Lambda recommends a visibility timeout of at least six times the function
@@ -14,9 +14,9 @@ locals {
   dead_letter_retention_seconds = 14 * local.day
 
   # From the record of the deployment instead of the variables, so that every plan
-  # makes the checks in deployment.tf, also one that -target limits to a part.
-  name   = terraform_data.deployment.input.name
-  region = terraform_data.deployment.input.region
+  # makes the checks of modules/deployment, also a plan that -target limits to a part.
+  name   = module.deployment.name
+  region = module.deployment.region
 }
 
 module "queue" {

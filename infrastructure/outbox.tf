@@ -4,8 +4,8 @@ module "outbox" {
   source = "./modules/outbox"
   count  = var.outbox ? 1 : 0
 
-  name                     = "${var.name}-outbox"
-  region                   = var.region
+  name                     = "${local.name}-outbox"
+  region                   = local.region
   queue_arn                = module.queue.queue_arn
   queue_url                = module.queue.queue_url
   deletion_protection      = var.deletion_protection

@@ -78,14 +78,17 @@ check_lock() { # FILE
 # *.auto.tfvars, from TF_VAR_name and from the caller's options.
 # shellcheck disable=SC2034 # run.sh uses them
 read_variables() {
-  local values
+  local values invalid elsewhere
   variable_options "$@"
   # One element of a list on each line; one that is not set is "(known after apply)".
   values=$("${terraform[@]}" console -no-color -var "package_path=$here/main.tf" ${variables[@]+"${variables[@]}"} 2>"$work/console.log" \
-    <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo), var.iam_path]' |
+    <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo), var.iam_path, tostring(var.outbox), tostring(var.outbox_relay_package_path != null)]' |
     sed -nE 's/^  "?([^"]*[^",])"?,$/\1/p') || true
   # The state of an interrupted apply causes other errors, which do not matter here.
-  if grep -q 'Error: Invalid value for' "$work/console.log" || [[ $(grep -c . <<<"$values") -ne 6 ]]; then
+  # A place that is not the recorded one is refused by check_place, which knows more.
+  invalid=$(grep -c 'Error: Invalid value for' "$work/console.log" || true)
+  elsewhere=$(grep -c 'in module "deployment"' "$work/console.log" || true)
+  if ((invalid > elsewhere)) || [[ $(grep -c . <<<"$values") -ne 8 ]]; then
     check_lock "$work/console.log"
     fail "a variable is not valid, see above. Nothing was changed. Correct it in $here/terraform.tfvars, in TF_VAR_name or in the options after --"
   fi
@@ -96,6 +99,8 @@ read_variables() {
     read -r table_name
     read -r fifo
     read -r iam_path
+    read -r outbox
+    read -r outbox_function
   } <<<"$values"
 }
 

@@ -23,6 +23,8 @@ Options:
                        path belongs into the variable outbox_relay_package_path
   --yes                apply without asking, for CI
   --allow-replace      accept a plan that deletes a queue or the table
+  --import-existing    import resources that exist and that the state does not
+                       contain, after an apply was killed or the state was lost
   --help               show this text
 
 Variables come from terraform.tfvars beside this script, from TF_VAR_name, or
@@ -41,6 +43,7 @@ package=
 relay=false
 yes=false
 allow_replace=false
+import_existing=false
 
 while (($# > 0)); do
   case $1 in
@@ -56,6 +59,7 @@ while (($# > 0)); do
     --relay) relay=true ;;
     --yes) yes=true ;;
     --allow-replace) allow_replace=true ;;
+    --import-existing) import_existing=true ;;
     --help | -h)
       usage
       exit 0
@@ -84,48 +88,91 @@ fi
 [[ $command == package ]] || need_deployment_tools
 check_tools
 
+# Import blocks have to be beside the configuration while Terraform plans.
+imports=$here/imports_of_this_run.tf
+trap 'rm -rf -- "$work" "$imports"' EXIT
+
 # A resource that exists but is not in this state belongs to another deployment,
-# or an apply that was killed left it behind.
+# or an apply that was killed left it behind. The AWS commands run at the same time.
 existing() { # ADDRESS, the id that an import needs, and an AWS command that succeeds if the resource exists
   local address=$1 id=$2
   shift 2
-  ! in_state "$address" || return 0
-  if "${aws[@]}" "$@" >"$work/existing" 2>/dev/null; then
-    # A command may print the id that only AWS knows.
-    [[ $id != - ]] || id=$(cat "$work/existing")
-    [[ $id == None || -z $id ]] || found+=("$address" "$id")
-  fi
+  ! in_state "${address%\[0\]}" || return 0
+  looks=$((looks + 1))
+  {
+    if "${aws[@]}" "$@" >"$work/look.$looks.id" 2>/dev/null; then
+      # A command may print the id that only AWS knows.
+      [[ $id == - ]] || printf '%s\n' "$id" >"$work/look.$looks.id"
+    else
+      : >"$work/look.$looks.id"
+    fi
+  } &
+  printf '%s\n' "$address" >"$work/look.$looks.address"
+}
+
+existing_policy() { # ADDRESS NAME
+  existing "$1" "$policies_arn$2" iam get-policy --policy-arn "$policies_arn$2"
+}
+
+existing_function() { # ADDRESS NAME
+  existing "$1" "$2" lambda get-function-configuration --function-name "$2"
+}
+
+existing_log_group() { # ADDRESS NAME
+  existing "$1" - logs describe-log-groups --log-group-name-prefix "$2" --query "logGroups[?logGroupName=='$2'] | [0].logGroupName" --output text
 }
 
 check_existing() {
-  local suffix='' policies_arn group=/aws/lambda/$name-consumer kind workspace hint=
-  local found=()
+  local suffix='' policies_arn workspace hint='' id relay_name=$name-outbox-relay outbox_address='module.outbox[0]'
+  local found=() looks=0 look
   [[ $fifo != true ]] || suffix=.fifo
   policies_arn=arn:$partition:iam::$account:policy$iam_path
   existing module.queue.aws_sqs_queue.events - sqs get-queue-url --queue-name "$name$suffix" --query QueueUrl --output text
   existing module.queue.aws_sqs_queue.dead_letter - sqs get-queue-url --queue-name "$name-dead-letter$suffix" --query QueueUrl --output text
   existing module.table.aws_dynamodb_table.events "$table_name" dynamodb describe-table --table-name "$table_name"
-  existing module.consumer.aws_lambda_function.consumer "$name-consumer" lambda get-function-configuration --function-name "$name-consumer"
+  existing_function module.consumer.aws_lambda_function.consumer "$name-consumer"
   existing module.consumer.aws_lambda_alias.live "$name-consumer/live" lambda get-alias --function-name "$name-consumer" --name live
   existing module.consumer.aws_lambda_event_source_mapping.events - lambda list-event-source-mappings \
     --event-source-arn "arn:$partition:sqs:$region:$account:$name$suffix" --query 'EventSourceMappings[0].UUID' --output text
-  existing module.consumer.aws_cloudwatch_log_group.consumer - logs describe-log-groups \
-    --log-group-name-prefix "$group" --query "logGroups[?logGroupName=='$group'] | [0].logGroupName" --output text
+  existing_log_group module.consumer.aws_cloudwatch_log_group.consumer "/aws/lambda/$name-consumer"
   existing module.consumer.aws_iam_role.consumer "$name-consumer-$region" iam get-role --role-name "$name-consumer-$region"
-  existing module.queue.aws_iam_policy.producer "${policies_arn}$name-producer-$region" iam get-policy --policy-arn "${policies_arn}$name-producer-$region"
-  existing module.table.aws_iam_policy.reader "${policies_arn}$name-reader-$region" iam get-policy --policy-arn "${policies_arn}$name-reader-$region"
-  existing aws_iam_policy.operator "${policies_arn}$name-operator-$region" iam get-policy --policy-arn "${policies_arn}$name-operator-$region"
+  existing_policy module.queue.aws_iam_policy.producer "$name-producer-$region"
+  existing_policy module.table.aws_iam_policy.reader "$name-reader-$region"
+  existing_policy aws_iam_policy.operator "$name-operator-$region"
+  if [[ $outbox == true ]]; then
+    existing "$outbox_address.aws_dynamodb_table.outbox" "$name-outbox" dynamodb describe-table --table-name "$name-outbox"
+    existing_policy "$outbox_address.aws_iam_policy.writer" "$name-outbox-writer-$region"
+    existing_policy "$outbox_address.aws_iam_policy.relay" "$name-outbox-relay-$region"
+  fi
+  if [[ $outbox == true && $outbox_function == true ]]; then
+    existing_function "$outbox_address.aws_lambda_function.relay[0]" "$relay_name"
+    existing "$outbox_address.aws_lambda_event_source_mapping.rows[0]" - lambda list-event-source-mappings \
+      --function-name "$relay_name" --query 'EventSourceMappings[0].UUID' --output text
+    # Of a rule that is not imported, the ARN is unknown, and the permission would be replaced.
+    existing "$outbox_address.aws_cloudwatch_event_rule.sweep[0]" "$relay_name-sweep" events describe-rule --name "$relay_name-sweep"
+    existing "$outbox_address.aws_lambda_permission.sweep[0]" "$relay_name/ScheduleInvokesTheRelay" lambda get-policy --function-name "$relay_name"
+    existing_log_group "$outbox_address.aws_cloudwatch_log_group.relay[0]" "/aws/lambda/$relay_name"
+    existing "$outbox_address.aws_iam_role.relay[0]" "$relay_name-$region" iam get-role --role-name "$relay_name-$region"
+  fi
+  wait
+  for ((look = 1; look <= looks; look++)); do
+    id=$(cat "$work/look.$look.id")
+    [[ $id == None || -z $id ]] || found+=("$(cat "$work/look.$look.address")" "$id")
+  done
   ((${#found[@]} > 0)) || return 0
 
-  kind=$(printf '    %s: %s\n' "${found[@]}")
+  if [[ $import_existing == true ]]; then
+    # Part of this plan, so that the operator sees what is imported and what changes.
+    printf 'import {\n  to = %s\n  id = "%s"\n}\n' "${found[@]}" >"$imports"
+    return 0
+  fi
   workspace=$("${terraform[@]}" workspace show)
   [[ $workspace == default ]] || hint="
   The selected workspace is \"$workspace\". If the deployment is in the workspace \"default\": terraform -chdir=$quoted_here workspace select default"
   fail "the resource(s) below exist, and this state does not contain them. Nothing was changed.
-$kind$hint
+$(printf '    %s: %s\n' "${found[@]}")$hint
   If another deployment owns them: use the state of that deployment, or choose another name.
-  If they shall become part of this deployment (an apply was killed, or the table was restored), import them, then run the same command again:
-$(printf "    AWS_REGION=$region terraform -chdir=$quoted_here import -var package_path=main.tf -var ignore_capacity=false '%s' '%s'\n" "${found[@]}")"
+  If they shall become part of this deployment (an apply was killed, the state was lost, or the table was restored): run the same command with --import-existing. The plan shows what it imports"
 }
 
 # An apply that is interrupted while it creates a resource leaves the resource
@@ -146,6 +193,7 @@ $(while IFS= read -r address; do printf "    terraform -chdir=%s untaint '%s'\n"
 if [[ $command == package ]]; then
   architecture=${arch:-arm64}
 else
+  rm -f -- "$imports"
   initialize
   read_variables "$@"
   read_state
@@ -308,6 +356,5 @@ if ((status != 0)); then
 fi
 
 say "Deployed. Values for applications:"
-for output in EVENT_QUEUE_URL EVENT_TABLE producer_policy_arn reader_policy_arn; do
-  printf '    %s=%s\n' "$output" "$("${terraform[@]}" output -raw "$output")"
-done
+"${terraform[@]}" output -json |
+  jq -r '"EVENT_QUEUE_URL", "EVENT_TABLE", "producer_policy_arn", "reader_policy_arn" as $name | "    \($name)=\(.[$name].value)"'

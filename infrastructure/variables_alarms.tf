@@ -23,7 +23,7 @@ variable "alarms" {
 
   validation {
     condition     = try(var.alarms["oldest-message-too-old"].threshold, null) == null && try(var.alarms["dead-letter-queue-expiring"].threshold, null) == null && try(var.alarms["outbox-oldest-row"].threshold, null) == null
-    error_message = "Set the threshold of oldest-message-too-old with oldest_message_alarm_seconds, and that of outbox-oldest-row with outbox_alarm_seconds. The threshold of dead-letter-queue-expiring follows from message_retention_days."
+    error_message = "Set the threshold of oldest-message-too-old with oldest_message_alarm_seconds, and the threshold of outbox-oldest-row with outbox_alarm_seconds. The threshold of dead-letter-queue-expiring follows from message_retention_days."
   }
 }
 

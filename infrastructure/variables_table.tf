@@ -72,7 +72,7 @@ variable "write_capacity" {
 }
 
 variable "ignore_capacity" {
-  description = "Use read_capacity and write_capacity only to create the table and its indexes, and leave their capacity to what changes it later, such as Application Auto Scaling: see \"Scale\" in the runbook. Needs billing_mode PROVISIONED. Terraform must know the name of the table when it plans, so do not use depends_on on the module together with this variable."
+  description = "Use read_capacity and write_capacity only to create the table and its indexes, and keep the capacity that they have later, for tables that Application Auto Scaling changes: see \"Scale\" in the runbook. Needs billing_mode PROVISIONED. Terraform must know the name of the table when it plans, so do not use depends_on on the module together with this variable."
   type        = bool
   default     = false
   nullable    = false

@@ -167,7 +167,7 @@ def cold_start(command, environment):
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     started.set()
     if not done.wait(60):
-        raise SystemExit("the function did not answer")
+        raise SystemExit("the function did not respond")
     process.kill()
     process.wait()
     assert json.loads(figures["answer"]) == {"batchItemFailures": []}, figures["answer"]

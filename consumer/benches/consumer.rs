@@ -1,11 +1,11 @@
-//! The consumer and its alternatives, compared in one run.
+//! Compares the consumer with the usual alternatives in one run.
 //!
 //! ```sh
 //! cargo bench -p domain-events-consumer
 //! ```
 //!
-//! The endpoints run in a separate process, so that the CPU time is that of the client.
-//! Times differ between machines; compare ratios and counts.
+//! The endpoints run in a separate process, so that the measured CPU time is the CPU time of
+//! the client. Times differ between machines; compare ratios and counts.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -45,14 +45,14 @@ fn main() {
     } else {
         convert();
         runtime.block_on(async {
-            append("as it is", 0, 3).await;
-            append("with 4 ms a request", 4, 1).await;
+            append("no added delay", 0, 3).await;
+            append("4 ms per request", 4, 1).await;
             history().await;
         });
     }
 }
 
-/// The process of the endpoints. The DynamoDB endpoint is behind a delay.
+/// Runs the endpoints in this process. The DynamoDB endpoint has an added delay.
 async fn serve() {
     let stack = Stack::start(Options {
         pollers: 0,
@@ -148,7 +148,7 @@ fn records(run: &str) -> Vec<Record> {
     (0..BATCH).map(record).collect()
 }
 
-/// The CPU time of this thread, on which the whole client runs.
+/// Returns the CPU time of this thread, on which the whole client runs.
 fn cpu() -> Duration {
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
@@ -181,7 +181,7 @@ impl Cost {
     }
 }
 
-/// Batches of 1,000 messages: our handler, and one `PutItem` per message.
+/// Stores batches of 1,000 messages, with our handler and with one `PutItem` per message.
 async fn append(name: &str, delay: u64, rounds: usize) {
     println!("store batches of {BATCH} events, {name}");
     let endpoints = endpoints(delay);
@@ -202,15 +202,16 @@ async fn append(name: &str, delay: u64, rounds: usize) {
         theirs.add(start, endpoints.requests.take().0, BATCH);
     }
     ours.print("ours");
-    theirs.print("one PutItem a record");
+    theirs.print("one PutItem per record");
     println!(
-        "  ratio: {:.1} times the events a second, {:.2} of the CPU\n",
+        "  ratio: {:.1} times the events per second, {:.2} of the CPU time\n",
         theirs.wall.as_secs_f64() / ours.wall.as_secs_f64(),
         ours.cpu.as_secs_f64() / theirs.cpu.as_secs_f64(),
     );
 }
 
-/// The usual implementation: a generic value, a generic item, a put.
+/// The usual implementation: parses a generic value, converts it to a generic item, and
+/// writes the item with `PutItem`.
 async fn one_by_one(client: &aws_sdk_dynamodb::Client, records: &[Record]) {
     for record in records {
         let item = generic_item(record.body());
@@ -229,7 +230,7 @@ fn generic_item(body: &str) -> HashMap<String, AttributeValue> {
     serde_dynamo::to_item(value).unwrap()
 }
 
-/// The conversion of JSON text to an item, without a network.
+/// Converts JSON text to an item, without a network.
 fn convert() {
     println!("JSON to item");
     let bodies: Vec<String> = (0..2000).map(|n| body(&format!("e-{n}"), n)).collect();
@@ -250,7 +251,7 @@ fn convert() {
     }
     let each = |total: Duration| total.as_nanos() as f64 / 20_000.0 / 1000.0;
     println!(
-        "  ours, every rule checked     {:>6.2} µs CPU/event",
+        "  ours, checks every rule      {:>6.2} µs CPU/event",
         each(ours)
     );
     println!(
@@ -261,12 +262,12 @@ fn convert() {
     let kept = matches!(&generic_item(&lossless)["Data"], AttributeValue::M(data)
         if data["total_cents"] == AttributeValue::N("12345678901234567890123456789012345678".to_owned()));
     println!(
-        "  ratio: {:.2} of the time; a number of 38 digits survives ours, theirs: {kept}\n",
+        "  ratio: {:.2} of the time; 38 digits of a number are kept by ours, and by theirs: {kept}\n",
         ours.as_secs_f64() / theirs.as_secs_f64()
     );
 }
 
-/// A long history as a stream, and a raw query that discards its items.
+/// Reads a long history as a stream, and with a raw query that discards its items.
 async fn history() {
     println!("read a history of {HISTORY} events");
     let endpoints = endpoints(0);

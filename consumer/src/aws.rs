@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use domain_events::__internals::{behavior_version, timeouts};
 
-/// Reads region, credentials and endpoints from the environment and the profile.
+/// Reads the region, the credentials and the endpoints from the environment and the
+/// AWS profile.
 ///
 /// # Cancel safety
 ///
@@ -23,7 +24,7 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
-/// A DynamoDB client, and a counter of its requests.
+/// Creates a DynamoDB client and a counter of its requests.
 pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter) {
     let counter = RequestCounter::default();
     let config = aws_sdk_dynamodb::config::Builder::from(config)
@@ -37,7 +38,7 @@ pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(config)
 }
 
-/// Counts the operations of a client, and the requests that these operations took.
+/// Counts the operations of a client and the HTTP requests that it sent for them.
 #[derive(Debug, Clone, Default)]
 pub struct RequestCounter(Arc<Counts>);
 
@@ -48,7 +49,8 @@ struct Counts {
 }
 
 impl RequestCounter {
-    /// The number of requests since the last call, and how many of them were retries.
+    /// Returns the number of requests since the last call, and the number of retries
+    /// among these requests.
     pub fn take(&self) -> (u64, u64) {
         // Relaxed: the two counters only feed a graph, so they need not agree.
         let operations = self.0.operations.swap(0, Ordering::Relaxed);

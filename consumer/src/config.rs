@@ -15,9 +15,10 @@ pub struct Config {
     pub dead_letter_queue_url: String,
     /// `EVENT_RETENTION`: how long events are kept; forever if not set.
     pub retention: Retention,
-    /// `EVENT_INDEX_SHARDS`: the shards of the index by event type; no index if not set.
+    /// `EVENT_INDEX_SHARDS`: the number of shards of the index by event type. If not set,
+    /// there is no index.
     pub index_shards: Option<NonZeroU16>,
-    /// `EVENT_LOG`: the lowest level that is logged; `info` if not set.
+    /// `EVENT_LOG`: the lowest level that is logged. The default is `info`.
     pub log: Level,
 }
 
@@ -33,7 +34,7 @@ pub struct WorkerConfig {
     pub pollers: usize,
 }
 
-/// The environment variables that are missing or invalid, all of them.
+/// All environment variables that are missing or invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConfig(Vec<String>);
 
@@ -186,8 +187,8 @@ impl<'a> Variables<'a> {
         })
     }
 
-    /// The endpoints that the AWS clients read themselves. An endpoint without a scheme
-    /// would only fail with the first request.
+    /// Checks the endpoints, which the AWS clients read themselves. Without this check, an
+    /// endpoint without a scheme would only cause an error at the first request.
     fn check_endpoints(&mut self) {
         for name in [
             "AWS_ENDPOINT_URL",
@@ -227,7 +228,8 @@ impl<'a> Variables<'a> {
         value
     }
 
-    /// An empty variable counts as not set, because templates leave empty ones.
+    /// Treats an empty variable as not set, because deployment templates set unused
+    /// variables to an empty value.
     fn lookup(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
             .map(|text| text.trim().to_owned())

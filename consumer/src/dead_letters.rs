@@ -1,4 +1,4 @@
-//! Moves rejected messages to the dead-letter queue, with the reason.
+//! Moves rejected messages to the dead-letter queue, with the reason for the rejection.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,17 +19,17 @@ use crate::rejection::Rejection;
 
 mod attributes;
 
-/// The most entries of a `SendMessageBatch` request (SQS developer guide, "Message
-/// quotas").
+/// The maximum number of entries in a `SendMessageBatch` request (SQS developer guide,
+/// "Message quotas").
 const MAX_ENTRIES: usize = 10;
-/// The message group of a message that has none, if the dead-letter queue is FIFO.
+/// The message group for a message without one, if the dead-letter queue is a FIFO queue.
 const DEFAULT_GROUP: &str = "rejected";
 
 /// A rejected message.
 #[derive(Debug)]
 pub(crate) struct DeadLetter<'a> {
     pub(crate) record: &'a Record,
-    /// What is sent: the body of the message, or the rejected events in it.
+    /// The body that is sent: the body of the message, or only its rejected events.
     pub(crate) body: Cow<'a, str>,
     pub(crate) rejection: Rejection,
 }
@@ -38,7 +38,7 @@ pub(crate) struct DeadLetter<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MoveError {
     #[error(
-        "the dead-letter queue refuses the message of {bytes} bytes even without attributes: {code}; raise MaximumMessageSize of the dead-letter queue to that of the queue"
+        "the dead-letter queue refuses the message of {bytes} bytes even without attributes: {code}; set MaximumMessageSize of the dead-letter queue to the same value as for the event queue"
     )]
     Refused { code: String, bytes: usize },
     #[error("the dead-letter queue failed to accept the message: {code}")]
@@ -61,7 +61,7 @@ pub struct DeadLetterQueue {
 }
 
 impl DeadLetterQueue {
-    /// The queue with this URL.
+    /// Creates a handle to the queue with this URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self {
             client,
@@ -69,7 +69,7 @@ impl DeadLetterQueue {
         }
     }
 
-    /// Sends the letters and returns an outcome for each, in order. A letter that has no
+    /// Sends the letters and returns one outcome per letter, in order. A letter without an
     /// outcome at `deadline` gets [`MoveError::DeadlineExceeded`].
     pub(crate) async fn send(
         &self,
@@ -79,7 +79,7 @@ impl DeadLetterQueue {
         let mut outcomes = vec![Err(MoveError::DeadlineExceeded); letters.len()];
         let send = self.send_into(letters, &mut outcomes);
         match deadline {
-            // What was sent before the deadline stays sent.
+            // A letter that was sent before the deadline keeps its outcome.
             Some(deadline) => drop(tokio::time::timeout_at(deadline, send).await),
             None => send.await,
         }
@@ -95,7 +95,8 @@ impl DeadLetterQueue {
             start = end;
         }
         for (letter, outcome) in letters.iter().zip(outcomes) {
-            // Without other entries, a batch that was refused as a whole may succeed.
+            // SQS may have refused the whole batch because of another entry, so each
+            // refused letter is sent again in a request of its own.
             for detail in [Detail::Full, Detail::Short, Detail::Code, Detail::None] {
                 if !is_refusal(outcome) {
                     break;
@@ -169,7 +170,7 @@ impl DeadLetterQueue {
         for (name, value) in attributes(letter, detail) {
             entry = entry.message_attributes(name, value);
         }
-        // A system attribute does not count towards the size.
+        // A system attribute does not count towards the size of the message.
         if let Some(header) = &letter.record.trace_header {
             let value = MessageSystemAttributeValue::builder()
                 .data_type("String")
@@ -190,13 +191,14 @@ impl DeadLetterQueue {
     }
 }
 
-/// Whether fewer attributes may help.
+/// Returns true if the letter may be accepted with fewer attributes.
 fn is_refusal(outcome: &Result<(), MoveError>) -> bool {
     matches!(outcome, Err(MoveError::Refused { .. }))
 }
 
-/// Whether the queue refuses this entry as it is. SQS also blames the sender for keys
-/// and permissions, which a smaller message does not change.
+/// Returns true if the queue refuses this entry because of its content. SQS also sets
+/// `SenderFault` for encryption keys and permissions, where a smaller message does not
+/// help.
 fn is_refused(entry: &BatchResultErrorEntry) -> bool {
     let about_access = ["Kms", "KMS", "AccessDenied", "Throttl"]
         .iter()
@@ -204,7 +206,7 @@ fn is_refused(entry: &BatchResultErrorEntry) -> bool {
     entry.sender_fault() && !about_access
 }
 
-/// Whether an error code of a whole request is about the messages in it: their size,
+/// Returns true if the error code of a whole request is about its messages: their size,
 /// their attributes or their characters.
 fn is_about_the_message(code: &str) -> bool {
     [
@@ -217,8 +219,8 @@ fn is_about_the_message(code: &str) -> bool {
     .any(|word| code.contains(word))
 }
 
-/// How many of the letters fit into one request. At least one: if it is too large, SQS
-/// refuses it alone.
+/// Returns how many of the letters fit into one request. It is at least one: SQS then
+/// refuses a letter that is too large without affecting the others.
 fn batch_len(letters: &[DeadLetter<'_>]) -> usize {
     let mut bytes = 0;
     let fits = letters.iter().take(MAX_ENTRIES).take_while(|letter| {

@@ -1,7 +1,7 @@
-//! A batch of messages in, a verdict for each message out.
+//! The handler: it receives a batch of messages and returns a verdict for each message.
 //!
-//! The same handler runs in every host. It reports a message as done only after its
-//! events are in DynamoDB or in the dead-letter queue.
+//! The same handler runs in every host. It reports a message as done only after the
+//! events of the message are in DynamoDB or in the dead-letter queue.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ use crate::record::{DecodeFailure, Record, RecordEvent, decode_record};
 use crate::rejection::Rejection;
 use crate::report::Report;
 
-/// Decodes messages, stores their events, and moves rejected messages to the
-/// dead-letter queue.
+/// Decodes messages, stores their events, and moves rejected messages to the dead-letter
+/// queue.
 #[derive(Debug, Clone)]
 pub struct Handler {
     store: EventStore,
@@ -24,14 +24,16 @@ pub struct Handler {
     requests: RequestCounter,
 }
 
-/// A message whose events are decoded. An event that has no rejection is with the store.
+/// A message whose events are decoded. An event without a rejection has been given to the
+/// store.
 struct DecodedMessage<'a> {
     record: &'a Record,
     events: Result<Vec<(&'a str, Option<Rejection>)>, DecodeFailure>,
 }
 
 impl Handler {
-    /// A handler that writes to `store`, and moves rejected messages to `dead_letters`.
+    /// Creates a handler that writes to `store` and moves rejected messages to
+    /// `dead_letters`.
     pub fn new(store: EventStore, dead_letters: DeadLetterQueue) -> Self {
         Self {
             store,
@@ -40,7 +42,7 @@ impl Handler {
         }
     }
 
-    /// The same handler, whose metrics include the requests that `counter` counts.
+    /// Adds the requests that `counter` counts to the metrics of this handler.
     #[must_use]
     pub(crate) fn with_request_counter(self, counter: RequestCounter) -> Self {
         Self {
@@ -49,11 +51,11 @@ impl Handler {
         }
     }
 
-    /// Handles a batch. Messages that are not done at `deadline` are reported as failed.
+    /// Handles a batch. A message that is not done at `deadline` is reported as failed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future is safe at any point: nothing has been acknowledged, and
+    /// Dropping the future is safe at any point: no message has been acknowledged yet, and
     /// every step can be repeated.
     pub async fn handle(&self, records: &[Record], deadline: Option<Instant>) -> Report {
         let (envelopes, decoded) = decode(records);
@@ -61,7 +63,7 @@ impl Handler {
         self.conclude(&appended, deadline).await
     }
 
-    /// Stores the events of all messages together, so that they share requests.
+    /// Stores the events of all messages in one call, so that they share requests.
     async fn append<'a>(
         &self,
         envelopes: Vec<Envelope>,
@@ -94,7 +96,7 @@ impl Handler {
         messages.into_iter().map(&mut finish).collect()
     }
 
-    /// Gives each message its verdict, and moves the rejected ones.
+    /// Determines the verdict of each message, and moves the rejected messages.
     async fn conclude(
         &self,
         messages: &[AppendedMessage<'_>],
@@ -109,7 +111,8 @@ impl Handler {
             match message.dead_letter() {
                 _ if message.has_failed() => report.fail(message.record),
                 None => continue,
-                // It is not done, so it must not overtake the failed message.
+                // An earlier message of the same group failed and will be delivered again.
+                // This message must not be moved before it.
                 Some(_) if behind_failure => report.hold_back(message.record),
                 Some(letter) => {
                     letters.push((message, letter));
@@ -139,8 +142,9 @@ impl Handler {
     }
 }
 
-/// Decodes all messages. The events leave their messages, since the store takes them
-/// together; [`Handler::append`] brings the outcomes back.
+/// Decodes all messages. The events are returned separately from their messages, because
+/// the store takes all events in one call. [`Handler::append`] assigns the outcomes to the
+/// messages.
 fn decode(records: &[Record]) -> (Vec<Envelope>, Vec<DecodedMessage<'_>>) {
     let mut envelopes = Vec::with_capacity(records.len());
     let mut messages = Vec::with_capacity(records.len());
@@ -161,13 +165,14 @@ fn decode(records: &[Record]) -> (Vec<Envelope>, Vec<DecodedMessage<'_>>) {
     (envelopes, messages)
 }
 
-/// Nine tenths of the time. The rest is for moving rejected messages.
+/// Returns the deadline for appending: nine tenths of the remaining time. The last tenth
+/// is for moving rejected messages.
 fn append_deadline(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) * 9 / 10
 }
 
-/// Whether a record belongs to one of these message groups.
+/// Returns true if the record belongs to one of these message groups.
 fn is_in(groups: &HashSet<&str>, record: &Record) -> bool {
     record
         .group

@@ -14,7 +14,7 @@ pub mod worker;
 
 pub use startup::StartError;
 
-/// The handler that `config` describes.
+/// Creates the handler that `config` describes.
 fn handler(aws: &SdkConfig, config: Config) -> Handler {
     let (dynamodb, requests) = aws::dynamodb(aws);
     let mut store = EventStore::new(dynamodb, config.table).with_retention(config.retention);
@@ -25,11 +25,11 @@ fn handler(aws: &SdkConfig, config: Config) -> Handler {
     Handler::new(store, dead_letters).with_request_counter(requests)
 }
 
-/// A token that is cancelled at the first SIGTERM or Ctrl-C.
+/// Returns a token that is cancelled at the first SIGTERM or Ctrl-C.
 ///
 /// # Errors
 ///
-/// The operating system refuses a signal handler.
+/// If the operating system refuses to install a signal handler.
 ///
 /// # Panics
 ///

@@ -24,8 +24,8 @@ pub use metrics::Metrics;
 pub use record::Record;
 pub use report::Report;
 
-/// What the tests, the benchmarks and the fuzz targets of this project use. Not part of
-/// the public API: it changes without notice.
+/// Items for the tests, the benchmarks and the fuzz targets of this project. They are not
+/// part of the public API and can change without notice.
 #[doc(hidden)]
 pub mod __internals {
     pub use crate::aws::{RequestCounter, dynamodb, load, sqs};

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use domain_events::{Envelope, RejectionCode, Timestamp};
 use serde_json::{Value, json};
 
-/// The most values of one metric in one log line (CloudWatch user guide, "Embedded
-/// metric format specification").
+/// The maximum number of values of one metric in one log line (CloudWatch user guide,
+/// "Embedded metric format specification").
 const MAX_VALUES: usize = 100;
 const NAMESPACE: &str = "DomainEvents";
 
@@ -49,7 +49,7 @@ impl Metrics {
         self.retries = retries;
     }
 
-    /// The number of events per verdict: stored, duplicate, rejected, failed. A
+    /// Returns the number of events per verdict: stored, duplicate, rejected, failed. A
     /// message that could not be decoded counts as one failed event.
     pub fn verdicts(&self) -> [u64; 4] {
         [
@@ -60,7 +60,7 @@ impl Metrics {
         ]
     }
 
-    /// The log lines from which CloudWatch takes the metrics of the function or
+    /// Returns the log lines from which CloudWatch extracts the metrics of the function or
     /// service with this name.
     pub fn lines(&self, function: &str) -> Vec<String> {
         let millis = SystemTime::now()
@@ -96,9 +96,9 @@ impl Metrics {
             "DynamoDbRequests": self.requests,
             "DynamoDbRetries": self.retries,
         });
-        // CloudWatch refuses a whole line that contains a metric without a
-        // value, and the counts of failed and rejected events would be missing
-        // exactly when nothing is stored.
+        // CloudWatch refuses a whole line if one of its metrics has no value. The
+        // counts of failed and rejected events would then be missing exactly when no
+        // event is stored.
         if let Some(first) = ages.next() {
             metrics.push(age.clone());
             values["AgeWhenStored"] = first.into();
@@ -122,7 +122,7 @@ impl Metrics {
     }
 }
 
-/// The age of an event in milliseconds; 0 if the clock of its producer is ahead.
+/// Returns the age of an event in milliseconds, or 0 if the clock of its producer is ahead.
 pub(crate) fn age_millis(envelope: &Envelope) -> u64 {
     Timestamp::now()
         .as_nanos()

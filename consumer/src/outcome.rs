@@ -8,7 +8,7 @@ use crate::dead_letters::DeadLetter;
 use crate::record::{DecodeFailure, Record};
 use crate::rejection::Rejection;
 
-/// The final state of an event. The words are those of the log field `verdict`.
+/// The final state of an event. The variants have the names of the log field `verdict`.
 pub(crate) enum Outcome {
     Stored {
         envelope: Envelope,
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome of an event that was given to the store.
+    /// Returns the outcome of an event that was given to the store.
     pub(crate) fn new(envelope: Envelope, result: Result<AppendOutcome, StoreError>) -> Self {
         match result {
             Ok(AppendOutcome::Duplicate) => Self::Duplicate { envelope },
@@ -47,7 +47,7 @@ impl Outcome {
     }
 }
 
-/// A message whose events have been stored, where that is possible.
+/// A message after each of its valid events has been given to the store.
 pub(crate) struct AppendedMessage<'a> {
     pub(crate) record: &'a Record,
     pub(crate) events: Result<Vec<(&'a str, Outcome)>, DecodeFailure>,
@@ -71,10 +71,10 @@ impl AppendedMessage<'_> {
         })
     }
 
-    /// What to move to the dead-letter queue; `None` if no event was rejected.
+    /// Returns the dead letter of this message, or `None` if no event was rejected.
     ///
-    /// The events that were stored are not sent again. If there are none, the body
-    /// stays as it is, and otherwise each rejected event does.
+    /// If all events were rejected, the letter has the unchanged body of the message.
+    /// Otherwise, it has only the rejected events, each of them unchanged.
     pub(crate) fn dead_letter(&self) -> Option<DeadLetter<'_>> {
         let rejected: Vec<(&str, &Rejection)> = self.rejections().collect();
         let (text, first) = *rejected.first()?;

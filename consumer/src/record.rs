@@ -20,7 +20,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A message without attributes, on a standard queue.
+    /// Creates a message of a standard queue, without attributes.
     pub fn new(message_id: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
             message_id: message_id.into(),
@@ -31,11 +31,11 @@ impl Record {
         }
     }
 
-    /// A message from `queue`, which is the ARN or the URL of its queue.
+    /// Creates a message that was received from `queue`, which is an ARN or a URL.
     /// `system_attribute` looks up a system attribute of the message by its name.
     ///
-    /// A message without an id or a body gets an empty one: the handler reports
-    /// such a message as failed.
+    /// A missing id or a missing body becomes an empty string. The handler reports such a
+    /// message as failed.
     pub(crate) fn received(
         queue: &str,
         message_id: Option<String>,
@@ -47,32 +47,33 @@ impl Record {
         Self {
             attributes,
             trace_header: system_attribute("AWSTraceHeader"),
-            // On a standard queue, a message group id means fairness and not order.
+            // On a standard queue, SQS uses the message group id for fairness, not for order.
             group: system_attribute("MessageGroupId").filter(|_| fifo),
             ..Self::new(message_id.unwrap_or_default(), body.unwrap_or_default())
         }
     }
 
-    /// The same message in a message group of a FIFO queue.
+    /// Sets the message group, as for a message of a FIFO queue.
     #[must_use]
     pub fn in_group(self, group: impl Into<String>) -> Self {
         let group = Some(group.into());
         Self { group, ..self }
     }
 
-    /// The same message with one more message attribute.
+    /// Adds a message attribute.
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: MessageAttributeValue) -> Self {
         self.attributes.insert(name.to_owned(), value);
         self
     }
 
-    /// The id that SQS gave the message. It identifies an event without an `EventId`.
+    /// Returns the id that SQS assigned to the message. An event without an `EventId` gets
+    /// this id.
     pub fn message_id(&self) -> &str {
         &self.message_id
     }
 
-    /// The body of the message.
+    /// Returns the body of the message.
     pub fn body(&self) -> &str {
         &self.body
     }
@@ -92,13 +93,13 @@ impl fmt::Debug for Record {
 /// One event of a message.
 #[derive(Debug)]
 pub struct RecordEvent<'a> {
-    /// The event's part of the body, unchanged.
+    /// The part of the body that contains the event, unchanged.
     pub text: &'a str,
     /// The event, or the reason why it violates the wire format.
     pub outcome: Result<Envelope, Rejection>,
 }
 
-/// Why the consumer could not decode a message. The message itself may be valid.
+/// Why the consumer could not decode a message, although the message may be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeFailure {
     /// The decoder panicked.
@@ -109,11 +110,12 @@ pub enum DecodeFailure {
     NoMessageId,
 }
 
-/// Decodes the events of a message, each of them independently.
+/// Decodes each event of a message independently of the others.
 ///
 /// # Errors
 ///
-/// [`DecodeFailure`] if the consumer failed. The message has to be delivered again.
+/// [`DecodeFailure`] if the consumer could not decode the message. The message must be
+/// delivered again.
 pub fn decode_record(record: &Record) -> Result<Vec<RecordEvent<'_>>, DecodeFailure> {
     let message_id =
         EventId::new(record.message_id.clone()).map_err(|_| DecodeFailure::NoMessageId)?;
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn body_that_is_not_json_is_rejected_whole() {
+    fn body_that_is_not_json_is_one_rejection() {
         let record = Record::new("m-1", "hello");
         let events = decode_record(&record).unwrap();
         assert_eq!(events.len(), 1);

@@ -1,4 +1,4 @@
-//! Why an event can never be stored, and which event it is.
+//! The reason why an event can never be stored, and the fields that identify the event.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use domain_events::{EmitterId, EntityId, EventType, InvalidEvent, RejectionCode}
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The longest part of a pointer that is kept. A pointer contains keys that the
+/// The maximum length of a pointer; the rest is cut off. A pointer contains keys that the
 /// producer chose, so it can be as long as a message.
 const MAX_POINTER_BYTES: usize = 1024;
 
-/// The fields of the wire format, whose names a reason may contain.
+/// The fields of the wire format. A reason may contain their names.
 const FIELDS: [&str; 11] = [
     "Timestamp",
     "EventType",
@@ -30,18 +30,18 @@ const FIELDS: [&str; 11] = [
 pub struct Rejection {
     /// The rule that the event violates.
     pub code: RejectionCode,
-    /// JSON pointer into the rejected event, or the beginning of the pointer if it is
-    /// long; empty if the whole event is meant.
+    /// JSON Pointer into the rejected event; only its beginning if it is long. It is empty
+    /// if the rejection is about the whole event.
     pub pointer: String,
-    /// A sentence without payload.
+    /// A sentence that explains the rejection. It does not quote the payload.
     pub reason: String,
 }
 
 impl From<InvalidEvent> for Rejection {
     fn from(error: InvalidEvent) -> Self {
-        // One reason has all faults of the event, so that a producer can correct them at
-        // once. Of their pointers it has only the field: the rest are keys that the
-        // producer chose.
+        // The reason lists all faults of the event, so that a producer can correct them in
+        // one step. It names only the field of each fault and not the whole pointer, because
+        // the producer chose the other keys of a pointer.
         let mut reason = error.reason().to_owned();
         for other in error.others() {
             let field = other.pointer().split('/').nth(1).unwrap_or_default();
@@ -60,7 +60,7 @@ impl From<InvalidEvent> for Rejection {
     }
 }
 
-/// The fields that tell an operator which event was rejected, where they are readable.
+/// The fields that identify a rejected event for an operator, if they are readable.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Identification {
     pub(crate) event_type: Option<EventType>,
@@ -69,12 +69,12 @@ pub(crate) struct Identification {
 }
 
 impl Identification {
-    /// Reads the fields from an invalid event, up to its first syntax error. A field
-    /// that violates its own rule is left out: nothing is known about its content.
+    /// Reads the fields of an invalid event, up to its first syntax error. A field that
+    /// violates its own rule is omitted, because its content may be anything.
     pub(crate) fn read(text: &str) -> Self {
         let mut found = Self::default();
         let mut json = serde_json::Deserializer::from_str(text);
-        // The event is invalid already, so an error here says nothing new.
+        // The event is already known to be invalid, so an error adds no information.
         let _ = Fields(&mut found).deserialize(&mut json);
         found
     }

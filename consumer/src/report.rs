@@ -1,4 +1,4 @@
-//! The report of a batch: what has to be delivered again, what to log and to measure.
+//! The report of a batch: the messages to deliver again, the log lines and the metrics.
 
 use std::fmt::Display;
 
@@ -9,17 +9,17 @@ use crate::outcome::{AppendedMessage, Outcome};
 use crate::record::Record;
 use crate::rejection::Identification;
 
-/// The most log lines for the rejected events of one message. A message has room for
-/// thousands of invalid events, and its sender does not pay for the log.
+/// The maximum number of log lines for the rejected events of one message. A message can
+/// contain thousands of invalid events, and each log line costs money.
 const MAX_REJECTED_LINES: usize = 20;
 
 /// The result of a batch.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Report {
-    /// Ids of the messages that SQS has to deliver again. All others are done.
+    /// The ids of the messages that SQS has to deliver again. All other messages are done.
     pub failed: Vec<String>,
-    /// What to publish as metrics.
+    /// The metrics to publish.
     pub metrics: Metrics,
 }
 
@@ -28,7 +28,7 @@ impl Report {
         self.failed.push(record.message_id.clone());
     }
 
-    /// Reports a message as failed for a reason that concerns all of it.
+    /// Reports a message as failed for a reason that applies to the whole message.
     pub(crate) fn fail_with(&mut self, record: &Record, reason: &dyn Display) {
         self.fail(record);
         self.metrics.failed();
@@ -43,8 +43,8 @@ impl Report {
         self.fail_with(record, &"an earlier message of its message group failed");
     }
 
-    /// Counts and logs the events that have their verdict, which are all but the
-    /// rejected ones.
+    /// Counts and logs all events of a message except its rejected events, whose verdict
+    /// is only final after the message was moved.
     pub(crate) fn count_events(&mut self, message: &AppendedMessage<'_>) {
         let record = message.record;
         let events = match &message.events {
@@ -86,7 +86,8 @@ impl Report {
         }
     }
 
-    /// Counts and logs the rejected events of a message that was moved.
+    /// Counts and logs the rejected events of a message that was moved to the dead-letter
+    /// queue.
     pub(crate) fn count_rejected(&mut self, message: &AppendedMessage<'_>) {
         let record = message.record;
         for (index, (text, rejection)) in message.rejections().enumerate() {

@@ -16,7 +16,7 @@ sqs = boto3.client("sqs")
 
 
 def sqs_id(text):
-    """`text` if SQS accepts it as a group or deduplication id, otherwise its UUID (v5)."""
+    """Returns `text` if SQS accepts it as a group or deduplication id, and otherwise its UUID (v5)."""
     if 1 <= len(text) <= 128 and all("!" <= c <= "~" for c in text):
         return text
     return str(uuid.uuid5(uuid.NAMESPACE_OID, text))
@@ -24,7 +24,7 @@ def sqs_id(text):
 
 def event(event_type, entity_id, emitter_id, data):
     return {
-        # Microseconds; a double is exact until the year 2255.
+        # In microseconds, because a double can represent them exactly until the year 2255.
         "Timestamp": time.time_ns() // 1000 / 1e6,
         "EventType": event_type,
         "ID": entity_id,

@@ -1,5 +1,5 @@
-//! The events of the example `versions` stay readable. A change that would make stored events
-//! unreadable fails this test, and says what to do instead.
+//! Checks that the events of the example `versions` stay readable. If a change would make
+//! stored events unreadable, the test fails with a message that names the remedy.
 //!
 //! `EVENTS_LOCK=update cargo test -p domain-events-examples --test compatibility` writes the
 //! lock file after an intended change. Commit it.
@@ -27,7 +27,7 @@ fn first_version_is_upcast() {
         order: "order-7".to_owned(),
         total: 49.90,
     };
-    // As a message of last year, read by the program of today.
+    // An event of the first version, which the current version of the program reads.
     let envelope = sdk.envelope(&old).unwrap();
     let new: OrderPlaced = envelope.decode().unwrap().unwrap();
     assert_eq!((new.total_cents, &*new.currency), (4990, "EUR"));

@@ -1,4 +1,4 @@
-//! The service of `outbox.rs` as a process.
+//! Runs the service of `outbox.rs` as a process.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-/// The status and the body of the response.
+/// Sends a request, and returns the status and the body of the response.
 async fn request(address: &str, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -31,7 +31,7 @@ fn post(path: &str, header: &str, body: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_payments_give_one_event() {
+async fn concurrent_payments_emit_one_event() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let folder = std::env::temp_dir().join(format!("outbox-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -54,7 +54,11 @@ async fn concurrent_payments_give_one_event() {
     let json = "Content-Type: application/json";
     let order = post("/orders/order-1", json, r#"{"cents":4990}"#);
     assert_eq!(request(address, &order).await.0, 200);
-    assert_eq!(request(address, &order).await.0, 409, "it exists");
+    assert_eq!(
+        request(address, &order).await.0,
+        409,
+        "the order exists already"
+    );
     let payment = post("/orders/order-1/payment", "If-Match: 1", "");
     let payments = (0..4).map(|_| request(address, &payment));
     let mut statuses: Vec<u16> = futures::future::join_all(payments)

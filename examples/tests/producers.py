@@ -3,7 +3,7 @@
     target/venv/bin/python examples/tests/producers.py
 
 Both must have their events stored, on a standard and on a FIFO queue, and both must derive
-the group ids that docs/wire-format.md lists. Without npm, TypeScript is left out.
+the group ids that docs/wire-format.md lists. Without npm, the TypeScript producer is skipped.
 """
 
 import os
@@ -79,7 +79,7 @@ def main():
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=TYPESCRIPT, check=True)
         producers["typescript"] = (["npx", "tsx", "producer.ts"], TYPESCRIPT, typescript_group)
     else:
-        print("no npm: TypeScript left out")
+        print("npm is not installed: TypeScript skipped")
 
     passed = 0
     for options in ([], ["--fifo"]):

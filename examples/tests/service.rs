@@ -1,4 +1,4 @@
-//! Runs the service of `service.rs` as its users do.
+//! Runs the service of `service.rs` as a process, and sends requests to it.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
@@ -57,7 +57,7 @@ async fn order_is_stored_on_behalf_of_the_user() {
     assert_eq!(status, 200);
     assert!(history.contains("ORDER_PLACED by USER u-42"), "{history}");
 
-    // SIGTERM, as a container receives it.
+    // A container receives SIGTERM when it is stopped.
     let id = service.id().unwrap().to_string();
     let killed = Command::new("kill").args(["-TERM", &id]).status().await;
     assert!(killed.unwrap().success());

@@ -1,4 +1,4 @@
-//! Testing a service. `cargo test -p domain-events-examples --test testing`
+//! How to test a service. `cargo test -p domain-events-examples --test testing`
 //!
 //! Each test body runs twice: against a `Recorder`, without a network and within a millisecond,
 //! and against an embedded `Stack`, which stores the events as production does.
@@ -30,7 +30,7 @@ enum OrderEvent {
     },
 }
 
-/// Places an order; large orders get a discount.
+/// Places an order. A large order gets a discount.
 async fn place_order(sdk: &Sdk, order: &str, cents: u64) -> Result<(), EmitError> {
     let order = || order.to_owned();
     sdk.emit(OrderEvent::Placed {
@@ -50,7 +50,7 @@ async fn place_order(sdk: &Sdk, order: &str, cents: u64) -> Result<(), EmitError
 
 // The tests.
 
-/// Where the events of a test go.
+/// The destination of the events of a test.
 enum Destination {
     Recorder(Recorder),
     Stack(Box<Stack>),
@@ -69,7 +69,7 @@ impl Destination {
         }
     }
 
-    /// Everything that was emitted, in the order of the timestamps.
+    /// Returns all emitted events, in the order of their timestamps.
     async fn events(&self) -> Vec<Envelope> {
         match self {
             Self::Recorder(recorder) => recorder.events(),
@@ -132,7 +132,7 @@ async fn small_order_has_no_discount() {
     }
 }
 
-// What only a recorder can do.
+// Tests that need a recorder.
 
 #[tokio::test]
 async fn failure_of_sqs_reaches_the_caller() {
@@ -162,7 +162,7 @@ async fn fixed_clock_and_ids_make_exact_envelopes() {
     assert_eq!(events[0].timestamp(), timestamp);
 }
 
-// What only the embedded stack can do.
+// Tests that need the embedded stack.
 
 #[tokio::test]
 async fn outage_of_the_table_only_delays_events() {
@@ -173,7 +173,7 @@ async fn outage_of_the_table_only_delays_events() {
         .await
         .unwrap();
     let outage = stack.dynamodb_outage();
-    // The service does not notice.
+    // The outage does not affect the service.
     place_order(&sdk, "order-7", 1).await.unwrap();
     assert_eq!(stack.messages(), 1);
     outage.end();

@@ -18,7 +18,7 @@ interface DomainEvent {
   Data: object | null;
 }
 
-/** `text` if SQS accepts it as a group or deduplication id, otherwise its UUID (v5). */
+/** Returns `text` if SQS accepts it as a group or deduplication id, and otherwise its UUID (v5). */
 export function sqsId(text: string): string {
   if (/^[!-~]{1,128}$/.test(text)) return text;
   const namespace = Buffer.from("6ba7b8129dad11d180b400c04fd430c8", "hex"); // object ids
@@ -30,7 +30,7 @@ export function sqsId(text: string): string {
 }
 
 export function event(eventType: string, id: string, emitterId: string, data: object | null): DomainEvent {
-  // Microseconds; a double is exact until the year 2255.
+  // In microseconds, because a double can represent them exactly until the year 2255.
   const timestamp = Math.round((performance.timeOrigin + performance.now()) * 1000) / 1e6;
   return { Timestamp: timestamp, EventType: eventType, ID: id, EmitterId: emitterId, EmitterType: "SYSTEM", EventId: randomUUID(), Data: data };
 }

@@ -1,10 +1,10 @@
-//! The events of the example, in every version that is in the table.
+//! The events of the example, in every version that the table contains.
 
 use domain_events::DomainEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// As the program emitted it last year: the total was a decimal number.
+/// Version 1, which an earlier program emitted. The total was a decimal number.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[event(type = "ORDER_PLACED")]
 pub(crate) struct OrderPlacedV1 {
@@ -13,7 +13,7 @@ pub(crate) struct OrderPlacedV1 {
     pub(crate) total: f64,
 }
 
-/// As the program emits it today: the total is in cents, with a currency.
+/// Version 2, which the current program emits. The total is in cents, with a currency.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[event(version = 2, upcast_from = OrderPlacedV1)]
 pub(crate) struct OrderPlaced {
@@ -28,7 +28,7 @@ impl From<OrderPlacedV1> for OrderPlaced {
         Self {
             order: old.order,
             total_cents: (old.total * 100.0).round() as u64,
-            // There was only one currency then.
+            // Version 1 supported only one currency.
             currency: "EUR".to_owned(),
         }
     }

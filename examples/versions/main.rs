@@ -1,8 +1,8 @@
 //! An event type whose fields change. `cargo run --bin versions`
 //!
-//! Stored events are never rewritten: a new version of the program upcasts them when it
-//! reads them. `examples/tests/compatibility.rs` contains the test that keeps a change from
-//! making stored events unreadable.
+//! Stored events are never rewritten. Instead, a new version of the program upcasts them when
+//! it reads them. The test in `examples/tests/compatibility.rs` fails if a change would make
+//! stored events unreadable.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Applies the module to a local AWS endpoint with the deployer's permissions, uses
-# what was created with the permissions that were created, runs the commands of
-# the runbook on a standard and on a FIFO deployment, and destroys.
+# Applies the module to a local AWS endpoint with the deployer's permissions, sends
+# and reads events with the created permissions, runs the commands of the runbook on
+# a standard and on a FIFO deployment, and destroys.
 #
 #   TF_PLUGIN_DIR   folder to load the provider from, instead of the registry
 #   ENDPOINT_VENV   see endpoint.sh
@@ -76,6 +76,7 @@ producer_arns      = ["$named_producer"]
 create_alarm_topic = true
 index_shards       = 4
 correlation_index  = true
+warm_throughput    = { read = 12000, write = 20000 }
 stream_view_type   = "NEW_IMAGE"
 outbox             = true
 TFVARS
@@ -133,6 +134,13 @@ wait "$fifo_runbook" || {
 tail -n 1 "$temporary/runbook-fifo.log"
 terraform "-chdir=$standard" output -json >"$temporary/outputs.json"
 
+if [[ $pipeline == true && -x $built/domain-events ]]; then
+  say "The command: three questions of an operator, and doctor"
+  terraform "-chdir=$fifo" output -json >"$temporary/outputs-fifo.json"
+  DOMAIN_EVENTS=$built/domain-events "$venv/bin/python" "$root/consumer/cli/tests/applied.py" \
+    "$temporary/outputs.json" "$temporary/outputs-fifo.json" "$state"
+fi
+
 say "Destroy refuses while the table is protected"
 before=$(terraform "-chdir=$standard" state list)
 if "$standard/destroy.sh" --yes >"$temporary/refusal.log" 2>&1; then
@@ -174,4 +182,4 @@ say "Destroy again: nothing to do"
 "$standard/destroy.sh" --yes | tee "$temporary/again.log"
 grep -q 'nothing to destroy' "$temporary/again.log" || fail "a second destroy must find nothing to do"
 
-say "Done"
+finish "Done"

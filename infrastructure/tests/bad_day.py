@@ -5,9 +5,14 @@
     events                    print 50 events, one per line
     delete TABLE              delete 7 of them, as an accident would
     compare TABLE OTHER       print how many events of OTHER are missing in TABLE or differ
+    answer MEANWHILE COMMAND...   run COMMAND in a terminal; when it asks whether to
+                              apply, run the shell command MEANWHILE, then answer yes
 """
 
 import json
+import os
+import pty
+import subprocess
 import sys
 
 import boto3
@@ -134,8 +139,31 @@ def compare(table, other):
     print(f"{len(there)} events, {missing} missing, {different} different, {len(here.keys() - there.keys())} new")
 
 
+def answer(meanwhile, *command):
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvp(command[0], command)
+    output = b""
+    asked = False
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # Linux reports the end of a terminal as an error
+            piece = b""
+        if not piece:
+            break
+        output += piece
+        if not asked and b"Type yes to apply" in output:
+            asked = True
+            subprocess.run(["bash", "-euc", meanwhile], check=True)
+            os.write(terminal, b"yes\n")
+    _, status = os.waitpid(process, 0)
+    print(output.decode(errors="replace"))
+    sys.exit(os.waitstatus_to_exitcode(status) if asked else "the command asked no question")
+
+
 if __name__ == "__main__":
-    steps = {step.__name__: step for step in (snapshot, difference, events, delete, compare)}
+    steps = {step.__name__: step for step in (snapshot, difference, events, delete, compare, answer)}
     if len(sys.argv) < 2 or sys.argv[1] not in steps:
         sys.exit(__doc__)
     steps[sys.argv[1]](*sys.argv[2:])

@@ -20,8 +20,19 @@ infrastructure=$(dirname -- "$here")
 root=$(dirname -- "$infrastructure")
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
+current=start
+finished=false
 stop() {
-  local job
+  local status=$? job log
+  if [[ $finished == false ]]; then
+    # If a signal ends the script, for instance because of a time limit, the status is 0.
+    if ((status == 0)); then
+      for log in "$work"/apply.log "$work"/bad_day.log; do
+        [[ ! -f $log ]] || tail -n 40 -- "$log" >&2
+      done
+    fi
+    printf '\n== FAILED (status %d, 0 after a signal) in the part: %s\n' "$status" "$current" >&2
+  fi
   for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
   wait
   rm -rf -- "$work"
@@ -32,6 +43,7 @@ left_out=()
 began=$SECONDS
 
 part() {
+  current=$1
   began=$SECONDS
   printf '\n== %s\n' "$1"
 }
@@ -44,6 +56,7 @@ has() { command -v "$1" >/dev/null; }
 
 # Nothing is written beside the sources: Terraform's data folder is in a copy.
 export TF_DATA_DIR=$work/terraform TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true TF_CLI_ARGS=-no-color
+export GOGC=400 # see endpoint.sh
 terraform=(terraform "-chdir=$infrastructure")
 
 init() { # PROGRAM FOLDER
@@ -116,6 +129,69 @@ else
   absent "terraform is not installed"
 fi
 
+part "package, producer, reader and command"
+case $(uname -m) in
+  aarch64 | arm64) arch=arm64 ;;
+  *) arch=x86_64 ;;
+esac
+if ! has cargo; then
+  absent "the package: cargo is not installed"
+elif [[ $(uname -s) != Linux ]]; then
+  absent "the package: the function runs on Linux only"
+else
+  # With the features of the whole workspace, as in the other steps of CI; with
+  # other features, cargo would build the dependencies again.
+  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read --bin domain-events)
+  if [[ -n ${BOOTSTRAP_ZIP:-} ]]; then
+    echo "The package is $BOOTSTRAP_ZIP"
+  elif [[ ${CHECK_PACKAGE:-} == optimised ]]; then
+    "$infrastructure/run.sh" package --arch "$arch" | tee "$work/package.log"
+    BOOTSTRAP_ZIP=$(sed -nE 's/^==> Package: (.*), [0-9]+ bytes$/\1/p' "$work/package.log")
+  else
+    built=${CARGO_TARGET_DIR:-target}
+    [[ $built == /* ]] || built=$root/$built
+    BOOTSTRAP_ZIP=$work/package.zip
+    python3 -m zipfile -c "$BOOTSTRAP_ZIP" "$built/debug/bootstrap"
+  fi
+  passed
+fi
+export BOOTSTRAP_ZIP=${BOOTSTRAP_ZIP:-none}
+
+# In the background: most of an apply is waiting for SQS, and the parts below use the
+# CPU meanwhile.
+endpoint_tests=()
+endpoint_jobs=()
+part "local endpoint: apply, pipeline, runbook, destroy; and the operator's bad day (started)"
+if [[ ${CHECK_APPLY:-yes} == no ]]; then
+  absent "the tests on the local endpoint (CHECK_APPLY=no)"
+elif [[ $provider == false ]]; then
+  absent "the tests on the local endpoint: they need terraform and its provider"
+elif ! has python3 || ! has openssl || ! has jq; then
+  absent "the tests on the local endpoint: they need python3, openssl and jq"
+else
+  # The Python tools of CI contain what the endpoint needs.
+  if [[ -z ${ENDPOINT_VENV:-} ]]; then
+    ENDPOINT_VENV=$root/target/venv
+    if [[ ! -x $ENDPOINT_VENV/bin/ministack ]]; then
+      ENDPOINT_VENV=$work/endpoint
+      python3 -m venv "$ENDPOINT_VENV"
+      "$ENDPOINT_VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    fi
+    export ENDPOINT_VENV
+  fi
+  endpoint_tests=(apply)
+  if [[ ${CHECK_BAD_DAY:-yes} == no ]]; then
+    absent "the operator's bad day (CHECK_BAD_DAY=no)"
+  else
+    endpoint_tests+=(bad_day)
+  fi
+  for name in "${endpoint_tests[@]}"; do
+    "$here/$name.sh" >"$work/$name.log" 2>&1 &
+    endpoint_jobs+=($!)
+  done
+  endpoint_began=$SECONDS
+fi
+
 if [[ $provider == true ]]; then
   part "terraform validate, module and examples"
   "${terraform[@]}" validate
@@ -146,13 +222,13 @@ if [[ $provider == true ]]; then
   if ! has tofu; then
     absent "tofu is not installed"
   else
-    # The lock file has the hashes of Terraform's registry.
+    # The lock file has the hashes of Terraform's registry. The tests need
+    # `override_during`, which the documentation of OpenTofu does not have.
     copy=$work/tofu
     mkdir -p -- "$copy"
-    cp -R -- "$infrastructure"/*.tf "$infrastructure/modules" "$infrastructure/README.md" "$here" "$copy"
+    cp -R -- "$infrastructure"/*.tf "$infrastructure/modules" "$copy"
     if TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" init -input=false -backend=false >"$work/init.log" 2>&1; then
       TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" validate
-      TF_DATA_DIR=$work/tofu-data tofu "-chdir=$copy" test
       passed
     elif unreachable; then
       absent "OpenTofu: its registry cannot be reached"
@@ -172,70 +248,18 @@ else
   absent "checkov cannot be installed"
 fi
 
-part "package, producer, reader and command"
-case $(uname -m) in
-  aarch64 | arm64) arch=arm64 ;;
-  *) arch=x86_64 ;;
-esac
-if ! has cargo; then
-  absent "the package: cargo is not installed"
-elif [[ $(uname -s) != Linux ]]; then
-  absent "the package: the function runs on Linux only"
-else
-  # With the features of the whole workspace, as in the other steps of CI; with
-  # other features, cargo would build the dependencies again.
-  (cd -- "$root" && cargo build --quiet --workspace --all-features --bin bootstrap --bin emit --bin read --bin domain-events)
-  if [[ -n ${BOOTSTRAP_ZIP:-} ]]; then
-    echo "The package is $BOOTSTRAP_ZIP"
-  elif [[ ${CHECK_PACKAGE:-} == optimised ]]; then
-    "$infrastructure/run.sh" package --arch "$arch" | tee "$work/package.log"
-    BOOTSTRAP_ZIP=$(sed -nE 's/^==> Package: (.*), [0-9]+ bytes$/\1/p' "$work/package.log")
-  else
-    built=${CARGO_TARGET_DIR:-target}
-    [[ $built == /* ]] || built=$root/$built
-    BOOTSTRAP_ZIP=$work/package.zip
-    python3 -m zipfile -c "$BOOTSTRAP_ZIP" "$built/debug/bootstrap"
-  fi
-  passed
-fi
-export BOOTSTRAP_ZIP=${BOOTSTRAP_ZIP:-none}
-
-part "local endpoint: apply, pipeline, runbook, destroy; and the operator's bad day"
-if [[ ${CHECK_APPLY:-yes} == no ]]; then
-  absent "the tests on the local endpoint (CHECK_APPLY=no)"
-elif [[ $provider == false ]]; then
-  absent "the tests on the local endpoint: they need terraform and its provider"
-elif ! has python3 || ! has openssl || ! has jq; then
-  absent "the tests on the local endpoint: they need python3, openssl and jq"
-else
-  # The Python tools of CI contain what the endpoint needs.
-  if [[ -z ${ENDPOINT_VENV:-} ]]; then
-    ENDPOINT_VENV=$root/target/venv
-    if [[ ! -x $ENDPOINT_VENV/bin/ministack ]]; then
-      ENDPOINT_VENV=$work/endpoint
-      python3 -m venv "$ENDPOINT_VENV"
-      "$ENDPOINT_VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-    fi
-    export ENDPOINT_VENV
-  fi
-  # At the same time, because most of an apply is waiting for SQS.
-  if [[ ${CHECK_BAD_DAY:-yes} == no ]]; then
-    echo "the operator's bad day is left out (CHECK_BAD_DAY=no)" >"$work/bad_day.log" &
-  else
-    "$here/bad_day.sh" >"$work/bad_day.log" 2>&1 &
-  fi
-  bad_day=$!
-  "$here/apply.sh" >"$work/apply.log" 2>&1 || {
-    cat "$work/apply.log"
-    exit 1
-  }
-  grep -E '^$|^==> \[|^  (ok|--|all) ' "$work/apply.log"
-  wait "$bad_day" || {
-    cat "$work/bad_day.log"
-    exit 1
-  }
-  cat "$work/bad_day.log"
-  passed
+if ((${#endpoint_tests[@]} > 0)); then
+  part "local endpoint: apply, pipeline, runbook, destroy; and the operator's bad day"
+  for index in "${!endpoint_tests[@]}"; do
+    name=${endpoint_tests[index]}
+    wait "${endpoint_jobs[index]}" || {
+      cat "$work/$name.log"
+      printf '\n== FAILED: infrastructure/tests/%s.sh, see above\n' "$name" >&2
+      exit 1
+    }
+    grep -E '^$|^==> \[|^  (ok|--|all) ' "$work/$name.log"
+  done
+  printf '== passed in %d s, counted from the start of these tests\n' $((SECONDS - endpoint_began))
   if [[ $BOOTSTRAP_ZIP == none ]]; then
     absent "the pipeline through the function: there is no package"
   fi
@@ -246,3 +270,4 @@ if ((${#left_out[@]} > 0)); then
   printf '  - %s\n' "${left_out[@]}"
 fi
 printf '\nAll other parts passed.\n'
+finished=true

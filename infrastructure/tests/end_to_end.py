@@ -16,6 +16,7 @@ The endpoint differs from AWS in a few places. Each is marked with "Local:"; the
 tests in *.tftest.hcl then assert the exact policy document.
 """
 
+import functools
 import json
 import os
 import re
@@ -33,6 +34,9 @@ USERS = ["producer", "named-producer", "reader", "operator", "worker", "stranger
 INFRASTRUCTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 REGION = os.environ["AWS_REGION"]
 
+# How long to wait for what takes a second on an idle machine.
+PATIENCE = 180
+
 # The event that every consumer of the wire format must accept and store.
 EXAMPLE = {
     "Timestamp": 1596719980,
@@ -44,7 +48,16 @@ EXAMPLE = {
 }
 
 
+@functools.lru_cache(maxsize=None)
+def cached_client(service, key, secret, token):
+    return new_client(service, {"key": key, "secret": secret, "token": token})
+
+
 def client(service, credentials):
+    return cached_client(service, credentials["key"], credentials["secret"], credentials.get("token"))
+
+
+def new_client(service, credentials):
     return boto3.client(
         service,
         region_name=REGION,
@@ -52,7 +65,7 @@ def client(service, credentials):
         aws_access_key_id=credentials["key"],
         aws_secret_access_key=credentials["secret"],
         aws_session_token=credentials.get("token"),
-        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30),
+        config=Config(retries={"max_attempts": 1}, connect_timeout=30, read_timeout=120),
     )
 
 
@@ -134,7 +147,7 @@ def wait():
         except (ClientError, BotoCoreError):
             return None
 
-    if not until(60, answers):
+    if not until(PATIENCE, answers):
         sys.exit("the local endpoint does not respond")
 
 
@@ -239,7 +252,7 @@ def send(credentials, url, event, **more):
 
 def without_tls(credentials):
     """An SQS client whose requests seem to arrive without TLS."""
-    sqs = client("sqs", credentials)
+    sqs = new_client("sqs", credentials)
 
     # Local: the endpoint reads the scheme from this header if it is present.
     def mark(request, **_):
@@ -384,7 +397,7 @@ def permissions(state, outputs_path):
     consumer = consumer_credentials(outputs)
     sqs = client("sqs", consumer)
     report.may(
-        "the consumer's role may receive from the queue", lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0)
+        "the consumer's role may receive from the queue", lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, WaitTimeSeconds=0)
     )
     report.may(
         "the consumer's role may read the queue's attributes",
@@ -421,7 +434,7 @@ def permissions(state, outputs_path):
     iam.put_user_policy(UserName="worker", PolicyName=LOCAL, PolicyDocument=runbook_policy("Worker instead of the function", outputs))
     worker = who["worker"]
     sqs = client("sqs", worker)
-    report.may("a worker may receive from the queue", lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0))
+    report.may("a worker may receive from the queue", lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, WaitTimeSeconds=0))
     for action, call in (
         ("hide a message", lambda sqs: sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle="none", VisibilityTimeout=1)),
         ("delete a message", lambda sqs: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none")),
@@ -443,7 +456,7 @@ def permissions(state, outputs_path):
 
     operator = who["operator"]
     sqs = client("sqs", operator)
-    report.may("an operator may receive from the dead-letter queue", lambda: sqs.receive_message(QueueUrl=dead_letter, VisibilityTimeout=0))
+    report.may("an operator may receive from the dead-letter queue", lambda: sqs.receive_message(QueueUrl=dead_letter, VisibilityTimeout=0, WaitTimeSeconds=0))
     for action, call in (
         ("hide a message of the dead-letter queue", lambda: sqs.change_message_visibility(QueueUrl=dead_letter, ReceiptHandle="none", VisibilityTimeout=1)),
         ("delete a message of the dead-letter queue", lambda: sqs.delete_message(QueueUrl=dead_letter, ReceiptHandle="none")),
@@ -584,7 +597,7 @@ def pipeline(state, outputs_path):
     # any other credentials it could, and the following checks would prove nothing.
     send(who["producer"], queue, {**EXAMPLE, "ID": "control"})
     session = f"assumed-role/{role_name(outputs)}/"
-    refused = until(60, lambda: any("AccessDenied" in line and session in line for line in logged(outputs)))
+    refused = until(PATIENCE, lambda: any("AccessDenied" in line and session in line for line in logged(outputs)))
     report.check(bool(refused) and not history("control"), "the function runs with its own role", session)
     administrator.purge_queue(QueueUrl=queue)
     grant_locally(outputs)
@@ -613,7 +626,7 @@ def pipeline(state, outputs_path):
     send(who["producer"], queue, twice)
     send(who["named-producer"], queue, twice)
     stored(entity)
-    drained = until(60, lambda: depth(queue) == 0)
+    drained = until(PATIENCE, lambda: depth(queue) == 0)
     report.check(bool(drained) and len(history(entity)) == 1, "an event that is sent twice is stored once")
 
     # Larger than the limit of SQS before August 2025.
@@ -647,7 +660,7 @@ def pipeline(state, outputs_path):
             and attributes.get("OriginalMessageId") == bad_id,
             "its attributes contain code, reason and message id", json.dumps(attributes),
         )
-    report.check(bool(until(60, lambda: depth(queue) == 0)), "the queue is empty: no message is delivered repeatedly")
+    report.check(bool(until(PATIENCE, lambda: depth(queue) == 0)), "the queue is empty: no message is delivered repeatedly")
 
     # The SDK itself: emit, and read back, each with its own credentials.
     entity = new_entity()
@@ -665,7 +678,7 @@ def pipeline(state, outputs_path):
                         return item
             return None
 
-        item = until(60, found)
+        item = until(PATIENCE, found)
         report.check(bool(item), "the event that PRODUCER_CMD emitted is stored", event_id)
         if item:
             report.check(
@@ -722,7 +735,7 @@ def command_as(variable, credentials, extra):
         "AWS_ACCESS_KEY_ID": credentials["key"], "AWS_SECRET_ACCESS_KEY": credentials["secret"],
     }
     return subprocess.run(
-        ["bash", "-c", os.environ[variable]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120
+        ["bash", "-c", os.environ[variable]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
     )
 
 

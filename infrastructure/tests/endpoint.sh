@@ -13,11 +13,24 @@ infrastructure=$(dirname -- "$here")
 root=$(dirname -- "$infrastructure")
 
 started=$SECONDS
-say() { printf '\n==> [%3d s] %s\n' $((SECONDS - started)) "$*"; }
+step=start
+finished=false
+say() {
+  step=$*
+  printf '\n==> [%3d s] %s\n' $((SECONDS - started)) "$step"
+}
+finish() {
+  say "$*"
+  finished=true
+}
 fail() {
   printf '%s: %s\n' "$(basename -- "$0")" "$*" >&2
   exit 1
 }
+
+# No command fails without a message, also in functions and subshells.
+set -E
+trap 'printf "%s: line %d failed: %s\n" "$(basename -- "$0")" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 missing=()
 for tool in terraform python3 openssl jq; do
@@ -35,10 +48,16 @@ esac
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/domain events.XXXXXX")
 endpoint_pid=
 stop() {
-  local status=$?
-  if ((status != 0)) && [[ -f $temporary/endpoint.log ]]; then
-    printf '\nLast lines of the local endpoint:\n' >&2
-    tail -n 40 "$temporary/endpoint.log" >&2
+  local status=$? how=failed
+  trap - ERR
+  # If a signal ends the script, for instance because of a time limit, the status is 0 here.
+  ((status != 0)) || how="was ended by a signal"
+  if [[ $finished == false ]]; then
+    if [[ -f $temporary/endpoint.log ]]; then
+      printf '\nLast lines of the local endpoint:\n' >&2
+      tail -n 40 "$temporary/endpoint.log" >&2
+    fi
+    printf '\n%s %s after %d s, in the step: %s\n' "$(basename -- "$0")" "$how" $((SECONDS - started)) "$step" >&2
   fi
   local job
   for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
@@ -91,6 +110,9 @@ start_endpoint() {
   export AWS_EC2_METADATA_DISABLED=true AWS_PAGER=''
   export AWS_CA_BUNDLE=$temporary/tls/certificate.pem SSL_CERT_FILE=$temporary/tls/certificate.pem
   export TF_IN_AUTOMATION=true TF_CLI_ARGS=-no-color CHECKPOINT_DISABLE=true
+  # Every Terraform command loads the schema of the provider. Without frequent garbage
+  # collection, that takes a quarter less of a CPU, and 0.5 GB.
+  export GOGC=400
   unset TF_DATA_DIR TF_WORKSPACE
 
   # By default the endpoint listens on every interface. Functions inherit its

@@ -461,50 +461,23 @@ run "retention_above_11_days_is_refused" {
 
 # The deployment
 
-run "provider_in_another_region_is_refused" {
+run "names_come_from_the_record" {
   command = plan
 
   variables {
-    region = "us-east-1"
+    outbox = true
   }
 
-  expect_failures = [terraform_data.deployment]
-}
-
-run "state_of_another_name_is_refused" {
-  command = plan
-
-  variables {
-    name = "shop-events"
+  # Only a name from the record makes -target check the record, of every part.
+  override_module {
+    target  = module.deployment
+    outputs = { name = "recorded", region = "eu-north-1" }
   }
 
-  expect_failures = [terraform_data.deployment]
-}
-
-run "state_of_another_region_is_refused" {
-  command = plan
-
-  override_data {
-    target = data.aws_region.current
-    values = { id = "us-east-1" }
+  assert {
+    condition     = module.queue.queue_name == "recorded" && output.EVENT_TABLE == "recorded" && output.EVENT_OUTBOX_TABLE == "recorded-outbox" && output.function_name == "recorded-consumer" && output.dashboard_name == "recorded-eu-north-1"
+    error_message = "Every part must take its name from the record of the deployment."
   }
-
-  variables {
-    region = "us-east-1"
-  }
-
-  expect_failures = [terraform_data.deployment]
-}
-
-run "state_of_another_account_is_refused" {
-  command = plan
-
-  override_data {
-    target = data.aws_caller_identity.current
-    values = { account_id = "210987654321" }
-  }
-
-  expect_failures = [terraform_data.deployment]
 }
 
 run "region_of_the_eu_sovereign_cloud_is_valid" {

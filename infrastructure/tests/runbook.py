@@ -22,7 +22,7 @@ import sys
 import time
 import uuid
 
-from end_to_end import ADMINISTRATOR, EXAMPLE, LOCAL, Report, arn, client, read, read_text, role_name, until
+from end_to_end import ADMINISTRATOR, EXAMPLE, LOCAL, PATIENCE, Report, arn, client, read, read_text, role_name, until
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "README.md")
 
@@ -87,7 +87,7 @@ class Runbook:
 
     def adapted(self, block):
         """The block with what differs in a test: no question, a built package and built examples."""
-        # The name on the page is that of one deployment, and two run at the same time.
+        # The page names one deployment, and two are tested at the same time.
         block = block.replace("--policy-name domain-events-deployer", f"--policy-name {self.name}-deployer")
         block = block.replace("s/NAME/domain-events/g", f"s/NAME/{self.name}/g")
         package = f"'{self.package}'"
@@ -112,7 +112,7 @@ class Runbook:
             environment["TF_CLI_ARGS_init"] = f"-plugin-dir={os.environ['TF_PLUGIN_DIR']} -lockfile=readonly -input=false"
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self.adapted(block)], cwd=self.repository, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=5 * PATIENCE,
         )
 
     # What must be there before a block, and its effect after it.
@@ -177,7 +177,7 @@ class Runbook:
             client("dynamodb", ADMINISTRATOR).put_item(TableName=self.outputs["EVENT_OUTBOX_TABLE"], Item={
                 "EventId": {"S": "waiting-row"}, "Message": {"S": json.dumps(EXAMPLE)}, "At": {"N": "1"}})
         elif "dynamodb query" in block and self.pipeline:
-            until(60, lambda: self.history("first"))
+            until(PATIENCE, lambda: self.history("first"))
 
     def check(self, section, block, done):
         check = self.report.check
@@ -186,7 +186,7 @@ class Runbook:
         elif "dynamodb query" in block and self.pipeline:
             check(len(json.loads(done.stdout)["Items"]) == 1, "the event that was sent by hand is stored")
         elif "cargo run --bin emit" in block and self.pipeline:
-            check(bool(until(60, lambda: self.history("second"))), "the event of the example is stored")
+            check(bool(until(PATIENCE, lambda: self.history("second"))), "the event of the example is stored")
         elif section == "outbox-oldest-row":
             check("waiting-row" in done.stdout, "the row that waits is listed", done.stdout)
         elif section == "Read the dead-letter queue" and "receive-message" in block:

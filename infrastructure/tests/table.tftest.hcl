@@ -297,7 +297,7 @@ run "capacity_of_an_existing_table_is_kept" {
 
   assert {
     condition     = aws_dynamodb_table.events.read_capacity == 70 && aws_dynamodb_table.events.write_capacity == 1400
-    error_message = "The table must keep the capacity that something else has set."
+    error_message = "The table must keep the capacity that another program has set."
   }
 
   assert {

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# What deriving 200 events costs the compiler, beside what serde's derive costs
-# for the same 200 structs; both beyond an empty crate.
+# Compares the compile time of deriving 200 events with the compile time of serde's
+# derive for the same 200 structs. The time for an empty crate is subtracted from both.
 #
 #   sdk-derive/benches/compile_time.sh [runs]
 #   sdk-derive/benches/compile_time.sh instructions
 #
-# Compares user CPU time, the least of several runs, of `cargo check` and of
-# `cargo build`; or the compiler's instructions, which are the same on a machine
-# that has other things to do. They are counted by perf where the machine lets it,
-# else by callgrind, which takes some minutes. Fails if events cost more than 1.3
-# times as much.
+# The first form measures the minimum user CPU time of several runs of `cargo check` and
+# `cargo build`. The second form counts the instructions of the compiler, which do not
+# depend on the load of the machine. It uses perf if the machine permits it, and otherwise
+# callgrind, which takes some minutes. The script fails if events need more than 1.3 times
+# as much.
 set -euo pipefail
 unit=s runs=${1:-7}
 if [ "$runs" = instructions ]; then unit="G instructions" runs=1; fi
@@ -33,7 +33,7 @@ incremental = false
 [workspace]
 TOML
 
-# structs DERIVES ATTRIBUTES...: events as they are in services.
+# structs DERIVES ATTRIBUTES...: prints structs that are typical events of services.
 structs() {
   echo '#![allow(dead_code)]'
   for n in $(seq 200); do
@@ -58,7 +58,8 @@ structs serde::Serialize '' '' '' > "$crate/serialize.rs"
 structs 'serde::Serialize, domain_events::DomainEvent' '#[event(emitter_type = "USER")]' \
   '#[event(id)]' '#[event(emitter_id)]' > "$crate/events.rs"
 
-# The compiler of the one crate, counted; what it costs goes to a file.
+# A wrapper of the compiler that counts the instructions for this crate and writes the count
+# to a file.
 export COUNTER=callgrind COUNT=$crate/count
 if perf stat -e instructions:u true 2>&1 | grep -q '[0-9].*instructions'; then COUNTER=perf; fi
 cat > "$crate/counted" <<'BASH'
@@ -75,7 +76,7 @@ BASH
 chmod +x "$crate/counted"
 if [ "$unit" != s ]; then export RUSTC_WORKSPACE_WRAPPER=$crate/counted; fi
 
-# cost COMMAND SOURCE: the least user time of all runs, or the instructions.
+# cost COMMAND SOURCE: prints the minimum user time of all runs, or the instructions.
 cost() {
   cp "$crate/$2.rs" "$crate/src/lib.rs"
   for _ in $(seq "$runs"); do
@@ -85,7 +86,7 @@ cost() {
   done | sort -n | head -n 1 | if [ "$unit" = s ]; then cat; else cat > /dev/null; counted; fi
 }
 
-# In billions.
+# Prints the counted instructions, in billions.
 counted() {
   if [ "$COUNTER" = perf ]; then
     awk -F , '/instructions/ { print $1 / 1e9 }' "$COUNT"

@@ -19,7 +19,7 @@ pub(crate) struct Body<'a> {
     pub(crate) layout: Option<TokenStream>,
 }
 
-/// Selects the id or the type of an event's emitter. Each of them is called a half.
+/// Selects the id or the type of an event's emitter. The id and the type are called halves.
 type Half = for<'e, 'a> fn(&'e Event<'a>) -> Option<&'e Part<'a>>;
 
 impl Body<'_> {
@@ -232,7 +232,7 @@ impl Body<'_> {
         quote!(Self::#ident(__event) => #krate::DomainEvent::#method(__event))
     }
 
-    /// A marked field as `&dyn Display`. The code has the span of the field, so that the
+    /// Returns a marked field as `&dyn Display`. The code has the span of the field, so that the
     /// compiler points at a field that cannot be displayed.
     fn displayed(&self, field: &Field, borrowed: &TokenStream) -> TokenStream {
         let span = at_field(field);

@@ -1,5 +1,5 @@
 //! The derive macro of the [`domain-events`](https://docs.rs/domain-events)
-//! crate, which re-exports it. Depend on that crate and not on this one.
+//! crate, which re-exports it. Depend on `domain-events` and not on this crate.
 //!
 //! [`DomainEvent`](macro@DomainEvent) documents every attribute.
 
@@ -47,7 +47,7 @@ use syn::parse_macro_input;
 /// ```
 ///
 /// This is the event `ORDER_PLACED` about the entity `order_id`, caused by the user
-/// `customer`. Its data is the output of `Serialize`, so the type must derive that as well.
+/// `customer`. Its data is the output of `Serialize`, so the type must derive `Serialize`, too.
 /// `#[serde(...)]` attributes have their usual meaning. If the derive cannot express what
 /// you need, implement `DomainEvent` by hand: the derive generates only such an `impl`.
 ///
@@ -82,10 +82,10 @@ use syn::parse_macro_input;
 ///
 /// # Personal data
 ///
-/// A `pii` field is found by its name at the top of the data. serde's `flatten`, `content`,
-/// `transparent` and `into` move it, so they are errors beside it. Personal data in a nested
-/// type has no mark of its own: mark the event's field that holds the type, which hides all
-/// of it.
+/// A `pii` field is found by its name at the top level of the data. serde's `flatten`,
+/// `content`, `transparent` and `into` move the field to another place, so they cannot be
+/// combined with `pii`. The fields of a nested type cannot be marked. Mark the field of the
+/// event that contains the nested type, which hides the whole value.
 ///
 /// ```ignore
 /// #[derive(Serialize)]
@@ -102,15 +102,16 @@ use syn::parse_macro_input;
 ///
 /// # The emitter
 ///
-/// An event states the id and the type of its emitter, or neither. Each of them is taken
-/// from the first of these that states it: a field, a constant on the struct or variant, a
-/// constant on the enum. If the event states neither, the emitter of the handle is used.
-/// One without the other is an error, because they would then belong to different emitters.
+/// An event states both the id and the type of its emitter, or neither. The id and the type
+/// can each come from a field, from a constant on the struct or variant, or from a constant
+/// on the enum; the first of these sources applies. If the event states neither, the emitter
+/// of the handle is used. An id without a type, or a type without an id, is an error, because
+/// they would then belong to different emitters.
 ///
 /// # Versions
 ///
-/// A new field with a default needs no new version. A field that changes its meaning needs
-/// one. Keep the old type for reading, and define how it is converted to the new type:
+/// A new field with a default needs no new version. If a field changes its meaning, increase
+/// the version. Keep the old type for reading, and define how it is converted to the new type:
 ///
 /// ```ignore
 /// #[derive(Serialize, Deserialize, DomainEvent)]
@@ -134,8 +135,8 @@ use syn::parse_macro_input;
 ///
 /// Version 3 is then `upcast_from` an `OrderPlacedV2`, which is `upcast_from` the first
 /// version. A chain with a gap does not compile. Stored events do not change; they are
-/// converted each time they are read. A variant with fields may have earlier versions as
-/// well; implement `From` for the enum.
+/// converted each time they are read. A variant with fields may also have earlier versions;
+/// in this case, implement `From` for the enum.
 ///
 /// # Enums
 ///
@@ -171,15 +172,15 @@ use syn::parse_macro_input;
 ///
 /// A variant with named fields, or without fields, has the attributes of a struct, and its
 /// fields have the marks of a struct's fields. A variant that holds another event has no
-/// attributes, because all of them are taken from that event. The event is a struct, not
-/// another enum. If it states no emitter, it takes the enum's `emitter_id` and
-/// `emitter_type`, if the enum has both. Tuples are errors, because their fields have no
-/// names.
+/// attributes, because all attributes are taken from that event. The event must be a struct,
+/// not another enum. If it states no emitter, it uses the `emitter_id` and the `emitter_type`
+/// of the enum, if the enum has both. Tuple variants with several fields are errors, because
+/// their fields have no names.
 ///
-/// Two variants must not have the same name, former names included, because a stored event
-/// is read as the variant that has its name. The derive knows the names that are written on
-/// the enum, and not the names of events that variants hold. To check all of them, list the
-/// enum in `assert_distinct!` or in `events!`.
+/// Two variants must not have the same name, including former names, because a stored event
+/// is read as the variant that has its name. The derive checks the names that are written on
+/// the enum, but it does not know the names of events that variants hold. To check all names,
+/// list the enum in `assert_distinct!` or in `events!`.
 ///
 /// # Type parameters
 ///

@@ -44,7 +44,7 @@ pub(crate) enum Content<'a> {
 /// The event that a variant wraps.
 pub(crate) struct Wrapped<'a> {
     pub(crate) ty: &'a Type,
-    /// Whether serde moves the fields of the event away from the top of the data.
+    /// Whether serde moves the fields of the event away from the top level of the data.
     pub(crate) is_moved: bool,
 }
 

@@ -207,8 +207,8 @@ impl<'m> Rules<'m> {
         None
     }
 
-    /// Reports marked fields that serde skips. Such a field is not in the data. When the event
-    /// is read again, the field has its default value, which is not the id that was emitted.
+    /// Reports marked fields that serde skips. Such a field is not in the data, so when the
+    /// event is read again, the field has its default value instead of the emitted id.
     fn check_skipped(&mut self, fields: &[(&Field, Marks)]) {
         for (field, marks) in fields {
             let marked = [&marks.id, &marks.emitter_id, &marks.emitter_type];

@@ -1,4 +1,4 @@
-//! The attributes that each target accepts, and where to write the others.
+//! The attributes that each target accepts, and the correct target of the other attributes.
 
 use syn::Ident;
 

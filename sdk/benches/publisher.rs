@@ -1,10 +1,10 @@
-//! The publisher and its alternatives, side by side in one run.
+//! Compares the publisher with its alternatives in one run.
 //!
-//! `cargo bench -p domain-events-benches` runs everything. With an argument, it runs
-//! only the parts whose name contains it: `encode`, `load`, `idle`, `memory`.
+//! `cargo bench -p domain-events-benches` runs all parts. With an argument, it runs only the
+//! parts whose name contains the argument: `encode`, `load`, `idle`, `memory`.
 
 #![forbid(unsafe_code)]
-// A bench prints its results, and panics on failure.
+// A benchmark prints its results, and panics on failure.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::alloc::System;
@@ -32,7 +32,7 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-/// An event of some 500 bytes on the wire.
+/// An event of about 500 bytes on the wire.
 #[derive(Serialize, Clone)]
 struct OrderPlaced {
     order_id: String,
@@ -82,7 +82,7 @@ fn order(n: usize) -> OrderPlaced {
     }
 }
 
-/// The same JSON from a struct written by hand.
+/// A handwritten struct that serializes to the same JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ByHand<'a> {
@@ -109,7 +109,7 @@ fn main() {
             .build()
             .unwrap()
     };
-    // First, because later parts fill endpoints of this process with messages.
+    // This part runs first, because later parts fill endpoints of this process with messages.
     if wanted("memory") {
         runtime().block_on(memory());
     }
@@ -121,11 +121,11 @@ fn main() {
     }
 }
 
-/// The cost of each of three calls: the median of its nanoseconds, its allocations,
-/// and the median ratio of the first call's time to its time.
+/// Measures three calls. Returns for each call the median time in nanoseconds, the number of
+/// allocations, and the median ratio of the first call's time to the time of this call.
 ///
-/// The calls take turns, and each ratio is of two adjacent measurements, so that
-/// other load on the machine has little effect.
+/// The calls alternate, and each ratio compares two adjacent measurements, so that other load
+/// on the machine has little effect.
 fn costs(mut calls: [&mut dyn FnMut(); 3]) -> [(f64, f64, f64); 3] {
     const ROUNDS: usize = 201;
     const CALLS: usize = 400;
@@ -234,7 +234,7 @@ async fn idle() {
     let raw = client(endpoint.url());
     let body = body(1);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // In turns, so that both run under the same conditions.
+    // The calls alternate, so that both run under the same conditions.
     for n in 0..CALLS {
         let start = Instant::now();
         sdk.emit(order(n)).await.unwrap();
@@ -268,7 +268,7 @@ fn body(n: usize) -> String {
     wire::encode(&Envelope::new(&order(n), &context).unwrap()).unwrap()
 }
 
-/// Runs `work` in this many tasks until `events` are done. Returns events a second.
+/// Runs `work` in this many tasks until `events` are done. Returns the events per second.
 async fn rate<F: Future<Output = usize> + Send + 'static>(
     tasks: usize,
     events: usize,
@@ -305,13 +305,15 @@ async fn load() {
             body(1).len(),
             added.as_millis()
         );
-        println!("| | events a second | requests for 1,000 events | ours is |\n|---|---|---|---|");
+        println!(
+            "| | events per second | requests per 1,000 events | ours is |\n|---|---|---|---|"
+        );
         let (events, single) = if added.is_zero() {
             (60_000, 10_000)
         } else {
             (100_000, 10_000)
         };
-        // In turns; the medians are printed.
+        // The measurements alternate, and the medians are printed.
         let mut rates: [Vec<f64>; 4] = Default::default();
         let mut requests = [0.0; 4];
         for _ in 0..ROUNDS {
@@ -339,7 +341,7 @@ async fn load() {
             "one `SendMessage` an event, raw",
         ];
         for (kind, name) in names.iter().enumerate() {
-            // Of adjacent measurements, because the machine has other load.
+            // The ratios compare adjacent measurements, because the machine may have other load.
             let ratios = rates[0]
                 .iter()
                 .zip(&rates[kind])
@@ -400,8 +402,8 @@ async fn singles(endpoint: &Endpoint, events: usize) -> f64 {
     .await
 }
 
-/// A million events through one publisher. The endpoint keeps none, so all memory is
-/// the publisher's.
+/// Sends a million events through one publisher. The endpoint discards them, so all memory
+/// belongs to the publisher.
 async fn memory() {
     const EVENTS: usize = 1_000_000;
     let sink = Sink::start().await;

@@ -1,9 +1,9 @@
-//! Why an AWS request failed, in facts that this crate knows.
+//! Describes why an AWS request failed.
 //!
-//! The error texts of the AWS crates may quote the request, and with it the payload:
-//! an endpoint without a scheme, for example, yields an error that prints the body.
-//! So this module keeps no text of theirs. It reads the kind of failure from the
-//! types, and keeps only the service's own code and message.
+//! The error texts of the AWS SDK may quote the request, including the payload: for example,
+//! if an endpoint has no scheme, the error prints the body. This module therefore does not use
+//! these texts. It determines the kind of failure from the types, and keeps only the code and
+//! the message that the service returned.
 
 use std::error::Error;
 use std::fmt;
@@ -17,18 +17,18 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-/// How long it may take to connect to an endpoint.
+/// The timeout for connecting to an endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long one attempt of a request may take. Both services respond within some ten
+/// The timeout of one attempt of a request. Both services usually respond within tens of
 /// milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request may take with all its attempts.
+/// The timeout of a request with all its attempts.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest part of a service's message that is kept, in bytes.
+/// The maximum length of a service's message, in bytes. The rest is cut off.
 const MAX_MESSAGE_BYTES: usize = 300;
 
-/// The timeouts of every client that this project creates. Without them, a connection
-/// that a firewall has dropped blocks its caller forever.
+/// Returns the timeouts of every client that this project creates. Without timeouts, a
+/// connection that a firewall has dropped blocks its caller forever.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -37,16 +37,17 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The defaults of the AWS SDK that this project was tested with. A later set of
-/// defaults must not change a deployed service by an update of a dependency.
+/// Returns the version of the AWS SDK's defaults with which this project was tested. The
+/// version is fixed, so that an update of a dependency does not change the behaviour of a
+/// deployed service.
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
 /// Why a request to an AWS service failed.
 ///
-/// `Display` is one line without payload. It names neither the operation nor the
-/// object: the caller knows them and puts them in front.
+/// `Display` prints one line without payload. It does not name the operation and the object,
+/// because the caller knows them and prints them before this text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AwsFailure {
@@ -54,7 +55,7 @@ pub enum AwsFailure {
     Credentials(&'static str),
     /// The endpoint did not respond in time.
     Timeout,
-    /// There is no connection to the endpoint, or it broke.
+    /// The connection to the endpoint could not be established, or was lost.
     Connection(Option<io::ErrorKind>),
     /// The service responded with an error.
     Service {
@@ -65,7 +66,8 @@ pub enum AwsFailure {
         /// The service's message.
         message: String,
     },
-    /// The response is not one of the service: a proxy answered, or it was cut off.
+    /// The response does not come from the service, for example because a proxy responded, or
+    /// it is truncated.
     Response {
         /// HTTP status.
         status: u16,
@@ -76,7 +78,7 @@ pub enum AwsFailure {
 }
 
 impl AwsFailure {
-    /// Reads the facts from an error of an AWS client.
+    /// Describes an error of an AWS client.
     pub fn new<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -141,7 +143,7 @@ impl AwsFailure {
         }
     }
 
-    /// Whether the service limited the rate of requests.
+    /// Returns true if the service limited the rate of requests.
     pub fn is_throttled(&self) -> bool {
         let throttled = |code: &str| {
             [
@@ -161,7 +163,7 @@ impl AwsFailure {
             )
     }
 
-    /// Whether the credentials are missing, invalid or expired.
+    /// Returns true if the credentials are missing, invalid or expired.
     pub fn is_credentials(&self) -> bool {
         matches!(self, Self::Credentials(_))
             || self.code().is_some_and(|code| {
@@ -215,14 +217,14 @@ impl AwsFailure {
         Some(text.to_owned())
     }
 
-    /// Whether the same request may succeed later without a change by an operator.
+    /// Returns true if the same request may succeed later without a change by an operator.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout | Self::Connection(_) => true,
             Self::Service { status, .. } => {
                 !self.is_credentials() && (*status >= 500 || self.is_throttled())
             }
-            // A response that is cut off, or a gateway's error page.
+            // The response is truncated, or is the error page of a gateway.
             Self::Response { status } => *status >= 500 || *status < 300 || *status == 429,
             Self::Credentials(_) | Self::Request => false,
         }
@@ -242,7 +244,7 @@ impl fmt::Display for AwsFailure {
                 write!(f, "there is no connection to the endpoint: {kind}")
             }
             Self::Service { code, message, .. } if message.is_empty() => f.write_str(code),
-            // What to do next follows.
+            // The remedy follows after this text.
             Self::Service { code, message, .. } => {
                 write!(f, "{code}: {}", message.trim_end_matches('.'))
             }
@@ -265,7 +267,7 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
         .find_map(|error| error.downcast_ref::<T>())
 }
 
-/// A text of the service, bounded and without control characters.
+/// Returns a text of the service with a limited length and without control characters.
 pub(crate) fn printable(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]

@@ -1,12 +1,12 @@
-//! How long to wait before a retry.
+//! Computes the delay before a retry.
 
 use std::time::Duration;
 
 /// Exponential backoff with jitter.
 ///
-/// The delay doubles with each retry up to a maximum, and is spread at random over
-/// the upper half of that value. Without the jitter, all clients that failed together
-/// in an outage would retry together.
+/// The upper limit of the delay doubles with each retry up to a maximum. The delay is a random
+/// value between half of the limit and the limit. Without this jitter, all clients that failed
+/// in an outage would retry at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -14,18 +14,19 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A backoff whose first delay is at most `first`, and whose longest is `max`.
+    /// Creates a backoff whose first delay is at most `first`, and whose delays are at most
+    /// `max`.
     pub const fn new(first: Duration, max: Duration) -> Self {
         Self { first, max }
     }
 
-    /// The delay before the `retry`th retry; the first one is 1.
+    /// Returns the delay before the `retry`th retry, counted from 1.
     pub fn delay(self, retry: u32) -> Duration {
         self.without_jitter(retry)
             .mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// The upper end of [`delay`](Self::delay).
+    /// Returns the upper limit of [`delay`](Self::delay).
     pub fn without_jitter(self, retry: u32) -> Duration {
         let doubled = 1u32.checked_shl(retry.saturating_sub(1));
         self.first

@@ -1,12 +1,12 @@
-//! Why an event is invalid. Every layer above uses these types.
+//! The error for an invalid event. Every layer above uses these types.
 
 use std::error::Error;
 use std::fmt;
 
-/// The rule that an invalid event breaks.
+/// The rule that an invalid event violates.
 ///
-/// The codes are part of the wire contract: a rejected message arrives at the
-/// dead-letter queue with its code in the attribute `RejectionCode`.
+/// The codes are part of the wire contract: in the dead-letter queue, a rejected message has
+/// its code in the attribute `RejectionCode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionCode {
@@ -14,13 +14,13 @@ pub enum RejectionCode {
     NotJson,
     /// The value is neither a JSON object nor an array of objects.
     NotAnEvent,
-    /// An object has the same key twice, after escapes are resolved.
+    /// An object has the same key twice, after its escapes are decoded.
     DuplicateKey,
     /// A required field is missing.
     MissingField,
-    /// A field has another JSON type than the contract requires.
+    /// A field does not have the JSON type that the contract requires.
     WrongType,
-    /// A field has the right JSON type and an invalid value.
+    /// A field has the correct JSON type, but an invalid value.
     InvalidValue,
     /// A top-level field has a name that is reserved for the store.
     ReservedField,
@@ -28,17 +28,18 @@ pub enum RejectionCode {
     NumberNotStorable,
     /// A value is nested deeper than DynamoDB's 32 levels.
     TooDeep,
-    /// The event exceeds DynamoDB's 400 KB for an item, or SQS's 1 MiB for a message.
+    /// The event exceeds the limit of DynamoDB for an item (400 KB), or the limit of SQS for
+    /// a message (1 MiB).
     TooLarge,
     /// The store contains another event with the same `ID`, `Timestamp` and `EventId`.
     IdentityReused,
-    /// Other events have all the keys that the event can have in the table: they are of
-    /// the same entity and have the same timestamp and creation time.
+    /// Every key under which the event can be stored belongs to another event of the same
+    /// entity with the same timestamp and creation time.
     TieBreaksExhausted,
 }
 
 impl RejectionCode {
-    /// The code as it is written into the attribute `RejectionCode`.
+    /// Returns the text of the code in the attribute `RejectionCode`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotJson => "NOT_JSON",
@@ -63,14 +64,14 @@ impl fmt::Display for RejectionCode {
     }
 }
 
-/// An event that breaks the contract and can never be stored as it is.
+/// An event that violates the contract and can never be stored without a change.
 ///
 /// The error describes the first fault of the event; [`others`](Self::others) lists
-/// further faults. It names positions, types and sizes, and never the payload, so it
-/// may be logged. For an event of your own types, a [`pointer`](Self::pointer) shows
-/// the names of fields and never the keys of maps, which are data.
+/// further faults. It contains positions, types and sizes, but never the payload, so it can
+/// be logged. For an event of your own types, the [`pointer`](Self::pointer) contains the
+/// names of fields, but never the keys of maps, because these keys are data.
 ///
-/// The result is permanent: a retry with the same event fails in the same way.
+/// The error is permanent: a retry with the same event fails in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEvent {
     code: RejectionCode,
@@ -89,7 +90,7 @@ impl InvalidEvent {
         }
     }
 
-    /// The first of the faults, with the others attached to it.
+    /// Combines faults into one error: the first fault, which contains the other faults.
     pub(crate) fn first_of(faults: Vec<Self>) -> Option<Self> {
         let mut faults = faults.into_iter();
         let first = faults.next()?;
@@ -99,30 +100,30 @@ impl InvalidEvent {
         })
     }
 
-    /// The rule that the event breaks.
+    /// The rule that the event violates.
     pub fn code(&self) -> RejectionCode {
         self.code
     }
 
     /// The position of the fault, as a JSON Pointer (RFC 6901). It is empty if the
-    /// fault concerns the whole event.
+    /// fault is about the whole event.
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// What was found and what is expected, in one sentence without payload.
+    /// A sentence that states the found and the expected value, without payload.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
     /// Further faults of the same event, in the order of its text. At most seven are
-    /// reported. Each of them has no further faults itself.
+    /// reported. The errors in this list have no further faults.
     pub fn others(&self) -> &[Self] {
         &self.others
     }
 }
 
-/// Prints the first fault, and the number of the others.
+/// Prints the first fault and the number of further faults.
 impl fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid event: {}", self.code)?;
@@ -140,7 +141,7 @@ impl fmt::Display for InvalidEvent {
 
 impl Error for InvalidEvent {}
 
-/// An error and its causes on one line, each after a colon.
+/// Returns the text of an error and of its causes on one line, separated by colons.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (**error).source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();

@@ -1,7 +1,7 @@
 //! JSON that DynamoDB can store: reading, writing, and the limits on both.
 //!
-//! This module does not depend on events. Producers and the consumer use the same code,
-//! so they measure and refuse the same values.
+//! This module does not depend on events. Producers and the consumer use the same code, so
+//! they compute the same sizes and refuse the same values.
 
 mod deserializer;
 pub(crate) mod document;

@@ -1,18 +1,18 @@
-//! Domain events for Rust services on AWS: derive them on your types, emit them to
-//! Amazon SQS, keep them in DynamoDB, read them back, typed.
+//! Domain events for Rust services on AWS: derive an event on a type, emit it to Amazon
+//! SQS, store it in DynamoDB, and read it back as a typed value.
 //!
 //! - [`DomainEvent`](macro@DomainEvent) makes a struct or an enum an event.
-//! - [`Sdk`] emits events; [`Sdk::from_env`] makes it.
-//! - [`EventStore`] reads them; [`EventStore::history`] is where to begin.
-//! - [`wire`] is the contract with producers in other languages, [`Envelope`] an
-//!   event that keeps it: there is no other.
+//! - [`Sdk`] emits events. Create it with [`Sdk::from_env`].
+//! - [`EventStore`] reads events. Start with [`EventStore::history`].
+//! - [`wire`] is the contract with producers in other languages. An [`Envelope`] always
+//!   complies with this contract.
 //!
 //! ```no_run
 //! use domain_events::{DomainEvent, Sdk};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Debug, Serialize, Deserialize, DomainEvent)]
-//! #[event(emitter_type = "USER")] // its EventType is ORDER_PLACED, from the name
+//! #[event(emitter_type = "USER")] // the EventType is ORDER_PLACED, from the name
 //! struct OrderPlaced {
 //!     #[event(id)]
 //!     order_id: String,
@@ -30,7 +30,7 @@
 //!         total_cents: 4990,
 //!     })
 //!     .await?;
-//! println!("SQS has {}", receipt.event_id);
+//! println!("SQS accepted event {}", receipt.event_id);
 //! # Ok(())
 //! # }
 //! ```
@@ -40,13 +40,13 @@
 //!
 //! # Features
 //!
-//! | feature | what it adds | on by default |
+//! | feature | content | on by default |
 //! |---|---|---|
 //! | `derive` | `#[derive(DomainEvent)]` | yes |
 //! | `sqs` | [`Sdk`], the publisher | yes |
 //! | `profiles` | AWS profiles with `sso`, `credential_process` or `aws login` for [`Sdk`] | yes |
 //! | `store` | [`EventStore`], on DynamoDB | |
-//! | `spool` | files on disk that take events while SQS is unavailable: [`SdkBuilder::spool`] | |
+//! | `spool` | files on disk that store events while SQS is unavailable: [`SdkBuilder::spool`] | |
 //! | `metrics` | the publisher's counters and gauges, through the `metrics` facade: see [`Sdk`] | |
 //! | `opentelemetry` | the current span as an event's `TraceParent` | |
 //! | `schema` | JSON Schema and AsyncAPI of a program's events, and the check that stored events stay readable: [`schema`] | |
@@ -72,8 +72,8 @@ pub mod schema;
 pub mod store;
 pub mod wire;
 
-/// What the other packages of this project share with this one. Not part of the public
-/// API: it changes without notice.
+/// Items for the other packages of this project. They are not part of the public API and can
+/// change without notice.
 #[doc(hidden)]
 pub mod __internals {
     #[cfg(feature = "__aws")]
@@ -114,10 +114,10 @@ pub use publisher::{
 };
 #[cfg(feature = "spool")]
 pub use publisher::{SpoolDamage, SpoolError};
-/// serde's trait, which the code of the derive names.
+/// serde's trait, to which the generated code of the derive refers.
 #[doc(no_inline)]
 pub use serde::Serialize;
-/// serde's trait, which the code of the derive names.
+/// serde's trait, to which the generated code of the derive refers.
 #[doc(no_inline)]
 pub use serde::de::DeserializeOwned;
 #[cfg(feature = "store")]

@@ -1,4 +1,4 @@
-//! The publisher as its users see it.
+//! The public interface of the publisher.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,10 +43,10 @@ use sender::Sender;
 
 /// Emits events to an SQS queue.
 ///
-/// It is a cheap handle: clone it, share it, and derive handles with another
-/// [emitter](Self::on_behalf_of) or [context](Self::with_correlation_id) from it. All
-/// of them share one publisher, which sends an event at once while no request is in
-/// flight, and fills batches under load.
+/// This is a cheap handle: clone it, share it, and derive handles with another
+/// [emitter](Self::on_behalf_of) or [context](Self::with_correlation_id) from it. All these
+/// handles share one publisher. If no request is in flight, the publisher sends an event at
+/// once. Under load, it sends full batches.
 ///
 /// # Examples
 ///
@@ -62,15 +62,15 @@ use sender::Sender;
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let sdk = Sdk::from_env().await?;
 /// let receipt = sdk.emit(OrderPlaced { order_id: "order-1".into() }).await?;
-/// println!("SQS has {}", receipt.event_id);
+/// println!("SQS accepted event {}", receipt.event_id);
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Without waiting
 ///
-/// There is no fire-and-forget, because an event whose outcome is not checked may be
-/// lost silently. To do something else meanwhile, join:
+/// There is no fire-and-forget function, because an event whose outcome is not checked can be
+/// lost without an error. To do other work in the meantime, join the futures:
 ///
 /// ```no_run
 /// # use domain_events::{DomainEvent, Sdk};
@@ -100,24 +100,24 @@ use sender::Sender;
 ///
 /// # Shutdown
 ///
-/// [`shutdown`](Self::shutdown) waits, and returns the events that could not be sent. If
-/// the last handle is dropped without it, the events that are pending are still sent,
-/// as long as the process runs; their number is logged.
+/// [`shutdown`](Self::shutdown) waits for the pending events, and returns the events that
+/// could not be sent. If the last handle is dropped without a shutdown, the publisher logs the
+/// number of pending events and continues to send them as long as the process runs.
 ///
 /// # Executors
 ///
-/// `emit` and the other functions work on any executor, and without one. The publisher
-/// owns one thread, which sleeps while there is nothing to send. Requests that are
-/// started from a multi-threaded Tokio runtime run on that runtime, because this is
-/// faster; if it ends, the thread sends their events again.
+/// `emit` and the other functions work on any executor, and without an executor. The publisher
+/// owns one thread, which sleeps while there is nothing to send. Requests that are started from
+/// a multi-threaded Tokio runtime run on that runtime, because this is faster. If the runtime
+/// ends, the thread sends their events again.
 ///
 /// # Metrics and logs
 ///
 /// The publisher writes spans and events through `tracing` and, with the feature
 /// `metrics`, the following metrics through the `metrics` facade, for the whole process.
-/// None of them contains a payload.
+/// They contain no payload.
 ///
-/// | name | kind | what |
+/// | name | kind | meaning |
 /// |---|---|---|
 /// | `domain_events_emitted_total` | counter | events that SQS has accepted |
 /// | `domain_events_failed_total` | counter | events whose `emit` returned an error, including invalid events |
@@ -126,16 +126,16 @@ use sender::Sender;
 /// | `domain_events_sent_bytes_total` | counter | bytes of message bodies |
 /// | `domain_events_batch_messages`, `domain_events_batch_events` | histogram | messages and events in a request; they differ with packing |
 /// | `domain_events_waiting` | gauge | events that wait to be sent |
-/// | `domain_events_oldest_waiting_seconds` | gauge | how long the oldest of them has waited |
+/// | `domain_events_oldest_waiting_seconds` | gauge | how long the oldest of these events has waited |
 ///
 /// The gauges are set when a request is sent and, while the maximum number of requests
 /// is in flight, when an event is submitted.
 ///
 /// # In a Lambda function
 ///
-/// The process is frozen as soon as an invocation has its response. The publisher does
-/// nothing after the last event has its outcome, so it is enough to await every `emit`
-/// before returning:
+/// Lambda freezes the process as soon as an invocation has returned its response. The
+/// publisher has no work after the last event has its outcome, so it is sufficient to await
+/// every `emit` before returning:
 ///
 /// ```no_run
 /// # use domain_events::{DomainEvent, EventDefinition, Sdk};
@@ -151,7 +151,7 @@ use sender::Sender;
 /// let sdk = &Sdk::from_env().await?; // once, before the first invocation
 /// lambda_runtime::run(service_fn(|order: LambdaEvent<Order>| async move {
 ///     let placed = OrderPlaced { id: order.payload.id };
-///     sdk.emit(placed).await?; // SQS has it when this returns
+///     sdk.emit(placed).await?; // returns after SQS has accepted the event
 ///     Ok::<_, Error>(())
 /// }))
 /// .await
@@ -164,17 +164,17 @@ pub struct Sdk {
     tenant: Option<Arc<str>>,
 }
 
-/// What all handles of one publisher share.
+/// The state that all handles of one publisher share.
 struct Handle {
     sender: Arc<Sender>,
     stamps: Stamps,
 }
 
 impl Sdk {
-    /// The settings of a publisher for the queue at `queue_url`. On a queue whose name
-    /// ends in `.fifo`, it keeps the order of each entity's events.
+    /// Starts to build a publisher for the queue at `queue_url`. On a queue whose name ends in
+    /// `.fifo`, the publisher keeps the order of the events of each entity.
     ///
-    /// `emitter` is the emitter of events that do not name their own.
+    /// `emitter` is the emitter of events that do not state an emitter.
     pub fn builder(queue_url: impl Into<String>, emitter: Emitter) -> SdkBuilder {
         SdkBuilder::new(queue_url.into(), emitter)
     }
@@ -190,7 +190,7 @@ impl Sdk {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves nothing behind.
+    /// Dropping the future has no effect.
     pub async fn from_env() -> Result<Self, BuildError> {
         builder::from_env(|name| std::env::var(name).ok())?
             .build()
@@ -221,11 +221,11 @@ impl Sdk {
     ///
     /// # Order
     ///
-    /// A history is ordered by the timestamps of its events, whatever the order of
-    /// arrival. On a FIFO queue, events of one entity are enqueued in the order their
-    /// futures are first polled. While the publisher is full this can change: an event
-    /// that waits for capacity may be overtaken by one that is polled later. To keep the
-    /// order of the queue also then, await each event before you emit the next, or use
+    /// A history is ordered by the timestamps of its events, and not by the order of arrival.
+    /// On a FIFO queue, the events of one entity are enqueued in the order in which their
+    /// futures are first polled. While the publisher is full, the order can differ, because an
+    /// event that is polled later may overtake an event that waits for capacity. To keep the
+    /// order in this case, too, await each event before you emit the next event, or use
     /// [`emit_all`](Self::emit_all).
     ///
     /// # Errors
@@ -237,14 +237,14 @@ impl Sdk {
     /// # Cancel safety
     ///
     /// If the future is dropped before its first poll, or while it waits for capacity, the
-    /// event is not sent, which is counted. After that it is sent in any case; see
-    /// [`EmitFuture`].
+    /// event is not sent, and is counted as dropped. Later, the event is sent even if the
+    /// future is dropped; see [`EmitFuture`].
     pub fn emit<E: DomainEvent>(&self, event: E) -> EmitFuture {
         EmitFuture::new(self.sender(), self.encode(&event))
     }
 
-    /// Sends an envelope as it is, and returns once SQS has accepted it. Use it to emit an
-    /// event again that an error has returned, or an event that is not a Rust type.
+    /// Sends an envelope unchanged, and returns once SQS has accepted it. Use it to emit an
+    /// event again that an error has returned, or an event that has no Rust type.
     ///
     /// # Errors
     ///
@@ -259,8 +259,8 @@ impl Sdk {
         EmitFuture::new(self.sender(), pending)
     }
 
-    /// Wraps `event` as [`emit`](Self::emit) does, with its timestamp, identity, emitter
-    /// and context, and sends nothing.
+    /// Wraps `event` as [`emit`](Self::emit) does, with a timestamp, an identity, an emitter
+    /// and a context, but does not send it.
     ///
     /// # Errors
     ///
@@ -284,12 +284,13 @@ impl Sdk {
         Ok(envelope.stamped(timestamp, id))
     }
 
-    /// Checks and encodes `event` as [`emit`](Self::emit) does, and sends nothing.
+    /// Checks and encodes `event` as [`emit`](Self::emit) does, but does not send it.
     ///
     /// Use it to commit an event together with your own state: store
-    /// [`Prepared::body`] in the same transaction, and send it after the commit. Call it
-    /// after the transaction has locked the entity: the timestamp is assigned here, so
-    /// transactions that commit in another order would put the history in the wrong order.
+    /// [`Prepared::body`] in the same transaction, and send it after the commit. Call this
+    /// function after the transaction has locked the entity, because it assigns the timestamp.
+    /// Otherwise, transactions can commit in another order than their timestamps, and the
+    /// history has the wrong order.
     ///
     /// # Errors
     ///
@@ -313,8 +314,7 @@ impl Sdk {
     }
 
     /// Sends many events in their order, and returns one outcome per event, in the same
-    /// order. Each event is submitted before the next one, also while the publisher is
-    /// full.
+    /// order. Each event is submitted before the next event, even while the publisher is full.
     ///
     /// Events are taken from the iterator as capacity becomes free, so the iterator may
     /// yield more events than fit into memory at once. The outcomes are kept in memory:
@@ -327,8 +327,8 @@ impl Sdk {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, no further events are taken. Events that were taken are
-    /// sent in any case.
+    /// If the future is dropped, no further events are taken from the iterator. The events that
+    /// were already taken are sent.
     pub async fn emit_all<E: DomainEvent>(
         &self,
         events: impl IntoIterator<Item = E>,
@@ -368,29 +368,29 @@ impl Sdk {
         }
     }
 
-    /// A handle whose events are caused by `emitter`, unless they name their own.
+    /// Returns a handle whose events are caused by `emitter`, unless they state an emitter.
     #[must_use]
     pub fn on_behalf_of(&self, emitter: Emitter) -> Self {
         self.with(|context| context.with_emitter(emitter))
     }
 
-    /// A handle whose events belong to a conversation.
+    /// Returns a handle whose events belong to a conversation.
     #[must_use]
     pub fn with_correlation_id(&self, id: CorrelationId) -> Self {
         self.with(|context| context.with_correlation_id(id))
     }
 
-    /// A handle whose events are caused by another event, for example by the one that is
-    /// being handled.
+    /// Returns a handle whose events are caused by another event, for example by the event that
+    /// the service is handling.
     #[must_use]
     pub fn caused_by(&self, cause: impl Into<CausationId>) -> Self {
         self.with(|context| context.with_causation_id(cause.into()))
     }
 
-    /// A handle whose events belong to a tenant. On a standard queue, the tenant is their
-    /// message group, and SQS keeps the load of one tenant from delaying the others
-    /// (developer guide, "Amazon SQS fair queues"). It does not order them. FIFO queues
-    /// ignore the tenant, because their message groups are entities.
+    /// Returns a handle whose events belong to a tenant. On a standard queue, the tenant is the
+    /// message group of the events, and SQS prevents the load of one tenant from delaying other
+    /// tenants (developer guide, "Amazon SQS fair queues"). The message group does not order
+    /// the events. FIFO queues ignore the tenant, because their message groups are entities.
     ///
     /// A name that SQS does not accept as a message group (1 to 128 visible ASCII
     /// characters) is replaced by its hash.
@@ -409,34 +409,34 @@ impl Sdk {
         }
     }
 
-    /// Returns when every event that was submitted before this call has an outcome,
-    /// including those that wait for capacity.
+    /// Returns when every event that was submitted before this call has an outcome, including
+    /// the events that wait for capacity.
     ///
-    /// An [`EmitFuture`] that has been polled and waits for capacity is waited for until it
-    /// is polled to its end or dropped. Do not await this function in the task that holds
-    /// such a future, unless both are joined: it would wait for itself.
+    /// If an [`EmitFuture`] has been polled and waits for capacity, this function waits until
+    /// that future completes or is dropped. Do not await this function in the task that holds
+    /// such a future, unless you join both: the task would wait for itself.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing for the events.
+    /// Dropping the future does not affect the events.
     pub async fn flush(&self) {
         self.sender().flush().await;
     }
 
-    /// Shuts the publisher down, for all its handles: it takes no further event, waits for
-    /// the outcomes of the others until `deadline`, and reports.
+    /// Shuts the publisher down for all its handles: it refuses further events, waits for the
+    /// outcomes of the submitted events until `deadline`, and returns a report.
     ///
-    /// Events in the spool are sent too, as far as the deadline allows. The others stay on
-    /// disk for the next start. After this, another publisher may use the folder, at the
-    /// latest when the requests in flight have ended.
+    /// The publisher also sends the events in the spool until the deadline. Events that remain
+    /// stay on disk for the next start. Afterwards, another publisher can use the folder, at
+    /// the latest when the requests in flight have ended.
     ///
-    /// At the deadline, every caller that still waits in `emit` gets an error. The report
-    /// contains these events as well, for callers that have dropped the future.
+    /// At the deadline, every caller that still waits in `emit` gets an error. The report also
+    /// contains these events, for callers that have dropped the future.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the publisher stays closed and continues to send its
-    /// events. A further call waits again.
+    /// events. You can call this function again to wait.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.sender().shutdown(deadline).await
     }
@@ -445,7 +445,7 @@ impl Sdk {
         &self.handle.sender
     }
 
-    /// The queue, as errors name it.
+    /// The name of the queue in errors.
     fn queue(&self) -> &Arc<str> {
         self.sender().in_flight().queue()
     }
@@ -476,7 +476,7 @@ impl fmt::Debug for Sdk {
     }
 }
 
-/// Does not wait, and reports the events that are pending.
+/// Logs the number of pending events. It does not wait for them.
 impl Drop for Handle {
     fn drop(&mut self) {
         let pending = self.sender.in_flight().pending();

@@ -1,11 +1,11 @@
-//! The URL of an SQS queue, parsed once.
+//! Parses the URL of an SQS queue.
 //!
 //! Hosts: "Amazon Simple Queue Service endpoints and quotas" (AWS General Reference),
 //! and "Internetwork traffic privacy" (SQS developer guide) for VPC endpoints.
 
 use std::fmt;
 
-/// Suffixes of AWS's hosts. A suffix stands before the suffixes that it ends with.
+/// The suffixes of AWS host names. If a suffix ends with another suffix, it comes before it.
 const AWS_SUFFIXES: [&str; 11] = [
     ".amazonaws.com.cn",
     ".amazonaws.com",
@@ -19,12 +19,12 @@ const AWS_SUFFIXES: [&str; 11] = [
     ".csp.hci.ic.gov",
     ".on.aws",
 ];
-/// The longest name of a queue (SQS developer guide, "Queue quotas").
+/// The maximum length of a queue name (SQS developer guide, "Queue quotas").
 const MAX_NAME_BYTES: usize = 80;
-/// The longest part of a value that an error quotes.
+/// The maximum length of a value that an error quotes. The rest is cut off.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// A queue URL. It determines the host that requests go to and, if the host is one of
+/// A queue URL. It determines the host to which requests are sent and, if the host belongs to
 /// AWS, the region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUrl {
@@ -48,12 +48,12 @@ impl fmt::Display for InvalidQueueUrl {
 impl std::error::Error for InvalidQueueUrl {}
 
 impl QueueUrl {
-    /// Parses the URL as SQS returns it from `GetQueueUrl`. Nothing is trimmed.
+    /// Parses a URL of the form that `GetQueueUrl` returns. White space is not trimmed.
     ///
     /// # Errors
     ///
-    /// [`InvalidQueueUrl`] if the text is not the URL of a queue, with what to give
-    /// instead.
+    /// [`InvalidQueueUrl`] if the text is not the URL of a queue. The error explains the
+    /// expected form.
     pub fn parse(text: &str) -> Result<Self, InvalidQueueUrl> {
         let fail = |reason: &str| Err(InvalidQueueUrl(reason.to_owned()));
         if text.is_empty() {
@@ -129,8 +129,8 @@ impl QueueUrl {
         &self.text
     }
 
-    /// The scheme, host and port that requests go to. `None` if it is the endpoint that
-    /// the AWS SDK chooses for the region.
+    /// The scheme, host and port to which requests are sent. `None` if the endpoint is the
+    /// one that the AWS SDK chooses for the region.
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
@@ -140,7 +140,8 @@ impl QueueUrl {
         self.region.as_deref()
     }
 
-    /// The account that owns the queue; any text on an endpoint that is not of AWS.
+    /// The account that owns the queue. It can be any text if the endpoint does not belong to
+    /// AWS.
     pub fn account(&self) -> &str {
         &self.account
     }
@@ -150,13 +151,13 @@ impl QueueUrl {
         &self.name
     }
 
-    /// Whether this is a FIFO queue.
+    /// Returns true if this is a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         self.name.ends_with(".fifo")
     }
 }
 
-/// The name, and the region or the endpoint: `orders (eu-west-1)`.
+/// Prints the name, and the region or the endpoint: `orders (eu-west-1)`.
 impl fmt::Display for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -171,7 +172,8 @@ impl fmt::Display for QueueUrl {
 ///
 /// # Errors
 ///
-/// A sentence without a subject, if it does not start with a scheme and a host.
+/// The reason why the endpoint is invalid, which starts with "it" or "its". An endpoint must
+/// start with a scheme and a host.
 pub fn check_endpoint(text: &str) -> Result<(), &'static str> {
     let rest = text
         .strip_prefix("https://")
@@ -184,7 +186,8 @@ pub fn check_endpoint(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// `text` for an error: bounded, escaped, and without the password of a URL.
+/// Returns `text` in quotes for an error: with a limited length, escaped, and without the
+/// password of a URL.
 pub fn quoted(text: &str) -> String {
     let mut shown = text.to_owned();
     if let Some((scheme, rest)) = text.split_once("://") {
@@ -200,7 +203,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 enum AwsHost {
-    /// The host that the AWS SDK chooses for this region, or a former name of it.
+    /// The host that the AWS SDK chooses for this region, or a former name of this host.
     Regional(String),
     /// Another host of SQS: FIPS, dual-stack, a VPC endpoint.
     Specific(String),
@@ -222,7 +225,7 @@ impl AwsHost {
             ["sqs", region] => (region, suffix_of(region) == suffix),
             ["sqs-fips", region] => (region, false),
             [endpoint, "sqs", region, "vpce"] if endpoint.starts_with("vpce-") => (region, false),
-            // Legacy hosts. The current host of the region serves the same queue.
+            // These are legacy hosts. The current host of the region serves the same queue.
             ["queue"] => ("us-east-1", true),
             [region, "queue"] => (region, suffix_of(region) == suffix),
             _ => return Self::Other,
@@ -235,7 +238,7 @@ impl AwsHost {
     }
 }
 
-/// The suffix of the default host of a region, by its partition.
+/// Returns the suffix of the default host of a region, which depends on its partition.
 fn suffix_of(region: &str) -> &'static str {
     let partitions = [
         ("cn-", ".amazonaws.com.cn"),
@@ -251,7 +254,8 @@ fn suffix_of(region: &str) -> &'static str {
     partition.map_or(".amazonaws.com", |(_, suffix)| suffix)
 }
 
-/// `sqs.eu-west-1.localhost.localstack.cloud` names a region as AWS does.
+/// Returns the region in the host of an emulator, such as
+/// `sqs.eu-west-1.localhost.localstack.cloud`.
 fn region_of_emulator(host: &str) -> Option<String> {
     let mut labels = host.split('.');
     let region = match (labels.next()?, labels.next()?) {
@@ -261,7 +265,7 @@ fn region_of_emulator(host: &str) -> Option<String> {
     is_region(region).then(|| region.to_owned())
 }
 
-/// Like `eu-west-1`: lower-case words and a number at the end.
+/// Returns true for a text like `eu-west-1`: lower-case words, and a number at the end.
 fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let Some((number, words)) = parts.split_last() else {
@@ -274,7 +278,7 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The host of `host[:port]`.
+/// Returns the host of `host[:port]`.
 fn host_of(authority: &str) -> Option<String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -305,7 +309,7 @@ fn is_queue_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// The URL of the queue with this ARN, given without `arn:`.
+/// Returns the URL of the queue with this ARN. `arn` does not contain the prefix `arn:`.
 fn url_of_arn(arn: &str) -> Option<String> {
     let parts: Vec<&str> = arn.split(':').collect();
     match parts[..] {
@@ -329,7 +333,7 @@ mod tests {
             assert_eq!(url.endpoint(), endpoint, "{host}");
             assert_eq!((url.account(), url.name()), ("123456789012", "orders"));
         };
-        // The endpoint that the AWS SDK chooses, also for the legacy names of it.
+        // These hosts are the endpoint that the AWS SDK chooses, or legacy names of it.
         for (host, region) in [
             ("https://sqs.eu-west-1.amazonaws.com", "eu-west-1"),
             ("https://sqs.us-gov-west-1.amazonaws.com", "us-gov-west-1"),

@@ -111,7 +111,7 @@ pub use round_trip::assert_reads_back;
 ///
 /// Takes events and enums of events, and refuses to compile if two of them have
 /// the same name, like [`assert_distinct!`](crate::assert_distinct). Earlier versions
-/// of an event may be listed as well.
+/// of an event may also be listed.
 #[macro_export]
 macro_rules! events {
     ($($event:ty),* $(,)?) => {{

@@ -12,6 +12,6 @@ pub use encode::encode;
 #[cfg(feature = "sqs")]
 pub(crate) use encode::encode_unbounded;
 
-/// The largest message of SQS in bytes, and the largest request with all its messages
-/// (SQS developer guide, "Message quotas", since August 2025).
+/// The maximum size of a message, and of a request with all its messages, in bytes (SQS
+/// developer guide, "Message quotas", since August 2025).
 pub const MAX_MESSAGE_BYTES: usize = 1_048_576;

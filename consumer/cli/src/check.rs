@@ -38,7 +38,7 @@ pub struct Counts {
 }
 
 /// Checks each line of `input` as the body of one message, and prints every problem.
-/// Empty lines are passed over. In JSON, valid events are printed as well.
+/// Empty lines are ignored. The JSON format also contains valid events.
 ///
 /// # Errors
 ///

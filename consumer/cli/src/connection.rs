@@ -102,6 +102,29 @@ impl Queue {
         }
     }
 
+    /// The queue with this URL, which may belong to another set-up than the environment
+    /// describes: requests go to the host of the URL, whatever AWS_ENDPOINT_URL says. The
+    /// queues of two set-ups often have the same name, so the other endpoint would accept
+    /// the messages.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn open_elsewhere(url: &str, setting: &str) -> Result<Self, Failure> {
+        let Self { mut client, url } = Self::open(url, setting).await?;
+        if let Some(endpoint) = url.endpoint() {
+            let mut config = client.config().to_builder().endpoint_url(endpoint);
+            // The AWS SDK refuses these settings next to an endpoint.
+            config.set_use_fips(None).set_use_dual_stack(None);
+            client = Client::from_conf(config.build());
+        }
+        Ok(Self { client, url })
+    }
+
     /// A client for the queue's region.
     pub fn client(&self) -> &Client {
         &self.client

@@ -37,13 +37,13 @@ pub struct Setup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// As it should be.
+    /// Nothing to change.
     Ok,
-    /// It works, with a risk.
+    /// Events are stored now, but a risk remains.
     Warning,
     /// Events are lost, refused or not stored.
     Error,
-    /// It could not be checked.
+    /// The check was not possible.
     Unknown,
 }
 
@@ -56,10 +56,10 @@ pub struct Finding {
     pub object: String,
     /// What was found.
     pub found: String,
-    /// What follows from it.
+    /// What happens because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consequence: Option<String>,
-    /// The command or setting that changes it.
+    /// The command or setting that repairs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -166,22 +166,28 @@ fn denied(failure: &AwsFailure) -> bool {
 pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let mut findings = Vec::new();
-    let mut visibility_timeout = None;
-    match &setup.queue {
-        Some(queue) => {
-            let (found, timeout) = queue::check(queue, setup.dead_letter_queue.as_ref()).await;
-            visibility_timeout = timeout;
-            findings.extend(found);
-            findings.extend(permissions::send(queue).await);
-        }
-        None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
-    }
+    let mut dead_letters = queue::Described::default();
     match &setup.dead_letter_queue {
-        Some(queue) => findings.extend(queue::check_dead_letters(queue).await),
+        Some(queue) => {
+            let (found, described) = queue::check_dead_letters(queue).await;
+            dead_letters = described;
+            findings.extend(found);
+        }
         None => findings.extend(missing(
             "dead-letter queue",
             "DEAD_LETTER_QUEUE_URL or --dead-letter-queue-url",
         )),
+    }
+    let mut described = queue::Described::default();
+    match &setup.queue {
+        Some(queue) => {
+            let dead_letter_queue = setup.dead_letter_queue.as_ref();
+            let (found, of_queue) = queue::check(queue, dead_letter_queue, &dead_letters).await;
+            described = of_queue;
+            findings.extend(found);
+            findings.extend(permissions::send(queue).await);
+        }
+        None => findings.extend(missing("queue", "EVENT_QUEUE_URL or --queue-url")),
     }
     match &setup.table {
         Some(name) => {
@@ -190,9 +196,15 @@ pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
         }
         None => findings.extend(missing("table", "EVENT_TABLE or --table")),
     }
-    if let Some(name) = &setup.function {
-        let lambda = aws_sdk_lambda::Client::new(config);
-        findings.extend(function::check(&lambda, name, setup, visibility_timeout).await);
+    match &setup.function {
+        Some(name) => {
+            let lambda = aws_sdk_lambda::Client::new(config);
+            findings.extend(function::check(&lambda, name, setup, &described).await);
+        }
+        None => findings.extend(missing(
+            "function",
+            "--function to the Terraform output function_name; ignore this if a worker stores the events",
+        )),
     }
     findings
 }

@@ -10,15 +10,15 @@ use crate::{Failure, Outcome};
 /// Events that are in flight at the same time.
 const IN_FLIGHT: usize = 256;
 
-/// What became of a file.
+/// The result for a file.
 #[derive(Debug, Default)]
 pub struct Emitted {
     /// Events that SQS has accepted.
     pub accepted: u64,
-    /// Events that it has not, with the reason.
+    /// The events that SQS has not accepted, with the reason.
     pub failed: Vec<String>,
-    /// Whether the queue does not exist, does not respond, or does not permit the request:
-    /// then the events are not at fault.
+    /// Whether the queue does not exist, does not respond, or does not permit the request. The
+    /// events are then not the cause.
     pub unavailable: bool,
 }
 

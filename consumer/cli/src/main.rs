@@ -26,18 +26,37 @@ const VERSION: &str = concat!(
 
 /// Emit, store, read and repair domain events.
 ///
-/// Every command finds region, credentials and endpoints as the AWS SDKs do, and the queue
-/// and the table in EVENT_QUEUE_URL, DEAD_LETTER_QUEUE_URL and EVENT_TABLE. `domain-events
-/// local` runs all of them on this machine and prints these variables.
+/// The commands use the AWS region, credentials and endpoints that every AWS SDK uses, and the
+/// queues and the table in the variables EVENT_QUEUE_URL, DEAD_LETTER_QUEUE_URL and
+/// EVENT_TABLE. `domain-events local` runs all of them on this machine and prints the
+/// variables.
 ///
-/// Exit codes: 0 done; 1 found what the command looks for, for example invalid events;
+/// Data goes to standard output; logs, progress and errors go to standard error. Colors are
+/// used on a terminal only, and never if NO_COLOR is set.
+///
+/// Exit codes: 0 done; 1 the command found what it looks for, for example invalid events;
 /// 2 incorrect usage; 3 the environment does not respond.
 #[derive(Debug, Parser)]
-#[command(name = "domain-events", version = VERSION, max_term_width = 100)]
+#[command(
+    name = "domain-events",
+    version = VERSION,
+    max_term_width = 100,
+    after_help = "Examples:
+  domain-events local --env-file local.env
+  domain-events --env-file local.env history order-7
+  domain-events rejected pull --to letters
+
+`domain-events help COMMAND` describes a command."
+)]
 struct Arguments {
-    /// Read environment variables from this file first, one NAME=value per line. The command
-    /// `local` writes the file instead.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Read environment variables from this file, one NAME=value per line. The command `local`
+    /// writes the file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

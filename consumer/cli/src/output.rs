@@ -36,13 +36,19 @@ pub fn line_of<W: Write>(out: &mut W, line: &str) -> Result<(), Failure> {
     writeln!(out, "{line}").map_err(|error| closed(&error))
 }
 
+/// A number of things: `1 event`, `2 events`.
+pub fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Reports a problem that does not end the command, on standard error.
 pub(crate) fn warn(error: &(dyn std::error::Error + 'static)) {
     let text = domain_events::__internals::with_causes(error);
     let _ = writeln!(io::stderr(), "{}", printable(&text));
 }
 
-/// Why standard output cannot be written.
+/// The failure for an error of standard output.
 pub fn closed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,

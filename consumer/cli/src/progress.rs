@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Progress of `what`, of a number that may be known.
+    /// A bar for `what`, with the total if it is known.
     pub fn new(what: &'static str, of: Option<u64>) -> Self {
         let bar = match of {
             Some(of) => ProgressBar::new(of),
@@ -30,7 +30,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// So much is done.
+    /// Sets the number of things that are done.
     pub fn set(&self, done: u64) {
         self.0.set_position(done);
     }

@@ -20,6 +20,7 @@
 //!   dead-letter queue.
 
 pub mod edit;
+mod faults;
 pub mod folder;
 mod pull;
 mod push;
@@ -27,4 +28,4 @@ mod show;
 
 pub use pull::pull;
 pub use push::push;
-pub use show::{list, set, show};
+pub use show::{list, set, set_all, show};

@@ -242,7 +242,7 @@ async fn local_prints_its_variables_first() {
 }
 
 #[tokio::test]
-async fn local_continues_if_nobody_reads_its_log() {
+async fn local_continues_if_its_log_is_not_read() {
     let local = Local::start(&["--no-page"], Vec::new()).await;
     // The lines of 1,000 events do not fit into a pipe.
     let (sqs, queue) = (local.sqs(), local.variables["EVENT_QUEUE_URL"].clone());

@@ -129,7 +129,9 @@ const ROWS: &[Row] = &[
     row("rejected pull --to {BAD}", &[], 2, ["File exists", "{BAD}", "choose another path"]),
     row("rejected pull --to /proc/letters", &[], 2, ["No such file", "/proc/letters", "check the path"]),
     row("rejected list {DIR}/none", &[], 2, ["there is no folder", "{DIR}/none", "`domain-events rejected pull --to"]),
-    row("rejected show {DIR} zz", &[], 2, ["no letter whose id begins with", "{DIR}", "`domain-events rejected list"]),
+    row("rejected show {DIR} zz", &[], 2, ["no message whose id begins with", "{DIR}", "`domain-events rejected list"]),
+    row("rejected push {LETTERS} --set EventType", &[], 2, ["give a JSON pointer and a value", "--set is \"EventType\"", "for example --set /EventType=ORDER_PLACED"]),
+    row("rejected push {LETTERS} --set /ID=7", &[], 2, ["no message in", "{LETTERS}", "`domain-events rejected list"]),
     row("replay --to arn:aws:sqs:eu-west-1:123456789012:staging", &[], 2, ["is an ARN", "--to", "give the queue's URL"]),
     row("replay --to {QUEUE}", &[], 2, ["every event would be a duplicate", "EVENT_QUEUE_URL", "give another queue"]),
     row("replay --to {QUEUE}-missing --dry-run=false", &[], 3, ["NonExistentQueue", "the queue events-missing", "check the queue URL"]),
@@ -186,6 +188,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("empty-letters")).unwrap();
     fs::write(path("bad"), "{\"a\":1}\n").unwrap();
     let stack = Stack::start(Options {
         data: Some(path("data").into()),
@@ -204,6 +207,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let world = World::from([
         ("DIR", folder.to_str().unwrap().to_owned()),
         ("BAD", path("bad")),
+        ("LETTERS", path("empty-letters")),
         ("DATA", path("data")),
         ("SPOOL", path("spool")),
         ("QUEUE", stack.queue_url()),

@@ -1,9 +1,9 @@
-//! Refuses requests that a web page on another site makes through a browser.
+//! Refuses requests that a web page of another site sends through a browser.
 //!
-//! The endpoints do not authenticate clients, so every page that a developer visits
-//! could use them. Two headers, which a page cannot change, identify such requests:
-//! `Host` contains the page's own name after DNS rebinding, and `Origin` names the
-//! page's site in each cross-site request that changes something.
+//! The endpoints do not authenticate clients, so every page that a developer visits could
+//! use them. Two headers, which a page cannot change, identify such requests: after DNS
+//! rebinding, `Host` contains the name of the page's site; and in each cross-site request
+//! that can change data, `Origin` contains this site.
 
 use axum::Router;
 use axum::body::Body;
@@ -45,7 +45,8 @@ fn refused(reason: &'static str) -> Response<Body> {
     (StatusCode::FORBIDDEN, reason).into_response()
 }
 
-/// Only browsers are subject to DNS rebinding, and they always send `Host`.
+/// A request without `Host` passes, because only browsers are subject to DNS rebinding, and
+/// browsers always send `Host`.
 fn has_loopback_host(headers: &HeaderMap) -> bool {
     headers
         .get(header::HOST)
@@ -63,7 +64,7 @@ fn has_foreign_origin(headers: &HeaderMap) -> bool {
         .is_some_and(|origin| !is_local(origin))
 }
 
-/// Whether `host`, with or without a port, is a loopback address or a name under
+/// Returns true if `host`, with or without a port, is a loopback address or a name under
 /// `localhost`, which browsers resolve to loopback addresses without DNS.
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {

@@ -1,10 +1,10 @@
 //! The DynamoDB endpoint: dynoxide behind a proxy.
 //!
-//! dynoxide's HTTP server answers every `Host` and every origin, and cannot be extended.
-//! It therefore listens on an address of its own, and clients connect to this proxy,
+//! The HTTP server of dynoxide accepts every `Host` and every origin, and it cannot be
+//! extended. It therefore listens on a separate address, and clients connect to this proxy,
 //! which adds the checks of `access`, simulated outages and the feed of the web page. On
-//! Linux, dynoxide's address is a random one of the 16 million loopback addresses, so
-//! that a web page cannot find it by trying ports.
+//! Linux, the address of dynoxide is chosen randomly among the 16 million loopback
+//! addresses, so that a web page cannot find it by trying ports.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 
 use crate::feed::{self, Feed, ItemKey};
 
-/// DynamoDB accepts requests of up to 16 MB.
+/// The maximum size of a request that DynamoDB accepts: 16 MB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// The embedded database, shared by all clones.
@@ -38,18 +38,18 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// Listens on the address for dynoxide.
+/// Opens the listener of dynoxide on a random loopback address.
 pub(crate) async fn listen() -> io::Result<TcpListener> {
     let [_, a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
     match TcpListener::bind((Ipv4Addr::new(127, a, b, c), 0)).await {
         Ok(listener) => Ok(listener),
-        // Other systems than Linux have only 127.0.0.1.
+        // Operating systems other than Linux have only 127.0.0.1.
         Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
     }
 }
 
-/// The routes of the proxy in front of dynoxide at `upstream`. Inserts into `table` are
-/// added to `feed`.
+/// Returns the routes of the proxy in front of dynoxide at `upstream`. The proxy adds inserts
+/// into `table` to `feed`.
 pub(crate) fn router(upstream: SocketAddr, table: &'static str, feed: Option<Arc<Feed>>) -> Router {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
@@ -124,7 +124,7 @@ impl Proxy {
     }
 }
 
-/// The key of every item in `table`, with the time at which the event was stored.
+/// Returns the key of every item in `table`, with the time at which the event was stored.
 pub(crate) async fn item_keys(
     database: &Database,
     table: &'static str,
@@ -143,7 +143,7 @@ pub(crate) async fn item_keys(
 
 type Page = (Option<Vec<Item>>, Option<Item>);
 
-/// Reads all pages of a request. The database blocks, so it runs on another thread.
+/// Reads all pages of a request, on another thread, because the database blocks.
 async fn read_pages(
     database: &Database,
     page: impl Fn(&dynoxide::Database, Option<Item>) -> dynoxide::Result<Page> + Send + 'static,

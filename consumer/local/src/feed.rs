@@ -1,4 +1,4 @@
-//! The keys of the items that were written last, for the web page.
+//! The keys of the most recently written items, for the web page.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-/// The number of keys that are kept.
+/// The maximum number of recent keys.
 const MAX_RECENT: usize = 500;
-/// The number of keys that a slow reader may be behind.
+/// How many keys a slow receiver may lag behind before it misses keys.
 const MAX_BEHIND: usize = 1_024;
 
 /// The key of an item, and the id of the event in it.
@@ -36,7 +36,7 @@ impl Feed {
         }
     }
 
-    /// The recent keys, oldest first, and a receiver of all later ones.
+    /// Returns the recent keys, oldest first, and a receiver of all later keys.
     pub(crate) fn subscribe(&self) -> (Vec<ItemKey>, broadcast::Receiver<ItemKey>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         (recent.iter().cloned().collect(), self.added.subscribe())
@@ -49,14 +49,14 @@ impl Feed {
                 recent.pop_front();
             }
             recent.push_back(key.clone());
-            // No receiver: no page is open.
+            // The channel has no receiver while no page is open.
             let _ = self.added.send(key);
         }
     }
 }
 
-/// The keys of the events that a successful DynamoDB request inserted into `table`.
-/// Recognises the statements of `EventStore` and `PutItem`.
+/// Returns the keys of the events that a successful DynamoDB request inserted into `table`.
+/// Recognises `PutItem` and the statements of `EventStore`.
 pub(crate) fn inserted(
     operation: &str,
     table: &str,
@@ -108,7 +108,8 @@ fn batch(table: &str, request: &[u8], response: &[u8]) -> Option<Vec<ItemKey>> {
     )
 }
 
-/// `INSERT INTO "events" VALUE {'ID':?,'Timestamp':?,…}`
+/// Returns the key in a statement such as
+/// `INSERT INTO "events" VALUE {'ID':?,'Timestamp':?,…}`.
 fn insert(table: &str, statement: &Statement) -> Option<ItemKey> {
     let start = format!("INSERT INTO \"{table}\" VALUE {{");
     let names = statement.statement.strip_prefix(&start)?;

@@ -1,8 +1,8 @@
 //! The embedded stack: the whole domain-events pipeline in one process.
 //!
 //! A [`Stack`] runs an SQS endpoint, a DynamoDB endpoint and the consumer on loopback
-//! ports. It needs no AWS account and no Docker. Everything from the AWS SDK on is the
-//! same as in production, so a service can be tested against it unchanged.
+//! ports. It needs no AWS account and no Docker. A service uses the same AWS SDK and the
+//! same protocols as in production, so it can be tested without changes.
 //!
 //! # What differs from AWS
 //!

@@ -22,12 +22,12 @@ impl Availability {
         Outage(self.0.clone())
     }
 
-    /// Answers requests with HTTP status 503 during an outage.
+    /// Responds to requests with HTTP status 503 during an outage.
     pub(crate) fn refuse(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), refuse))
     }
 
-    /// Lets requests wait until the end of an outage.
+    /// Delays requests until the end of an outage.
     pub(crate) fn delay(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), delay))
     }

@@ -1,7 +1,7 @@
 //! The web page of the embedded stack: events, conversations and rejected messages.
 //!
-//! The page consists of three files without a build step or downloads. Everything that
-//! comes from events is sent as JSON and inserted as text by the script, never as HTML.
+//! The page consists of three files, without a build step and without downloads. The content
+//! of events is sent as JSON, and the script inserts it as text, never as HTML.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -30,23 +30,24 @@ mod views;
 
 use views::{EventView, Events, OutboxCount, OutboxRow, RejectedView, Statistics};
 
-/// The number of events in one answer.
+/// The maximum number of events in one response.
 const MAX_EVENTS: usize = 500;
-/// The number of events that a new page shows.
+/// The maximum number of events that a page shows when it is opened.
 const MAX_RECENT: usize = 100;
-/// The number of rejected messages that the page shows.
+/// The maximum number of rejected messages that the page shows.
 const MAX_REJECTED: usize = 200;
-/// The number of rows of the outbox that the page shows, and the bytes of their messages.
+/// The maximum number of rows of the outbox that the page shows, and the maximum size of
+/// their messages.
 const MAX_OUTBOX_ROWS: usize = 100;
 const MAX_OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Only files of this server, and nothing inline.
+/// Permits only files of this server, and no inline scripts or styles.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// What the page shows.
+/// The data sources of the page.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) queues: Queues,
@@ -84,7 +85,7 @@ impl Page {
             .with_state(Arc::new(self))
     }
 
-    /// The events with these keys. Items that are not events are left out.
+    /// Returns the events with these keys. Items that are not events are omitted.
     async fn events(&self, keys: &[ItemKey]) -> Vec<EventView> {
         let mut events = Vec::new();
         for key in keys {
@@ -94,7 +95,7 @@ impl Page {
     }
 
     async fn event(&self, key: &ItemKey) -> Option<EventView> {
-        // Digits below the nanosecond are a tie-break of the store.
+        // The digits after the ninth decimal are a tie-break of the store.
         let timestamp = match key.timestamp.split_once('.') {
             Some((seconds, fraction)) => {
                 format!("{seconds}.{}", fraction.get(..9).unwrap_or(fraction))
@@ -108,12 +109,13 @@ impl Page {
         Some(EventView::new(&event))
     }
 
-    /// The keys of the events that were stored last, oldest first.
+    /// Returns the keys of the most recently stored events, oldest first.
     async fn recent(&self, written: Vec<ItemKey>) -> Vec<ItemKey> {
         if written.len() >= MAX_RECENT {
             return written[written.len() - MAX_RECENT..].to_vec();
         }
-        // The stack has not written much since it started: the table may contain more.
+        // Few events were stored since the start of the stack. The table may contain older
+        // events.
         let Ok(mut keys) = dynamodb::item_keys(&self.database, self.table).await else {
             return written;
         };
@@ -164,7 +166,7 @@ async fn add_security_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// An error message for the person in front of the page.
+/// An error message for the user of the page.
 struct Problem(StatusCode, String);
 
 impl IntoResponse for Problem {
@@ -237,7 +239,7 @@ async fn rejected(State(page): State<Arc<Page>>) -> Json<Vec<RejectedView>> {
     Json(messages.await.into_iter().map(RejectedView::from).collect())
 }
 
-/// Rows that wait in the outbox.
+/// Returns the rows that are waiting in the outbox.
 async fn waiting(State(page): State<Arc<Page>>) -> Result<Json<Vec<OutboxRow>>, Problem> {
     let Some(outbox) = &page.outbox else {
         return Ok(Json(Vec::new()));
@@ -265,7 +267,7 @@ async fn resend(
     resent.map_err(invalid)
 }
 
-/// Recent events first, then every new event, and statistics every second.
+/// Streams the recent events, then every new event, and statistics every second.
 async fn live(
     State(page): State<Arc<Page>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>> + Send> {
@@ -273,7 +275,7 @@ async fn live(
     tokio::spawn(async move {
         let stopping = page.stopping.clone();
         tokio::select! {
-            // It fails when the browser closes the connection.
+            // `send_live` ends when the browser closes the connection.
             _ = send_live(&page, &events) => {}
             () = stopping.cancelled() => {}
         }

@@ -1,4 +1,4 @@
-//! An Amazon SQS endpoint in this process.
+//! An Amazon SQS endpoint that runs in this process.
 //!
 //! [`serve`] supports both protocols of SQS, AWS JSON 1.0 and the older query protocol
 //! (forms and XML), so that every AWS SDK, the AWS CLI and Terraform can use it. It
@@ -25,8 +25,8 @@
 //! - Encryption settings and policies are stored and have no effect.
 //!   `AddPermission` and `RemovePermission` are not supported.
 //! - Counts are exact, and deletions and purges take effect immediately. A standard
-//!   queue delivers a message once per visibility timeout, almost in order. SQS
-//!   guarantees none of this.
+//!   queue delivers a message once per visibility timeout, almost in order. SQS does
+//!   not guarantee these properties.
 //! - A message group id on a standard queue is stored and delivered, but groups that
 //!   send many messages are not slowed down. No request is throttled.
 //! - Every queue belongs to the account `000000000000` in `us-east-1`. The endpoint looks
@@ -79,8 +79,8 @@ pub use queues::{CreateError, Queues};
 
 /// Serves SQS requests on `listener` until `shutdown` completes.
 ///
-/// Then long polls return without messages, requests in progress are completed, and
-/// connections are closed.
+/// When `shutdown` completes, long polls return without messages, requests in progress are
+/// completed, and connections are closed.
 ///
 /// # Errors
 ///
@@ -109,8 +109,8 @@ pub async fn serve(
     .await
 }
 
-/// The routes of the endpoint. `base_url` is the start of every queue URL; long polls end
-/// when `stopping` is cancelled.
+/// Returns the routes of the endpoint. `base_url` is the start of every queue URL. Long polls
+/// end when `stopping` is cancelled.
 #[doc(hidden)]
 pub fn router(queues: Queues, base_url: String, stopping: CancellationToken) -> Router {
     http::router(operations::Endpoint::new(queues, base_url, stopping))

@@ -1,7 +1,7 @@
 //! The embedded stack: SQS, DynamoDB and the consumer in this process.
 //!
 //! The queue, the dead-letter queue, the table and the worker use the real protocols on
-//! loopback ports, so that everything from the AWS SDK on is the same as in production.
+//! loopback ports, so that a service uses the same AWS SDK clients as in production.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -43,12 +43,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running embedded stack.
 ///
-/// Dropping it stops everything at once; [`stop`](Self::stop) first finishes the work in
+/// Dropping the stack stops it at once; [`stop`](Self::stop) first finishes the work in
 /// progress. Any number of stacks can run at the same time.
 ///
 /// # Examples
 ///
-/// A test of a service, with everything in memory and on free ports:
+/// A test of a service. The stack keeps its data in memory and listens on free ports:
 ///
 /// ```
 /// use domain_events::{DomainEvent, Emitter, Sdk};
@@ -110,12 +110,12 @@ impl Stack {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops everything that was started.
+    /// Dropping the future stops the parts that were already started.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         if !options.host.is_loopback() {
             tracing::warn!(
                 host = %options.host,
-                "the endpoints do not authenticate clients: everyone who can connect to this \
+                "the endpoints do not authenticate clients: every client that can connect to this \
                  address can read and change all queues and tables"
             );
         }
@@ -147,7 +147,8 @@ impl Stack {
             Some(listener) => Some(sqs::endpoint_url(address(listener)?)),
             None => None,
         };
-        // Clients on this machine, whatever name the others use.
+        // The clients of the stack use the loopback address, even if `advertise` sets another
+        // name for other clients.
         let config = clients::config();
         let sqs = clients::sqs(&config, &sqs::endpoint_url(address(&sqs_listener)?));
         let dynamodb = clients::dynamodb(&config, &sqs::endpoint_url(address(&dynamodb_listener)?));
@@ -176,9 +177,10 @@ impl Stack {
             sqs_listener,
             sqs_availability.refuse(queue_api(&stop_endpoints)),
         );
-        // A worker that met the outage would wait longer and longer between its attempts,
-        // and with it the test that ended the outage. The worker's long polls end when it
-        // stops, because a worker waits for its receive.
+        // A simulated outage delays the requests of the worker instead of refusing them.
+        // Otherwise, the worker would increase the pause between its attempts, and a test would
+        // have to wait for this pause after the outage. The long polls of the worker end when
+        // the stack stops, because a stopping worker waits for its receive.
         endpoints.serve(
             "SQS of the worker",
             worker_listener,
@@ -237,7 +239,8 @@ impl Stack {
         };
         if options.pollers > 0 {
             let handler = stack.handler_with(worker_sqs.clone());
-            // Stopping the worker waits for its receive, and requests cost nothing here.
+            // A stopping worker waits for its receive, and requests are free of charge here, so
+            // the long poll is short.
             let worker = Worker::new(worker_sqs, stack.queue_url(), handler)
                 .with_long_poll(Duration::from_secs(1));
             let stop = stack.stop_worker.clone();
@@ -256,9 +259,10 @@ impl Stack {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the rest at once, like dropping the stack.
+    /// Dropping the future stops the remaining parts at once, like dropping the stack.
     pub async fn stop(mut self) {
-        // Before the worker, so that the worker stores what the relay has sent.
+        // The relay stops before the worker, so that the worker stores the events that the
+        // relay has sent.
         self.stop_relay.cancel();
         while self.relay.join_next().await.is_some() {}
         self.stop_worker.cancel();
@@ -275,31 +279,31 @@ impl Stack {
     ///
     /// Events that the SDK has not sent yet are not in the queue. Wait for them first,
     /// with `Sdk::emit` or `Sdk::flush`. If the stack has no worker
-    /// ([`Options::pollers`]), another consumer has to take the messages; use a
-    /// `tokio::time::timeout` where that may never happen.
+    /// ([`Options::pollers`]), another consumer has to receive the messages. Use
+    /// `tokio::time::timeout` if that may never happen.
     ///
     /// # Cancel safety
     ///
-    /// The function only reads. It may be dropped and called again.
+    /// Dropping the future has no effect, and the function can be called again.
     pub async fn wait_until_drained(&self) {
         while self.messages() > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// The number of messages in the queue: visible, delayed and in flight.
+    /// Returns the number of messages in the queue: visible, delayed and in flight.
     pub fn messages(&self) -> usize {
         self.queues.messages(&queue_name(QUEUE, self.fifo))
     }
 
-    /// The number of messages in the dead-letter queue.
+    /// Returns the number of messages in the dead-letter queue.
     pub fn dead_letters(&self) -> usize {
         self.queues
             .messages(&queue_name(DEAD_LETTER_QUEUE, self.fifo))
     }
 
-    /// All stored events in the order of their timestamps. Meant for tests: it reads the
-    /// whole table.
+    /// Returns all stored events in the order of their timestamps. This function is for tests,
+    /// because it reads the whole table.
     ///
     /// # Errors
     ///
@@ -308,7 +312,7 @@ impl Stack {
     ///
     /// # Cancel safety
     ///
-    /// The function only reads. It may be dropped and called again.
+    /// Dropping the future has no effect, and the function can be called again.
     pub async fn events(&self) -> Result<Vec<StoredEvent>, ReadError> {
         let mut events: Vec<StoredEvent> = self.store.scan().try_collect().await?;
         let place = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
@@ -317,8 +321,8 @@ impl Stack {
     }
 
     /// Makes SQS unavailable until the returned guard is dropped or
-    /// [ended](Outage::end): the endpoint answers every request with HTTP status 503.
-    /// The worker of the stack pauses meanwhile.
+    /// [ended](Outage::end): the endpoint responds to every request with HTTP status
+    /// 503. The worker of the stack pauses in the meantime.
     ///
     /// # Examples
     ///
@@ -334,64 +338,64 @@ impl Stack {
     }
 
     /// Makes DynamoDB unavailable, like [`outage`](Self::outage). The worker cannot store
-    /// events meanwhile: their messages return to the queue and are received again later.
+    /// events in the meantime: their messages return to the queue and are received again later.
     pub fn dynamodb_outage(&self) -> Outage {
         self.dynamodb_availability.begin_outage()
     }
 
-    /// `EVENT_QUEUE_URL`.
+    /// Returns the URL of the queue, for `EVENT_QUEUE_URL`.
     pub fn queue_url(&self) -> String {
         sqs::url(&self.sqs_endpoint, &queue_name(QUEUE, self.fifo))
     }
 
-    /// `DEAD_LETTER_QUEUE_URL`.
+    /// Returns the URL of the dead-letter queue, for `DEAD_LETTER_QUEUE_URL`.
     pub fn dead_letter_queue_url(&self) -> String {
         let name = queue_name(DEAD_LETTER_QUEUE, self.fifo);
         sqs::url(&self.sqs_endpoint, &name)
     }
 
-    /// `EVENT_TABLE`.
+    /// Returns the name of the table, for `EVENT_TABLE`.
     pub fn table(&self) -> &'static str {
         TABLE
     }
 
-    /// `EVENT_OUTBOX_TABLE`: the outbox table in the embedded DynamoDB, if
-    /// [`Options::outbox`] is [`Outbox::DynamoDb`].
+    /// Returns the name of the outbox table in the embedded DynamoDB, for
+    /// `EVENT_OUTBOX_TABLE`, if [`Options::outbox`] is [`Outbox::DynamoDb`].
     pub fn outbox_table(&self) -> Option<&'static str> {
         self.has_outbox_table.then_some(outbox::TABLE)
     }
 
-    /// `AWS_ENDPOINT_URL_SQS`.
+    /// Returns the URL of the SQS endpoint, for `AWS_ENDPOINT_URL_SQS`.
     pub fn sqs_endpoint(&self) -> String {
         self.sqs_endpoint.clone()
     }
 
-    /// `AWS_ENDPOINT_URL_DYNAMODB`.
+    /// Returns the URL of the DynamoDB endpoint, for `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn dynamodb_endpoint(&self) -> String {
         self.dynamodb_endpoint.clone()
     }
 
-    /// The URL of the web page, if [`Options::page_port`] is set.
+    /// Returns the URL of the web page, if [`Options::page_port`] is set.
     pub fn page(&self) -> Option<&str> {
         self.page_endpoint.as_deref()
     }
 
-    /// A client of the SQS endpoint. It ignores the environment, including proxies.
+    /// Creates a client of the SQS endpoint. It ignores the environment, including proxies.
     pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
         self.sqs.clone()
     }
 
-    /// A client of the DynamoDB endpoint. It ignores the environment, including proxies.
+    /// Creates a client of the DynamoDB endpoint. It ignores the environment, including proxies.
     pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
         self.dynamodb.clone()
     }
 
-    /// The event store in the table, with the index by event type.
+    /// Creates an event store for the table, with the index by event type.
     pub fn store(&self) -> EventStore {
         self.store.clone()
     }
 
-    /// A handler like the one that the worker runs.
+    /// Creates a handler with the same settings as the handler of the worker.
     pub fn handler(&self) -> Handler {
         self.handler_with(self.sqs_client())
     }
@@ -401,7 +405,7 @@ impl Stack {
         Handler::new(self.store(), dead_letters)
     }
 
-    /// The environment variables with which a service in any language uses the stack.
+    /// Returns the environment variables with which a service in any language uses the stack.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("EVENT_QUEUE_URL", self.queue_url()),
@@ -418,7 +422,7 @@ impl Stack {
             ("AWS_ENDPOINT_URL_SQS", self.sqs_endpoint()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_endpoint()),
             ("AWS_REGION", clients::REGION.to_owned()),
-            // boto3 and version 1 of the AWS CLI read this one.
+            // boto3 and version 1 of the AWS CLI read this variable.
             ("AWS_DEFAULT_REGION", clients::REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", clients::ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", clients::ACCESS_KEY.to_owned()),

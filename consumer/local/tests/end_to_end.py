@@ -38,7 +38,7 @@ def until(look, what):
         if found:
             return found
         time.sleep(0.05)
-    raise SystemExit(f"never came: {what}")
+    raise SystemExit(f"timeout while waiting for {what}")
 
 
 def main():
@@ -68,7 +68,7 @@ def main():
         send(json.dumps({**tied, "EventId": "b", "Data": {"n": 2}}))
         send(json.dumps({**tied, "EventId": "b", "Data": {"n": 2}}))
         send(json.dumps({**tied, "EventId": "last", "Timestamp": 1596719981}))
-        until(lambda: any(i["EventId"] == "last" for i in history("tied")), "the last")
+        until(lambda: any(i["EventId"] == "last" for i in history("tied")), "the last event")
         until(lambda: len(history("tied")) == 3, "the tied events")
         time.sleep(0.5)
         items = history("tied")

@@ -1,4 +1,4 @@
-"""A client from before 2023, which sends the query protocol: forms, answered with XML.
+"""Tests the query protocol (form requests and XML responses) with a client from before 2023.
 
 Starts `domain-events local` and calls every operation with boto3 1.26. botocore checks
 the MD5 of each message itself.

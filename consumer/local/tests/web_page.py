@@ -83,7 +83,7 @@ class Page:
             if found:
                 return found
             time.sleep(0.05)
-        raise AssertionError(f"never came: {what}")
+        raise AssertionError(f"timeout while waiting for {what}")
 
     def open(self, view, element):
         self.driver.get(f"{self.url}#{view}")
@@ -175,7 +175,7 @@ def search(page, sqs):
     send(sqs, event("STARTED", "cart-1", EventId="1", **conversation))
     send(sqs, event("PLACED", "order-1", EventId="2", CausationId="1", **conversation))
     send(sqs, event("PAID", "order-1", EventId="3", CausationId="2", **conversation))
-    # Events that cause each other.
+    # Each of these two events names the other event as its cause.
     send(sqs, event("LOOP", "loop", EventId="4", CausationId="5", **conversation))
     send(sqs, event("LOOP", "loop", EventId="5", CausationId="4", **conversation))
 
@@ -185,7 +185,7 @@ def search(page, sqs):
         page.one("#search-value").clear()
         page.one("#search-value").send_keys(value)
         page.one("#search-form button").click()
-        page.until(lambda: page.one("#search-note").text not in ("", "Searching…"), "an answer")
+        page.until(lambda: page.one("#search-note").text not in ("", "Searching…"), "a response")
         if len(page.all("#search-events .event")) != count:
             time.sleep(0.2)
             return None
@@ -226,7 +226,7 @@ def rejected(page, sqs):
     area = item.find_element("css selector", "textarea")
     selected = "return arguments[0].value.slice(arguments[0].selectionStart, arguments[0].selectionEnd)"
     assert page.driver.execute_script(selected, area) == '"order placed"'
-    # An invalid correction is refused, and nothing is lost.
+    # An invalid correction is refused, and the message stays in the queue.
     text = area.get_attribute("value")
     area.clear()
     item.find_element("css selector", "form button[type=submit]").click()
@@ -309,7 +309,7 @@ def main():
         try:
             subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         except (OSError, subprocess.CalledProcessError):
-            print("no Chromium: left out")
+            print("Chromium is not installed: skipped")
             sys.exit(0)
     process, url = start()
     try:

@@ -5,16 +5,16 @@ use tracing::Level;
 /// The settings of the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// `EVENT_QUEUE_URL`: the queue that events are sent to.
+    /// `EVENT_QUEUE_URL`: the queue to which events are sent.
     pub(crate) queue_url: String,
-    /// `EVENT_OUTBOX_TABLE`: the outbox table. Without it, the function sends the messages
-    /// of state items only.
+    /// `EVENT_OUTBOX_TABLE`: the outbox table. Without it, the function sends only the
+    /// messages of state items.
     pub(crate) table: Option<String>,
-    /// `EVENT_LOG`: the lowest level that is logged; `info` if not set.
+    /// `EVENT_LOG`: the lowest level that is logged. The default is `info`.
     pub(crate) log: Level,
 }
 
-/// The environment variables that are missing or invalid, all of them.
+/// All environment variables that are missing or invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid configuration:\n  - {}", .0.join("\n  - "))]
 pub(crate) struct InvalidConfig(Vec<String>);
@@ -25,13 +25,14 @@ impl Config {
     }
 
     fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
-        // An empty variable counts as not set, because templates leave empty ones.
+        // An empty variable is treated as not set, because deployment templates set unused
+        // variables to an empty value.
         let lookup = |name: &str| {
             let text = lookup(name).map(|text| text.trim().to_owned());
             text.filter(|text| !text.is_empty())
         };
         let mut problems = Vec::new();
-        // The builder of the publisher checks the URL.
+        // The builder of the publisher checks the URL later.
         let queue_url = lookup("EVENT_QUEUE_URL");
         if queue_url.is_none() {
             problems.push(

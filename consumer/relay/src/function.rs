@@ -19,7 +19,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::Config;
 use crate::payload::{self, Content, InvalidPayload, Payload, Record};
 
-/// The part of the invocation's time that is kept for the response and the metric.
+/// The time before the timeout of the invocation that is reserved for the response and the
+/// metric.
 const RESPONSE_RESERVE: Duration = Duration::from_secs(2);
 
 /// Why the function cannot start.
@@ -31,8 +32,9 @@ pub(crate) enum StartError {
     Emitter(#[from] InvalidEvent),
 }
 
-/// The response to an invocation by a stream. Lambda continues with the lowest number in
-/// it (Lambda developer guide, "Configuring partial batch response with DynamoDB").
+/// The response to an invocation by a stream. Lambda delivers the records from the lowest
+/// failed sequence number again (Lambda developer guide, "Configuring partial batch response
+/// with DynamoDB").
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchResponse {
@@ -45,7 +47,7 @@ struct BatchItemFailure {
     item_identifier: String,
 }
 
-/// The function, with what it keeps between invocations.
+/// The function and the state that it keeps between invocations.
 pub(crate) struct Function {
     outbox: Option<Outbox>,
     /// Sends the messages of state items.
@@ -61,7 +63,7 @@ struct Outbox {
 impl Function {
     pub(crate) async fn new(config: Config) -> Result<Self, StartError> {
         let aws = load().await;
-        // Every message has an emitter of its own.
+        // The SDK requires an emitter, but every message already contains its own emitter.
         let sdk = Sdk::builder(config.queue_url, Emitter::system("relay")?)
             .sqs_client(aws_sdk_sqs::Client::new(&aws))
             .build()
@@ -111,8 +113,9 @@ impl Function {
             }
         }
         if let Some(Outbox { relay, .. }) = &self.outbox {
-            // A row that can never be sent stays in the table, where the alarm on the
-            // oldest row finds it. Trying it again would only hold back the rows behind it.
+            // A row that can never be sent is not reported as failed, because a retry would
+            // only delay the rows after it. The row stays in the table, and the alarm on the
+            // age of the oldest row reports it.
             failures.extend(deliver(relay, rows, deadline, false).await);
         }
         failures.extend(deliver(&self.state, states, deadline, true).await);
@@ -135,25 +138,28 @@ impl Outbox {
                 failure = report.failure,
                 "swept"
             ),
-            // The next schedule continues.
+            // The next scheduled invocation continues.
             Err(_) => tracing::warn!(
                 outbox,
-                "the time of the invocation is over, and rows are left"
+                "the time limit of the invocation was reached before all rows were sent"
             ),
         }
         match self.rows.backlog().await {
             Ok(backlog) => {
                 let line = cloudwatch::metric_line(&self.table, backlog);
-                // A row must not fail because the metric could not be written.
+                // The error is ignored, because a row must not fail when the metric cannot be
+                // written.
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }
-            // Without a metric, the alarm fires.
-            Err(error) => tracing::error!(outbox, error = %with_causes(&error), "no metric"),
+            // If the metric is missing, the alarm fires.
+            Err(error) => {
+                tracing::error!(outbox, error = %with_causes(&error), "could not count the rows for the metric")
+            }
         }
     }
 }
 
-/// Sends rows, and returns the sequence numbers of those that have to be delivered again.
+/// Sends rows, and returns the sequence numbers of the rows that must be delivered again.
 async fn deliver(
     relay: &Relay,
     rows: Vec<(String, Row)>,
@@ -165,7 +171,9 @@ async fn deliver(
         return numbers;
     }
     let Ok(deliveries) = timeout_at(deadline, relay.deliver(rows)).await else {
-        tracing::warn!("the time of the invocation is over, and its rows are delivered again");
+        tracing::warn!(
+            "the time limit of the invocation was reached; its rows are delivered again"
+        );
         return numbers;
     };
     let failed = |(number, delivery): (String, Delivery)| {
@@ -186,11 +194,12 @@ async fn deliver(
 
 fn deadline(ends: SystemTime, now: SystemTime) -> Instant {
     let left = ends.duration_since(now).unwrap_or_default();
-    // If the timeout is very short, half of it.
+    // If little time is left, at most half of it is reserved.
     Instant::now() + left.saturating_sub(RESPONSE_RESERVE.min(left / 2))
 }
 
-/// The messages in state items: the stream delivers them, and there is nothing to delete.
+/// The messages in state items. The stream delivers them, and the relay deletes nothing after
+/// it has sent them.
 struct StateItems;
 
 impl OutboxRows for StateItems {

@@ -1,12 +1,12 @@
 //! The relay of a DynamoDB outbox as a Lambda function.
 //!
-//! - An event source mapping of the outbox table's stream invokes it with new rows, which
-//!   it sends and deletes.
-//! - A schedule invokes it once a minute. It then sends the rows that the stream did not
-//!   deliver, and writes the age of the oldest row as a metric.
+//! - The event source mapping of the outbox table's stream invokes the function with new
+//!   rows. The function sends the rows and deletes them.
+//! - A schedule invokes the function once a minute. The function then sends the rows that the
+//!   stream did not deliver, and writes the age of the oldest row as a metric.
 //!
-//! On a stream of another table, it sends the attribute `OutboxMessage` of each new or
-//! changed item, and deletes nothing.
+//! If the stream belongs to another table, the function sends the attribute `OutboxMessage`
+//! of each new or changed item, and deletes nothing.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
     };
     let service = service_fn(|event: LambdaEvent<_>| {
         let function = &function;
-        // Boxed: the future of the publisher is large.
+        // Boxed, because the future of the publisher is large.
         Box::pin(async move {
             function
                 .invoke(event)
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    // Lambda reports the exit code, and CloudWatch keeps the text.
+    // Lambda reports the exit code, and CloudWatch stores the message.
     let _ = writeln!(std::io::stderr(), "relay: {error}");
     ExitCode::FAILURE
 }

@@ -1,4 +1,4 @@
-//! What invokes the function: the stream of a table, or a schedule.
+//! Reads the payload of an invocation: a batch of a stream, or a scheduled event.
 
 use domain_events_outbox::Row;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ pub(crate) enum InvalidPayload {
     )]
     Unknown,
     #[error(
-        "a record of the stream has no SequenceNumber, so the whole batch has to be delivered again"
+        "a record of the stream has no SequenceNumber, so the whole batch must be delivered again"
     )]
     NoSequenceNumber,
 }
@@ -67,7 +67,7 @@ struct Change {
     old_image: Option<Image>,
 }
 
-/// The attributes that matter. Attributes of another type count as absent.
+/// The attributes that are used. An attribute of another type counts as missing.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct Image {
@@ -113,7 +113,8 @@ fn read_record(record: &RawValue, outbox: Option<&str>) -> Result<Record, Invali
     let content = match change.new_image {
         None => Content::Nothing,
         Some(row) if is_outbox => match row.event_id.text {
-            // The relay reports a row without a message as one that cannot be sent.
+            // A row without a message becomes a row with an empty message, which the relay
+            // reports as a row that cannot be sent.
             Some(event_id) => Content::Row(Row {
                 event_id,
                 message: row.message.text.unwrap_or_default(),
@@ -121,7 +122,7 @@ fn read_record(record: &RawValue, outbox: Option<&str>) -> Result<Record, Invali
             None => Content::Unreadable,
         },
         Some(state) => match state.outbox_message.text {
-            // Another attribute of the item was changed.
+            // If only other attributes of the item were changed, there is no new message.
             Some(message)
                 if change
                     .old_image
@@ -142,14 +143,14 @@ fn read_record(record: &RawValue, outbox: Option<&str>) -> Result<Record, Invali
     })
 }
 
-/// The number of a record that has no other readable part.
+/// Reads the sequence number of a record whose other fields are not readable.
 fn sequence_number(record: &RawValue) -> Option<String> {
     let record: serde_json::Value = serde_json::from_str(record.get()).ok()?;
     let number = record.get("dynamodb")?.get("SequenceNumber")?.as_str()?;
     (!number.is_empty()).then(|| number.to_owned())
 }
 
-/// The table of `arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE/stream/TIME`.
+/// Returns `TABLE` of `arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE/stream/TIME`.
 fn table_of(stream_arn: &str) -> Option<&str> {
     stream_arn.split("table/").nth(1)?.split('/').next()
 }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn row_without_a_text_has_an_empty_message() {
+    fn message_of_another_type_becomes_empty() {
         let image = json!({ "EventId": { "S": "id" }, "Message": { "M": {} } });
         let change = json!({ "SequenceNumber": "7", "NewImage": image });
         assert_eq!(

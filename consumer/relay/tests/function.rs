@@ -1,9 +1,10 @@
-//! The function under Lambda's Runtime API, against the embedded stack.
+//! Tests of the function with an implementation of the Lambda Runtime API and the embedded
+//! stack.
 
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy exempts test functions, but not the functions that tests share"
 )]
 
 use std::process::Stdio;
@@ -53,7 +54,7 @@ impl Fixture {
         }
     }
 
-    /// Commits an event without state.
+    /// Commits an event without changing any state.
     async fn commit(&self, order_id: u64) -> Prepared {
         let event = self.sdk.prepare(&OrderPlaced { order_id }).unwrap();
         let put: TransactWriteItem = event.outbox_put(TABLE);
@@ -66,7 +67,7 @@ impl Fixture {
         self.outbox.backlog().await.unwrap().rows
     }
 
-    /// Invokes the function once per payload, and returns its answers and its output.
+    /// Invokes the function once per payload, and returns its responses and its output.
     async fn invoke(&self, payloads: Vec<Value>) -> (Vec<Value>, String) {
         let count = payloads.len();
         let (api, mut answers) = runtime_api(payloads).await;
@@ -97,7 +98,8 @@ impl Fixture {
     }
 }
 
-/// The Runtime API with these invocations, and what the function answers.
+/// Starts a Runtime API with these invocations. The receiver yields the responses of the
+/// function.
 async fn runtime_api(payloads: Vec<Value>) -> (String, UnboundedReceiver<Value>) {
     let (sender, answers) = unbounded_channel();
     let waiting = Arc::new(Mutex::new(payloads.into_iter()));
@@ -179,7 +181,7 @@ async fn new_rows_are_sent_and_deleted() {
     assert_eq!(
         failures(&answers[0]),
         ["5"],
-        "only the record that cannot be read"
+        "only the record that cannot be read fails"
     );
     assert_eq!(fixture.waiting().await, 0);
     fixture.stack.wait_until_drained().await;
@@ -201,7 +203,7 @@ async fn rows_fail_while_sqs_is_unavailable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schedule_sends_what_the_stream_has_lost() {
+async fn schedule_sends_rows_that_the_stream_lost() {
     let fixture = Fixture::start().await;
     let event = fixture.commit(1).await;
     let schedule =
@@ -236,7 +238,7 @@ async fn message_in_a_state_item_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_payload_fails_with_what_to_do() {
+async fn other_payload_fails_with_a_remedy() {
     let fixture = Fixture::start().await;
     let (answers, _) = fixture.invoke(vec![json!({ "Messages": [] })]).await;
     let text = answers[0].to_string();

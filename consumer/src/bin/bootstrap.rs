@@ -9,8 +9,8 @@ use domain_events_consumer::config::Config;
 use domain_events_consumer::hosts::lambda;
 use domain_events_consumer::log;
 
-// One thread: at the CPU share of a small function, a second thread would only alternate
-// with the first.
+// One thread, because a small function has less than one CPU: a second thread would only
+// take turns with the first.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let config = match Config::from_env() {
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    // Lambda reports the exit code, and CloudWatch keeps the text.
+    // Lambda reports the exit code, and CloudWatch stores the message.
     let _ = writeln!(std::io::stderr(), "bootstrap: {error}");
     ExitCode::FAILURE
 }

@@ -6,11 +6,12 @@ use domain_events::wire::MAX_MESSAGE_BYTES;
 use super::DeadLetter;
 use crate::rejection::Rejection;
 
-/// The most attributes of a message (SQS developer guide, "Message quotas").
+/// The maximum number of attributes of a message (SQS developer guide, "Message quotas").
 const MAX_ATTRIBUTES: usize = 10;
-/// The longest reason or pointer in an attribute.
+/// The maximum length of a reason or a pointer in an attribute.
 const MAX_TEXT_BYTES: usize = 1024;
-/// The same, once the dead-letter queue has refused the message with all its attributes.
+/// The maximum length after the dead-letter queue has refused the message with all its
+/// attributes.
 const MAX_SHORT_TEXT_BYTES: usize = 128;
 
 const REJECTION_CODE: &str = "RejectionCode";
@@ -18,13 +19,13 @@ const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 const REJECTION_REASON: &str = "RejectionReason";
 const REJECTION_POINTER: &str = "RejectionPointer";
 
-/// How much a dead letter says about its origin. A queue may accept smaller messages
-/// than SQS itself does, and attributes count: each level is smaller than the one
-/// before, and a letter with less explanation is better than none. The log always has
-/// the complete reason.
+/// How many attributes explain a dead letter. A queue can have a lower size limit than
+/// SQS, and attributes count towards the limit. Each level is therefore smaller than the
+/// level before it: a letter with fewer attributes is better than no letter. The log
+/// always has the complete reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// The reason, and the message's own attributes.
+    /// The reason, and the original attributes of the message.
     Full,
     /// A shortened reason.
     Short,
@@ -34,8 +35,8 @@ pub(super) enum Detail {
     None,
 }
 
-/// The attributes of a letter, the most important ones first. Attributes beyond the
-/// limits of SQS are left out.
+/// Returns the attributes of a letter, the most important first. Attributes that exceed
+/// the limits of SQS are omitted.
 pub(super) fn attributes<'a>(
     letter: &'a DeadLetter<'_>,
     detail: Detail,
@@ -72,7 +73,8 @@ pub(super) fn attributes<'a>(
         Detail::Full => letter.record.attributes.iter().collect(),
         _ => Vec::new(),
     };
-    // A message that was rejected before and sent again has our attributes already.
+    // A message that was rejected earlier and then sent again already has these
+    // attributes, from the earlier rejection.
     let ours = [
         REJECTION_CODE,
         ORIGINAL_MESSAGE_ID,
@@ -95,14 +97,16 @@ pub(super) fn attributes<'a>(
         .collect()
 }
 
-/// What an attribute contributes to the size of its message: name, type and value.
+/// Returns the bytes that an attribute adds to the size of its message: its name, its type and
+/// its value count.
 pub(super) fn attribute_bytes(name: &str, value: &MessageAttributeValue) -> usize {
     let text = value.string_value().map_or(0, str::len);
     let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
     name.len() + value.data_type().len() + text + binary
 }
 
-/// The first `max` bytes of a text, without the characters that SQS refuses.
+/// Returns at most the first `max` bytes of `text`, and replaces the characters that SQS
+/// refuses.
 fn sanitize_attribute(text: &str, max: usize) -> String {
     let end = text.floor_char_boundary(max);
     let refused = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn attribute_has_no_character_that_sqs_refuses() {
+    fn characters_that_sqs_refuses_are_replaced() {
         assert_eq!(
             sanitize_attribute("/a\0b\u{ffff}\n", 1024),
             "/a\u{fffd}b\u{fffd}\n"
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_dropped_where_they_do_not_fit() {
+    fn attributes_beyond_the_size_limit_are_omitted() {
         let record = Record::new("m", "");
         let names = |room: usize| {
             let letters = letters(&record, 1, MAX_MESSAGE_BYTES - room);

@@ -20,12 +20,12 @@ use crate::config::Config;
 use crate::handler::Handler;
 use crate::record::Record;
 
-/// The part of the invocation's time that is kept for the response. An invocation that
-/// runs into its timeout fails as a whole, while a message that is not done earlier is
-/// reported as failed alone.
+/// The time before the timeout of the invocation that is reserved for the response. If an
+/// invocation times out, all its messages fail. If the handler stops earlier, only the
+/// unfinished messages fail.
 const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
 
-/// Base64 with or without padding.
+/// Standard Base64, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -43,9 +43,9 @@ pub enum InvocationError {
         /// The JSON type of the payload.
         found: &'static str,
     },
-    /// A message failed that has no id to report it with. Lambda would treat an empty
-    /// id in the response the same way.
-    #[error("a message without an id failed, so the whole batch has to be delivered again")]
+    /// A message without an id failed, so the response cannot name it. Lambda treats an
+    /// empty id in the response as a failure of the whole batch, too.
+    #[error("a message without an id failed, so the whole batch must be delivered again")]
     NoMessageId,
 }
 
@@ -66,7 +66,7 @@ struct BatchItemFailure {
 ///
 /// # Errors
 ///
-/// The Runtime API cannot be reached.
+/// If the Lambda Runtime API cannot be reached.
 ///
 /// # Cancel safety
 ///
@@ -76,8 +76,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let handler = Arc::new(super::handler(&aws, config));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let handler = Arc::clone(&handler);
-        // Boxed: otherwise the compiler computes the layout of the runtime's future with
-        // the store's future in it, and exceeds its limit of nested queries.
+        // Boxed, because otherwise the future of the runtime contains the future of the
+        // store, and the compiler exceeds its query depth limit when it computes the layout.
         Box::pin(async move { invoke(&handler, event).await.map_err(Error::from) })
     }))
     .await
@@ -89,7 +89,7 @@ async fn invoke(
 ) -> Result<BatchResponse, InvocationError> {
     let deadline = deadline(event.context.deadline(), SystemTime::now());
     let records = read_payload(event.payload.get())?;
-    // It may have 6 MB, and all that is needed has been copied.
+    // The payload can have 6 MB, and the records contain copies of the fields.
     drop(event.payload);
     let report = handler.handle(&records, Some(deadline)).await;
     for line in report
@@ -109,7 +109,7 @@ async fn invoke(
 
 fn deadline(ends: SystemTime, now: SystemTime) -> Instant {
     let left = ends.duration_since(now).unwrap_or_default();
-    // If the timeout is very short, half of it.
+    // If little time is left, at most half of it is reserved for the response.
     Instant::now() + left.saturating_sub(RESPONSE_RESERVE.min(left / 2))
 }
 
@@ -119,8 +119,8 @@ struct SqsEvent<'a> {
     records: Vec<&'a RawValue>,
 }
 
-/// The fields of a record that are used. They stay JSON at first, so that a value of
-/// another type affects its own field only.
+/// The fields of a record that are used. Each field is first read as raw JSON, so that a
+/// value of an unexpected type affects only its own field.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SqsRecord<'a> {
@@ -149,9 +149,9 @@ struct SqsMessageAttribute<'a> {
 
 /// Reads the records of an SQS event, in order.
 ///
-/// The payload is read here and not by `lambda_runtime`, whose errors quote a payload
-/// that they cannot read. A record that is not readable becomes a record without an id,
-/// which the handler reports as failed.
+/// This function reads the payload instead of `lambda_runtime`, because the errors of
+/// `lambda_runtime` quote a payload that is not readable. A record that is not readable
+/// becomes a record without an id, which the handler reports as failed.
 ///
 /// # Errors
 ///
@@ -179,8 +179,8 @@ fn read_record(json: &RawValue) -> Record {
     )
 }
 
-/// A message attribute; `None` if it is not readable. It is only needed if the message
-/// is rejected, so it must not affect the event.
+/// Reads a message attribute. Returns `None` if it is not readable: attributes are only
+/// used if the message is rejected, so an attribute must not affect the event.
 fn read_attribute(json: &RawValue) -> Option<MessageAttributeValue> {
     let attribute: SqsMessageAttribute<'_> = serde_json::from_str(json.get()).ok()?;
     let data_type = text(attribute.data_type)?;
@@ -194,13 +194,13 @@ fn read_attribute(json: &RawValue) -> Option<MessageAttributeValue> {
     value.data_type(data_type).build().ok()
 }
 
-/// The members of a JSON object; none if it is something else.
+/// Returns the members of a JSON object; empty if the value is not an object.
 fn members(json: Option<&RawValue>) -> HashMap<String, &RawValue> {
     json.and_then(|json| serde_json::from_str(json.get()).ok())
         .unwrap_or_default()
 }
 
-/// The text of a JSON string, or a number as it is written.
+/// Returns the content of a JSON string, or the digits of a JSON number.
 fn text(json: Option<&RawValue>) -> Option<String> {
     let json = json?.get();
     match json.as_bytes().first()? {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn unused_and_odd_fields_do_not_affect_a_record() {
+    fn unusable_fields_do_not_affect_a_record() {
         let payload = r#"{"Records":[{
             "messageId":"m","body":"b","awsRegion":7,"eventSourceARN":"arn:x:events.fifo",
             "attributes":{"MessageGroupId":"g","ApproximateReceiveCount":1,"AWSTraceHeader":"Root=1"},
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn payload_that_is_no_sqs_event_is_not_quoted() {
+    fn payload_that_is_not_sqs_event_is_not_quoted() {
         for (payload, found) in [
             (r#""{\"Records\":[]}""#, "a string"),
             ("[1]", "an array"),

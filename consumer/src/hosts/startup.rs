@@ -1,4 +1,4 @@
-//! What the worker checks before it receives its first message.
+//! The checks of the worker before it receives its first message.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use domain_events::__internals::AwsFailure;
 use crate::aws;
 use crate::config::WorkerConfig;
 
-/// The hash key of an item that is asked for and never written.
+/// The hash key of an item that the check reads. No item has this key.
 const PROBE_ID: &str = "domain-events-startup-check";
 
-/// Why the worker cannot run: everything that was found, one line each.
+/// Why the worker cannot start, with one line for each problem.
 ///
-/// Only what an operator has to change is an error. An outage of SQS or DynamoDB is
-/// logged, and the worker starts and retries.
+/// Only a problem that an operator has to correct is an error. An outage of SQS or
+/// DynamoDB is logged, and the worker starts and retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartError(Vec<String>);
 
@@ -34,7 +34,8 @@ impl std::error::Error for StartError {}
 
 /// Checks that both queues exist and that the table has the expected keys.
 pub(super) async fn check(aws: &SdkConfig, config: &WorkerConfig) -> Result<(), StartError> {
-    // Each request would fail for this reason, and the queues and the table are not at fault.
+    // Without a region, each request below would fail and its error would name a queue or
+    // the table, which are not the cause.
     if aws.region().is_none() {
         return Err(StartError(vec![
             "no AWS region is set; set AWS_REGION to the region of the queue and the table"
@@ -81,7 +82,7 @@ async fn check_queue(aws: &SdkConfig, variable: &str, url: &str) -> Option<Strin
 }
 
 async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
-    // A read, because it needs no permission beyond those that appending needs.
+    // `GetItem`, because the append needs the permission for it, too.
     let (client, _) = aws::dynamodb(aws);
     let request = client
         .get_item()

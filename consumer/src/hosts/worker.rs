@@ -19,25 +19,25 @@ use crate::handler::Handler;
 use crate::hosts::StartError;
 use crate::record::Record;
 
-/// The visibility timeout of received messages, unless set.
+/// The default visibility timeout of received messages.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a receive waits for messages, unless set. A worker that stops waits for its
-/// receive, and containers usually have 30 seconds to stop.
+/// How long a receive waits for messages by default. A worker that stops waits for the
+/// receive in progress, and a container usually has 30 seconds to stop.
 const LONG_POLL: Duration = Duration::from_secs(10);
 /// The longest long poll (SQS API reference, "ReceiveMessage").
 const MAX_LONG_POLL: Duration = Duration::from_secs(20);
-/// How much longer than its long poll a receive may take, including the connection.
+/// How much longer than its long poll a receive may take, including the time to connect.
 const RECEIVE_GRACE: Duration = Duration::from_secs(5);
-/// The most attempts of a receive, if each of them times out.
+/// The maximum number of attempts of a receive, if each attempt times out.
 const RECEIVE_ATTEMPTS: u32 = 3;
-/// Failed messages become visible again after 2, 4, 8, … seconds, at most 256: 20
-/// receives, which is what the Terraform module allows, then take about an hour.
+/// Failed messages become visible again after 2, 4, 8, … seconds, at most 256. The
+/// Terraform module allows 20 receives, which then take about an hour.
 const REDELIVERY: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(256));
-/// The pause between two receives while nothing succeeds.
+/// The pause between two receives while every message fails.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-/// How long the handler may take for a batch. SQS then delivers the rest again.
+/// How long the handler may take for a batch. SQS delivers unfinished messages again.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(300);
-/// The most messages of a receive, and the most entries of a batch request.
+/// The maximum number of messages per receive, and of entries per batch request.
 const MAX_MESSAGES: i32 = 10;
 
 /// Runs the worker that `config` describes until `stop` is cancelled.
@@ -72,10 +72,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker on the queue with this URL.
+    /// Creates a worker for the queue with this URL.
     ///
-    /// The client needs timeouts: a request without a response blocks its poller. Only
-    /// receives have a timeout of their own.
+    /// Configure timeouts on the client, because a request without a response blocks its
+    /// poller. The worker sets a timeout only for receives.
     pub fn new(client: Client, queue_url: impl Into<String>, handler: Handler) -> Self {
         Self {
             client,
@@ -87,16 +87,16 @@ impl Worker {
         }
     }
 
-    /// Prints metrics for a service with this name.
+    /// Prints metrics on standard output, for a service with this name.
     #[must_use]
     pub fn with_metrics(self, service: impl Into<String>) -> Self {
         let service = Some(service.into());
         Self { service, ..self }
     }
 
-    /// The visibility timeout of received messages, in whole seconds; 60 seconds unless
-    /// set. The worker renews it while it handles a batch, so it only decides how soon
-    /// another worker takes over if this process dies.
+    /// Sets the visibility timeout of received messages, in whole seconds. The default is
+    /// 60 seconds. The worker renews it while it handles a batch, so it only determines how
+    /// soon another worker receives the messages if this process ends.
     #[must_use]
     pub fn with_visibility_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -105,8 +105,8 @@ impl Worker {
         }
     }
 
-    /// How long a receive waits for messages, in whole seconds from 1 to 20; 10 seconds
-    /// unless set. Stopping an idle worker takes as long.
+    /// Sets how long a receive waits for messages, in whole seconds from 1 to 20. The
+    /// default is 10 seconds. An idle worker takes up to this time to stop.
     #[must_use]
     pub fn with_long_poll(self, long_poll: Duration) -> Self {
         Self {
@@ -117,8 +117,8 @@ impl Worker {
 
     /// Runs `pollers` pollers until `stop` is cancelled.
     ///
-    /// Each poller then finishes the receive in progress, because SQS may already have
-    /// hidden messages for it, and the batch that it received.
+    /// When `stop` is cancelled, each poller finishes the receive in progress, because SQS
+    /// may already have hidden messages for it, and the batch that it received.
     ///
     /// # Cancel safety
     ///
@@ -142,8 +142,8 @@ impl Worker {
         while !stop.is_cancelled() {
             let succeeds = match self.receive_until(&stop).await {
                 Ok(messages) if messages.is_empty() => true,
-                // If all messages failed, the next ones would probably fail too, and
-                // each receive is one of the few that a message has.
+                // If all messages failed, the next messages would probably fail, too, and
+                // the redrive policy limits the number of receives of each message.
                 Ok(messages) => self.work(messages).await,
                 Err(failure) => {
                     tracing::error!(
@@ -167,8 +167,8 @@ impl Worker {
         }
     }
 
-    /// Receives messages. After `stop`, a receive that is in progress is given the time
-    /// that SQS needs to respond to it.
+    /// Receives messages. After `stop`, it still waits for the response to a receive in
+    /// progress.
     async fn receive_until(&self, stop: &CancellationToken) -> Result<Vec<Message>, AwsFailure> {
         let receive = self.receive();
         tokio::pin!(receive);
@@ -184,8 +184,8 @@ impl Worker {
     }
 
     async fn receive(&self) -> Result<Vec<Message>, AwsFailure> {
-        // A long poll takes longer than other requests may, but must not wait forever
-        // on a broken connection.
+        // A long poll needs a longer timeout than other requests, but it must not wait
+        // forever on a broken connection.
         let attempt = self.long_poll + RECEIVE_GRACE;
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(attempt)
@@ -210,8 +210,8 @@ impl Worker {
         Ok(output.messages.unwrap_or_default())
     }
 
-    /// Handles a batch, and hides its messages from other workers meanwhile. Returns
-    /// false if every message failed.
+    /// Handles a batch, and keeps its messages hidden from other workers in the meantime.
+    /// Returns false if every message failed.
     async fn work(&self, mut messages: Vec<Message>) -> bool {
         let records: Vec<Record> = messages
             .iter_mut()
@@ -229,13 +229,14 @@ impl Worker {
                 crate::log::metric(&line);
             }
         }
-        // A message that came without an id is reported with an empty one.
+        // A message without an id is reported with an empty id.
         let id = |message: &Message| message.message_id.clone().unwrap_or_default();
         let (failed, done): (Vec<&Message>, Vec<&Message>) = messages
             .iter()
             .partition(|message| report.failed.contains(&id(message)));
         self.delete(&done).await;
-        // Sooner than their visibility timeout, and later with each receive.
+        // The pause is shorter than the visibility timeout at first, and grows with each
+        // receive.
         self.change_visibility(&failed, |message| {
             REDELIVERY.without_jitter(receive_count(message))
         })
@@ -276,7 +277,8 @@ impl Worker {
             .client
             .change_message_visibility_batch()
             .queue_url(&self.queue_url);
-        // A message that is visible too early is handled twice, which has no effect.
+        // After a failure, a message becomes visible too early and is handled twice. The
+        // second append is a duplicate and stores nothing.
         match request.set_entries(Some(entries)).send().await {
             Ok(output) => log_failed_entries(output.failed(), "could not change the visibility"),
             Err(error) => {
@@ -305,7 +307,8 @@ impl Worker {
             .client
             .delete_message_batch()
             .queue_url(&self.queue_url);
-        // A message that is not deleted is delivered again, and is then a duplicate.
+        // A message that is not deleted is delivered again, and its events are then
+        // duplicates.
         match request.set_entries(Some(entries)).send().await {
             Ok(output) => log_failed_entries(output.failed(), "could not delete a message"),
             Err(error) => {
@@ -322,7 +325,8 @@ fn log_failed_entries(failed: &[BatchResultErrorEntry], what: &str) {
     }
 }
 
-/// The record of a message. The body moves; the message keeps what SQS asks for.
+/// Converts a message into a record. It moves the body and the attributes out of the
+/// message; the message keeps its id and its receipt handle for the later requests.
 fn take_record(message: &mut Message, queue_url: &str) -> Record {
     let body = message.body.take();
     let attributes = message.message_attributes.take().unwrap_or_default();

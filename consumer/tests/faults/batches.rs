@@ -1,13 +1,14 @@
-//! Changes to batch requests and their responses that the services could make
-//! themselves.
+//! Changes to batch requests and to their responses. The real services could make the same
+//! changes.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::proxy::{Change, Request};
 
-/// Fails some entries of a batch request. With `denied`, they are carried out and only
-/// reported as failed. `None` if the request is not a batch of several entries.
+/// Fails some entries of a batch request. With `denied`, these entries are executed and
+/// only reported as failed. Returns `None` if the request is not a batch of several
+/// entries.
 pub(crate) fn fail_some(request: &mut Request, denied: bool, random: &mut Rng) -> Option<Change> {
     let list = match &*request.operation {
         "BatchExecuteStatement" => "Statements",
@@ -110,7 +111,7 @@ pub(crate) fn shorten_visibility(request: &mut Request, seconds: u64) -> bool {
     early
 }
 
-/// JSON with a change. Anything else stays as it is.
+/// Applies a change to a JSON text. A text that is not JSON is returned unchanged.
 fn changed(json: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     match serde_json::from_slice(json) {
         Ok(mut value) => {

@@ -7,7 +7,8 @@ use domain_events::{CausationId, CorrelationId, Durability, EmitError, Receipt, 
 use crate::events::conversation;
 use crate::journal::Entry;
 
-/// The handle for an event. Every third event has a correlation and a causation.
+/// Returns the handle with which an event is emitted. Every third event has a correlation
+/// and a causation.
 pub(crate) fn in_context(sdk: &Sdk, producer: &str, number: u64) -> Sdk {
     match conversation(producer, number) {
         None => sdk.clone(),
@@ -36,7 +37,7 @@ pub(crate) async fn again(
     unreachable!("the last try returns")
 }
 
-/// What the journal says about the outcome.
+/// Returns the journal entry for an outcome.
 pub(crate) fn entry(number: u64, outcome: Result<Receipt, u32>) -> Entry {
     match outcome {
         Ok(receipt) => Entry::Accepted {

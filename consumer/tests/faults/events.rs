@@ -45,10 +45,10 @@ pub(crate) struct Origin {
 }
 
 impl AccountEvent {
-    /// The event with this origin.
+    /// Returns the event with this origin.
     pub(crate) fn of(seed: u64, origin: Origin) -> Self {
         let mut random = random((seed, &origin.producer, origin.number));
-        // Few accounts, so that each has events of many producers.
+        // There are few accounts, so that each account has events of many producers.
         let account = format!("account-{}", random.u8(0..40));
         let text = |random: &mut fastrand::Rng| -> String {
             let alphabet = [
@@ -96,7 +96,7 @@ impl AccountEvent {
         account
     }
 
-    /// The event as a producer in another language sends it: a timestamp in whole seconds,
+    /// Returns the event as a producer in another language sends it: a timestamp in whole seconds,
     /// and an additional field.
     pub(crate) fn foreign(&self, timestamp: u64, event_id: Option<&str>) -> Value {
         let Ok(Value::Object(variant)) = serde_json::to_value(self) else {
@@ -128,7 +128,7 @@ impl AccountEvent {
     }
 }
 
-/// The correlation and the causation of an event, if it has them.
+/// Returns the correlation and the causation of an event, if it has them.
 pub(crate) fn conversation(producer: &str, number: u64) -> Option<(String, String)> {
     // `emit_all` uses one context for all events.
     let has = number.is_multiple_of(3) && !producer.starts_with("packed");
@@ -140,7 +140,8 @@ pub(crate) fn conversation(producer: &str, number: u64) -> Option<(String, Strin
     })
 }
 
-/// The defect of a foreign producer's event, if it has one, and its rejection code.
+/// Returns the defect of a foreign producer's event, if it has one, and the expected
+/// rejection code.
 ///
 /// Invalid messages come in pairs, so that a batch often contains several of them. A packed
 /// message has at most one invalid event.
@@ -153,19 +154,19 @@ pub(crate) fn defect(number: u64, packed: bool) -> Option<(&'static str, &'stati
         ("twice", "DUPLICATE_KEY"),
         ("cut", "NOT_JSON"),
     ];
-    // An event that is cut off would also invalidate the others of its message.
+    // A truncated event would also invalidate the other events of its message.
     let kinds = defects.len() - usize::from(packed);
     let invalid = number % 24 == 5 || number % 24 == 6 && !packed;
     invalid.then(|| defects[(number / 12 + number) as usize % kinds])
 }
 
-/// The text of an event. SQS refuses some characters unless they are escaped, so
+/// Returns the text of an event. SQS refuses some characters unless they are escaped, so
 /// producers in other languages have to escape them as the SDK does.
 pub(crate) fn text(event: &Value) -> String {
     event.to_string().replace('\u{fffe}', r"\ufffe")
 }
 
-/// The text of an event with a defect.
+/// Returns the text of an event with a defect.
 pub(crate) fn with_defect(mut event: Value, defect: &str) -> String {
     match defect {
         "no id" => {

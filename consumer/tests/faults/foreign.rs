@@ -72,7 +72,7 @@ impl ForeignProducer<'_> {
         }
     }
 
-    /// The next message: one event, or every tenth time an array of three events.
+    /// Returns the next message: one event, or, every tenth time, an array of three events.
     fn message(&mut self, now: u64, index: usize, journal: &mut impl FnMut(Entry)) -> Message {
         let packed = self.number.is_multiple_of(10);
         let numbers = self.number..self.number + if packed { 3 } else { 1 };

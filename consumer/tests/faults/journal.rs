@@ -1,4 +1,5 @@
-//! What a producer has done, in a file that survives its process.
+//! The journal of a producer: a file that lists what the producer did, and that survives the
+//! process.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -13,7 +14,7 @@ pub(crate) enum Entry {
     /// The event is about to be emitted.
     Begin {
         number: u64,
-        /// The facts that only a foreign producer knows.
+        /// The data of a foreign producer's event that the seed does not determine.
         #[serde(skip_serializing_if = "Option::is_none")]
         foreign: Option<Foreign>,
     },
@@ -47,7 +48,7 @@ impl Journal {
         Self(Mutex::new(file.unwrap()))
     }
 
-    /// Writes a line in one call. SIGKILL cannot undo it.
+    /// Writes a line with one call, so that SIGKILL cannot leave half of a complete entry.
     pub(crate) fn write(&self, entry: &Entry) {
         let line = serde_json::to_string(entry).unwrap() + "\n";
         self.0.lock().unwrap().write_all(line.as_bytes()).unwrap();
@@ -55,7 +56,7 @@ impl Journal {
 
     pub(crate) fn read(path: &Path) -> Vec<Entry> {
         let bytes = std::fs::read(path).unwrap();
-        // A line without an end belongs to a killed process.
+        // A last line without a newline was being written when the process was killed.
         let end = bytes.iter().rposition(|b| *b == b'\n').unwrap_or(0);
         std::str::from_utf8(&bytes[..end])
             .unwrap()

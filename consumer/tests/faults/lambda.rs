@@ -1,5 +1,5 @@
-//! The part of Lambda's event source mapping that a function depends on: it polls the
-//! queue, invokes the function, and deletes the messages that are not reported as failed.
+//! A simplified event source mapping of Lambda: it polls the queue, invokes the function, and
+//! deletes the messages that the function does not report as failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::runtime_api::{Answer, RuntimeApi};
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Polls forever, through a client that also meets faults. `responses` counts the valid
+/// Polls forever, through a client that is subject to the faults, too. `responses` counts the valid
 /// responses of the function.
 pub(crate) async fn poll(
     api: &RuntimeApi,

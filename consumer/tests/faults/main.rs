@@ -1,4 +1,4 @@
-//! No event is lost, duplicated or changed under faults.
+//! Checks that no event is lost, duplicated or changed under faults.
 //!
 //! Producers and consumers (workers, and the Lambda function under a Runtime API) run as
 //! separate processes behind proxies. The proxies inject faults from a seeded schedule,
@@ -90,7 +90,7 @@ enum Queue {
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` passes the arguments of the test harness.
+    // `cargo test` also passes arguments for its own test harness; they are ignored.
     let ours = matches!(
         given.first().map(String::as_str),
         Some("run" | "producer" | "worker" | "--help")
@@ -121,8 +121,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends this process when the harness ends, even if the harness was killed: the process then
-/// has another parent.
+/// Ends this process when the harness ends. If the harness was killed, this process notices
+/// that it has another parent process.
 fn exit_with_the_harness() {
     let harness = parent_id();
     std::thread::spawn(move || {

@@ -17,8 +17,8 @@ pub(crate) struct Findings {
     pub(crate) accepted: u64,
     pub(crate) spooled: u64,
     pub(crate) failed: u64,
-    /// Events that failed for the caller and are in the table: the response of an
-    /// executed request was lost.
+    /// Events whose `emit` failed and that are in the table nevertheless, because only the
+    /// response to the request was lost.
     pub(crate) failed_but_stored: u64,
     /// Events whose producer was killed before it knew the outcome.
     pub(crate) unknown: u64,
@@ -45,8 +45,8 @@ pub(crate) enum Violation {
     NotRejected,
     /// A valid event is in the dead-letter queue.
     WronglyRejected,
-    /// A process ended without an order or used too much memory, or the queue was not
-    /// empty at the end.
+    /// A process ended unexpectedly or used too much memory, or the queue was not empty at
+    /// the end.
     Broken,
 }
 
@@ -171,7 +171,8 @@ pub(crate) async fn check(
 }
 
 impl Findings {
-    /// Accounts for one event after the whole table has been read.
+    /// Compares the journal entry of one event with the table, after the whole table has been
+    /// read.
     fn account(&mut self, origin: &Origin, claim: &Claim, letters: &BTreeSet<&DeadLetter>) {
         if let Some(broken) = claim
             .foreign
@@ -252,7 +253,7 @@ fn claims(
     claims
 }
 
-/// How a stored event differs from what was emitted.
+/// Returns how a stored event differs from the emitted event.
 fn difference(
     seed: u64,
     claim: &Claim,

@@ -1,7 +1,7 @@
-//! The fault of each request.
+//! Chooses the fault of each request.
 //!
-//! The seed and the number of the request among those of its operation determine the
-//! fault, so the same seed gives the same faults on any number of connections.
+//! The requests of each operation are numbered. The seed and the number determine the fault,
+//! so the same seed causes the same faults on any number of connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::batches;
 use crate::proxy::{Fault, Request};
 
-/// The faults, as the statistics name them.
+/// The kinds of faults. [`Kind::name`] is the name in the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Delayed,
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Throttled,
     /// Some entries or statements are refused.
     PartlyRefused,
-    /// Some entries or statements are carried out and reported as failed.
+    /// Some entries or statements are executed and reported as failed.
     PartlyDenied,
     DeliveredAgain,
     Reordered,
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-/// What the proxies have counted.
+/// The counters of the proxies.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) faults: BTreeMap<Kind, u64>,
@@ -92,9 +92,9 @@ pub(crate) struct Profile {
 /// Which faults of a plan are injected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Allowed {
-    /// Faults that are left out.
+    /// Faults that are not injected.
     pub(crate) without: BTreeSet<Kind>,
-    /// Only so many faults, the first ones.
+    /// The maximum number of faults; later faults are not injected.
     pub(crate) first: Option<u64>,
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Plan {
     kept: Arc<Mutex<Vec<Value>>>,
 }
 
-/// What the plans of a run have in common.
+/// The state that all plans of a run share.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) tally: Mutex<Tally>,
@@ -130,7 +130,7 @@ struct Stop {
     cuts: bool,
 }
 
-/// Random numbers that `key` determines.
+/// Returns a generator of random numbers that `key` determines.
 pub(crate) fn random(key: impl Hash) -> Rng {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
@@ -261,7 +261,8 @@ impl Plan {
         fault
     }
 
-    /// A delivery as a standard queue may make it: repeated, in another order, or late.
+    /// Chooses a fault that a standard queue permits: a delivery that is repeated, in another
+    /// order, or late.
     fn delivery(&self, random: &mut Rng) -> Fault {
         let (mut random, kept) = (random.fork(), Arc::clone(&self.kept));
         let shared = Arc::clone(&self.shared);
@@ -297,7 +298,7 @@ impl Plan {
         }))
     }
 
-    /// Counts a delivery without a fault.
+    /// Counts the deliveries of a request to which no delivery fault applies.
     fn observed(&self, request: &Request, fault: Fault) -> Fault {
         if request.operation != "ReceiveMessage" {
             return fault;
@@ -314,7 +315,7 @@ impl Plan {
 }
 
 impl Shared {
-    /// Whether a fault of this kind may be injected now. It then counts as injected.
+    /// Returns true if a fault of this kind may be injected now, and counts it as injected.
     fn allows(&self, kind: Kind) -> bool {
         let Allowed { without, first } = &self.allowed;
         let allowed = !without.contains(&kind)

@@ -1,4 +1,4 @@
-//! The processes of a run. They are started, killed, paused and started again.
+//! Starts, kills, pauses and restarts the processes of a run.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) enum Role {
     Function,
 }
 
-/// What happened to all processes.
+/// Counts of what happened to all processes.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     pub(crate) producers_killed: u64,
@@ -39,14 +39,14 @@ pub(crate) struct Count {
     /// The peak memory of any process, in KiB.
     pub(crate) producer_memory: u64,
     pub(crate) consumer_memory: u64,
-    /// Processes that ended without an order, and how.
+    /// The processes that ended unexpectedly, with their exit status.
     pub(crate) ended: Vec<String>,
 }
 
-/// How to start the n-th process of a slot.
+/// Returns the command that starts the n-th process of a slot.
 pub(crate) type Start = Box<dyn FnMut(u32) -> Command + Send>;
 
-/// A slot for one process at a time.
+/// A slot in which one process runs at a time.
 pub(crate) struct Slot {
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
@@ -69,7 +69,7 @@ impl Slot {
         }
     }
 
-    /// Sends an order. It is carried out after the previous order.
+    /// Queues an order. The slot executes its orders one after the other.
     pub(crate) async fn order(&self, order: Order) {
         // A slot whose process has finished accepts no order.
         let _ = self.orders.send(order).await;
@@ -114,8 +114,8 @@ impl Supervisor {
             .unwrap()
     }
 
-    /// Carries out orders until the process ends. Returns true if the slot must not start
-    /// another process.
+    /// Executes orders until the process ends. Returns true if the slot must not start another
+    /// process.
     async fn supervise(&mut self, child: &mut Child) -> bool {
         // Waiting for a child closes its standard input.
         let mut input = child.stdin.take();
@@ -170,7 +170,7 @@ impl Supervisor {
     }
 
     fn ended(&self, status: ExitStatus) {
-        let what = format!("{}: ended without an order: {status}", self.log.display());
+        let what = format!("{}: ended unexpectedly: {status}", self.log.display());
         self.count.lock().unwrap().ended.push(what);
     }
 
@@ -187,8 +187,8 @@ impl Supervisor {
     }
 }
 
-/// Stops a process and continues it. A shell does both, so that the process continues even
-/// if the harness is killed meanwhile.
+/// Stops a process and later continues it. A shell does both, so that the process continues
+/// even if the harness is killed in the meantime.
 async fn pause(child: &Child, time: Duration) {
     if let Some(id) = child.id() {
         let script = r#"kill -STOP "$1"; sleep "$2"; kill -CONT "$1""#;
@@ -200,7 +200,7 @@ async fn pause(child: &Child, time: Duration) {
     }
 }
 
-/// The standard library cannot send these signals.
+/// Sends a signal with the command `kill`, because the standard library cannot send it.
 async fn signal(child: &Child, signal: &str) {
     if let Some(id) = child.id() {
         let _ = Command::new("kill")
@@ -210,7 +210,7 @@ async fn signal(child: &Child, signal: &str) {
     }
 }
 
-/// `VmHWM` in KiB, where the system has it.
+/// Returns `VmHWM` of the process in KiB, if the operating system provides it.
 fn peak_memory(process: u32) -> Option<u64> {
     let status =
         std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))

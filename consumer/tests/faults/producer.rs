@@ -27,8 +27,8 @@ pub(crate) enum Style {
     Packed,
     /// `emit`, with a spool.
     Spooled,
-    /// `emit` with a short timeout and without retries: many events fail, and may be in
-    /// the queue nevertheless.
+    /// `emit` with a short timeout and without retries: many calls fail, although some of
+    /// their events are in the queue.
     Impatient,
     /// Without the SDK, like a producer in another language: timestamps in whole seconds,
     /// and sometimes an invalid event.
@@ -53,7 +53,7 @@ pub(crate) struct Options {
     pub(crate) rate: u64,
 }
 
-/// How often a producer emits an event whose error is retryable.
+/// The maximum number of attempts for an event whose error is retryable.
 const MAX_TRIES: u32 = 3;
 /// How long the impatient producer waits for SQS.
 const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(300);

@@ -52,7 +52,7 @@ const PRODUCERS: [Style; 6] = [
     Style::Foreign,
     Style::Foreign,
 ];
-/// Some seconds of a run contain several stops.
+/// The timing of the faults. Even a run of ten seconds contains a stop.
 const PROFILE: Profile = Profile {
     between_stops: 3_000..12_000,
     stop: 300..3_000,
@@ -63,8 +63,8 @@ const WORKERS: usize = 2;
 const FUNCTIONS: usize = 2;
 /// The most memory that a process may use, in KiB.
 const MAX_MEMORY: u64 = 256 * 1024;
-/// How long the queue may take to become empty after the last fault: this time, or this
-/// multiple of the time in which it was filled, whichever is longer.
+/// How long the queue may take to become empty after the last fault: at least this time, and
+/// longer if the queue was filled for a long time.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(180);
 const DRAIN_TIMEOUT_FACTOR: u32 = 3;
 
@@ -118,7 +118,7 @@ pub(crate) async fn run(setting: Setting) -> Outcome {
         DRAIN_TIMEOUT.max(setting.time * DRAIN_TIMEOUT_FACTOR),
     )
     .await;
-    // A mapping only ends if the function sends an invalid response.
+    // An event source mapping ends only if the function sends an invalid response.
     let ended = mappings.try_join_next();
     mappings.shutdown().await;
     for consumer in consumers {
@@ -202,8 +202,8 @@ fn folder(setting: Setting) -> PathBuf {
     folder
 }
 
-/// Endpoints with a queue that delivers a failed message almost without limit, so that
-/// only invalid messages may end in the dead-letter queue.
+/// Starts endpoints whose queue has a very high `maxReceiveCount`, so that only invalid
+/// messages may reach the dead-letter queue.
 async fn stack(fifo: bool) -> Stack {
     let options = Options {
         fifo,
@@ -295,7 +295,7 @@ fn function(
     let start = Box::new(move |_| {
         let mut command = api.function();
         command.envs(environment.clone());
-        // A mutant of the code is selected by this variable.
+        // This variable selects a mutant of the code.
         command.envs(
             std::env::var_os("DOMAIN_EVENTS_MUTANT").map(|name| ("DOMAIN_EVENTS_MUTANT", name)),
         );
@@ -305,7 +305,7 @@ fn function(
     Slot::start(Role::Function, log, start, count)
 }
 
-/// A client of the queue behind the proxy.
+/// Creates a client that reaches the queue through the proxy at `url`.
 fn client_at(stack: &Stack, url: &str) -> aws_sdk_sqs::Client {
     let config = stack.sqs_client().config().to_builder().endpoint_url(url);
     aws_sdk_sqs::Client::from_conf(config.build())

@@ -21,8 +21,8 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    /// Adds a run, and returns its violations in words. The folder of a run without
-    /// violations is removed.
+    /// Adds a run and returns a description of its violations. Removes the folder of a run
+    /// without violations.
     pub(crate) fn add(&mut self, setting: Setting, outcome: &Outcome) -> Vec<String> {
         let Outcome {
             findings,
@@ -142,7 +142,7 @@ impl Setting {
     }
 }
 
-/// 1234567 as 1,234,567.
+/// Formats a number with thousands separators: 1234567 as `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

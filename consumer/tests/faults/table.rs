@@ -30,7 +30,7 @@ impl Watch {
         loop {
             let started = Instant::now();
             self.scan(&client, table).await;
-            // At most a tenth of the time of the endpoint.
+            // The scans take at most a tenth of the time of the endpoint.
             let pause = (started.elapsed() * 9).max(Duration::from_secs(1));
             if tokio::time::timeout(pause, &mut stop).await.is_ok() {
                 self.scan(&client, table).await;

@@ -1,4 +1,4 @@
-//! The Lambda binary, driven through the Runtime API.
+//! Tests of the Lambda binary through the Runtime API.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn batch_of_good_and_bad_messages_is_split() {
         Some("/EventType")
     );
 
-    // The same batch again stores nothing and fails nothing.
+    // Handling the same batch again stores no event and fails no message.
     assert_eq!(
         failures(function.invoke(&event(&batch[..9]), TIMEOUT).await),
         [""; 0]
@@ -245,7 +245,7 @@ async fn fifo_failure_holds_back_its_group_only() {
     assert_eq!(
         failures(function.invoke(&event, TIMEOUT).await),
         ["a1", "a3"],
-        "a2 is stored, so delivering it again gains nothing"
+        "a2 is stored, so it is not delivered again"
     );
     assert_eq!(
         dead_letters(&stack).await,
@@ -287,7 +287,7 @@ async fn records_without_id_or_body_fail() {
         .invoke(&json!({ "Records": [{ "body": good }] }), TIMEOUT)
         .await;
     let Answer::Error(error) = answer else {
-        panic!("the whole batch has to fail")
+        panic!("the whole batch must fail")
     };
     assert!(
         error["errorMessage"]

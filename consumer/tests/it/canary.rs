@@ -18,7 +18,7 @@ use crate::support::{body, endpoints, record, sqs_behind, store_behind};
 
 const CANARY: &str = "CANARY-5e1f";
 
-/// A valid event and two invalid ones, each with the canary in its data.
+/// A valid event and two invalid events, each with the canary in its data.
 fn records() -> Vec<Record> {
     let valid = body("canary", "1").replace("bar", CANARY);
     let invalid = valid.replace("\"USER\"", "7");
@@ -31,7 +31,7 @@ fn records() -> Vec<Record> {
 
 type NamedFault = (&'static str, fn() -> Fault);
 
-/// Every way in which an endpoint can misbehave.
+/// The faults of an endpoint that can cause a failure.
 fn faults() -> Vec<NamedFault> {
     vec![
         ("cut before", || Fault::CutBefore),
@@ -130,7 +130,7 @@ async fn invoke(stack: &Stack, payload: &Value) -> (Answer, String) {
 }
 
 #[tokio::test]
-async fn canary_is_absent_when_a_payload_is_odd() {
+async fn canary_is_absent_if_a_payload_is_invalid() {
     let stack = endpoints().await;
     let valid = body("canary", "1").replace("bar", CANARY);
     let batch = event(&[("m", &valid)]);

@@ -71,7 +71,7 @@ async fn body_too_large_for_the_dlq_is_failed() {
     assert_eq!(report.failed, ["large"]);
     assert_eq!(dead_letters(&stack).await.len(), 1);
     let lines = lines.take();
-    assert!(lines.contains("raise MaximumMessageSize"), "{lines}");
+    assert!(lines.contains("set MaximumMessageSize"), "{lines}");
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn original_attributes_are_carried_over() {
         "messageAttributes": {
             "tenant": {"dataType": "String", "stringValue": "t-1"},
             "ExtendedPayloadSize": {"dataType": "Number", "stringValue": "262145"},
-            "RejectionReason": {"dataType": "String", "stringValue": "of an earlier rejection"},
+            "RejectionReason": {"dataType": "String", "stringValue": "from an earlier rejection"},
         },
     }]});
     let records = domain_events_consumer::__internals::read_payload(&payload.to_string()).unwrap();
@@ -108,7 +108,7 @@ async fn original_attributes_are_carried_over() {
         Some("Root=1-5759e988-bd862e3fe1be46a994272793")
     );
     assert_eq!(value("RejectionCode"), Some("NOT_JSON"));
-    assert_ne!(value("RejectionReason"), Some("of an earlier rejection"));
+    assert_ne!(value("RejectionReason"), Some("from an earlier rejection"));
     assert_eq!(letters[0].1.len(), 7);
 }
 

@@ -1,4 +1,4 @@
-//! The handler on real endpoints, called in this process.
+//! Tests of the handler, which this process calls, against real endpoints.
 
 use std::time::Duration;
 

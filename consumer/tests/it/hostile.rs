@@ -1,4 +1,4 @@
-//! Events that are meant to do harm. SECURITY.md refers to these tests.
+//! Events that an attacker could send. SECURITY.md refers to these tests.
 
 mod messages;
 
@@ -75,8 +75,8 @@ async fn values_with_partiql_syntax_stay_values() {
     assert_eq!(items(&stack).await, 2);
 }
 
-/// Six messages of half a million values each, which is as much as Lambda passes to one
-/// invocation.
+/// Sends six messages of half a million values each, the maximum that fits into the payload of
+/// one invocation.
 #[tokio::test]
 async fn message_of_many_values_is_one_rejection() {
     let stack = endpoints().await;
@@ -167,7 +167,7 @@ async fn events_cannot_forge_log_lines_or_metrics() {
     );
 }
 
-/// Messages of a mebibyte each that would take hours, or gigabytes, if any part of the
+/// Sends messages of 1 MiB that would take hours, or gigabytes of memory, if any part of the
 /// decoder were not linear.
 #[tokio::test]
 async fn mebibyte_of_any_shape_takes_linear_time() {
@@ -236,7 +236,7 @@ async fn reused_identity_changes_no_stored_event() {
     let stored: Vec<_> = stack.store().history(id).try_collect().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].data(), Some(r#"{"foo":"bar"}"#));
-    // With another timestamp it is another item, and `StoredAt` is the time of arrival.
+    // With another timestamp, the event is another item, and `StoredAt` is the time of arrival.
     let moved = record("m3", with_id(body("claimed", "4")).replace("bar", "forged"));
     assert_eq!(
         handler.handle(&[moved], None).await.metrics.verdicts(),
@@ -309,13 +309,16 @@ async fn stack_listens_on_loopback_only() {
             .into_iter()
             .filter(|other| other.ip() != Ipv4Addr::LOCALHOST)
         {
-            assert!(TcpStream::connect(other).await.is_err(), "{other} answers");
+            assert!(
+                TcpStream::connect(other).await.is_err(),
+                "{other} accepts connections"
+            );
         }
     }
 }
 
-/// A browser asks before it sends a request of a page on another site. Without
-/// permission, it neither sends the request nor shows the response.
+/// A browser sends a preflight request before it sends a request for a page of another site.
+/// Without permission, it neither sends the actual request nor shows its response.
 #[tokio::test]
 async fn web_page_cannot_use_the_local_queue() {
     let stack = endpoints().await;

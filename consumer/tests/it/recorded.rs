@@ -1,6 +1,6 @@
-//! The recorded messages and items of every version, from the SQS endpoint through the
-//! worker and the DynamoDB endpoint to the history. `tests/it/recorded.rs` of the SDK
-//! describes the recordings.
+//! Sends the recorded messages of every version to the SQS endpoint, lets the worker store
+//! them, and reads their histories. Also reads the recorded items. `tests/it/recorded.rs` of
+//! the SDK describes the recordings.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -47,14 +47,14 @@ fn lines(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The messages of a version: those of the SDK, and those of other producers.
+/// Returns the messages that the SDK of a version sent, and the messages of other producers.
 fn messages(version: &Path) -> Vec<Value> {
     let mut messages = lines(&version.join("messages.jsonl"));
     messages.extend(lines(&version.join("foreign.jsonl")));
     messages
 }
 
-/// The events that are expected of a message, with the identities that they get.
+/// Returns the expected events of a message, with their identities.
 fn expected(message: &Value, message_id: &str) -> Vec<Value> {
     let packed = message["body"].as_str().unwrap().starts_with('[');
     let events = message["events"].as_array().unwrap().iter().enumerate();
@@ -74,7 +74,7 @@ fn expected(message: &Value, message_id: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A stored event in the form of the fixtures.
+/// Converts a stored event to the form of the fixtures.
 fn fixture_of(envelope: &Envelope) -> Value {
     json!({
         "Timestamp": envelope.timestamp().to_string(),
@@ -92,7 +92,7 @@ fn fixture_of(envelope: &Envelope) -> Value {
     })
 }
 
-/// The events in the histories of all expected entities, by identity.
+/// Returns the events in the histories of all expected entities, by identity.
 async fn stored(store: &EventStore, expected: &[Value]) -> HashMap<String, StoredEvent> {
     let ids: HashSet<&str> = expected
         .iter()

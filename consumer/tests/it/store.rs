@@ -86,7 +86,7 @@ async fn contract(client: &Client, table: &str) {
     store.check_table().await.unwrap();
 }
 
-/// A client that reaches the DynamoDB endpoint of a stack through a proxy.
+/// Creates a client that reaches the DynamoDB endpoint of a stack through a proxy.
 fn through(proxy: &Proxy, stack: &Stack) -> Client {
     let client = stack.dynamodb_client();
     let config = client.config().to_builder().endpoint_url(proxy.url());
@@ -107,7 +107,7 @@ async fn texts(
         .unwrap()
 }
 
-/// An event that was decoded from a message of another producer.
+/// Returns an event that was decoded from a message of another producer.
 fn foreign(id: &str, data: &str) -> Envelope {
     let body = format!(
         r#"{{"Timestamp":1,"EventType":"EVENT_TEST","ID":"{id}","EmitterId":"u","EmitterType":"USER","Data":{data}}}"#

@@ -14,7 +14,7 @@ pub(crate) mod lines;
 pub(crate) mod proxy;
 pub(crate) mod runtime_api;
 
-/// Endpoints without a worker, for tests that call the handler themselves.
+/// Starts endpoints without a worker, for tests that call the handler directly.
 pub(crate) async fn endpoints() -> Stack {
     Stack::start(Options {
         pollers: 0,
@@ -24,7 +24,7 @@ pub(crate) async fn endpoints() -> Stack {
     .unwrap()
 }
 
-/// Like [`endpoints`], with FIFO queues.
+/// Starts endpoints like [`endpoints`], but with FIFO queues.
 pub(crate) async fn fifo_endpoints() -> Stack {
     let options = Options {
         fifo: true,
@@ -34,14 +34,14 @@ pub(crate) async fn fifo_endpoints() -> Stack {
     Stack::start(options).await.unwrap()
 }
 
-/// The SQS client of a stack, through a proxy.
+/// Creates an SQS client that reaches a stack through a proxy.
 pub(crate) fn sqs_behind(proxy: &Proxy, stack: &Stack) -> aws_sdk_sqs::Client {
     let client = stack.sqs_client();
     let config = client.config().to_builder().endpoint_url(proxy.url());
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-/// The store of a stack, through a proxy.
+/// Creates a store that reaches a stack through a proxy.
 pub(crate) fn store_behind(proxy: &Proxy, stack: &Stack) -> EventStore {
     let client = stack.dynamodb_client();
     let config = client.config().to_builder().endpoint_url(proxy.url());
@@ -51,7 +51,7 @@ pub(crate) fn store_behind(proxy: &Proxy, stack: &Stack) -> EventStore {
     )
 }
 
-/// A handler that writes to `store`, and to the dead-letter queue of the stack.
+/// Creates a handler that writes to `store` and to the dead-letter queue of the stack.
 pub(crate) fn handler_with(store: EventStore, stack: &Stack) -> Handler {
     let dead_letters = DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url());
     Handler::new(store, dead_letters)
@@ -64,7 +64,7 @@ pub(crate) async fn set_dead_letter_queue(stack: &Stack, name: QueueAttributeNam
     request.attributes(name, value).send().await.unwrap();
 }
 
-/// A valid event as a producer in another language may send it.
+/// Returns a valid event, as a producer in another language may send it.
 pub(crate) fn body(id: &str, timestamp: &str) -> String {
     format!(
         r#"{{"Timestamp":{timestamp},"EventType":"EVENT_TEST","ID":"{id}","EmitterId":"u-1","EmitterType":"USER","Data":{{"foo":"bar"}}}}"#
@@ -91,7 +91,7 @@ pub(crate) fn envelope(id: &str, timestamp: &str) -> Envelope {
     .unwrap()
 }
 
-/// The exact timestamps of the history of an entity.
+/// Returns the exact timestamps of the history of an entity.
 pub(crate) async fn history(stack: &Stack, id: &str) -> Vec<String> {
     let id: EntityId = id.parse().unwrap();
     let events: Vec<_> = stack.store().history(&id).try_collect().await.unwrap();
@@ -149,7 +149,7 @@ pub(crate) async fn dead_letters(stack: &Stack) -> Vec<DeadLetter> {
     }
 }
 
-/// The value of an attribute of a dead letter.
+/// Returns the value of an attribute of a dead letter.
 pub(crate) fn attribute<'a>(letter: &'a DeadLetter, name: &str) -> Option<&'a str> {
     letter
         .1

@@ -1,4 +1,4 @@
-//! The worker on real endpoints.
+//! Tests of the worker against real endpoints.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::{
     body, dead_letters, endpoints, fifo_endpoints, handler_with, history, sqs_behind, store_behind,
 };
 
-/// Every statement of the request fails for a reason that a retry does not change.
+/// Every statement of the request fails with an error that is not retryable.
 const DENIED: Fault = Fault::Respond(
     400,
     r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}"#,
@@ -88,7 +88,7 @@ async fn slow_batch_stays_hidden_from_other_pollers() {
     );
 }
 
-/// A worker on the queue of a stack, whose requests to SQS pass through a proxy.
+/// Creates a worker for the queue of a stack. Its requests to SQS pass through a proxy.
 fn worker_behind(proxy: &Proxy, stack: &Stack, handler: Handler) -> Worker {
     Worker::new(sqs_behind(proxy, stack), stack.queue_url(), handler)
         .with_long_poll(Duration::from_secs(1))
@@ -236,7 +236,7 @@ async fn worker_pauses_while_every_message_fails() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     stop.cancel();
     running.await.unwrap();
-    // Without pauses, ten receives would take all messages at once.
+    // Without pauses, the worker would receive all messages within a short time.
     let receives = receives.lock().unwrap().len();
     assert!((2..=5).contains(&receives), "{receives} receives");
 }

@@ -29,7 +29,7 @@ def start():
     command = [PROGRAM, "local", "--sqs-port", "0", "--dynamodb-port", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     environment = dict(os.environ)
-    # `local` never waits for a reader of its output, so the rest may stay unread.
+    # `local` does not block when its output is not read, so the rest can be ignored.
     for line in process.stdout:
         name, separator, value = line.removeprefix("export ").strip().partition("=")
         if separator and line.startswith("export "):
@@ -51,7 +51,7 @@ def read(settings, entity, environment):
 
 def main():
     if not shutil.which("npm"):
-        print("no npm: left out")
+        print("npm is not installed: skipped")
         return
     WORK.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", "reader.mjs"):

@@ -1,4 +1,4 @@
-//! The services behind the network: the embedded SQS and DynamoDB, called in process.
+//! The services behind the network: the embedded SQS and DynamoDB, called in this process.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -25,7 +25,7 @@ impl Service {
     }
 }
 
-/// What survives every crash.
+/// The state that survives the crash of a process: the queues and the table.
 pub(crate) struct Endpoints {
     sqs: Router,
     database: Database,
@@ -40,7 +40,7 @@ impl Endpoints {
         }
     }
 
-    /// Carries out a request. Returns the status and the body of the response.
+    /// Executes a request. Returns the status and the body of the response.
     pub(crate) async fn carry_out(
         &self,
         service: Service,

@@ -1,8 +1,8 @@
-//! The whole pipeline in one process, on one thread, under virtual time.
+//! Simulates the whole pipeline in one process, on one thread, in virtual time.
 //!
-//! A seed determines a run to the last request: what the producers emit and when, which
-//! faults the network injects, and when processes are killed. The publisher, the worker,
-//! the handler, the store and the embedded endpoints are the real code.
+//! A seed determines every request of a run: what the producers emit and when, which faults
+//! the network injects, and when processes are killed. The publisher, the worker, the
+//! handler, the store and the embedded endpoints are the real code.
 //!
 //! `cargo test -p domain-events-consumer --test simulation -- --seeds 1000` runs a thousand
 //! seeds. A seed that fails is run again with fewer faults and events, and the shortest
@@ -57,7 +57,7 @@ use run::{Outcome, Setting, run_guarded};
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The first seed. Even seeds have a standard queue, odd ones a FIFO queue.
+    /// The first seed. Even seeds use a standard queue, and odd seeds use a FIFO queue.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The number of seeds.
@@ -82,7 +82,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` passes the arguments of the test harness.
+    // `cargo test` also passes arguments for its own test harness; they are ignored.
     let ours = given
         .iter()
         .any(|argument| ["--seed", "--seeds", "--seconds", "--help"].contains(&argument.as_str()));
@@ -107,8 +107,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the seeds until the time is up or one fails. Returns whether the result is as
-/// expected.
+/// Runs the seeds until the time limit or the first failure. Returns true if the result is the
+/// expected one.
 fn run_seeds(arguments: &Arguments, setting: impl Fn(u64) -> Setting) -> bool {
     let started = Instant::now();
     let limit = arguments.seconds.map(Duration::from_secs);
@@ -156,8 +156,8 @@ fn run_seeds(arguments: &Arguments, setting: impl Fn(u64) -> Setting) -> bool {
     as_expected
 }
 
-/// Whether a run has the same trace in this process and in another one, where hash maps
-/// have another order.
+/// Returns true if a run has the same trace in this process and in another process, where
+/// hash maps have another order.
 fn is_repeatable(setting: &Setting, hash: u64) -> bool {
     let here = run_guarded(setting, false).hash;
     let output = Command::new(std::env::current_exe().unwrap())

@@ -1,4 +1,5 @@
-//! The network: carries requests between processes and services, with the faults of a plan.
+//! The network: transports requests between processes and services, and injects the faults of
+//! a plan.
 
 use std::fmt;
 use std::io;
@@ -23,7 +24,7 @@ use crate::proxy::{Fault, Request};
 use crate::trace::Trace;
 use crate::virtual_time::SigningTime;
 
-/// A run that sends more requests than this does not make progress.
+/// The maximum number of requests of a run. A run with more requests makes no progress.
 const MAX_REQUESTS: u64 = 500_000;
 
 /// The network of one run.
@@ -32,7 +33,7 @@ pub(crate) struct Network {
     endpoints: Endpoints,
     plans: Mutex<[Plan; 2]>,
     requests: AtomicU64,
-    /// Requests on their way. They are carried out even if their sender is killed.
+    /// The requests in transit. They are executed even if their sender is killed.
     under_way: Mutex<JoinSet<()>>,
     pub(crate) trace: Trace,
 }
@@ -42,7 +43,7 @@ pub(crate) struct Network {
 struct Connection {
     network: Arc<Network>,
     service: Service,
-    /// `None` for the observer, whose requests have no faults and leave no trace.
+    /// `None` for the observer. Its requests have no faults and are not part of the trace.
     process: Option<Arc<str>>,
 }
 
@@ -81,14 +82,14 @@ impl Network {
         SharedTimeSource::new(SigningTime)
     }
 
-    /// Drops the requests that are on their way.
+    /// Drops the requests in transit.
     pub(crate) fn end(&self) {
         let under_way = std::mem::take(&mut *self.under_way.lock().unwrap());
         drop(under_way);
     }
 
-    /// Sends a request on its way. The response, or `None` if the connection was cut,
-    /// arrives at the receiver.
+    /// Sends a request. The receiver yields the response, or `None` if the connection was
+    /// cut.
     fn send(
         self: &Arc<Self>,
         service: Service,
@@ -205,7 +206,7 @@ impl HttpConnector for Connection {
     }
 }
 
-/// A fault, as the trace names it.
+/// Returns the name of a fault in the trace.
 fn name(fault: &Fault) -> String {
     match fault {
         Fault::None => "no fault".to_owned(),
@@ -214,7 +215,7 @@ fn name(fault: &Fault) -> String {
         Fault::CutAfter => "cut after execution".to_owned(),
         Fault::Truncate => "response truncated".to_owned(),
         Fault::Twice => "executed twice".to_owned(),
-        Fault::Respond(status, _) => format!("answered with status {status}"),
+        Fault::Respond(status, _) => format!("status {status} returned"),
         Fault::Change(_) => "request or response may be changed".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! A process: tasks that end together.
+//! A simulated process: a group of tasks that are killed together.
 
 use std::sync::{Arc, Mutex};
 
@@ -46,12 +46,12 @@ impl Process {
             }
             None => Some(task),
         };
-        // Dropping a task may spawn another one.
+        // Dropping a task may spawn another task, so the lock is released afterwards.
         drop(tasks);
         drop(late);
     }
 
-    /// Ends all tasks where they are.
+    /// Drops all tasks at their current await points.
     pub(crate) fn kill(&self) {
         let tasks = self.0.tasks.lock().unwrap().take();
         let Some(mut tasks) = tasks else { return };
@@ -62,7 +62,7 @@ impl Process {
         drop(tasks);
     }
 
-    /// Whether every task has ended.
+    /// Returns true if every task has ended.
     pub(crate) fn is_finished(&self) -> bool {
         let mut tasks = self.0.tasks.lock().unwrap();
         let Some(tasks) = &mut *tasks else {

@@ -48,7 +48,7 @@ impl Style {
     }
 }
 
-/// How often a producer emits an event whose error is retryable.
+/// The maximum number of attempts for an event whose error is retryable.
 const MAX_TRIES: u32 = 3;
 /// The time between two bursts of events, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 0..10_000;
@@ -57,7 +57,7 @@ const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a producer may take to send its last events after the faults have ended.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Emits events until the run has none left, and then shuts down.
+/// Emits events until all events of the run are emitted, and then shuts down.
 pub(crate) async fn run(world: Arc<World>, process: Process, index: usize, style: Style) {
     let name = process.name().to_owned();
     let mut pace = random((world.seed, &name, "pace"));
@@ -149,10 +149,12 @@ async fn sdk(world: &World, process: &Process, index: usize, style: Style) -> Sd
         .unwrap()
 }
 
-/// The clock of a process, up to four seconds behind. It increases with every reading.
+/// Returns the clock of a process, which is up to four seconds behind. Each reading returns a
+/// greater time.
 fn clock(behind: u64) -> impl Fn() -> Timestamp + Send + Sync {
     let last = AtomicU64::new(0);
-    // Whole seconds are likely, so that the clocks of several processes agree sometimes.
+    // The lag is a whole number of seconds, so that the clocks of several processes sometimes
+    // agree.
     let behind = Duration::from_millis(behind / 1_000 * 1_000);
     move || {
         let now = u64::try_from((virtual_time::since_epoch() - behind).as_micros()).unwrap();
@@ -170,7 +172,7 @@ async fn foreign(world: &World, name: &str, pace: &mut fastrand::Rng) {
         queue_url: world.queue_url("events"),
         number: 0,
     };
-    // Ten messages have twelve events, approximately.
+    // Ten messages contain about twelve events.
     while world.take(12) > 0 {
         let now = virtual_time::since_epoch().as_secs();
         let journal = |entry| world.journal(name, entry);

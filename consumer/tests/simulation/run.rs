@@ -24,7 +24,7 @@ use crate::trace::Trace;
 use crate::virtual_time;
 use crate::world::{TABLE, World};
 
-/// What determines a run.
+/// The settings that determine a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub(crate) seed: u64,
@@ -40,10 +40,10 @@ pub(crate) struct Outcome {
     pub(crate) steps: u64,
     pub(crate) stored: usize,
     pub(crate) ties: usize,
-    /// Injected faults, and killed processes.
+    /// The number of injected faults and killed processes.
     pub(crate) faults: u64,
     pub(crate) kills: u64,
-    /// The virtual time that it took.
+    /// The duration of the run in virtual time.
     pub(crate) took: Duration,
     pub(crate) lines: Vec<String>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Outcome {
 const PROFILE: Profile = Profile {
     between_stops: 5_000..60_000,
     stop: 2_000..200_000,
-    // Longer than the clients wait.
+    // Some delays are longer than the timeouts of the clients.
     delay: 1..15_000,
 };
 const WORKERS: usize = 2;
@@ -60,13 +60,14 @@ const POLLERS: usize = 2;
 const BETWEEN_KILLS: std::ops::Range<u64> = 500..10_000;
 /// How long the queue may take to become empty after the last fault.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3_600);
-/// Shorter than the 256 seconds after which a message that has failed often is visible.
+/// The time between two checks. It is shorter than the visibility timeout of a message that
+/// has failed often, which is 256 seconds.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const BETWEEN_SCANS: Duration = Duration::from_secs(60);
 
 /// Runs a setting on this thread.
 pub(crate) fn run(setting: &Setting, keeps_lines: bool) -> Outcome {
-    // The jitter of the backoffs, here and in the AWS SDK.
+    // This generator determines the jitter of the backoffs, here and in the AWS SDK.
     fastrand::seed(setting.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -169,8 +170,8 @@ async fn simulate(setting: &Setting, trace: Trace, folder: &Path) -> Outcome {
     }
 }
 
-/// Queues that deliver a failed message almost without limit, so that only invalid messages
-/// may end in the dead-letter queue; and the table.
+/// Creates the table and the queues. The queue has a very high `maxReceiveCount`, so that only
+/// invalid messages may reach the dead-letter queue.
 async fn set_up(world: &World, queues: &Queues) {
     let letters = world.queue("events-dead-letters");
     let redrive = format!(
@@ -191,7 +192,7 @@ enum Role {
     Worker(usize),
 }
 
-/// A process and its successors.
+/// A slot for a process. When the process is killed, a new process takes its place.
 struct Slot {
     role: Role,
     incarnation: u64,
@@ -296,7 +297,7 @@ async fn dead_letters(world: &World) -> Vec<DeadLetter> {
             let code = text("RejectionCode").filter(|_| others.iter().all(Option::is_some));
             let body = message.body().unwrap().to_owned();
             letters.push((body, code.unwrap_or("none").to_owned()));
-            // A FIFO queue delivers the next message of the group only after this.
+            // A FIFO queue delivers the next message of a group only after this deletion.
             let delete = client.delete_message().queue_url(&url);
             let delete = delete.receipt_handle(message.receipt_handle().unwrap());
             delete.send().await.unwrap();
@@ -312,7 +313,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap()
 }
 
-/// A folder that is removed at the end of the run, in memory where possible.
+/// A folder that is removed at the end of the run. It is in memory if the system supports it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -337,7 +338,7 @@ impl Drop for Folder {
     }
 }
 
-/// The run, or the violation that ended it with a panic.
+/// Runs a setting. A panic becomes a violation.
 pub(crate) fn run_guarded(setting: &Setting, keeps_lines: bool) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| run(setting, keeps_lines))).unwrap_or_else(|panic| {
         let mut findings = Findings::default();

@@ -1,4 +1,4 @@
-//! The shortest trace that still fails.
+//! Finds the shortest trace that still fails.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use crate::model::Violation;
 use crate::plan::Kind;
 use crate::run::{Outcome, Setting, run_guarded};
 
-/// Lines that are printed at most.
+/// The maximum number of lines that are printed.
 const MAX_LINES: usize = 400;
 
-/// The faults that are left out, one after the other.
+/// The kinds of faults that are omitted, one after the other.
 const KINDS: [Kind; 15] = [
     Kind::Delayed,
     Kind::CutBefore,
@@ -54,8 +54,8 @@ pub(crate) fn print(setting: Setting, violations: BTreeSet<Violation>) {
     }
 }
 
-/// Leaves out what a run does not need to fail: kills, kinds of faults, events, and the
-/// faults after the last one that matters.
+/// Omits everything that a run does not need in order to fail: kills, kinds of faults, events,
+/// and the faults after the last necessary fault.
 fn shortest(
     mut setting: Setting,
     fails: impl Fn(&Setting) -> Option<Outcome>,
@@ -84,7 +84,7 @@ fn shortest(
     if attempt(&mut setting, &|smaller| smaller.allowed.first = Some(0)) {
         return (setting, outcome);
     }
-    // The run fails with all faults, and does not without any.
+    // The run fails with all faults. It is assumed to pass without faults.
     let (mut too_few, mut enough) = (0, None);
     for _ in 0..32 {
         let upper = enough.unwrap_or_else(|| (too_few + 1) * 4);

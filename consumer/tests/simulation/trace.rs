@@ -1,4 +1,4 @@
-//! What happened in a run, as one hash and, on demand, as text.
+//! Records the steps of a run as one hash and, on demand, as text.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -75,14 +75,14 @@ fn content(json: Option<&Value>, body: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     match json {
         Some(json) => hash_json(json, &mut hasher),
-        // A body that was cut off.
+        // The body is truncated, so it is not JSON.
         None => body.len().hash(&mut hasher),
     }
     hasher.finish()
 }
 
-/// The events in a body, by producer and number: in the message bodies of SQS and in the
-/// attributes of DynamoDB.
+/// Collects the producers and numbers of the events in a body. The events are in the message
+/// bodies of SQS and in the attributes of DynamoDB.
 fn collect_events(json: &Value, events: &mut BTreeSet<String>) {
     match json {
         Value::Object(members) => {

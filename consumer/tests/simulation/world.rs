@@ -1,4 +1,4 @@
-//! What all processes of a run share.
+//! The state that all processes of a run share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ use crate::virtual_time;
 
 pub(crate) const TABLE: &str = "events";
 
-/// A run's surroundings: what survives every crash, and what the harness observes.
+/// The environment of a run: the state that survives a crash, and the observations of the
+/// harness.
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) fifo: bool,
@@ -31,7 +32,7 @@ pub(crate) struct World {
     pub(crate) panics: Panics,
     journals: Mutex<BTreeMap<String, Vec<Entry>>>,
     broken: Mutex<Vec<String>>,
-    /// Events that are still to be emitted.
+    /// The number of events that are still to be emitted.
     left: AtomicU64,
 }
 
@@ -65,7 +66,7 @@ impl World {
         format!("{}/000000000000/{}", Service::Sqs.url(), self.queue(name))
     }
 
-    /// Takes up to `events` of those that are still to be emitted.
+    /// Reserves up to `events` of the remaining events for a producer.
     pub(crate) fn take(&self, events: u64) -> u64 {
         let left = self.left.load(Ordering::Relaxed);
         let taken = events.min(left);
@@ -144,8 +145,9 @@ impl World {
     }
 }
 
-/// Every process has its own budget of retries. The AWS SDK keeps the budgets in a static,
-/// so that a run would otherwise depend on the runs before it.
+/// Returns a new retry partition, so that every process has its own budget of retries. The AWS
+/// SDK keeps the budgets in a static variable, so a run would otherwise depend on earlier
+/// runs.
 fn retry_partition() -> RetryPartition {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 # Capacity of the table and its indexes. On demand: a maximum, and the throughput
-# that is available at once. Provisioned: the capacity that Terraform sets, or that
-# it leaves to something else.
+# that is available at once. Provisioned: the capacity from the variables, or the
+# capacity that Application Auto Scaling has set.
 
 locals {
   provisioned = var.billing_mode == "PROVISIONED"

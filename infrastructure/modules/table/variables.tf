@@ -43,7 +43,7 @@ variable "write_capacity" {
 }
 
 variable "ignore_capacity" {
-  description = "Leave the provisioned capacity of an existing table to what else changes it, such as Application Auto Scaling."
+  description = "Keep the provisioned capacity that an existing table has, for tables that Application Auto Scaling changes."
   type        = bool
   default     = false
   nullable    = false

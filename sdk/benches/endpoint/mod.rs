@@ -1,4 +1,4 @@
-//! The endpoints of the benches: the embedded one, with or without added latency, and
+//! The endpoints of the benchmarks: the embedded endpoint, with or without added latency, and
 //! a sink.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use domain_events_local::sqs::{Queues, queue_url, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An endpoint; it ends with its runtime or with its process.
+/// A running endpoint. It ends when its runtime or its process ends.
 pub struct Endpoint {
     url: String,
     queue: String,
@@ -17,7 +17,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The embedded endpoint, in memory, in a thread of its own.
+    /// Starts the embedded endpoint, in memory, in a separate thread.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -57,13 +57,13 @@ impl Endpoint {
         self.queue.clone()
     }
 
-    /// Requests so far; counted by a [`delayed`] endpoint only.
+    /// Returns the number of requests so far. Only a [`delayed`] endpoint counts them.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }
 
-/// A proxy before `endpoint` that delays each response by `added`.
+/// Starts a proxy in front of `endpoint` that delays each response by `added`.
 pub async fn delayed(endpoint: Endpoint, added: Duration) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,7 +88,7 @@ async fn relay(near: TcpStream, far: TcpStream, added: Duration, requests: Arc<A
     });
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = far_in.read(&mut buffer).await {
-        // A response begins with its status line; other reads continue it.
+        // A response begins with its status line. Other reads contain the rest of a response.
         if buffer.starts_with(b"HTTP/1.1") {
             requests.fetch_add(1, Ordering::Relaxed);
             if !added.is_zero() {

@@ -1,11 +1,11 @@
-//! An outbox in any database.
+//! An outbox whose database is chosen at run time.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::rows::{Backlog, DynRows, OutboxRows, Page, PageRequest, RowsError};
 
-/// An outbox whose database is chosen at run time. It is a cheap handle.
+/// An outbox in any database. This is a cheap handle.
 #[derive(Clone)]
 pub struct AnyOutbox(Arc<dyn DynRows>);
 

@@ -1,4 +1,4 @@
-//! The age of the oldest row as a metric of CloudWatch.
+//! The age of the oldest row as a CloudWatch metric.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,17 +6,17 @@ use serde_json::json;
 
 use crate::rows::Backlog;
 
-/// The log line from which CloudWatch takes the metrics of an outbox, in its embedded
-/// metric format: `domain_events_outbox_oldest_seconds` and `domain_events_outbox_rows` in
-/// the namespace `DomainEvents`, with the dimension `Outbox`.
+/// Returns a log line from which CloudWatch extracts the metrics of an outbox (embedded metric
+/// format): `domain_events_outbox_oldest_seconds` and `domain_events_outbox_rows` in the
+/// namespace `DomainEvents`, with the dimension `Outbox`.
 ///
-/// Print it to standard output once a minute where standard output goes to CloudWatch Logs:
-/// in a Lambda function, or in a container with the CloudWatch agent. The alarm of the
-/// Terraform module treats missing data as breaching, so print nothing if the rows cannot
-/// be counted.
+/// Print the line once a minute in a process whose standard output is sent to CloudWatch Logs,
+/// for example a Lambda function, or a container with the CloudWatch agent. Print nothing if
+/// the rows cannot be counted: the alarm of the Terraform module treats missing data as
+/// breaching.
 ///
-/// `outbox` is the value of the dimension: the name of the DynamoDB table, or any name for
-/// a SQL database.
+/// `outbox` is the value of the dimension: the name of the DynamoDB table, or, for a SQL
+/// database, a name of your choice.
 pub fn metric_line(outbox: &str, backlog: Backlog) -> String {
     let millis = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -23,26 +23,26 @@ const MESSAGE: &str = "Message";
 /// The attribute with the time of the put, in seconds since 1970, a number.
 const AT: &str = "At";
 
-/// The most requests of one `BatchWriteItem` (DynamoDB API reference).
+/// The maximum number of deletions in one `BatchWriteItem` (DynamoDB API reference).
 const MAX_DELETES: usize = 25;
 /// How many `BatchWriteItem` requests are in flight at the same time.
 const MAX_DELETE_REQUESTS: usize = 8;
-/// How often the rest of a batch that DynamoDB did not process is sent again.
+/// The maximum number of times that the unprocessed items of a batch are sent again.
 const MAX_DELETE_RETRIES: u32 = 8;
 const DELETE_RETRY: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(2));
 
 /// Writes an event into the outbox of a DynamoDB transaction.
 pub trait OutboxPut {
-    /// The part of a `TransactWriteItems` request that writes the message of this event
-    /// into `table`. Put it into the request that writes the state: DynamoDB writes both
-    /// or neither.
+    /// Returns the write that puts the message of this event into `table`. Add it to the
+    /// `TransactWriteItems` request that writes the state: DynamoDB then writes both or
+    /// neither.
     ///
-    /// The transaction fails if the table contains a row with the same identity. An item
-    /// has at most 400 KB, which every prepared event satisfies.
+    /// The transaction fails if the table already contains a row with the same identity. An
+    /// item may have at most 400 KB; every prepared event is smaller.
     ///
-    /// Call [`Sdk::prepare`](domain_events::Sdk::prepare) after you have read the state,
-    /// and put a condition on the state's version into the same transaction: then the
-    /// timestamps of one entity have the order of its commits.
+    /// Call [`Sdk::prepare`](domain_events::Sdk::prepare) after you have read the state, and
+    /// add a condition on the version of the state to the same transaction. The timestamps of
+    /// an entity then have the order of its commits.
     ///
     /// # Examples
     ///
@@ -54,7 +54,7 @@ pub trait OutboxPut {
     /// # async fn run<E: DomainEvent>(
     /// #     sdk: Sdk, dynamodb: aws_sdk_dynamodb::Client, confirmed: E, version: u64,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
-    /// // The version of the order that this service has read and decided on.
+    /// // `version` is the version of the order that the service has read.
     /// let event = sdk.prepare(&confirmed)?;
     /// let state = Update::builder()
     ///     .table_name("orders")
@@ -97,15 +97,14 @@ impl OutboxPut for Prepared {
     }
 }
 
-/// An outbox table in DynamoDB, as the relay uses it. It is a cheap handle around a
-/// client.
+/// An outbox table in DynamoDB. This is a cheap handle that contains a client.
 ///
 /// The table has the hash key `EventId` (string) and no sort key. Its rows contain
 /// `Message` (string: the body of the message) and `At` (number: the time of the put in
 /// seconds since 1970). The Terraform module `outbox` creates it.
 ///
-/// Reading the rows scans the table, which costs next to nothing while the table is empty,
-/// its usual state. [`backlog`](OutboxRows::backlog) reads the whole table too.
+/// Reading the rows scans the table. The table is usually empty, so a scan costs very little.
+/// [`backlog`](OutboxRows::backlog) also reads the whole table.
 ///
 /// Ages are differences between the clock of the process that wrote the row and the clock
 /// of the relay.
@@ -117,7 +116,7 @@ pub struct DynamoDbOutbox {
 }
 
 impl DynamoDbOutbox {
-    /// The outbox in `table`.
+    /// Creates a handle to the outbox in `table`.
     pub fn new(client: Client, table: impl AsRef<str>) -> Self {
         let table = table.as_ref();
         Self {
@@ -132,7 +131,8 @@ impl DynamoDbOutbox {
     }
 
     fn failed(&self, action: &'static str, failure: &AwsFailure) -> RowsError {
-        // No text of the AWS crates: it may quote the request, and the rows with it.
+        // The error contains no text of the AWS crates, because such a text may quote the
+        // request and therefore the rows.
         RowsError::new(action, format!("table {}: {failure}", self.table))
     }
 
@@ -152,7 +152,8 @@ impl DynamoDbOutbox {
             let request = self.client.batch_write_item();
             let sent = request.request_items(&*self.table, deletes).send().await;
             let output = sent.map_err(|error| self.failed(action, &AwsFailure::new(&error)))?;
-            // HTTP 200 may leave out some of the rows, when the table throttles.
+            // If the table is throttled, DynamoDB may leave some rows unprocessed although it
+            // returns HTTP 200.
             let unprocessed = output.unprocessed_items.unwrap_or_default();
             deletes = unprocessed.into_values().flatten().collect();
             if deletes.is_empty() {
@@ -161,7 +162,7 @@ impl DynamoDbOutbox {
             retry += 1;
             if retry > MAX_DELETE_RETRIES {
                 let left = deletes.len();
-                let reason = format!("table {}: {left} rows were left unprocessed", self.table);
+                let reason = format!("table {}: {left} rows were not processed", self.table);
                 return Err(RowsError::new(action, reason));
             }
             tokio::time::sleep(DELETE_RETRY.delay(retry)).await;
@@ -181,8 +182,8 @@ impl OutboxRows for DynamoDbOutbox {
             scan = scan.exclusive_start_key(EVENT_ID, AttributeValue::S(event_id));
         }
         if !request.min_age.is_zero() {
-            // Not `<=`: a row without a time, or with one of another type, must not be left
-            // out forever.
+            // The filter excludes young rows instead of selecting old rows, so that it also
+            // selects a row whose time is missing or has another type.
             scan = scan
                 .filter_expression("not (#at between :young and :future)")
                 .expression_attribute_names("#at", AT)
@@ -240,8 +241,8 @@ impl fmt::Debug for DynamoDbOutbox {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The rows of a scan's page, up to the first that exceeds `max_bytes`. A scan can be
-/// continued after any row.
+/// Returns the rows of a page of a scan, up to the first row that exceeds `max_bytes`. The scan
+/// can be continued after any row.
 fn page(items: Vec<Item>, next: Option<String>, max_bytes: usize) -> Page {
     let mut page = Page {
         rows: Vec::with_capacity(items.len()),
@@ -263,8 +264,8 @@ fn page(items: Vec<Item>, next: Option<String>, max_bytes: usize) -> Page {
     page
 }
 
-/// A row whose message is not a string gets an empty message, which the relay reports as
-/// one that cannot be sent.
+/// Converts an item to a row. If the message of the item is not a string, the row gets an empty
+/// message, which the relay reports as a row that cannot be sent.
 fn row(mut item: Item) -> Option<Row> {
     let event_id = text_of(item.remove(EVENT_ID)?)?;
     let message = item.remove(MESSAGE).and_then(text_of).unwrap_or_default();
@@ -282,14 +283,14 @@ fn text_of_key(key: &Item) -> Option<String> {
     key.get(EVENT_ID)?.as_s().ok().cloned()
 }
 
-/// The age of a row; since 1970 if it has no time.
+/// Returns the age of a row. A row without a time has the age of a row from 1970.
 fn age(item: &Item, now: Duration) -> Duration {
     let at = item.get(AT).and_then(|at| at.as_n().ok());
     let at = at.and_then(|at| at.parse().ok()).unwrap_or(0.0);
     now.saturating_sub(Duration::try_from_secs_f64(at).unwrap_or_default())
 }
 
-/// The time since 1970.
+/// Returns the time since 1970.
 fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -304,7 +305,7 @@ fn moved(now: Duration, by: Duration, into_future: bool) -> AttributeValue {
     AttributeValue::N(seconds(time))
 }
 
-/// Seconds with milliseconds, as DynamoDB reads numbers.
+/// Formats a time for DynamoDB: in seconds, with three decimals.
 fn seconds(time: Duration) -> String {
     format!("{}.{:03}", time.as_secs(), time.subsec_millis())
 }

@@ -1,17 +1,17 @@
 //! The transactional outbox for domain events: a service commits its state and the event
 //! in one transaction, and a relay sends the committed events to SQS.
 //!
-//! Without an outbox, a process that dies between the commit and `emit` leaves a state
-//! without its event. With it, there are both or neither:
+//! Without an outbox, a process that ends between the commit and `emit` leaves a state change
+//! without its event. With an outbox, either both exist or neither:
 //!
 //! 1. The service prepares the event ([`Sdk::prepare`](domain_events::Sdk::prepare)) and
 //!    writes its message into the table of the outbox, in the transaction that changes the
 //!    state: [`PostgresOutbox::put`], [`SqliteOutbox::put`].
 //! 2. After the commit, the [`Relay`] sends the message and deletes the row. If the process
-//!    dies, this or another relay finds the row in its next sweep.
+//!    ends first, another relay finds the row in its next sweep.
 //!
 //! The message contains the identity and the timestamp of the event. An event that is sent
-//! twice is stored once, so relays need no locks: any number of them may run.
+//! twice is therefore stored once, so relays need no locks, and any number of relays may run.
 //!
 //! # CALL `prepare` AFTER THE TRANSACTION HAS LOCKED THE ENTITY
 //!
@@ -32,7 +32,7 @@
 //! | `cloudwatch` | [`cloudwatch::metric_line`], the metric as a log line |
 //! | `metrics` | the gauges and the counter of the [`Relay`], through the `metrics` facade |
 //!
-//! Other databases and libraries implement [`OutboxRows`], in about fifty lines.
+//! To use another database or library, implement [`OutboxRows`] in about fifty lines.
 
 #![forbid(unsafe_code)]
 

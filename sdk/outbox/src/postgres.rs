@@ -6,14 +6,14 @@ use sqlx::{PgConnection, PgPool};
 use crate::rows::{Backlog, OutboxRows, Page, PageRequest, RowsError};
 use crate::sql;
 
-/// Serialises migrations that start at the same time: `create table if not exists` alone
-/// fails in one of two concurrent sessions. An arbitrary constant.
+/// The key of the advisory lock (an arbitrary constant) that serializes concurrent migrations.
+/// Without a lock, `create table if not exists` fails in one of two concurrent sessions.
 const MIGRATION_LOCK: i64 = 0x646f_6d5f_6f75_7462;
 
 /// The table `domain_events_outbox` of a Postgres database.
 ///
-/// It is a cheap handle around a connection pool. The table is found through the
-/// connection's `search_path`.
+/// This is a cheap handle that contains a connection pool. The `search_path` of the connection
+/// determines the schema of the table.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ const MIGRATION_LOCK: i64 = 0x646f_6d5f_6f75_7462;
 /// outbox.migrate().await?; // or your own migration with `PostgresOutbox::MIGRATION`
 ///
 /// let mut transaction = pool.begin().await?;
-/// // The lock first: the timestamp of the event is the time of `prepare`.
+/// // Lock the entity first, because the timestamp of the event is the time of `prepare`.
 /// sqlx::query("select state from orders where id = $1 for update")
 ///     .bind("order-1")
 ///     .fetch_one(&mut *transaction)
@@ -48,10 +48,11 @@ pub struct PostgresOutbox {
 }
 
 impl PostgresOutbox {
-    /// The statements that create the table, for your own migrations. They may run again.
+    /// The statements that create the table, for your own migrations. They can be run
+    /// repeatedly.
     pub const MIGRATION: &'static str = include_str!("../migrations/postgres.sql");
 
-    /// The outbox in the database of `pool`.
+    /// Creates a handle to the outbox in the database of `pool`.
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
@@ -77,16 +78,16 @@ impl PostgresOutbox {
         transaction.commit().await
     }
 
-    /// Writes the message of `event` in your transaction. The event is sent if the
-    /// transaction commits, and does not exist if it does not.
+    /// Writes the message of `event` in your transaction. The relay sends the event only if
+    /// the transaction commits.
     ///
     /// `connection` is a transaction (`&mut transaction`) or, if you manage transactions
     /// yourself, a connection.
     ///
     /// # Errors
     ///
-    /// The error of the database. A row with the same identity is a unique violation: this
-    /// event is in the outbox already.
+    /// The error of the database. A unique violation means that this event is already
+    /// in the outbox.
     ///
     /// # Cancel safety
     ///
@@ -111,8 +112,9 @@ impl OutboxRows for PostgresOutbox {
     }
 
     async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
-        // The sum of the lengths ends the page before large messages fill the memory. Ages
-        // are by the clock of the database, so the clocks of relays do not matter.
+        // The page ends when the sum of the message lengths reaches the limit, so that large
+        // messages do not fill the memory. The database computes the ages, so they do not
+        // depend on the clocks of the relays.
         let rows = sqlx::query_as(
             "select event_id, message from ( \
                select event_id, message, \

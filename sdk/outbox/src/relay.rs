@@ -1,4 +1,4 @@
-//! The relay as its users see it.
+//! The public interface of the relay.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,54 +25,56 @@ use fast_path::Committed;
 /// Sends the rows of an outbox to SQS, and deletes each row after SQS has accepted its
 /// message.
 ///
-/// - After a commit, the [`FastPath`] hands the event to the relay, which sends it at once.
+/// - After a commit, the service passes the event to the relay through the [`FastPath`], and
+///   the relay sends it at once.
 /// - In a sweep, the relay reads all rows that are older than the
-///   [grace period](RelayBuilder::grace): their fast path failed, or their process died.
+///   [grace period](RelayBuilder::grace). These rows remain if their fast path failed or their
+///   process ended.
 ///
-/// Both use the publisher of the [`Sdk`]: it fills batches under load, so a backlog drains
-/// as fast as the publisher sends. At most about 4,000 rows and 8 MiB of messages are in
+/// Both use the publisher of the [`Sdk`], which sends full batches under load, so a backlog is
+/// sent at the speed of the publisher. At most about 4,000 rows and 8 MiB of messages are in
 /// memory at the same time.
 ///
-/// Any number of relays may run on the same rows, in one or many processes. With a backlog,
-/// each of them sends every row that it sees; the consumer recognises the duplicates.
+/// Any number of relays may use the same rows, in one or many processes. If there is a backlog,
+/// each relay sends every row that it reads, and the consumer recognises the duplicates.
 ///
 /// # Rows that cannot be sent
 ///
-/// A row whose message is not a valid event, or that SQS refuses for good (for example
-/// because the queue's maximum message size is too small), stays in the table. The relay
-/// logs it once, counts it ([`RelayStatus::refused`]), goes on with the other rows, and
-/// tries it again every ten minutes. Repair or delete the row.
+/// If the message of a row is not a valid event, or if SQS refuses it permanently (for example
+/// because the maximum message size of the queue is too small), the row stays in the table. The
+/// relay logs the row once, counts it ([`RelayStatus::refused`]), continues with the other
+/// rows, and retries the row every ten minutes. Correct or delete such a row.
 ///
-/// During an outage of SQS, a sweep ends at the first request that fails. The next one
-/// begins after a delay that doubles up to 30 seconds, with a single request.
+/// During an outage of SQS, a sweep ends at the first request that fails. The next sweep begins
+/// with a single request, after a delay that doubles up to 30 seconds.
 ///
 /// # A publisher with a spool
 ///
 /// A row is deleted only after SQS has accepted its message
-/// ([`Durability::Queue`](domain_events::Durability)). An event that the publisher has
-/// written to its [spool](domain_events::SdkBuilder) keeps its row, because the database
-/// outlives the disk of a container; the relay sends it again after ten minutes. A relay
-/// needs no spool: give it an `Sdk` without one, if your service uses one elsewhere.
+/// ([`Durability::Queue`](domain_events::Durability)). If the publisher has written an event to
+/// its [spool](domain_events::SdkBuilder), its row stays in the table, because the database
+/// outlives the disk of a container. The relay sends such a row again after ten minutes. A
+/// relay needs no spool, so give it an `Sdk` without a spool.
 ///
 /// # Tenants
 ///
 /// The message group of a tenant on a standard queue is a setting of the `Sdk` handle, not
-/// a part of the message. The fast path keeps the group of the prepared event; a sweep
-/// sends with the tenant of the relay's `Sdk`.
+/// a part of the message. The fast path keeps the message group of the prepared event. A sweep
+/// uses the tenant of the relay's `Sdk`.
 ///
 /// # Metrics
 ///
-/// With the feature `metrics`, for the whole process:
+/// The feature `metrics` records these metrics for the whole process:
 ///
-/// | name | kind | what |
+/// | name | kind | meaning |
 /// |---|---|---|
-/// | `domain_events_outbox_oldest_seconds` | gauge | the age of the oldest row; 0 if there is none. While the rows cannot be counted, the time since they could be, if that is longer. |
-/// | `domain_events_outbox_rows` | gauge | rows in the table |
-/// | `domain_events_outbox_refused` | gauge | rows that cannot be sent |
-/// | `domain_events_outbox_sent_total` | counter | rows that SQS has accepted |
+/// | `domain_events_outbox_oldest_seconds` | gauge | the age of the oldest row, or 0 if there is no row. If the rows cannot be counted: the time since the last count, if it is longer. |
+/// | `domain_events_outbox_rows` | gauge | the number of rows in the table |
+/// | `domain_events_outbox_refused` | gauge | the number of rows that cannot be sent |
+/// | `domain_events_outbox_sent_total` | counter | the number of rows that SQS has accepted |
 ///
-/// Treat missing data of the first one as breaching: a relay that does not run reports
-/// nothing. [`status`](Self::status) returns the same values.
+/// In an alarm on the first metric, treat missing data as breaching, because a relay that does
+/// not run reports no data. [`status`](Self::status) returns the same values.
 ///
 /// # Examples
 ///
@@ -89,7 +91,7 @@ use fast_path::Committed;
 ///
 /// // … serve requests; after each commit: fast_path.committed(event);
 ///
-/// drop(stop); // first the relay, then the publisher
+/// drop(stop); // stop the relay before the publisher
 /// let report = relay.await;
 /// let unsent = sdk.shutdown(std::time::Duration::from_secs(10)).await;
 /// # let _ = (report, unsent, fast_path);
@@ -101,7 +103,7 @@ pub struct Relay {
     committed: Committed,
 }
 
-/// What the parts of a relay share.
+/// The state that the parts of a relay share.
 struct Shared {
     sdk: Sdk,
     rows: Arc<dyn DynRows>,
@@ -127,8 +129,7 @@ pub struct RelayBuilder {
 }
 
 impl Relay {
-    /// The settings of a relay that sends the rows of `rows` through the publisher of
-    /// `sdk`.
+    /// Starts to build a relay that sends the rows of `rows` through the publisher of `sdk`.
     pub fn builder(sdk: Sdk, rows: impl OutboxRows) -> RelayBuilder {
         RelayBuilder {
             sdk,
@@ -142,28 +143,29 @@ impl Relay {
         }
     }
 
-    /// A handle that sends events right after their commit.
+    /// Returns a handle that sends events immediately after their commit.
     pub fn fast_path(&self) -> FastPath {
         self.fast_path.clone()
     }
 
-    /// The state of the relay. The value changes when the rows are counted, and when
-    /// messages are sent.
+    /// Returns a receiver of the state of the relay. The state changes when the rows are
+    /// counted, and when messages are sent.
     pub fn status(&self) -> watch::Receiver<RelayStatus> {
         self.shared.status.subscribe()
     }
 
-    /// Runs until `stop` completes, and then finishes: it sends the events of the fast path
-    /// that it already has, waits for the requests in flight, and deletes the rows that SQS
-    /// has accepted, for at most the [stop timeout](RelayBuilder::stop_timeout).
+    /// Runs until `stop` completes, and then finishes its work: it sends the events that it
+    /// has received through the fast path, waits for the requests in flight, and deletes the
+    /// rows that SQS has accepted. This takes at most the
+    /// [stop timeout](RelayBuilder::stop_timeout).
     ///
-    /// Stop the relay before the publisher. Errors of the database and of SQS do not end
-    /// the relay; they are logged, and are in the [`status`](Self::status).
+    /// Stop the relay before the publisher. Errors of the database and of SQS do not end the
+    /// relay: they are logged and reported by [`status`](Self::status).
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, no row is lost. Rows whose messages SQS has accepted may
-    /// still exist, and are sent again by the next relay.
+    /// If the future is dropped, no row is lost. A row whose message SQS has accepted may
+    /// still exist, and the next relay sends it again.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> RelayReport {
         let Self {
             shared, committed, ..
@@ -171,8 +173,8 @@ impl Relay {
         Engine::new(shared).run(committed, stop).await
     }
 
-    /// Sends all rows that exist now, whatever their age, and returns when each of them was
-    /// tried once: for a job that runs at intervals.
+    /// Sends all rows that exist now, regardless of their age, and returns after each row was
+    /// tried once. Use it in a job that runs at intervals.
     ///
     /// [`RelayReport::failure`] says why the sweep did not reach all rows.
     ///
@@ -183,8 +185,8 @@ impl Relay {
         Engine::new(self.shared.clone()).sweep().await
     }
 
-    /// Sends these rows, and deletes each one that SQS accepts: for a source that has the
-    /// rows already, such as the stream of a table. The outcomes are in the order of the
+    /// Sends these rows, and deletes each row that SQS accepts. Use it if you already have the
+    /// rows, for example from the stream of a table. The outcomes are in the order of the
     /// rows.
     ///
     /// # Cancel safety
@@ -196,34 +198,37 @@ impl Relay {
 }
 
 impl RelayBuilder {
-    /// The time between two sweeps; 1 second by default. Each delay is spread at random
-    /// over the upper half of this value, so that several relays do not sweep together.
+    /// Sets the time between two sweeps. The default is 1 second. Each delay is a random value
+    /// between half of this time and this time, so that several relays do not sweep at the
+    /// same time.
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
         self.settings.interval = interval;
         self
     }
 
-    /// How old a row must be before a sweep sends it; 2 seconds by default. Younger rows are
-    /// left to the fast path. Without a fast path in any service, zero is right.
+    /// Sets how old a row must be before a sweep sends it. The default is 2 seconds. Younger
+    /// rows are sent by the fast path. If no service uses a fast path, set it to zero.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
     }
 
-    /// How often the relay counts the rows, for the metrics and the status; every 10 seconds
-    /// by default.
+    /// Sets how often the relay counts the rows, for the metrics and the status. The default
+    /// is 10 seconds.
     pub fn measure_interval(mut self, interval: Duration) -> Self {
         self.settings.measure_interval = interval;
         self
     }
 
-    /// How long [`Relay::run`] may take to finish after `stop`; 20 seconds by default.
+    /// Sets how long [`Relay::run`] may take to finish after `stop`. The default is 20
+    /// seconds.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.settings.stop_timeout = timeout;
         self
     }
 
-    /// Builds the relay. It does nothing until it runs.
+    /// Builds the relay. The relay does nothing until [`Relay::run`] or another method is
+    /// called.
     pub fn build(self) -> Relay {
         let (fast_path, committed) = fast_path::channel();
         Relay {

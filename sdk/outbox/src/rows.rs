@@ -1,4 +1,4 @@
-//! The rows of an outbox: what the relay needs from a database.
+//! The rows of an outbox, and the operations that the relay needs from a database.
 
 use std::error::Error;
 use std::fmt;
@@ -6,26 +6,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The outbox of a database, as the relay uses it.
+/// The operations of the relay on the outbox of a database.
 ///
-/// Implement it for a database or library that this crate does not support; the relay does
-/// the rest. The rows themselves are written by the service, in its own transactions.
+/// Implement this trait for a database or library that this crate does not support. The service
+/// writes the rows in its own transactions; the relay only reads and deletes them.
 ///
-/// The relay may be killed after any call, and several relays may use the same rows at the
-/// same time. An implementation needs no locks and no leases for that: a row that two
-/// relays read is sent twice, and the event is stored once.
+/// The relay may be killed after any call, and several relays may use the same rows at the same
+/// time. An implementation nevertheless needs no locks and no leases: a row that two relays
+/// read is sent twice, and its event is stored once.
 pub trait OutboxRows: Send + Sync + 'static {
-    /// The outbox as logs and errors name it, for example `the Postgres table
+    /// Returns the name of the outbox for logs and errors, for example `the Postgres table
     /// domain_events_outbox`.
     fn name(&self) -> &str;
 
-    /// Reads one page of the rows that are at least `request.min_age` old, or whose time
-    /// lies as far in the future.
+    /// Reads one page of the rows whose time is at least `request.min_age` in the past, or at
+    /// least as far in the future (if a clock was wrong).
     ///
-    /// The order is the implementation's choice; the order of the identities is cheap,
-    /// because it is the order of the primary key. It must be the same for all pages of a
-    /// sweep, and a sweep must reach every row that exists during the whole sweep. A page
-    /// may be empty although there are further pages.
+    /// The implementation chooses the order of the rows. The order of the primary key, which
+    /// is the identity, is cheap. The order must be the same for all pages of a sweep, and a
+    /// sweep must return every row that exists during the whole sweep. A page may be empty
+    /// although there are further pages.
     ///
     /// # Errors
     ///
@@ -33,14 +33,14 @@ pub trait OutboxRows: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future must change nothing.
+    /// Dropping the future must have no effect.
     fn page(
         &self,
         request: PageRequest,
     ) -> impl Future<Output = Result<Page, RowsError>> + Send + '_;
 
-    /// Deletes the rows with these `event_id`s. A row that does not exist is not an error:
-    /// another relay has deleted it.
+    /// Deletes the rows with these `event_id`s. A row that does not exist is not an error,
+    /// because another relay may have deleted it.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ pub trait OutboxRows: Send + Sync + 'static {
         event_ids: Vec<String>,
     ) -> impl Future<Output = Result<(), RowsError>> + Send + '_;
 
-    /// Counts all rows and finds the age of the oldest one.
+    /// Counts all rows and determines the age of the oldest row.
     ///
     /// # Errors
     ///
@@ -62,11 +62,11 @@ pub trait OutboxRows: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future must change nothing.
+    /// Dropping the future must have no effect.
     fn backlog(&self) -> impl Future<Output = Result<Backlog, RowsError>> + Send + '_;
 }
 
-/// One row: a message that SQS has not accepted yet, or whose row is not deleted yet.
+/// One row of an outbox.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     /// The key of the row: the identity of the event.
@@ -76,7 +76,7 @@ pub struct Row {
     pub message: String,
 }
 
-/// Without the message, which contains the event's data.
+/// Omits the message, because it contains the data of the event.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Row")
@@ -86,24 +86,24 @@ impl fmt::Debug for Row {
     }
 }
 
-/// Which rows a page contains.
+/// Selects the rows of a page.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PageRequest {
-    /// The cursor of the page before; `None` for the first page of a sweep.
+    /// The cursor of the previous page. `None` for the first page of a sweep.
     pub after: Option<Cursor>,
-    /// Leave out younger rows: the fast path is sending them, or they were committed after
-    /// the sweep began.
+    /// The minimum age of a row. Younger rows are sent by the fast path, or were committed
+    /// after the sweep began.
     pub min_age: Duration,
-    /// The largest number of rows.
+    /// The maximum number of rows.
     pub max_rows: usize,
-    /// The number of bytes of messages after which the page ends. The row that exceeds it
-    /// may be part of the page, so that every page makes progress.
+    /// The number of message bytes after which the page ends. The row that exceeds it may be
+    /// part of the page, so that every page makes progress.
     pub max_bytes: usize,
 }
 
 impl PageRequest {
-    /// The first page, of all rows.
+    /// Requests the first page, with rows of any age.
     pub fn first(max_rows: usize, max_bytes: usize) -> Self {
         Self {
             after: None,
@@ -113,7 +113,7 @@ impl PageRequest {
         }
     }
 
-    /// The page after `cursor`, with the same limits.
+    /// Requests the page after `cursor`, with the same limits.
     #[must_use]
     pub fn after(self, cursor: Cursor) -> Self {
         Self {
@@ -122,28 +122,28 @@ impl PageRequest {
         }
     }
 
-    /// Only rows of at least this age.
+    /// Selects only rows of at least this age.
     #[must_use]
     pub fn min_age(self, min_age: Duration) -> Self {
         Self { min_age, ..self }
     }
 }
 
-/// A place between two rows. Its text means something only to the implementation of
-/// [`OutboxRows`] that made it.
+/// A position between two rows. Only the implementation of [`OutboxRows`] that created the
+/// cursor can interpret its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
-/// A part of the rows.
+/// One page of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// The rows.
     pub rows: Vec<Row>,
-    /// Where the next page begins; `None` after the last page.
+    /// The position at which the next page begins. `None` after the last page.
     pub next: Option<Cursor>,
 }
 
-/// How many rows wait, and for how long.
+/// The number of rows in the outbox, and the age of the oldest row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
     /// The number of rows.
@@ -152,7 +152,7 @@ pub struct Backlog {
     pub oldest: Option<Duration>,
 }
 
-/// Why the rows of an outbox could not be read or deleted.
+/// Why the rows of an outbox could not be read, counted or deleted.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the database did not {action}")]
 pub struct RowsError {
@@ -161,9 +161,9 @@ pub struct RowsError {
 }
 
 impl RowsError {
-    /// `action` completes the sentence "the database did not …", for example `delete rows
-    /// of the outbox`. The texts of `source` and its causes are logged, so they must not
-    /// contain the data of events.
+    /// Creates an error. `action` completes the sentence "the database did not …", for example
+    /// `delete rows of the outbox`. The texts of `source` and of its causes are logged, so they
+    /// must not contain the data of events.
     pub fn new(action: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             action,
@@ -174,7 +174,7 @@ impl RowsError {
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`OutboxRows`] as a trait object, so that the relay has no type parameter.
+/// The object-safe form of [`OutboxRows`]. With it, the relay needs no type parameter.
 pub(crate) trait DynRows: Send + Sync {
     fn name(&self) -> &str;
     fn page(&self, request: PageRequest) -> BoxFuture<'_, Result<Page, RowsError>>;

@@ -8,12 +8,12 @@ use crate::sql;
 
 /// The table `domain_events_outbox` of a SQLite database.
 ///
-/// It is a cheap handle around a connection pool.
+/// This is a cheap handle that contains a connection pool.
 ///
-/// Begin a transaction that writes with `pool.begin_with("BEGIN IMMEDIATE")`: it takes
-/// SQLite's one write lock at once. A transaction that only takes the lock at its first
-/// write has no lock when it calls `prepare`, and fails with `SQLITE_BUSY` if another
-/// transaction, for example a relay's, has written in between.
+/// Begin a transaction that writes with `pool.begin_with("BEGIN IMMEDIATE")`, which acquires
+/// the write lock of the database at once. Other transactions acquire the lock at their first
+/// write. Such a transaction does not hold the lock when it calls `prepare`, and it fails with
+/// `SQLITE_BUSY` if another transaction, for example of a relay, has written in between.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ use crate::sql;
 ///     .await?;
 ///
 /// let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-/// // After the lock: the timestamp of the event is the time of `prepare`.
+/// // Call `prepare` after the lock, because it sets the timestamp of the event.
 /// let event = sdk.prepare(&OrderConfirmed { order_id: "order-1".into() })?;
 /// sqlx::query("insert into orders (id, state) values ('order-1', 'confirmed')")
 ///     .execute(&mut *transaction)
@@ -61,10 +61,11 @@ pub struct SqliteOutbox {
 }
 
 impl SqliteOutbox {
-    /// The statements that create the table, for your own migrations. They may run again.
+    /// The statements that create the table, for your own migrations. They can be run
+    /// repeatedly.
     pub const MIGRATION: &'static str = include_str!("../migrations/sqlite.sql");
 
-    /// The outbox in the database of `pool`.
+    /// Creates a handle to the outbox in the database of `pool`.
     pub fn new(pool: SqlitePool) -> Self {
         Self { pool }
     }
@@ -83,16 +84,16 @@ impl SqliteOutbox {
         Ok(())
     }
 
-    /// Writes the message of `event` in your transaction. The event is sent if the
-    /// transaction commits, and does not exist if it does not.
+    /// Writes the message of `event` in your transaction. The relay sends the event only if
+    /// the transaction commits.
     ///
     /// `connection` is a transaction (`&mut transaction`) or, if you manage transactions
     /// yourself, a connection.
     ///
     /// # Errors
     ///
-    /// The error of the database. A row with the same identity is a unique violation: this
-    /// event is in the outbox already.
+    /// The error of the database. A unique violation means that this event is already
+    /// in the outbox.
     ///
     /// # Cancel safety
     ///
@@ -117,8 +118,8 @@ impl OutboxRows for SqliteOutbox {
     }
 
     async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
-        // As for Postgres. A time that SQLite cannot read counts as long ago, so that the
-        // row is not left out.
+        // The query has the same structure as for Postgres. A time that SQLite cannot parse
+        // counts as very old, so that the row is selected.
         let rows = sqlx::query_as(
             "select event_id, message from ( \
                select event_id, message, \

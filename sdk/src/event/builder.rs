@@ -72,7 +72,7 @@ impl EnvelopeBuilder {
         self
     }
 
-    /// The event that caused this one.
+    /// The event that caused this event.
     #[must_use]
     pub fn causation_id(mut self, id: CausationId) -> Self {
         self.0.causation_id = Some(id);

@@ -23,7 +23,7 @@ impl Timestamp {
     /// each reset is logged as a warning.
     pub fn now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|d| {
-            // In 64 bits: `as_micros` divides 128 bits.
+            // This computation uses 64 bits, because the 128-bit division of `as_micros` is slow.
             d.as_secs()
                 .saturating_mul(1_000_000)
                 .saturating_add(u64::from(d.subsec_micros()))

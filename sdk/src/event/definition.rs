@@ -25,8 +25,8 @@ pub struct EventDefinition {
     pub(super) declared: Declaration,
 }
 
-/// Where an event type is declared. Two definitions with equal declarations belong to
-/// the same type.
+/// The place at which an event type is declared. Two definitions with equal declarations belong
+/// to the same type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Declaration {
     pub(super) location: &'static Location<'static>,
@@ -107,11 +107,11 @@ impl EventDefinition {
         Self { version, ..self }
     }
 
-    /// Former event types. Events that are stored with one of them are still read.
+    /// Former event types. Events that are stored with a former type can still be read.
     ///
     /// # Panics
     ///
-    /// If one of them is not a valid event type.
+    /// If a former event type is not valid.
     #[track_caller]
     #[must_use]
     pub const fn with_aliases(self, aliases: &'static [&'static str]) -> Self {
@@ -124,7 +124,7 @@ impl EventDefinition {
     }
 
     /// The id of the emitter, if all events of this type have the same emitter. Set the
-    /// type of the emitter as well.
+    /// type of the emitter, too.
     ///
     /// # Panics
     ///
@@ -132,7 +132,8 @@ impl EventDefinition {
     #[track_caller]
     #[must_use]
     pub const fn with_emitter_id(self, id: &'static &'static str) -> Self {
-        // Only the check is needed. `forget`, because a constant cannot drop the value.
+        // The call only checks the text. The value is forgotten, because a constant cannot drop
+        // it.
         std::mem::forget(EmitterId::from_static(id));
         Self {
             emitter_id: Some(id),
@@ -166,9 +167,9 @@ impl EventDefinition {
         }
     }
 
-    /// Asserts that no field of the definition is personal data. For an enum whose
-    /// `#[serde(...)]` moves the fields of the event away from the top of the data: a field
-    /// with personal data is found by its name at the top.
+    /// Asserts that no field of the definition is personal data. The derive calls it for an
+    /// enum whose `#[serde(...)]` moves the fields of the event away from the top level of the
+    /// data, because a field with personal data is found by its name at the top level.
     ///
     /// # Panics
     ///

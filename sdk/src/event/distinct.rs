@@ -21,13 +21,13 @@ use super::definition::{EventDefinition, equal};
 /// domain_events::assert_distinct!(OrderPlaced, OrderShipped);
 /// ```
 ///
-/// An event may be listed twice, alone and as the content of an enum's variant, and so
-/// may its earlier versions. Of a type with type parameters, list one instance: its
-/// instances are different types with the same name. The macro distinguishes instances
-/// that occur only in enums by their size and alignment.
+/// An event may be listed twice, alone and as the content of an enum's variant. The same is
+/// true for its earlier versions. If a type has type parameters, list only one instance,
+/// because its instances are different types with the same name. The macro distinguishes
+/// instances that occur only in enums by their size and alignment.
 ///
-/// If a type reads the events of another type on purpose, such as a smaller type for a
-/// projection, leave one of them out. This is why the list is written by hand.
+/// If a type is meant to read the events of another type, such as a smaller type for a
+/// projection, list only one of the two types. For this reason, the list is written by hand.
 #[macro_export]
 macro_rules! assert_distinct {
     ($($event:ty),* $(,)?) => {
@@ -62,14 +62,15 @@ impl EventDefinition {
         2 * names + 1
     }
 
-    /// The check that [`assert_distinct!`](crate::assert_distinct) consists of.
+    /// Performs the check of [`assert_distinct!`](crate::assert_distinct).
     ///
     /// # Panics
     ///
     /// If two types have the same name, current or former.
     #[track_caller]
     pub const fn require_distinct<const SLOTS: usize>(types: &[&[Self]]) {
-        // A hash table: to compare every pair of types takes the compiler seconds.
+        // The check uses a hash table, because comparing every pair of types would take the
+        // compiler seconds.
         let mut slots: [Slot; SLOTS] = [(0, 0, 0); SLOTS];
         let mut i = 0;
         while i < types.len() {
@@ -149,7 +150,7 @@ const fn insert(
     slots[slot] = (hash, i + 1, j);
 }
 
-/// FNV-1a.
+/// Computes the FNV-1a hash of a name.
 const fn hash(name: &str) -> u64 {
     let name = name.as_bytes();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

@@ -167,7 +167,7 @@ through_pointer! {
     note = "implement `std::fmt::Display` for `{Self}`, or mark a field whose type implements it"
 )]
 pub trait MarkedField {
-    /// The value as something that can be displayed.
+    /// Returns the value as `&dyn Display`.
     fn display(&self) -> &dyn fmt::Display;
 }
 

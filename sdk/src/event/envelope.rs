@@ -10,7 +10,7 @@ use crate::event::timestamp::Timestamp;
 use crate::json::document::Json;
 use crate::json::number;
 
-/// The largest item that DynamoDB stores, attribute names included (developer guide,
+/// The maximum size of an item in DynamoDB, including attribute names (developer guide,
 /// "Quotas": item size).
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 
@@ -120,7 +120,7 @@ impl Envelope {
         &self.0.event_id
     }
 
-    /// The version of the event's data. It is 1 if the event has none.
+    /// The version of the event's data. It is 1 if the event states no version.
     pub fn version(&self) -> u16 {
         self.0.version.unwrap_or(1)
     }
@@ -130,7 +130,7 @@ impl Envelope {
         self.0.correlation_id.as_ref()
     }
 
-    /// The event that caused this one.
+    /// The event that caused this event.
     pub fn causation_id(&self) -> Option<&CausationId> {
         self.0.causation_id.as_ref()
     }

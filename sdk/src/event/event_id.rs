@@ -1,9 +1,9 @@
-//! New identities: UUIDs of version 7 (RFC 9562), without a system call for each.
+//! Generates identities: UUIDs of version 7 (RFC 9562), without a system call for each identity.
 //!
 //! ```text
 //! 48 bits  milliseconds since 1970      ┐ the event's own timestamp, which
 //! 12 bits  part of the millisecond      ┘ this process returns only once
-//! 62 bits  random, drawn once for a thread and a millisecond of the wall clock
+//! 62 bits  random, drawn once per thread and millisecond of the wall clock
 //! ```
 //!
 //! Within a process, the time distinguishes identities (RFC 9562, section 6.2, method 3)
@@ -12,10 +12,11 @@
 //! distinguish identities: two processes would have to draw the same 62 bits in the same
 //! millisecond.
 //!
-//! `Uuid::now_v7` asks the operating system for random bytes each time, which costs more
-//! than everything else in an identity. Other generators ask once for some thousand
-//! identities. This one asks once in a millisecond of the wall clock: a copy of a running
-//! machine (a snapshot, a fork) continues with the same bytes, but its clock advances.
+//! `Uuid::now_v7` requests random bytes from the operating system for each identity, which
+//! costs more than the rest of the work. Other generators make one request for some thousand
+//! identities. This generator makes one request per millisecond of the wall clock. It is
+//! therefore safe to copy a running machine (a snapshot, a fork): the copy continues with the
+//! same bytes, but its clock advances.
 
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -62,7 +63,7 @@ fn random(milliseconds: u64, time: u64) -> u64 {
         static DRAWN: Cell<(u64, u64, u64)> = const { Cell::new((u64::MAX, 0, 0)) };
     }
     let (when, last, bits) = DRAWN.get();
-    // The same bits and the same time would make the same identity, and the store keeps
+    // The same bits and the same time would result in the same identity, and the store keeps
     // only one of two events with the same identity.
     let bits = if when == milliseconds && last < time {
         bits

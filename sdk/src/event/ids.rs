@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::{InvalidEvent, RejectionCode};
 
-/// The longest event type, in bytes.
+/// The maximum length of an event type, in bytes.
 pub(crate) const MAX_EVENT_TYPE: usize = 128;
 
 /// `[A-Z][A-Z0-9]*(_[A-Z0-9]+)*`, at most 128 bytes. It is a `const fn` so that the
@@ -39,7 +39,7 @@ macro_rules! checked_text {
             ///
             /// # Errors
             ///
-            #[doc = concat!("[`InvalidEvent`] at `/", $field, "` if the text breaks the rule.")]
+            #[doc = concat!("[`InvalidEvent`] at `/", $field, "` if the text violates the rule.")]
             pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidEvent> {
                 let text = text.into();
                 if $check(&text) {
@@ -60,7 +60,7 @@ macro_rules! checked_text {
             ///
             /// # Panics
             ///
-            /// If `text` breaks the rule.
+            /// If `text` violates the rule.
             #[track_caller]
             pub const fn from_static(text: &'static str) -> Self {
                 assert!($check(text), concat!($field, " must be ", $rule));
@@ -153,10 +153,10 @@ checked_text!(
     "of the form EVENT_EXAMPLE (A-Z, 0-9 and single underscores between words, a letter first) and at most 128 bytes"
 );
 checked_text!(
-    /// Id of the entity that an event is about. It is the table's hash key, so it has
-    /// DynamoDB's limit (developer guide, "Quotas": partition key length).
+    /// Id of the entity that an event is about. It is the hash key of the table, so its maximum
+    /// length is the limit of DynamoDB (developer guide, "Quotas": partition key length).
     ///
-    /// [`EntityId::of`] makes one from any value that can be displayed.
+    /// [`EntityId::of`] creates an id from any value that can be displayed.
     EntityId,
     "ID",
     up_to::<2048>,
@@ -178,7 +178,7 @@ checked_text!(
     "1 to 128 bytes of UTF-8"
 );
 checked_text!(
-    /// The [`EventId`] of the event that caused this one.
+    /// The [`EventId`] of the event that caused this event.
     CausationId,
     "CausationId",
     up_to::<128>,
@@ -186,14 +186,14 @@ checked_text!(
 );
 
 impl EventType {
-    /// An event type that has been checked before.
+    /// Creates an event type that has already been checked.
     pub(crate) const fn known(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 }
 
 impl EntityId {
-    /// The id that `value` displays as.
+    /// Creates an id from the `Display` text of `value`.
     ///
     /// ```
     /// # fn main() -> Result<(), domain_events::InvalidEvent> {
@@ -213,13 +213,13 @@ impl EntityId {
     }
 }
 
-/// The text of an id or emitter type of the user's own. `field` is the field of the
-/// contract that holds it.
+/// Returns the text of an id or emitter type whose type the user defined. `field` is the field
+/// of the wire format that contains the text.
 pub(crate) fn displayed(value: &dyn fmt::Display, field: &str) -> Result<String, InvalidEvent> {
     use std::fmt::Write as _;
 
     let mut text = String::new();
-    // `to_string` would panic if `Display` fails.
+    // `write!` is used because `to_string` panics if `Display` returns an error.
     match write!(text, "{value}") {
         Ok(()) => Ok(text),
         Err(fmt::Error) => Err(InvalidEvent::new(
@@ -230,7 +230,7 @@ pub(crate) fn displayed(value: &dyn fmt::Display, field: &str) -> Result<String,
     }
 }
 
-/// A value that identifies an entity: an [`EntityId`], or anything that can be displayed,
+/// A value that identifies an entity: an [`EntityId`], or a value that can be displayed,
 /// such as a `&str`, a number or a UUID.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the id of an entity",

@@ -10,9 +10,9 @@ use crate::json::reader::{Reader, Token};
 /// Prints an event without its personal data, for your own logs and errors.
 ///
 /// A field that is marked `#[event(pii)]` is printed as `<redacted>`. The other fields are
-/// printed as they are in the event's data. A marked field is found by its name at the
-/// top of the data. If it is not there, because serde writes it elsewhere, none of the
-/// data is printed. A field with the name of a marked field is hidden at every depth.
+/// printed as they are in the event's data. A marked field is found by its name at the top
+/// level of the data. If serde writes it elsewhere, so that it is not at the top level, none
+/// of the data is printed. A field with the name of a marked field is hidden at every depth.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -45,12 +45,12 @@ impl<E: DomainEvent + ?Sized> fmt::Debug for Redacted<'_, E> {
         let personal = definition.pii();
         write!(f, "{}", definition.event_type())?;
         let encoded = document::encode_with_skipped(self.0, variant_name::<E>(&definition));
-        // Do not print the error, only that there is no data to print.
+        // The error is not printed, because it could contain personal data.
         let Ok((json, skipped)) = encoded else {
             return f.write_str(" <not serializable>");
         };
         let Some(members) = members(&json.text, personal) else {
-            // `null` has nothing to print.
+            // `null` means that the event has no data.
             return Ok(());
         };
         let is_located = |name: &&str| {

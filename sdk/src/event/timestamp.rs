@@ -9,8 +9,8 @@ use crate::error::{InvalidEvent, RejectionCode};
 use crate::json::number::{self, NotNanos, Number};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
-/// 10,000,000,000 seconds (in the year 2286) exclusive. A larger number is
-/// almost always a count of milliseconds.
+/// The upper limit of timestamps, exclusive: 10,000,000,000 seconds, which is in the year 2286.
+/// A larger number is almost always a number of milliseconds.
 pub(super) const END: u64 = 10_000_000_000 * NANOS_PER_SECOND;
 
 /// The time of an event, in whole nanoseconds since 1970-01-01T00:00:00Z.
@@ -27,7 +27,7 @@ impl Timestamp {
     /// The latest timestamp, one nanosecond before 10,000,000,000 s.
     pub const MAX: Self = Self(END - 1);
 
-    /// `nanos` nanoseconds since 1970-01-01T00:00:00Z.
+    /// Creates the timestamp `nanos` nanoseconds after 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Timestamp {
         out.push_str(itoa::Buffer::new().format(self.as_secs()));
         let (decimals, length) = self.decimals();
         if length > 0 {
-            // Format with a leading 1 to keep the zeros after the point, and cut off the 1.
+            // A leading 1 keeps the zeros after the decimal point. It is then removed.
             let mut buffer = itoa::Buffer::new();
             let digits = buffer.format(10_u32.pow(length) + decimals);
             out.push('.');

@@ -21,7 +21,7 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] if an id breaks its rule, if the event has an emitter id without an
+    /// [`InvalidEvent`] if an id violates its rule, if the event has an emitter id without an
     /// emitter type or the reverse, or if DynamoDB could never store the event.
     pub fn new<E: DomainEvent + ?Sized>(
         event: &E,
@@ -63,8 +63,8 @@ impl Envelope {
     }
 }
 
-/// The emitter of an event: its own, or otherwise the emitter of the context. The id and
-/// the type always come from the same source, because a mixture would be an emitter that
+/// Returns the emitter that the event states, or otherwise the emitter of the context. The id
+/// and the type always come from the same source, because a mixture would be an emitter that
 /// does not exist.
 fn emitter_of<E: DomainEvent + ?Sized>(
     event: &E,
@@ -100,9 +100,9 @@ pub(super) fn encode_event<E: DomainEvent + ?Sized>(
     document::encode(event, variant_name::<E>(definition))
 }
 
-/// An enum of events is written without serde's variant name, because the event type
-/// implies the variant. A type that is one event keeps the name: nothing else records
-/// which variant it was.
+/// Determines whether serde's variant name is part of `Data`. An enum of events is written
+/// without the name, because the event type implies the variant. A type that is a single event
+/// keeps the name, because no other field identifies the variant.
 pub(super) fn variant_name<E: DomainEvent + ?Sized>(definition: &EventDefinition) -> VariantName {
     if const { EventDefinition::are_of_enum(E::DEFINITIONS) } {
         VariantName::Implied(definition.variant().map(|(_, name)| name))

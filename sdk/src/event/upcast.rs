@@ -61,7 +61,7 @@ impl<'a> PastVersion<'a> {
         self.envelope
     }
 
-    /// The error for a version from which no upcast is defined.
+    /// Returns the error for a version from which no upcast is defined.
     pub fn unreadable(self) -> DecodeError {
         DecodeError::OlderVersion {
             event_type: self.event_type().clone(),

@@ -1,8 +1,8 @@
 //! Converts a value of the user's type to the JSON text of `Data`, and back.
 //!
-//! Writing is one pass: the type's `Serialize` drives the serializer, which measures
-//! the text as DynamoDB will. The text is checked a second time only if the serializer
-//! met something unusual.
+//! A value is written in one pass: the `Serialize` of the type drives the serializer, which
+//! also computes the size that DynamoDB counts. The text is checked a second time only if the
+//! serializer found an unusual value.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,13 +23,13 @@ pub(crate) struct Json {
     pub(crate) size: usize,
 }
 
-/// What happens to the name of an enum's variant at the top of the document.
+/// Whether the document contains the name of an enum's variant at its top level.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum VariantName {
-    /// It is left out, because the event type implies it. If the name is known here,
-    /// the type's `Serialize` must write no other variant.
+    /// The name is omitted, because the event type implies it. If the name is known here, the
+    /// `Serialize` of the type must not write another variant.
     Implied(Option<&'static str>),
-    /// It is written as serde does by default.
+    /// The name is written, as serde does by default.
     Kept,
 }
 
@@ -41,7 +41,8 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     finish(write(value, variant)?)
 }
 
-/// Like [`encode`], and returns the fields at the top that serde's attributes skipped.
+/// Like [`encode`], but also returns the fields at the top level that serde's attributes
+/// skipped.
 pub(crate) fn encode_with_skipped<T: Serialize + ?Sized>(
     value: &T,
     variant: VariantName,
@@ -62,7 +63,8 @@ fn write<T: Serialize + ?Sized>(value: &T, variant: VariantName) -> Result<Write
         VariantName::Kept => Value::part(&mut writer),
     };
     let result = value.serialize(value_writer);
-    // After an abort the text is incomplete, even if the type's `Serialize` ignored it.
+    // After an abort, the text is incomplete, even if the `Serialize` of the type ignored the
+    // error.
     if result.is_err() || writer.abort.is_some() {
         return Err(failed(&writer));
     }
@@ -90,13 +92,13 @@ fn finish(writer: Writer) -> Result<Json, InvalidEvent> {
     };
     let mut text = writer.text;
     if text.capacity() > USUAL_BYTES {
-        // The capacity grows by doubling, and the event may stay in the buffer for long.
+        // The capacity grows by doubling, and the event may stay in the buffer for a long time.
         text.shrink_to_fit();
     }
     Ok(Json { text, size })
 }
 
-/// Checks the text with the rules of the consumer.
+/// Checks the text with the rules that the consumer applies.
 fn recheck(writer: &Writer) -> Result<usize, InvalidEvent> {
     let not_json = |_| broken("the type's Serialize wrote text that is not JSON");
     let mut reader = Reader::new(&writer.text);

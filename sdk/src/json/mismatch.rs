@@ -1,8 +1,8 @@
-//! Why data does not fit a type, described without the data.
+//! Describes why data does not fit a type, without quoting the data.
 //!
-//! serde allows an error to quote the value that it found, and the errors of many
-//! libraries do. The texts in this module contain only the kind of the value, names that
-//! are part of the program, and what the type expects.
+//! serde allows an error to quote the value that it found, and the errors of many libraries
+//! quote it. The texts in this module contain only the kind of the value, names that are part
+//! of the program, and the expectation of the type.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) struct DataMismatch {
 pub(super) struct Error {
     pointer: String,
     found: String,
-    /// What the type expects, in the words of its visitor.
+    /// The expectation of the type, as its visitor describes it.
     expected: Option<String>,
     in_a_map: bool,
 }
@@ -39,7 +39,7 @@ impl Error {
         }
     }
 
-    /// The error for a value of another kind than the visitor expects.
+    /// Returns the error for a value of another kind than the visitor expects.
     pub(super) fn unexpected(found: &str, expected: &dyn Expected) -> Self {
         Self {
             expected: Some(expected.to_string()),
@@ -74,7 +74,8 @@ impl Error {
         self
     }
 
-    /// The mismatch to report. `text` is the document that does not fit its type.
+    /// Converts the error to the mismatch to report. `text` is the document that does not fit
+    /// its type.
     pub(super) fn into_mismatch(self, text: &str) -> DataMismatch {
         let mut reason = self.found;
         if let Some(expected) = self.expected {
@@ -92,10 +93,11 @@ impl Error {
     }
 }
 
-/// Whether the text of a visitor may quote the data. A visitor usually returns a fixed
-/// text, but nothing prevents it from quoting the value that it found.
+/// Returns true if the text of a visitor may quote the data. A visitor usually returns a fixed
+/// text, but it is also able to quote the value that it found.
 fn quotes(expected: &str, data: &str) -> bool {
-    /// The visitors of serde's own implementations have these texts, or `u8` and so on.
+    /// The visitors of serde's own implementations return these texts, or the name of a
+    /// numeric type such as `u8`.
     const KNOWN: [&str; 8] = [
         "a string",
         "a boolean",
@@ -168,7 +170,7 @@ impl std::error::Error for Error {}
 
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        // Two of serde's own texts are fixed. All others may quote the value.
+        // Two texts of serde are fixed. All other texts may quote the value.
         let message = message.to_string();
         if ["i128 is not supported", "u128 is not supported"].contains(&&*message) {
             return Self::new(

@@ -35,7 +35,8 @@ pub(crate) fn prepend_step(pointer: &mut String, step: &str) {
 }
 
 /// The position of a reader in a document, as a list from the innermost step to the
-/// document. It lives on the stack, so that a document without faults costs nothing.
+/// document. The list is on the stack, so it needs no allocation for a document without
+/// faults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Position<'p> {
     outer: Option<&'p Position<'p>>,

@@ -60,8 +60,8 @@ impl<'w> Value<'w> {
         }
     }
 
-    /// Whether the name of `variant` is left out. It must be the name that serde looks
-    /// for when the event is read.
+    /// Returns true if the name of `variant` is omitted. The name must be the name that serde
+    /// expects when the event is read.
     fn implies(&mut self, variant: &str) -> Result<bool, Error> {
         match self.root {
             Root::Part => Ok(false),
@@ -79,7 +79,7 @@ impl<'w> Value<'w> {
     }
 }
 
-/// A float. The text is serde_json's, which reads back as the same float.
+/// Writes a float with the text of serde_json, which is read back as the same float.
 macro_rules! float {
     ($method:ident: $type:ty, $write:ident) => {
         fn $method(self, value: $type) -> Result<(), Error> {

@@ -25,8 +25,8 @@ pub(super) struct Writer {
     pub(super) size: usize,
     /// The number of open lists and maps.
     level: usize,
-    /// Whether the text must be checked again with the rules of the consumer, because the
-    /// writer met something unusual.
+    /// True if the text must be checked again with the rules of the consumer, because the
+    /// writer found an unusual value.
     pub(super) needs_recheck: bool,
     pub(super) abort: Option<Abort>,
     /// The keys that were chosen at run time.
@@ -114,7 +114,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the only open container is the outermost one.
+    /// Returns true if the only open container is the outermost container.
     pub(super) fn is_at_top(&self) -> bool {
         self.level == 1
     }
@@ -144,7 +144,7 @@ impl Writer {
 /// only causes a recheck of the text.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// One bit per key. It shows for most keys without a scan that they are new.
+    /// One bit per key. For most keys, it shows that the key is new without a scan.
     seen: u64,
     count: usize,
     few: [u64; FEW],
@@ -179,7 +179,7 @@ impl Keys {
         self.many.push(hash);
     }
 
-    /// Whether the object may have a key twice.
+    /// Returns true if the object may contain a key twice.
     #[inline]
     pub(super) fn may_have_duplicates(&mut self) -> bool {
         self.duplicate || {

@@ -1,6 +1,5 @@
-//! The events without an outcome: how many there may be, in which order they are
-//! sent, how they are grouped into requests, and how each of them is completed.
-//! Nothing here does I/O.
+//! The events without an outcome: the limit of their number, the order in which they are sent,
+//! their grouping into requests, and their completion. This module does no I/O.
 
 pub(crate) mod batch;
 pub(crate) mod capacity;

@@ -21,12 +21,12 @@ use crate::publisher::sqs::{self, SqsQueue};
 use crate::publisher::transport::Transport;
 use crate::queue_url::{QueueUrl, quoted};
 
-/// SQS bills a request by each 64 KiB of it (pricing page).
+/// SQS bills each 64 KiB of a request as one request (SQS pricing page).
 const BILLING_UNIT: usize = 64 * 1024;
-/// The setting as errors name it, if it comes from code.
+/// The name of the setting in errors, if it was set in code.
 const QUEUE_URL_SETTING: &str = "the queue URL";
 
-/// Settings of an [`Sdk`]. The defaults suit a service with some thousand events a
+/// Builds an [`Sdk`]. The defaults are suitable for a service with some thousand events per
 /// second.
 ///
 /// # Examples
@@ -65,8 +65,7 @@ pub struct SdkBuilder {
     spool_damage: SpoolDamage,
 }
 
-/// Where the timestamps and identities of new events come from, if not from this
-/// machine.
+/// The sources of the timestamps and identities of new events, if they are not the defaults.
 #[derive(Clone, Default)]
 pub(crate) struct Stamps {
     pub(crate) clock: Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>,
@@ -107,8 +106,8 @@ impl SdkBuilder {
 
     /// Uses your own client, with its own region, endpoint, credentials, timeouts and
     /// retries. By default, the client is configured from the environment like every
-    /// AWS SDK, with three attempts per request and ten seconds per attempt. Its region
-    /// and host come from the queue's URL, unless an endpoint is configured.
+    /// AWS SDK, with three attempts per request and ten seconds per attempt. The queue URL
+    /// determines its region and host, unless an endpoint is configured.
     ///
     /// Only the client retries a request that fails as a whole. The publisher does not
     /// retry it again.
@@ -138,11 +137,11 @@ impl SdkBuilder {
         self
     }
 
-    /// How long an event may wait for others while no request is in flight: at most one
-    /// minute, by default zero.
+    /// How long an event may wait for further events while no request is in flight: at most
+    /// one minute, by default zero.
     ///
-    /// Under load, batches fill up without it. It saves requests if events are emitted
-    /// one at a time, and delays each of them by this time.
+    /// Under load, batches are full without this setting. If events are emitted one at a time,
+    /// it reduces the number of requests, but delays each event by this time.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
@@ -153,9 +152,9 @@ impl SdkBuilder {
     ///
     /// Events are packed only while more of them wait than a request has entries; on a
     /// FIFO queue, only events of one entity are packed together. The events of one
-    /// message are accepted or refused together. The consumer of this project accepts
-    /// arrays and stores or rejects each event on its own; check that other readers of
-    /// your queue accept them.
+    /// message are accepted or refused together. The consumer of this project accepts arrays
+    /// and stores or rejects each event separately. Check that other readers of your queue
+    /// accept arrays.
     pub fn packing(mut self, packing: bool) -> Self {
         self.packing = packing;
         self
@@ -169,25 +168,25 @@ impl SdkBuilder {
         self
     }
 
-    /// How often an event is sent if SQS responds with a failure of its own for this
-    /// event, including the first attempt; by default 5. A failure through the sender's
-    /// fault is never retried.
+    /// The maximum number of attempts for an event for which SQS returns an internal failure,
+    /// including the first attempt; by default 5. A failure that is the sender's fault is never
+    /// retried.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.retry.max_attempts = attempts;
         self
     }
 
-    /// The delays between these attempts. They double from `initial` up to `longest`,
-    /// and each is reduced at random by up to a half. By default 50 ms and 5 s; at most
-    /// one hour.
+    /// The delays between these attempts. They double from `initial` up to `longest`, and each
+    /// delay is reduced by a random amount of up to a half. The defaults are 50 ms and 5 s, and
+    /// the maximum is one hour.
     pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
         self.retry.initial_backoff = initial;
         self.retry.max_backoff = longest;
         self
     }
 
-    /// Takes the timestamps of new events from `clock`, for example a fixed one in a
-    /// test, or the time of the original events in an import.
+    /// Takes the timestamps of new events from `clock`, for example a fixed time in a test, or
+    /// the time of the original events in an import.
     ///
     /// `clock` must not return the same timestamp twice for one entity: two such events
     /// are a tie, which the store resolves, but their order in a history is then
@@ -208,10 +207,10 @@ impl SdkBuilder {
         self
     }
 
-    /// Spawns the publisher's tasks with `spawn`, on the Tokio runtime on which it is
-    /// built, instead of on a thread of its own. The task of the spool blocks that runtime
-    /// while it writes. For the simulation of this project, which needs one thread and
-    /// ends all tasks of a process at once.
+    /// Spawns the tasks of the publisher with `spawn`, on the Tokio runtime on which it is
+    /// built, instead of on a separate thread. The task of the spool blocks that runtime while
+    /// it writes. This setting is for the simulation of this project, which needs one thread
+    /// and ends all tasks of a process at once.
     #[cfg(feature = "__internals")]
     #[doc(hidden)]
     pub fn executor(
@@ -222,25 +221,24 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent because SQS is unavailable. One
-    /// publisher uses it at a time.
+    /// A folder for events that cannot be sent because SQS is unavailable. Only one publisher
+    /// can use the folder at a time.
     ///
-    /// While the spool holds events, new events go behind them, and `emit` returns
-    /// once the disk has confirmed the event
-    /// ([`Durability::Spool`](crate::Durability::Spool)). They are sent as soon as SQS
-    /// is available again, also by the next process. A killed process or a power
-    /// failure loses no confirmed event, and may send events twice.
+    /// While the spool contains events, new events are appended to it, and `emit` returns once
+    /// the disk has confirmed the event ([`Durability::Spool`](crate::Durability::Spool)). This
+    /// process or the next process sends the events as soon as SQS is available again. After a
+    /// kill or a power failure, no confirmed event is lost, but events may be sent twice.
     ///
-    /// An event that the disk cannot take is sent to SQS directly, on a FIFO queue
-    /// after the events of its entity that are on disk. `emit` returns
-    /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept it either.
-    /// Missing credentials and permissions are errors of `emit`, and not an outage.
-    /// Events that SQS refuses for good stay on disk, in files whose names contain
-    /// `set-aside`, and are logged.
+    /// If the disk cannot store an event, the event is sent to SQS directly; on a FIFO queue,
+    /// it is sent after the events of its entity that are on disk. `emit` returns
+    /// [`EmitError::Spool`](crate::EmitError::Spool) if SQS does not accept the event either.
+    /// Missing credentials and permissions are errors of `emit`, and not an outage. Events that
+    /// SQS refuses permanently stay on disk, in files whose names contain `set-aside`, and are
+    /// logged.
     ///
     /// The folder is created if it does not exist, with mode 700. The files have mode
-    /// 600 and hold whole events, unencrypted. Sending continues after `emit` has
-    /// returned, so a spool does not suit Lambda functions, which are frozen then.
+    /// 600 and contain whole events, unencrypted. The publisher continues to send after `emit`
+    /// has returned, so a spool is not suitable for Lambda functions, which are then frozen.
     ///
     /// `build` fails if another publisher uses the folder, if it cannot be created or
     /// locked, or if a later version has written to it. It does not need disk space
@@ -260,8 +258,8 @@ impl SdkBuilder {
         self
     }
 
-    /// Builds the publisher. It sends nothing, unless a spool holds events of an earlier
-    /// process: those are sent from now on. It works on any executor.
+    /// Builds the publisher. If the spool contains events of an earlier process, the publisher
+    /// starts to send them. This function works on any executor.
     ///
     /// # Errors
     ///
@@ -270,7 +268,7 @@ impl SdkBuilder {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves nothing behind.
+    /// Dropping the future has no effect.
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = Vec::new();
         let thread = match &self.executor {
@@ -304,7 +302,7 @@ impl SdkBuilder {
         }
     }
 
-    /// Builds a publisher that hands its messages to `transport` instead of SQS.
+    /// Builds a publisher that passes its messages to `transport` instead of SQS.
     #[cfg(feature = "testing")]
     pub(crate) fn build_recording(self, transport: Arc<dyn Transport>) -> Result<Sdk, BuildError> {
         let mut problems = Vec::new();
@@ -320,7 +318,7 @@ impl SdkBuilder {
         }
     }
 
-    /// Builds a publisher on a thread of its own, as [`build`](Self::build) does.
+    /// Builds a publisher on a separate thread, as [`build`](Self::build) does.
     #[cfg(test)]
     pub(crate) fn build_on_thread(self, transport: Arc<dyn Transport>) -> Sdk {
         let url = QueueUrl::parse(&self.queue_url).unwrap();
@@ -393,7 +391,7 @@ impl SdkBuilder {
         ))
     }
 
-    /// Adds a problem for each invalid setting. Returns the queue's URL if that is valid.
+    /// Adds a problem for each invalid setting. Returns the queue URL if it is valid.
     fn check(&self, problems: &mut Vec<String>) -> Option<QueueUrl> {
         let url = QueueUrl::parse(&self.queue_url)
             .map_err(|error| {
@@ -486,7 +484,7 @@ pub(crate) fn from_env(
     let kind = EmitterType::new(kind.clone())
         .map_err(|error| invalid("EVENT_EMITTER_TYPE", &kind, error))
         .ok();
-    // With a placeholder, the URL is checked even if the emitter is invalid.
+    // If the emitter is invalid, a placeholder is used, so that the URL is checked, too.
     let emitter = match (id, kind) {
         (Some(id), Some(kind)) => Emitter::new(kind, id),
         _ => Emitter::new(

@@ -16,9 +16,8 @@ use crate::publisher::sender::Sender;
 
 /// An event that is being emitted: a future of its [`Receipt`](crate::Receipt).
 ///
-/// The event is encoded already. The future borrows neither the event nor the `Sdk`,
-/// so it can be awaited, joined or spawned, on any executor. Nothing is sent before
-/// the first poll.
+/// The event is already encoded. The future borrows neither the event nor the `Sdk`, so it can
+/// be awaited, joined or spawned on any executor. The event is not sent before the first poll.
 ///
 /// # Panics
 ///
@@ -26,11 +25,11 @@ use crate::publisher::sender::Sender;
 ///
 /// # Cancel safety
 ///
-/// Dropping the future before its first poll, or while it waits for capacity, means
-/// that the event is not sent. Such an event is counted
-/// ([`ShutdownReport::dropped`](crate::ShutdownReport::dropped)), and the first one is
-/// logged. After that the event is sent in any case, and an error is logged instead
-/// of returned.
+/// If the future is dropped before its first poll, or while it waits for capacity, the event is
+/// not sent. Such events are counted
+/// ([`ShutdownReport::dropped`](crate::ShutdownReport::dropped)), and the first event is
+/// logged. If the future is dropped later, the event is sent, and an error is logged instead of
+/// returned.
 #[must_use = "an event is emitted only if this is awaited or spawned"]
 pub struct EmitFuture {
     in_flight: Arc<InFlight>,
@@ -102,8 +101,11 @@ impl Future for EmitFuture {
         if let Progress::Submitted(outcome) = &mut self.progress {
             let outcome = ready!(Pin::new(outcome).poll(cx));
             self.progress = Progress::Done;
-            #[expect(clippy::expect_used, reason = "`Pending` answers when it is dropped")]
-            return Poll::Ready(outcome.expect("every pending event answers its caller"));
+            #[expect(
+                clippy::expect_used,
+                reason = "`Pending` sends an outcome when it is dropped"
+            )]
+            return Poll::Ready(outcome.expect("every pending event sends an outcome"));
         }
         match std::mem::replace(&mut self.progress, Progress::Done) {
             Progress::Failed(error) => {

@@ -10,9 +10,9 @@ use crate::publisher::transport::RequestError;
 /// Why an event was not emitted.
 ///
 /// All variants except [`Invalid`](Self::Invalid) return the event, so that it can be
-/// kept and emitted again: [`into_envelope`](Self::into_envelope), then
-/// `Sdk::emit_envelope`. It keeps its identity and its timestamp, so an event that SQS
-/// had accepted after all is stored once.
+/// kept and emitted again with [`into_envelope`](Self::into_envelope) and
+/// `Sdk::emit_envelope`. The event keeps its identity and its timestamp, so it is stored once
+/// even if SQS had accepted it despite the error.
 ///
 /// `Display` is one line that names the queue and the cause. Neither `Display` nor
 /// `Debug` contains the event's data.
@@ -37,7 +37,7 @@ pub enum EmitError {
         /// The message of SQS, or the limit that the SDK checked.
         reason: String,
     },
-    /// SQS refused the event through a fault of the sender, and would refuse it again.
+    /// SQS refused the event because of a fault of the sender, and would refuse it again.
     #[error("queue {queue} refused the event with {code}: {reason}")]
     Refused {
         /// The event.
@@ -49,7 +49,7 @@ pub enum EmitError {
         /// The message of SQS.
         reason: String,
     },
-    /// SQS accepted the request and did not accept this event, on every attempt.
+    /// On every attempt, SQS accepted the request, but not this event.
     #[error(
         "queue {queue} did not accept the event after {attempts} attempts; the last error was \
          {code}: {reason}"
@@ -72,7 +72,7 @@ pub enum EmitError {
     Request {
         /// The event.
         envelope: Envelope,
-        /// Why the request failed. [`RequestError::is_credentials`] tells missing or
+        /// Why the request failed. [`RequestError::is_credentials`] distinguishes missing or
         /// expired credentials from an outage.
         error: RequestError,
     },
@@ -82,8 +82,8 @@ pub enum EmitError {
         /// The event.
         envelope: Envelope,
     },
-    /// The publisher was shut down while the event was on its way: SQS may have
-    /// accepted it.
+    /// The publisher was shut down while a request with the event was in flight. SQS may have
+    /// accepted the event.
     #[error("the publisher was shut down while the event was on its way")]
     Interrupted {
         /// The event.
@@ -135,9 +135,9 @@ impl EmitError {
         }
     }
 
-    /// Whether the same event may be accepted later without a change by an operator.
-    /// After [`ShutDown`](Self::ShutDown) and [`Interrupted`](Self::Interrupted) this
-    /// needs another publisher.
+    /// Returns true if the same event may be accepted later without a change by an operator.
+    /// After [`ShutDown`](Self::ShutDown) and [`Interrupted`](Self::Interrupted), a new
+    /// publisher is needed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::TooLargeForQueue { .. } | Self::Refused { .. } => false,
@@ -151,13 +151,13 @@ impl EmitError {
     }
 }
 
-/// Why `Sdk::try_emit` did not take an event. It returns the event.
+/// Why `Sdk::try_emit` did not accept an event. The error contains the event.
 ///
 /// `Debug` does not print the event, so that `unwrap` does not log its data.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TryEmitError<E> {
-    /// The publisher holds as many events or bytes as it may.
+    /// The publisher holds the maximum number of events or bytes.
     #[error("the publisher's buffer is full")]
     Full(E),
     /// The publisher was shut down.
@@ -181,7 +181,7 @@ impl<E> TryEmitError<E> {
         }
     }
 
-    /// Whether the same event may be taken later.
+    /// Returns true if the same event may be accepted later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Full(_))
     }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::publisher::transport::{EntryResult, RequestError};
 
-/// The events that wait to be sent, and since when the oldest of them has waited.
+/// Records the number of waiting events, and the time since which the oldest event has waited.
 pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     #[cfg(feature = "metrics")]
     {
@@ -16,7 +16,7 @@ pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     let _ = (events, oldest);
 }
 
-/// A request is being sent.
+/// Records the start of a request.
 pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
     #[cfg(feature = "metrics")]
     {
@@ -27,7 +27,7 @@ pub(crate) fn sending(messages: usize, events: usize, bytes: usize) {
     tracing::trace!(messages, events, bytes, "sending a request to SQS");
 }
 
-/// A request is done.
+/// Records the end of a request.
 pub(crate) fn request(
     messages: usize,
     started: Instant,
@@ -44,7 +44,7 @@ pub(crate) fn request(
     }
 }
 
-/// Events that have got their outcome.
+/// Records events that have an outcome.
 pub(crate) fn completed(accepted: u64, failed: u64) {
     #[cfg(feature = "metrics")]
     {
@@ -55,13 +55,13 @@ pub(crate) fn completed(accepted: u64, failed: u64) {
     let _ = (accepted, failed);
 }
 
-/// An event whose future was dropped before the event was taken.
+/// Records an event whose future was dropped before the publisher took the event.
 pub(crate) fn dropped() {
     #[cfg(feature = "metrics")]
     metrics::counter!("domain_events_dropped_total").increment(1);
 }
 
-/// Events that are sent again.
+/// Records events that are sent again.
 pub(crate) fn retried(events: u64) {
     #[cfg(feature = "metrics")]
     metrics::counter!("domain_events_retried_total").increment(events);
@@ -69,7 +69,7 @@ pub(crate) fn retried(events: u64) {
     let _ = events;
 }
 
-/// Damaged records that were found in the spool.
+/// Records damaged records that were found in the spool.
 #[cfg(feature = "spool")]
 pub(crate) fn spool_damaged(records: u64) {
     #[cfg(feature = "metrics")]

@@ -6,11 +6,11 @@ use crate::event::EventId;
 use crate::event::envelope::Envelope;
 use crate::publisher::buffer::pending::{Pending, deduplication_id};
 
-/// An event that is checked, has its timestamp and identity, and is encoded, but is not
-/// sent: the result of [`Sdk::prepare`](crate::Sdk::prepare).
+/// The result of [`Sdk::prepare`](crate::Sdk::prepare): an event that is checked, encoded, and
+/// has its timestamp and identity, but is not sent.
 ///
-/// It contains all parts of the SQS message. Store [`body`](Self::body) together with
-/// your own state, in one transaction, and send it afterwards: with
+/// It contains all parts of the SQS message. Store [`body`](Self::body) together with your own
+/// state in one transaction, and send it afterwards, either with
 /// [`Sdk::emit_prepared`](crate::Sdk::emit_prepared), or with a relay that reads the
 /// stored bodies. A message that is sent twice is stored once, because the identity and
 /// the timestamp are part of the body.
@@ -47,8 +47,7 @@ impl Prepared {
         self.pending.body()
     }
 
-    /// The message group: on a FIFO queue always, on a standard queue if there is a
-    /// tenant.
+    /// The message group. On a standard queue, it is present only if there is a tenant.
     pub fn group_id(&self) -> Option<&str> {
         self.pending.group().map(|group| &**group)
     }
@@ -65,7 +64,7 @@ impl Prepared {
     }
 }
 
-/// Without the event's data.
+/// Omits the data of the event.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")

@@ -8,29 +8,29 @@ use crate::event::{EntityId, EventId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// The entity that the event is about; the table's hash key.
+    /// The entity that the event is about. It is the hash key of the table.
     pub entity_id: EntityId,
     /// Identity of the event.
     pub event_id: EventId,
-    /// When the event was created; the table's sort key.
+    /// The time at which the event was created. It determines the sort key of the table.
     pub timestamp: Timestamp,
-    /// Id of the SQS message that carries the event. `None` while the event is only
-    /// in the spool. Events packed into one message share it.
+    /// Id of the SQS message that contains the event. `None` if the event is only in the
+    /// spool. Events that are packed into one message have the same id.
     pub message_id: Option<String>,
     /// Position in the order of the event's message group, on FIFO queues only.
     pub sequence_number: Option<String>,
-    /// Where the event is.
+    /// The place at which the event is durable.
     pub durability: Durability,
 }
 
-/// Where an emitted event is.
+/// The place at which an emitted event is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
     /// SQS has accepted it.
     Queue,
-    /// SQS was unavailable. The event is on this machine's disk, and is sent from
-    /// there when SQS is available again, also after a restart.
+    /// SQS was unavailable. The event is on the disk of this machine. It is sent when SQS is
+    /// available again, even after a restart.
     Spool,
 }
 
@@ -65,7 +65,7 @@ impl Receipt {
 
 /// The report of a shutdown.
 ///
-/// The counts cover the publisher's whole life and all its handles.
+/// The counts include all handles of the publisher, since it was built.
 #[must_use = "it contains the events that were not sent"]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -81,20 +81,20 @@ pub struct ShutdownReport {
     pub dropped: u64,
     /// Events on disk, which the next start sends.
     pub in_spool: u64,
-    /// Damaged records that were found in the spool. They were not sent, and lie in
-    /// the spool's folder, in files whose names contain `set-aside`. Records whose
-    /// boundaries are destroyed count as one, and so does the header of a file.
+    /// Damaged records that were found in the spool. They were not sent, and are in the folder
+    /// of the spool, in files whose names contain `set-aside`. Adjacent records whose
+    /// boundaries are destroyed count as one record. A damaged file header also counts as one.
     pub damaged_in_spool: u64,
     /// Events that were not sent before the deadline.
     pub unsent: Vec<Envelope>,
-    /// Events that were on their way at the deadline. SQS may have accepted them, or a
-    /// disk that hangs may still write them to the spool. It is safe to send them
-    /// again, because the store deduplicates events by their identity.
+    /// Events whose outcome was unknown at the deadline. SQS may have accepted them, or a disk
+    /// that hangs may still write them to the spool. It is safe to send them again, because the
+    /// store deduplicates events by their identity.
     pub undetermined: Vec<Envelope>,
 }
 
 impl ShutdownReport {
-    /// Whether every event had its outcome before the deadline.
+    /// Returns true if every event had an outcome before the deadline.
     pub fn is_complete(&self) -> bool {
         self.unsent.is_empty() && self.undetermined.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How often an entry that failed is sent again.
+//! The policy for retries of failed entries.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use crate::backoff::Backoff;
 
 /// Bounds the retries of one event.
 ///
-/// The retries of all events together are bounded by the requests in flight: a retry
-/// takes its place in a batch like any other event.
+/// The number of requests in flight bounds the retries of all events, because a retried event
+/// is part of a batch like any other event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
     /// Including the first attempt.
@@ -27,7 +27,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait after `attempts` attempts. `None` if that was the last one.
+    /// Returns how long to wait after `attempts` attempts, or `None` if there are no attempts
+    /// left.
     pub(crate) fn backoff(&self, attempts: u32) -> Option<Duration> {
         let backoff = Backoff::new(self.initial_backoff, self.max_backoff);
         (attempts < self.max_attempts).then(|| backoff.delay(attempts))

@@ -1,4 +1,4 @@
-//! Where the publisher's tasks run.
+//! The threads and runtimes on which the publisher's tasks run.
 
 use std::fmt;
 use std::io;
@@ -32,11 +32,10 @@ impl fmt::Debug for Executor {
 /// It sleeps while there is nothing to do, and ends when the value is dropped, which
 /// happens after the last task.
 ///
-/// It runs everything except requests that are started from a multi-threaded
-/// runtime: these run on that runtime, because each hand-over of events and outcomes
-/// between threads costs system calls. A single-threaded runtime never gets a
-/// request: once its `block_on` returns, the request would stall, with the events of
-/// other callers in it.
+/// It runs all tasks except requests that are started from a multi-threaded runtime. These
+/// requests run on that runtime, because passing events and outcomes between threads costs
+/// system calls. A single-threaded runtime never runs a request: as soon as its `block_on`
+/// returned, the request would stall, together with the events of other callers in it.
 #[derive(Debug)]
 pub(crate) struct PublisherThread {
     handle: Handle,
@@ -100,11 +99,11 @@ impl PublisherThread {
         }
     }
 
-    /// Runs `task`, which sends requests, on the runtime of the caller if that is
-    /// multi-threaded, otherwise on the thread.
+    /// Runs `task`, which sends requests, on the runtime of the caller if that runtime is
+    /// multi-threaded, and otherwise on the thread.
     ///
-    /// Either way it starts when the calling task yields, so that the events which a
-    /// task submits at once are sent in one request.
+    /// In both cases, the task starts when the calling task yields, so that the events that a
+    /// task submits without yielding are sent in one request.
     pub(crate) fn spawn_worker(&self, task: impl Future<Output = ()> + Send + 'static) {
         match Handle::try_current() {
             _ if self.executor.is_some() => self.spawn(task),
@@ -115,7 +114,8 @@ impl PublisherThread {
                 let (yielded, burst) = oneshot::channel::<()>();
                 caller.spawn(async move { drop(yielded) });
                 self.handle.spawn(async move {
-                    // The runtime of the caller may never get to its task.
+                    // The timeout is needed because the runtime of the caller may never run its
+                    // task.
                     let _ = timeout(BURST_TIMEOUT, burst).await;
                     task.await;
                 });

@@ -1,12 +1,12 @@
 //! The sender: the events that wait, the requests in flight, and the retries.
 //!
-//! It is a state under a lock that is never held across an await, and one worker
-//! task per request in flight. A worker takes the next batch when its request is
-//! done. With nothing to send there is no task, so there is nothing to stop.
+//! The sender consists of a state under a lock that is never held across an await, and of one
+//! worker task per request in flight. A worker takes the next batch when its request is done.
+//! If there is nothing to send, there are no tasks, so there is nothing to stop.
 //!
-//! **Natural batching.** A request that is not full is sent only if no other is in
-//! flight. So a lone event is sent at once, and under load the requests fill up,
-//! whatever the number of requests in flight.
+//! **Natural batching.** A request that is not full is sent only if no other request is in
+//! flight. A single event is therefore sent at once, and under load the requests are full,
+//! regardless of the number of requests in flight.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ pub(crate) struct SenderSettings {
     pub(crate) retry: RetryPolicy,
 }
 
-/// The engine that all handles of one publisher share.
+/// The sender that all handles of one publisher share.
 #[derive(Debug)]
 pub(crate) struct Sender {
     settings: SenderSettings,
@@ -66,14 +66,14 @@ pub(crate) struct Sender {
 struct SenderState {
     queue: Queue,
     limits: Limits,
-    /// The batches in flight. They are kept here and not by their workers, so that
-    /// a shutdown can hand them back whatever a worker does.
+    /// The batches in flight. They are stored here and not in their workers, so that a shutdown
+    /// can return their events even if a worker does not respond.
     requests: BTreeMap<u64, Batch>,
     /// Messages that wait for a retry, by the time of that retry.
     delayed: BTreeMap<RetryKey, MessageEvents>,
     next_sequence: u64,
-    /// All workers; those that have not taken a batch yet; those whose request
-    /// takes long; and those that linger.
+    /// The number of all workers; of the workers that have not taken a batch yet; of the workers
+    /// whose request takes long; and of the workers that linger.
     workers: usize,
     starting: usize,
     stalled: usize,
@@ -82,7 +82,7 @@ struct SenderState {
     abandoned: bool,
 }
 
-/// When a message is retried, with a number that makes it unique.
+/// The time of a retry, with a number that makes the key unique.
 type RetryKey = (Instant, u64);
 
 impl Sender {
@@ -186,8 +186,8 @@ impl Sender {
             }
         };
         state.queue.push(event);
-        // A worker that takes a batch reports how many events wait behind it. While
-        // all requests hang, no worker does.
+        // A worker that takes a batch reports the number of waiting events. While all requests
+        // hang, no worker takes a batch, so the number is reported here.
         let busy = state.workers == self.settings.max_in_flight;
         let waiting = busy.then(|| {
             let oldest = state.queue.oldest().map(|event| event.enqueued_at);
@@ -221,7 +221,7 @@ impl Sender {
         }
     }
 
-    /// Whether an event must not linger any longer.
+    /// Returns true if an event must not linger any longer.
     fn should_send_now(&self, state: &SenderState) -> bool {
         state.closed || self.in_flight.is_flushing() || state.queue.fills(&state.limits, 1)
     }
@@ -243,8 +243,8 @@ impl Sender {
 }
 
 impl SenderState {
-    /// Whether no request is in flight, except those that take long: these must not
-    /// hold the others back.
+    /// Returns true if no request is in flight. Requests that take long are ignored, because
+    /// they must not delay other events.
     fn is_idle(&self) -> bool {
         self.workers == self.stalled
     }

@@ -1,17 +1,16 @@
-//! Events on disk while SQS cannot be reached.
+//! Stores events on disk while SQS is unavailable.
 //!
-//! While the spool holds events, new events go behind them, and all of them go to
-//! SQS from the front. So a FIFO queue keeps the order of each entity, and an event
-//! is in one place: in memory, with a caller who waits, or on disk, with a caller
-//! who has a receipt.
+//! While the spool contains events, new events are appended to it, and events are sent to SQS
+//! from its front. A FIFO queue therefore keeps the order of each entity, and an event is
+//! either in memory, with a caller that waits, or on disk, with a caller that has a receipt.
 //!
-//! A disk that is full or fails does not stop the publisher: an event that cannot
-//! be written is sent to SQS directly. On a FIFO queue, such an event waits in
-//! memory until the events of its group that are on disk have been sent. Only if
-//! SQS does not accept it either, its caller gets an error.
+//! A full or failing disk does not stop the publisher: an event that cannot be written is sent
+//! to SQS directly. On a FIFO queue, such an event waits in memory until the events of its
+//! group that are on disk have been sent. If SQS does not accept the event either, its caller
+//! gets an error.
 //!
-//! [`record`] has the bytes of a file, [`log`] the files of a folder, [`thread`]
-//! the thread that uses them, and [`drain`] the way from there to SQS.
+//! [`record`] defines the bytes of a file, and [`log`] the files of a folder. [`thread`] is the
+//! thread that uses the files, and [`drain`] sends their events to SQS.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -58,8 +57,8 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool of a publisher for a FIFO queue or a standard one. The files are
-    /// used on a thread of their own, or in a task of `executor`.
+    /// Opens the spool of a publisher for a FIFO queue or a standard queue. The files are used
+    /// on a separate thread, or in a task of `executor`.
     pub(crate) fn open(
         settings: &SpoolSettings,
         fifo: bool,
@@ -82,7 +81,7 @@ impl Spool {
                 "the spool holds events of an earlier process; they are sent now"
             );
         }
-        // Unbounded: an event keeps its capacity until it is on disk.
+        // The channel is unbounded, because an event keeps its capacity until it is on disk.
         let (sender, commands) = mpsc::unbounded_channel();
         let thread = SpoolThread {
             log,
@@ -108,17 +107,17 @@ impl Spool {
         })
     }
 
-    /// Whether new events go to the spool.
+    /// Returns true if new events are written to the spool.
     pub(crate) fn is_on(&self) -> bool {
         self.shared.is_on(&self.shared.state())
     }
 
-    /// Events on disk.
+    /// Returns the number of events on disk.
     pub(crate) fn stored(&self) -> u64 {
         self.shared.stored()
     }
 
-    /// Damaged records that were found on disk.
+    /// Returns the number of damaged records that were found on disk.
     pub(crate) fn damaged(&self) -> u64 {
         self.shared.damaged()
     }
@@ -135,8 +134,8 @@ impl Spool {
         held.into_values().flatten().map(|h| h.event).collect()
     }
 
-    /// Writes events to the disk, in their order. Each of them is completed when
-    /// it is on disk, or is sent through `outlet` if it could not be written.
+    /// Writes events to the disk, in their order. Each event is completed when it is on disk,
+    /// or is sent through `outlet` if it could not be written.
     ///
     /// It may be called under the sender's lock.
     pub(crate) fn append(&self, outlet: Arc<dyn Outlet>, events: Vec<Pending>) {
@@ -165,8 +164,8 @@ impl Spool {
         }));
     }
 
-    /// Starts sending the events of the spool through `outlet`, if it holds any and
-    /// none are being sent.
+    /// Starts to send the events of the spool through `outlet`, if the spool contains events and
+    /// is not already being sent.
     pub(crate) fn drain(&self, outlet: Arc<dyn Outlet>, thread: &PublisherThread) {
         if !self.is_closed() && self.shared.start_draining() {
             let drain = Drain {
@@ -201,8 +200,8 @@ impl Spool {
         self.shared.hurry.notify_waiters();
     }
 
-    /// Stops sending and closes the files. Returns when all writes are done. What is
-    /// on disk stays there.
+    /// Stops sending and closes the files. Returns when all writes are done. The events on disk
+    /// stay there.
     pub(crate) async fn close(&self) {
         self.shared.close();
         let (reply, done) = oneshot::channel();

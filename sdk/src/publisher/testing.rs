@@ -1,4 +1,4 @@
-//! Testing a service without a network: an [`Sdk`] that records the events it is given.
+//! Tests of services without a network: an [`Sdk`] that records its events.
 //!
 //! Everything except SQS is real: the events are checked, encoded, batched and retried as in
 //! production. For a test of the whole pipeline, use the embedded stack of the package
@@ -54,13 +54,13 @@ use crate::event::{DomainEvent, Emitter, Envelope, EventId};
 use crate::publisher::Sdk;
 use crate::wire;
 
-/// Attempts of a recording publisher. They follow each other at once, so that a test of a
-/// failure does not wait.
+/// The maximum number of attempts of a recording publisher. There is no delay between the
+/// attempts, so that a test of a failure does not wait.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Records the events of the [`Sdk`]s that it creates.
 ///
-/// It is a cheap handle: clones record into the same list.
+/// This is a cheap handle: all clones record into the same list.
 #[derive(Clone)]
 pub struct Recorder(Arc<Shared>);
 
@@ -85,15 +85,15 @@ pub enum Fault {
     Throttled,
     /// The request fails, as if SQS could not be reached. Nothing is recorded.
     Unavailable,
-    /// SQS refuses each entry for a fault of the sender. Nothing is recorded.
+    /// SQS refuses each entry because of a fault of the sender. Nothing is recorded.
     Refused,
     /// SQS accepts the events, and the response is lost: they are recorded, and `emit` returns
     /// an error that is retryable.
     AmbiguousOutcome,
 }
 
-/// While it exists, requests do not complete. The publisher's buffer fills, `emit` waits, and
-/// `try_emit` returns `Full` as soon as the buffer has no room.
+/// A pause of the requests. While this value exists, requests do not complete. The publisher's
+/// buffer fills, `emit` waits, and `try_emit` returns `Full` as soon as the buffer is full.
 #[derive(Debug)]
 #[must_use = "the pause ends when it is dropped"]
 pub struct Pause(watch::Sender<bool>);
@@ -105,7 +105,7 @@ impl Drop for Pause {
 }
 
 impl Recorder {
-    /// A recorder without events.
+    /// Creates a recorder without events.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             recorded: Mutex::default(),
@@ -113,19 +113,19 @@ impl Recorder {
         }))
     }
 
-    /// An [`Sdk`] that records.
+    /// Creates an [`Sdk`] that records its events.
     ///
     /// # Panics
     ///
-    /// The operating system cannot start a thread.
+    /// If the operating system cannot start a thread.
     pub fn sdk(&self, emitter: Emitter) -> Sdk {
         self.build(Self::builder(emitter))
     }
 
-    /// The settings of [`sdk`](Self::sdk), to be changed and passed to
-    /// [`build`](Self::build): a small buffer, packing, a fixed clock.
+    /// Returns the settings of [`sdk`](Self::sdk). Change them, for example to a small buffer,
+    /// packing or a fixed clock, and pass them to [`build`](Self::build).
     pub fn builder(emitter: Emitter) -> SdkBuilder {
-        // The URL is never used. Its form decides whether the queue is FIFO.
+        // No request uses the URL. Its suffix determines whether the queue is a FIFO queue.
         Sdk::builder(
             "https://sqs.us-east-1.amazonaws.com/000000000000/recorded",
             emitter,
@@ -134,11 +134,11 @@ impl Recorder {
         .backoff(Duration::ZERO, Duration::ZERO)
     }
 
-    /// Builds an [`Sdk`] that records, with settings of its own.
+    /// Builds an [`Sdk`] that records its events, with your settings.
     ///
     /// # Panics
     ///
-    /// A setting is invalid, or the operating system cannot start a thread.
+    /// If a setting is invalid, or the operating system cannot start a thread.
     #[track_caller]
     pub fn build(&self, builder: SdkBuilder) -> Sdk {
         match builder.build_recording(Arc::new(Recording(self.clone()))) {
@@ -147,16 +147,17 @@ impl Recorder {
         }
     }
 
-    /// Every recorded event, in the order in which SQS would have accepted them.
+    /// Returns all recorded events, in the order in which SQS would have accepted them.
     pub fn events(&self) -> Vec<Envelope> {
         self.lock().events.clone()
     }
 
-    /// The recorded events that `E` knows, decoded.
+    /// Returns the recorded events whose types `E` knows, decoded.
     ///
     /// # Panics
     ///
-    /// An event of a known type cannot be decoded: the type cannot read its own output.
+    /// If an event of a known type cannot be decoded, because the type cannot read its own
+    /// output.
     #[track_caller]
     pub fn of<E: DomainEvent + DeserializeOwned>(&self) -> Vec<E> {
         let decoded =
@@ -169,12 +170,12 @@ impl Recorder {
         decoded.collect()
     }
 
-    /// The one recorded event, as `E`.
+    /// Returns the only recorded event, as `E`.
     ///
     /// # Panics
     ///
-    /// There are no recorded events, or several, or the one has another type. The message lists
-    /// what was expected and what was recorded.
+    /// If there is not exactly one recorded event, or if it has another type. The message lists
+    /// the expected event and the recorded events.
     #[track_caller]
     pub fn only<E: DomainEvent + DeserializeOwned>(&self) -> E {
         let mut known = self.of::<E>();
@@ -194,7 +195,7 @@ impl Recorder {
         );
     }
 
-    /// Forgets the recorded events.
+    /// Removes all recorded events.
     pub fn clear(&self) {
         self.lock().events.clear();
     }
@@ -210,7 +211,7 @@ impl Recorder {
         Pause(self.0.paused.clone())
     }
 
-    /// The recorded events, one per line, for the message of a failed assertion.
+    /// Returns the recorded events, one per line, for the message of a failed assertion.
     pub fn listed(&self) -> String {
         let events = &self.lock().events;
         if events.is_empty() {
@@ -253,7 +254,7 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// Asserts that an event was recorded that a pattern matches, with an optional `if`.
+/// Asserts that at least one recorded event matches a pattern, with an optional `if`.
 ///
 /// ```ignore
 /// assert_emitted!(recorder, OrderPlaced { order_id: 7, .. });
@@ -262,7 +263,7 @@ impl fmt::Debug for Recorder {
 ///
 /// # Panics
 ///
-/// No recorded event matches. The message contains the pattern and the recorded events.
+/// If no recorded event matches. The message contains the pattern and the recorded events.
 #[macro_export]
 macro_rules! assert_emitted {
     ($recorder:expr, $type:ident $(:: $variant:ident)* { $($fields:tt)* } $(if $guard:expr)? $(,)?) => {{
@@ -278,7 +279,8 @@ macro_rules! assert_emitted {
     }};
 }
 
-/// A receipt of `envelope`, as if SQS had accepted it: for code that takes receipts.
+/// Creates a receipt of `envelope`, as if SQS had accepted it, for tests of code that takes
+/// receipts.
 pub fn receipt(envelope: &Envelope) -> Receipt {
     Receipt {
         entity_id: envelope.entity_id().clone(),
@@ -387,7 +389,7 @@ mod tests {
     #[should_panic(
         expected = "expected: OrderPlaced { cents: 6, .. }\n  recorded: \n    ORDER_PLACED of order-7 by SYSTEM tests: {\"order_id\":\"order-7\",\"cents\":5}"
     )]
-    async fn failed_assertion_lists_what_was_recorded() {
+    async fn failed_assertion_lists_recorded_events() {
         let recorder = Recorder::new();
         recorder.sdk(emitter()).emit(order(5)).await.unwrap();
         assert_emitted!(recorder, OrderPlaced { cents: 6, .. });

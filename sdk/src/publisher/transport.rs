@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A message as it is sent to the queue.
+/// A message in the form in which it is sent to the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) body: String,
@@ -26,8 +26,8 @@ pub(crate) enum EntryResult {
         /// SQS would refuse it again.
         sender_fault: bool,
     },
-    /// Refused for a permanent reason that does not concern the message: a
-    /// permission, a key, the queue.
+    /// Refused for a permanent reason that is not about the message: a permission, a key, or
+    /// the queue.
     Denied(RequestError),
 }
 
@@ -96,13 +96,13 @@ impl RequestError {
         self.kind
     }
 
-    /// Whether the same request may succeed later without a change by an operator:
-    /// SQS was not reached, limited the rate, or failed.
+    /// Returns true if the same request may succeed later without a change by an operator,
+    /// because SQS could not be reached, limited the rate, or failed.
     pub fn is_retryable(&self) -> bool {
         self.kind == RequestErrorKind::Unavailable
     }
 
-    /// Whether the AWS credentials are missing, invalid or expired.
+    /// Returns true if the AWS credentials are missing, invalid or expired.
     pub fn is_credentials(&self) -> bool {
         self.kind == RequestErrorKind::Credentials
     }

@@ -82,7 +82,7 @@ pub(super) fn of(schema: &Value, known: &Texts) -> (Vec<Value>, Option<Value>) {
         }
         _ => (vec!["example".into()], None),
     };
-    // The empty value must match the schema, even if the type accepts it anyway.
+    // The empty value must also match the schema, because a type may accept more values.
     let empty = empty.filter(|empty| {
         schema.get("format").is_none_or(|_| !empty.is_string())
             && contradictions(empty, schema).is_empty()
@@ -150,7 +150,7 @@ impl Texts {
     }
 }
 
-/// Texts that match the schema, as far as the schema can be evaluated.
+/// Returns texts that match the schema. Rules that cannot be evaluated are ignored.
 fn texts(schema: &Value) -> Vec<String> {
     let of_format = match schema["format"].as_str().unwrap_or_default() {
         "uuid" => "53877b2e-e496-41ea-b678-9b42a44d5e59",
@@ -189,7 +189,7 @@ fn texts(schema: &Value) -> Vec<String> {
     found
 }
 
-/// Whether this is the pattern that `schemars` writes for integer keys.
+/// Returns true for the pattern that `schemars` writes for integer keys.
 pub(super) fn is_of_numbers(pattern: &str) -> bool {
     pattern == r"^\d+$" || pattern == r"^-?\d+$"
 }

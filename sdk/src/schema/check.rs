@@ -113,8 +113,8 @@ fn with_causes(error: &LockError) -> String {
 /// # Errors
 ///
 /// [`LockError::Incompatible`] if an event could no longer be read,
-/// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock lacks something.
-/// The other errors say why the lock could not be checked.
+/// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock is not complete.
+/// The other errors state why the lock could not be checked.
 pub fn check_lock(
     path: impl AsRef<Path>,
     events: &Events,
@@ -127,7 +127,7 @@ pub fn check_lock(
     conclude(path, &lock, &current, unread, mode)
 }
 
-/// The examples that the program cannot read, in the lock and among its own.
+/// Returns the examples that the program cannot read, in the lock and among its own examples.
 fn unread(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut unread = read_examples(lock, events);
     for change in read_examples(current, events) {

@@ -143,9 +143,9 @@ fn compare_version(
 /// The incompatibilities between the data that was written in `form` and the data that is
 /// read now.
 ///
-/// If the program that wrote the form could not read a value either, this is not a change,
-/// unless the program reads even less now: an incompatibility shows where a value is not
-/// read, but not which values.
+/// If the program that wrote the form could not read a value either, the incompatibility is not
+/// a change, unless the current program reads even fewer values: an incompatibility shows the
+/// position of a value that is not read, but not which values are affected.
 fn no_longer_read(form: &LockedVersion, reads: &Value) -> Vec<Incompatibility> {
     let unread = incompatibilities(&form.data, form.reads());
     let mut found = incompatibilities(&form.data, reads);
@@ -240,8 +240,8 @@ fn read(body: &str, version: u16, events: &Events) -> Result<(), String> {
     Ok(())
 }
 
-/// The versions that the program reads and for which there is no example, so that nothing
-/// shows that they are readable.
+/// Returns the versions that the program reads and for which the lock has no example. The check
+/// cannot show that these versions are readable.
 pub(super) fn without_example(lock: &Lock, current: &Lock, events: &Events) -> Vec<BreakingChange> {
     let mut missing = Vec::new();
     for described in events.distinct() {

@@ -14,7 +14,7 @@ use crate::event::Envelope;
 use crate::event::fields::DATA;
 use crate::wire;
 
-/// The maximum number of values that are generated to find one that the type reads.
+/// The maximum number of values that are generated to find a value that the type reads.
 const MAX_ATTEMPTS: usize = 1_000;
 
 /// The maximum number of examples that are generated to use every alternative of a schema
@@ -198,7 +198,7 @@ impl<'a> Search<'a> {
     }
 
     /// Generates a value that the type reads. If the type rejects a text, a number or a
-    /// key, tries the next candidate, and uses it for all later values as well.
+    /// key, tries the next candidate, and also uses it for all later values.
     fn find(&mut self, start: &Choices) -> Result<(Envelope, Choices), Mismatch> {
         let mut seen = HashSet::new();
         loop {

@@ -64,7 +64,7 @@ struct Comparison {
     /// The pairs that are being compared. A type that contains itself leads to the same
     /// pair again.
     open: Vec<(Value, Value)>,
-    /// The pairs that fit. Some of them fit only if the open pairs fit.
+    /// The compatible pairs. Some pairs are compatible only if the open pairs are compatible.
     fitting: Vec<(Value, Value)>,
     /// Whether a value is compared with a schema. Otherwise, two schemas are compared.
     is_value: bool,
@@ -114,7 +114,7 @@ impl Comparison {
         if found.is_empty() {
             self.fitting.push(pair);
         } else {
-            // This pair does not fit. Remove the pairs that fit only if this pair fits.
+            // This pair is not compatible. Remove the pairs whose compatibility depends on it.
             self.fitting.truncate(assumed);
         }
         found.dedup();

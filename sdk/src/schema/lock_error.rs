@@ -40,7 +40,7 @@ pub enum LockError {
          write it with `EVENTS_LOCK=update cargo test` or `domain-events schema check --update`, and commit it"
     )]
     Missing {
-        /// Where the lock was expected.
+        /// The path at which the lock was expected.
         path: PathBuf,
     },
     /// The lock could not be read.
@@ -48,7 +48,7 @@ pub enum LockError {
     Read {
         /// Path of the lock.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The lock could not be written.
@@ -56,7 +56,7 @@ pub enum LockError {
     Write {
         /// Path of the lock.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file is not a lock.
@@ -75,7 +75,7 @@ pub enum LockError {
     StartProgram {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The program that prints the events failed.
@@ -83,10 +83,10 @@ pub enum LockError {
     ProgramFailed {
         /// The program.
         program: PathBuf,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
     },
-    /// What the program printed does not describe events.
+    /// The output of the program does not describe events.
     #[error(
         "the output of {program} is not a document of events: {reason}; \
          the program must print to standard output what `domain_events::schema::print_document` prints, \
@@ -110,7 +110,7 @@ pub enum LockError {
     /// The document could not be written to standard output.
     #[error("the document of events cannot be written to standard output")]
     Print {
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The events of the program cannot be described.

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::fault::{Fault, Incompatibility, incompatibility};
 
-/// The result of the comparison with the alternative that was most likely intended.
-/// `attempts` contains the result of the comparison with each alternative in `read`; none
-/// of them succeeded.
+/// Returns the result of the comparison with the alternative that was most likely intended.
+/// `attempts` contains the result of the comparison with each alternative in `read`. All these
+/// comparisons failed.
 pub(super) fn nearest(
     writer: &Value,
     read: &[Value],

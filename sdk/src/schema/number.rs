@@ -37,7 +37,7 @@ impl Bound {
     }
 }
 
-/// The minimum and the maximum, and whether each of them is allowed.
+/// The minimum and the maximum, and whether the range includes them.
 pub(super) struct Range {
     least: (Bound, bool),
     most: (Bound, bool),
@@ -139,8 +139,8 @@ impl Range {
     }
 }
 
-/// Whether the reader reads every number of the writer without rounding it. A reader of
-/// floats accepts every number and rounds it without an error.
+/// Returns true if the reader reads every number of the writer without rounding it. A reader of
+/// floats accepts every number, but rounds it without an error.
 pub(super) fn keeps_digits(writer: &Value, reader: &Value) -> bool {
     let bits = |schema: &Value| match schema["format"].as_str() {
         Some("float") => Some(24),

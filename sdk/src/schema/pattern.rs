@@ -3,8 +3,9 @@
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// Whether the text matches. `None` if the expression cannot be evaluated: JSON Schema uses
-/// the regular expressions of ECMAScript, which have features that the crate `regex` lacks.
+/// Returns whether the text matches, or `None` if the expression cannot be evaluated: JSON
+/// Schema uses the regular expressions of ECMAScript, which have features that the crate
+/// `regex` does not support.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
     Some(compile(pattern)?.is_match(text))
 }

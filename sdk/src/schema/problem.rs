@@ -44,7 +44,7 @@ pub enum SchemaProblem {
         event_type: EventType,
         /// Version of its data.
         version: u16,
-        /// Where in the event, as a JSON pointer.
+        /// The position in the event, as a JSON pointer.
         pointer: String,
         /// Why the type refused the value.
         reason: String,
@@ -60,7 +60,7 @@ pub enum SchemaProblem {
         event_type: EventType,
         /// Version of its data.
         version: u16,
-        /// Where in the event, as a JSON pointer.
+        /// The position in the event, as a JSON pointer.
         pointer: String,
         /// What the schema does not allow.
         reason: String,
@@ -76,7 +76,7 @@ pub enum SchemaProblem {
         event_type: EventType,
         /// Version of its data.
         version: u16,
-        /// Where in the event, as a JSON pointer.
+        /// The position in the event, as a JSON pointer.
         pointer: String,
         /// Why it cannot be read.
         reason: String,

@@ -38,9 +38,9 @@ pub struct BreakingChange {
     pub pointer: String,
     /// What changed.
     pub what: String,
-    /// Who can no longer read the event.
+    /// The audiences that can no longer read the event.
     pub audiences: Vec<Audience>,
-    /// Ways to avoid the break. Each of them is sufficient.
+    /// Ways to avoid the breaking change. Each remedy is sufficient.
     pub remedies: Vec<String>,
 }
 

@@ -87,7 +87,7 @@ pub(super) fn envelope<E: DomainEvent + DeserializeOwned>(
             reason: format!("serde reads the data as {}", found.event_type()),
         });
     }
-    // Constants, so that the documents do not change between runs.
+    // These values are constant, so that the documents do not change between runs.
     let timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000).unwrap_or(Timestamp::MIN);
     let event_id = EventId::from_static("019b76da-a800-7000-8000-000000000000");
     match Envelope::new(&event, &context()) {

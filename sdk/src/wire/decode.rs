@@ -29,12 +29,12 @@ const MAX_PACKED: usize = MAX_MESSAGE_BYTES
 /// One event of a message.
 #[derive(Debug)]
 pub struct DecodedEvent<'a> {
-    /// The event's own text, unchanged.
+    /// The part of the body that contains the event, unchanged.
     pub text: &'a str,
-    /// The envelope, or why the event is invalid.
+    /// The envelope, or the reason why the event is invalid.
     pub outcome: Result<Envelope, InvalidEvent>,
-    /// The ids of an invalid event, for logs. `None` if none of them could be read, and for a
-    /// valid event, which has them in its envelope.
+    /// The ids of an invalid event, for logs. `None` if no id could be read, and for a valid
+    /// event, because its envelope contains the ids.
     pub identification: Option<Box<Identification>>,
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 const CANARY: &str = "CANARY-7d1f93";
 
-/// Values that cannot be written, with the canary wherever an error could quote it.
+/// Values that cannot be written. They contain the canary at every position that an error could
+/// quote.
 mod unwritable {
     use std::collections::BTreeMap;
     use std::fmt;

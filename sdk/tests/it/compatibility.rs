@@ -19,7 +19,7 @@ const NEW_AND_OLD: &[Audience] = &[
 ];
 const NEW: &[Audience] = &[Audience::NewReaders, Audience::StoredHistory];
 
-/// Declares the events of one point in time.
+/// Declares the events of a program at one point in time.
 macro_rules! point_in_time {
     ($name:ident: [$($listed:ty),*] $($item:item)*) => {
         mod $name {

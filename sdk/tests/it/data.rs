@@ -375,7 +375,7 @@ fn display_in_several_pieces_is_one_string() {
     assert_eq!(sent.data().unwrap(), r#"{"a\"7\uffff\t!":1}"#);
 }
 
-/// Types whose `Serialize` breaks serde's rules.
+/// Types whose `Serialize` violates the rules of serde.
 enum Careless {
     GoesOnAfterAnError,
     GoesOnAfterNan,

@@ -3,7 +3,7 @@
 use domain_events::{DomainEvent, EventDefinition};
 use serde::Serialize;
 
-// Also compiled into this test, so that Clippy checks the derived code.
+// These events are also compiled into this test, so that Clippy checks the derived code.
 #[path = "../ui/pass/enums.rs"]
 mod enums;
 #[path = "../ui/pass/generics.rs"]
@@ -72,7 +72,7 @@ struct Failed {
 #[derive(Serialize, DomainEvent)]
 #[event(prefix = "ORDER", emitter_type = "SYSTEM", emitter_id = "billing")]
 enum OrderEvent {
-    /// Has attributes of its own.
+    /// Has its own attributes.
     #[event(type = "PARCEL_SENT", alias = "SHIPPED", version = 2, oldest)]
     Shipped {
         #[event(id)]

@@ -29,7 +29,7 @@ fn hostile_messages_get_their_verdicts() {
             assert_eq!(expect, ["NOT_JSON"], "{name}");
             continue;
         };
-        // Only a short message may lack the canary.
+        // Only a short message may omit the canary.
         let has_canary = body.contains(CANARY) || body.replace('\0', "").contains(CANARY);
         assert!(has_canary || body.len() < 100, "{name}");
         let decoded = wire::decode(body, &EventId::from_static("message-id"));

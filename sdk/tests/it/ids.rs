@@ -39,7 +39,7 @@ fn pointer_to_an_event_is_an_event() {
     assert!(new(&&event).is_ok());
 }
 
-/// An event implemented by hand. Its emitter may lack the id, the type or both.
+/// An event implemented by hand. Its emitter may have no id, no type, or neither.
 #[derive(Serialize)]
 struct PartialEmitter {
     #[serde(skip)]

@@ -1,4 +1,4 @@
-//! The library prints no personal data.
+//! Checks that the library prints no personal data.
 
 use domain_events::{Context, DomainEvent, Emitter, Envelope, EventId, Redacted, wire};
 use serde::{Deserialize, Serialize, Serializer};

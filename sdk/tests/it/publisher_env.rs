@@ -10,9 +10,9 @@ use crate::scripted_endpoint::{Act, Endpoint};
 
 const CANARY: &str = "canary-27b1";
 
-/// Emits one event from the environment, and prints what happened.
+/// Emits one event with the settings of the environment, and prints the outcome.
 #[tokio::test]
-#[ignore = "needs an environment; the tests below run it in a process of its own"]
+#[ignore = "needs an environment; the tests below run it in a separate process"]
 async fn emitting_child() {
     let sdk = match Sdk::from_env().await {
         Ok(sdk) => sdk,
@@ -73,7 +73,7 @@ async fn queue_url_of_an_emulator_is_its_endpoint() {
 }
 
 #[tokio::test]
-async fn region_of_the_queue_url_wins() {
+async fn region_of_the_queue_url_takes_precedence() {
     let endpoint = Endpoint::good().await;
     for host in [
         "sqs.eu-central-1.amazonaws.com",
@@ -167,7 +167,7 @@ async fn expired_credentials_are_named_as_the_cause() {
     assert_eq!(endpoint.requests(), [1], "it is not retried");
 }
 
-/// Profiles are for the machines of developers.
+/// AWS profiles are used on the machines of developers.
 #[cfg(feature = "profiles")]
 #[tokio::test]
 async fn profile_with_a_credential_process_works() {

@@ -68,7 +68,7 @@ fn write_lines(path: &Path, lines: &[Value]) {
 fn described(envelope: &Envelope, message_id: &EventId) -> Value {
     let sorted = |json: &str| {
         let text = serde_json::from_str::<Value>(json).unwrap().to_string();
-        // As the wire format writes the two characters that SQS refuses.
+        // The wire format escapes these two characters, because SQS refuses them.
         text.replace('\u{fffe}', "\\ufffe")
             .replace('\u{ffff}', "\\uffff")
     };
@@ -219,7 +219,7 @@ fn this_version() -> PathBuf {
 }
 
 #[tokio::test]
-#[ignore = "needs RECORD_AS; records what this version sends, for all later ones"]
+#[ignore = "needs RECORD_AS; records the messages of this version for all later versions"]
 async fn record_what_this_version_sends() {
     let endpoint = Endpoint::good().await;
     let plain = builder(&endpoint).build().await.unwrap();
@@ -284,7 +284,7 @@ async fn record_what_this_version_sends() {
         .collect();
     write_lines(&this_version().join("messages.jsonl"), &messages);
 
-    // Nothing listens at the discard port.
+    // No server listens at the discard port.
     let folder = Folder::new("spool-record");
     let spooling = sdk("events.fifo", client("http://127.0.0.1:9"), &folder.0)
         .await

@@ -233,7 +233,7 @@ fn picky<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D:
 }
 
 #[test]
-fn type_without_an_example_says_what_to_write() {
+fn type_without_an_example_has_a_remedy() {
     let error: SchemaError = events![Picky].json_schemas().unwrap_err();
     assert_eq!(
         error.to_string(),

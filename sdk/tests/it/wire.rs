@@ -242,7 +242,7 @@ fn transport_envelope_is_named_with_its_setting() {
         assert!(error.reason().contains(setting), "{error}");
         assert!(error.others().is_empty());
     }
-    // An event with such fields is an event.
+    // An event may have additional fields with these names.
     let fields = r#""Type":1,"TopicArn":1,"Message":1,"detail-type":1,"source":1,"detail":1"#;
     assert!(decode_one(&with("Data", &format!("{{}},{fields}"))).is_ok());
 }

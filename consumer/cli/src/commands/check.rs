@@ -7,22 +7,21 @@ use super::Printing;
 
 /// Check messages offline, with the consumer's own rules.
 ///
-/// Each line of the file is the body of one SQS message: an event, or an array of events.
-/// The command prints every invalid event with its code, a JSON pointer and the reason. It
-/// needs no network, and is the conformance test for producers in other languages:
-///
-///   my-producer --print | domain-events check
-///
-/// With --vectors, FILE contains conformance vectors, as docs/vectors.jsonl does, and the
-/// command prints each vector on which it does not agree with the file.
+/// Each line of the file is the body of one SQS message: an event or an array of events. The
+/// command prints each fault with its code, a JSON pointer and the reason. It needs no
+/// network, and is the conformance test for producers in other languages.
 ///
 /// The exit code is 1 if an event is invalid or a vector differs.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  my-producer --print | domain-events check
+  domain-events check --json events.jsonl")]
 pub(crate) struct Arguments {
     /// File of messages, one per line; standard input for `-` or without a file.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// FILE contains conformance vectors.
+    /// FILE contains conformance vectors, like docs/vectors.jsonl of the source code. Print each
+    /// vector for which this program has another result than the file.
     #[arg(long)]
     vectors: bool,
     #[command(flatten)]

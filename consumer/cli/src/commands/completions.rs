@@ -3,9 +3,11 @@ use clap_complete::Shell;
 use domain_events_cli::{Failure, Outcome};
 
 /// Print a script that completes commands and options in a shell.
-///
-/// For bash: `domain-events completions bash > ~/.local/share/bash-completion/completions/domain-events`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events completions bash > ~/.local/share/bash-completion/completions/domain-events
+  domain-events completions zsh > ~/.zfunc/_domain-events
+  domain-events completions fish > ~/.config/fish/completions/domain-events.fish")]
 pub(crate) struct Arguments {
     /// The shell.
     shell: Shell,

@@ -10,9 +10,15 @@ use super::{Printing, given};
 ///
 /// Checks the queue (redrive, retention, message size, clock), the dead-letter queue, the
 /// table (keys, index, expiry, recovery, deletion protection), the function (partial batch
-/// responses, timeouts) and what these credentials may do. Every check reads only. The
-/// permissions are those of the `operator` policy.
+/// responses, timeouts, variables) and what these credentials may do. Each finding says what
+/// follows from it and what to change.
+///
+/// No check changes anything. The checks need the permissions of the operator's policy (the
+/// Terraform output operator_policy_arn). The exit code is 1 if there is something to change.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events doctor --function domain-events
+  domain-events --env-file staging.env doctor --json")]
 pub(crate) struct Arguments {
     /// URL of the queue.
     #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
@@ -23,10 +29,11 @@ pub(crate) struct Arguments {
     /// Name of the table.
     #[arg(long, env = "EVENT_TABLE", value_name = "NAME")]
     table: Option<String>,
-    /// Name of the function; without it, the function is not checked.
+    /// Name of the Lambda function (the Terraform output function_name). Without it, the
+    /// function is not checked.
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
-    /// Shards of the index by event type.
+    /// Shards of the index by event type, as many as the consumer uses.
     #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
     index_shards: Option<String>,
     #[command(flatten)]

@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 /// Send events to the queue.
 ///
 /// Reads one message per line from a file or from standard input. All events are checked
-/// before the first is sent. With --type and --id, the command sends one event instead:
-///
-///   domain-events emit --type ORDER_PLACED --id order-7 --data '{"cents": 4990}'
+/// before the first is sent. With --type and --id, the command sends one event instead.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events emit events.jsonl
+  domain-events emit --type ORDER_PLACED --id order-7 --data '{\"cents\": 4990}'")]
 pub(crate) struct Arguments {
     /// File of messages, one per line; standard input for `-` or without a file.
     #[arg(value_name = "FILE", conflicts_with_all = ["event_type", "id"])]
@@ -23,16 +24,16 @@ pub(crate) struct Arguments {
     /// URL of the queue.
     #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
     queue_url: Option<String>,
-    /// EventType of one event.
+    /// EventType of the event, for example ORDER_PLACED.
     #[arg(long = "type", value_name = "TYPE", requires = "id")]
     event_type: Option<String>,
     /// ID of the entity that the event is about.
     #[arg(long, requires = "event_type")]
     id: Option<String>,
-    /// Data of the event: a JSON object, or null.
+    /// Data of the event: a JSON object or null.
     #[arg(long, value_name = "JSON", requires = "event_type")]
     data: Option<String>,
-    /// Id of the user or system that causes the event.
+    /// Id of the user or system that causes the event. A file has its own emitters.
     #[arg(
         long,
         env = "EVENT_EMITTER_ID",
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
         value_name = "ID"
     )]
     emitter_id: String,
-    /// Type of the emitter.
+    /// Type of the emitter, by convention SYSTEM or USER.
     #[arg(
         long,
         env = "EVENT_EMITTER_TYPE",
@@ -48,7 +49,7 @@ pub(crate) struct Arguments {
         value_name = "TYPE"
     )]
     emitter_type: String,
-    /// The conversation that the event belongs to.
+    /// CorrelationId: the conversation that the event belongs to.
     #[arg(long, value_name = "ID", requires = "event_type")]
     correlation_id: Option<String>,
 }

@@ -24,47 +24,53 @@ const ENV_FILE_HEADER: &str = "# Written by `domain-events local`, which overwri
 
 /// Run SQS, DynamoDB and the consumer in this process, for development.
 ///
-/// Prints the environment variables for other programs as exports, then a line for each
-/// event. On a terminal the lines are short; otherwise they are JSON. The web page shows
-/// the events, and rejected messages with the reason.
+/// Prints the environment variables that other programs need, and then a line for each event:
+/// short lines on a terminal, JSON otherwise. A web page shows events as they arrive,
+/// histories, conversations, and rejected messages with the reason.
 ///
-/// With `--env-file FILE`, the variables are also written to FILE, and every other
-/// command can read them: `domain-events --env-file FILE history 7`.
+/// With --env-file FILE, the command also writes the variables to FILE, and every other command
+/// reads them from it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events local
+  domain-events local --data .events --env-file local.env
+  domain-events --env-file local.env history order-7")]
 pub(crate) struct Arguments {
-    /// Folder that keeps queues and table; without it, they are in memory.
+    /// Folder for the queues and the table. Without it, they are in memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Port of the SQS endpoint; 0 for a free one.
+    /// Port of the SQS endpoint; 0 for a free port.
     #[arg(long, default_value_t = 9324, value_name = "PORT")]
     sqs_port: u16,
-    /// Port of the DynamoDB endpoint; 0 for a free one.
+    /// Port of the DynamoDB endpoint; 0 for a free port.
     #[arg(long, default_value_t = 8000, value_name = "PORT")]
     dynamodb_port: u16,
-    /// Port of the web page; 0 for a free one [default: 8001 if it is free].
+    /// Port of the web page; 0 for a free port [default: 8001 if it is free].
     #[arg(long, value_name = "PORT")]
     page_port: Option<u16>,
     /// Do not serve the web page.
     #[arg(long, conflicts_with = "page_port")]
     no_page: bool,
-    /// Make the queues FIFO.
+    /// Create FIFO queues.
     #[arg(long)]
     fifo: bool,
-    /// Address to listen on, for containers and other machines, e.g. 0.0.0.0. The endpoints
-    /// do not authenticate clients, and accept any Host header if this is given.
+    /// Address to listen on, for clients in containers and on other machines, for example
+    /// 0.0.0.0. The endpoints do not authenticate clients, and accept any Host header with this
+    /// option.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
-    /// Host name in the URLs for clients, if they reach this machine under another name.
+    /// Host name in the URLs that the command prints, if clients reach this machine under
+    /// another name.
     #[arg(long, value_name = "NAME")]
     advertise: Option<String>,
     /// Shards of the index by event type; 0 for no index [default: 1].
     #[arg(long, env = "EVENT_INDEX_SHARDS", value_name = "N")]
     index_shards: Option<String>,
-    /// How long events are kept, e.g. "SESSION_PINGED=30d,*=never" [default: forever].
+    /// How long events are kept, for example "SESSION_PINGED=30d,*=never" [default: forever].
     #[arg(long, env = "EVENT_RETENTION", value_name = "RULES")]
     retention: Option<String>,
-    /// Run a relay for an outbox: `dynamodb` for the table events-outbox, which the command
-    /// creates; or sqlite:FILE or postgres://USER@HOST/DATABASE.
+    /// Run a relay for an outbox. `dynamodb` creates the table events-outbox;
+    /// sqlite:FILE and postgres://USER@HOST/DATABASE name an existing database.
     #[arg(long, value_name = "PLACE")]
     outbox: Option<String>,
     /// Print JSON lines, also on a terminal.
@@ -221,7 +227,7 @@ fn install(text: bool, writer: NonBlocking) {
     }
 }
 
-/// Standard output, from the moment when the exports have been written.
+/// Standard output, once the exports have been written.
 struct AfterExports(Option<mpsc::Receiver<()>>);
 
 impl Write for AfterExports {

@@ -2,6 +2,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use domain_events::{EventStore, Timestamp};
+use domain_events_cli::output::printable;
 use domain_events_cli::read::{print, tail, trace};
 use domain_events_cli::{Failure, Outcome, connection, time};
 
@@ -19,8 +20,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The name of the table.
+    fn name(&self) -> Result<String, Failure> {
+        let name = super::TABLE.of(self.table.clone())?;
+        connection::table_name(name, &super::TABLE.name())
+    }
+
     pub(crate) async fn open(self) -> Result<EventStore, Failure> {
-        let name = connection::table_name(super::TABLE.of(self.table)?, &super::TABLE.name())?;
+        let name = self.name()?;
         let shards = super::index_shards(&self.index_shards)?;
         let client = aws_sdk_dynamodb::Client::new(&connection::load().await?);
         let store = EventStore::new(client, name);
@@ -34,16 +41,17 @@ impl Table {
 /// Which events.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Range {
-    /// Only events from this time on, for example 2026-11-24, 36h, yesterday.
+    /// Only events from this time on: 2026-11-24T08:00:00Z, 2026-11-24 (UTC), 36h, 7d, today,
+    /// yesterday, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<Timestamp>,
-    /// Only events before this time.
+    /// Only events before this time, in the same forms.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<Timestamp>,
-    /// The latest events first.
+    /// Print the latest events first.
     #[arg(long)]
     latest_first: bool,
-    /// At most this many events.
+    /// Print at most this many events.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }
@@ -66,10 +74,11 @@ impl Range {
     }
 }
 
-/// Print the history of one entity.
-///
-///   domain-events history order-7 --since 36h
+/// Print the history of one entity, in time order.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events history order-7
+  domain-events history order-7 --since 36h --json")]
 pub(crate) struct History {
     /// ID of the entity.
     id: String,
@@ -81,8 +90,13 @@ pub(crate) struct History {
     printing: Printing,
 }
 
-/// Print the events of one type, through the index by event type.
+/// Print the events of one type, in time order.
+///
+/// Needs the index by event type (the Terraform variable index_shards) and the number of its
+/// shards.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events by-type ORDER_PLACED --since today --latest-first --limit 20")]
 pub(crate) struct ByType {
     /// EventType, for example ORDER_PLACED.
     event_type: String,
@@ -95,7 +109,13 @@ pub(crate) struct ByType {
 }
 
 /// Print a conversation as a tree of causes and effects.
+///
+/// A conversation consists of the events with one CorrelationId. An event is indented below
+/// the event that its CausationId names. Needs the index by conversation (the Terraform
+/// variable correlation_index).
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events trace checkout-1001")]
 pub(crate) struct Trace {
     /// CorrelationId of the conversation.
     correlation_id: String,
@@ -107,9 +127,11 @@ pub(crate) struct Trace {
 
 /// Print events as they are stored, until Ctrl-C.
 ///
-/// Each round reads the whole table, which DynamoDB bills: use it for development and for
-/// small tables.
+/// Reads the whole table every few seconds, and DynamoDB bills each read: use this command
+/// for development and for small tables.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events tail --type ORDER_PLACED")]
 pub(crate) struct Tail {
     /// Only events of this entity.
     #[arg(long)]
@@ -117,7 +139,7 @@ pub(crate) struct Tail {
     /// Only events of this type.
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
-    /// Seconds between two rounds.
+    /// Seconds between two reads of the table.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     interval: u64,
     #[command(flatten)]
@@ -126,22 +148,28 @@ pub(crate) struct Tail {
     printing: Printing,
 }
 
-fn none_found(count: u64, what: &str) {
+fn none_found(count: u64, table: &str, what: &str) {
     if count == 0 {
-        let _ = writeln!(std::io::stderr(), "no events of {what}");
+        let what = printable(what);
+        let _ = writeln!(
+            std::io::stderr(),
+            "no events of {what} in the table {table}"
+        );
     }
 }
 
 pub(crate) async fn history(arguments: History) -> Result<Outcome, Failure> {
+    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let events = arguments.range.of(store.history(&arguments.id));
     let (outcome, count) =
         print(events, &mut std::io::stdout(), arguments.printing.format()).await?;
-    none_found(count, "this entity in this time");
+    none_found(count, &name, &format!("the entity {}", arguments.id));
     Ok(outcome)
 }
 
 pub(crate) async fn by_type(arguments: ByType) -> Result<Outcome, Failure> {
+    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let events = store
         .by_type(&arguments.event_type)
@@ -149,11 +177,12 @@ pub(crate) async fn by_type(arguments: ByType) -> Result<Outcome, Failure> {
     let events = arguments.range.of(events);
     let (outcome, count) =
         print(events, &mut std::io::stdout(), arguments.printing.format()).await?;
-    none_found(count, "this type in this time");
+    none_found(count, &name, &format!("the type {}", arguments.event_type));
     Ok(outcome)
 }
 
 pub(crate) async fn conversation(arguments: Trace) -> Result<Outcome, Failure> {
+    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let format = arguments.printing.format();
     let (outcome, count) = trace(
@@ -163,7 +192,8 @@ pub(crate) async fn conversation(arguments: Trace) -> Result<Outcome, Failure> {
         format,
     )
     .await?;
-    none_found(count as u64, "this conversation");
+    let conversation = format!("the conversation {}", arguments.correlation_id);
+    none_found(count as u64, &name, &conversation);
     Ok(outcome)
 }
 

@@ -14,15 +14,15 @@ pub(crate) enum Command {
 
 /// Compare a program's events with the committed lock file.
 ///
-/// The program prints its events with `domain_events::schema::print_document`. Either the command
-/// runs the program, which then also reads the lock's stored examples:
+/// The program prints its events with `domain_events::schema::print_document`. If the command
+/// runs the program, the program also reads the examples that the lock file contains.
+/// Otherwise, give the output of the program as a file or on standard input.
 ///
-///   domain-events schema check -- cargo run --example events
-///
-/// or its output is given as a file or on standard input.
-///
-/// The exit code is 1 if a change would make events unreadable.
+/// The exit code is 1 if a change would make stored events unreadable.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events schema check -- cargo run --example events
+  domain-events schema check --update -- cargo run --example events")]
 pub(crate) struct Check {
     /// The lock file.
     #[arg(long, value_name = "FILE", default_value = "events.lock")]
@@ -31,7 +31,7 @@ pub(crate) struct Check {
     #[arg(long)]
     update: bool,
     /// Fail if the lock file does not contain every event in its present form. This is the
-    /// default where the variable CI is set.
+    /// default if the variable CI is set.
     #[arg(long, conflicts_with = "update")]
     locked: bool,
     /// The output of the program; standard input for `-` or without a file.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use domain_events::Timestamp;
 use domain_events::store::Scan;
 use domain_events_cli::connection::{Queue, queue_name};
-use domain_events_cli::output::line_of;
+use domain_events_cli::output::{counted, line_of};
 use domain_events_cli::progress::Progress;
 use domain_events_cli::transfer::{self, Replay};
 use domain_events_cli::{Failure, Outcome, time};
@@ -16,13 +16,14 @@ use super::read::Table;
 /// Which events of the table.
 #[derive(Debug, clap::Args)]
 struct Selection {
-    /// Only events with a timestamp from this time on, for example yesterday.
+    /// Only events with a timestamp from this time on: 2026-11-24T08:00:00Z, 2026-11-24 (UTC),
+    /// 36h, 7d, today, yesterday, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<Timestamp>,
-    /// Only events with a timestamp before this time, for example today.
+    /// Only events with a timestamp before this time, in the same forms.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<Timestamp>,
-    /// Only events that were stored from this time on.
+    /// Only events that were stored from this time on, whatever their timestamp is.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     stored_since: Option<Timestamp>,
 }
@@ -44,11 +45,15 @@ impl Selection {
 
 /// Write the events of the table to a file, one per line.
 ///
-/// The lines are wire JSON, which `check`, `import` and `emit` read. Their order is not
-/// defined. DynamoDB bills the whole table, also for a part of it.
+/// The lines are wire JSON, which `check`, `import` and `emit` read. They have no defined
+/// order. The command reads the whole table, and DynamoDB bills the whole table, even if
+/// --since or --until selects a part of it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events export events.jsonl
+  domain-events export --since yesterday --until today | gzip > yesterday.jsonl.gz")]
 pub(crate) struct Export {
-    /// The file; standard output for `-` or without a file.
+    /// The file, which must not exist; standard output for `-` or without a file.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -59,9 +64,13 @@ pub(crate) struct Export {
 
 /// Store events from a file in the table, without the queue.
 ///
-/// Events that the table contains already are duplicates, so an import can be repeated. The
-/// credentials need dynamodb:PartiQLInsert and dynamodb:GetItem on the table.
+/// An event that the table already contains is a duplicate and changes nothing, so an import
+/// can be repeated. The credentials need dynamodb:PartiQLInsert and dynamodb:GetItem on the
+/// table.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events import events.jsonl
+  domain-events --env-file staging.env import events.jsonl")]
 pub(crate) struct Import {
     /// File of events, one per line; standard input for `-` or without a file.
     #[arg(value_name = "FILE")]
@@ -70,27 +79,31 @@ pub(crate) struct Import {
     table: Table,
 }
 
-/// Send events of the table to a queue.
+/// Send events of the table to a queue, for example to the queue of another environment.
 ///
-///   domain-events replay --to STAGING_QUEUE_URL --since yesterday --until today --dry-run=false
-///
-/// The messages have the attribute Replayed. Events keep their identity and timestamp, so a
-/// consumer stores each of them once. Without --dry-run=false the command only counts.
+/// The events keep their identity and timestamp, so the consumer of the queue stores each of
+/// them once, even if they are sent again. The messages have the attribute Replayed. Without
+/// --dry-run=false, the command only counts the events.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events replay --to STAGING_QUEUE_URL --since yesterday --until today
+  domain-events replay --to STAGING_QUEUE_URL --since yesterday --until today --dry-run=false")]
 pub(crate) struct ReplayArguments {
-    /// URL of the queue.
+    /// URL of the queue to send to. Requests go to the host of this URL, even if
+    /// AWS_ENDPOINT_URL is set.
     #[arg(long, value_name = "URL")]
     to: String,
-    /// The most events per second.
+    /// Send at most this many events per second.
     #[arg(long, value_name = "N")]
     rate: Option<NonZeroU32>,
     /// Count the events, and send none.
-    #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "true|false", hide_possible_values = true, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     dry_run: bool,
-    /// Allow the queue that this table is filled from: its consumer finds only duplicates.
+    /// Allow --to to be the queue that fills this table, although every event is then a
+    /// duplicate.
     #[arg(long)]
     allow_source_queue: bool,
-    /// The queue that fills the table.
+    /// URL of the queue that fills the table, so that it is not used as --to by mistake.
     #[arg(long, env = "EVENT_QUEUE_URL", value_name = "URL")]
     queue_url: Option<String>,
     #[command(flatten)]
@@ -122,7 +135,7 @@ pub(crate) async fn export(arguments: Export) -> Result<Outcome, Failure> {
         }
     };
     progress.finish();
-    let _ = writeln!(std::io::stderr(), "{count} events exported");
+    let _ = writeln!(std::io::stderr(), "{} exported", counted(count, "event"));
     Ok(outcome)
 }
 
@@ -135,8 +148,10 @@ pub(crate) async fn import(arguments: Import) -> Result<Outcome, Failure> {
     line_of(
         &mut std::io::stdout(),
         &format!(
-            "{} stored, {} duplicates, {} failed",
-            imported.stored, imported.duplicates, imported.failed
+            "{} stored, {}, {} failed",
+            imported.stored,
+            counted(imported.duplicates, "duplicate"),
+            imported.failed
         ),
     )?;
     Ok(outcome)
@@ -159,7 +174,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
             queue_name(&to)
         )));
     }
-    let queue = Queue::open(&to, "--to").await?;
+    let queue = Queue::open_elsewhere(&to, "--to").await?;
     let store = table.open().await?;
     let scan = selection.of(store.scan());
     if dry_run {
@@ -167,7 +182,8 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
         line_of(
             &mut std::io::stdout(),
             &format!(
-                "{count} events would be sent to {}; send them with --dry-run=false",
+                "{} would be sent to {}; send with --dry-run=false",
+                counted(count, "event"),
                 queue.label()
             ),
         )?;
@@ -182,7 +198,7 @@ pub(crate) async fn replay(arguments: ReplayArguments) -> Result<Outcome, Failur
     progress.finish();
     line_of(
         &mut std::io::stdout(),
-        &format!("{count} events sent to {}", queue.label()),
+        &format!("{} sent to {}", counted(count, "event"), queue.label()),
     )?;
     Ok(outcome)
 }

@@ -5,10 +5,20 @@ use domain_events_consumer::log;
 
 /// Receive events from a queue and store them, until SIGTERM or Ctrl-C.
 ///
-/// Reads EVENT_QUEUE_URL, DEAD_LETTER_QUEUE_URL and EVENT_TABLE, and optionally
-/// EVENT_RETENTION, EVENT_INDEX_SHARDS, EVENT_WORKER_POLLERS, EVENT_LOG and the variables of
-/// the AWS SDKs.
+/// The worker replaces the Lambda function in a container or on a server. It is configured by
+/// variables, and writes logs and metrics as JSON lines.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Variables:
+  EVENT_QUEUE_URL        URL of the queue
+  DEAD_LETTER_QUEUE_URL  URL of the dead-letter queue
+  EVENT_TABLE            name of the table
+  EVENT_INDEX_SHARDS     shards of the index by event type; no index without it
+  EVENT_RETENTION        how long events are kept, for example SESSION_PINGED=30d,*=never
+  EVENT_WORKER_POLLERS   receives at the same time, from 1 to 64
+  EVENT_LOG              level of the log: error, warn, info or debug
+
+Example:
+  domain-events --env-file worker.env worker")]
 pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: Arguments) -> Result<Outcome, Failure> {

@@ -6,24 +6,34 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionResponseType};
 use domain_events::__internals::AwsFailure;
 
+use super::queue::{Described, set_attribute};
 use super::{Finding, Findings, Setup};
 use crate::connection::queue_name;
 
 pub(super) async fn check(
     client: &Client,
-    name: &str,
+    function: &str,
     setup: &Setup,
-    visibility_timeout: Option<u64>,
+    queue: &Described,
 ) -> Vec<Finding> {
-    let mut findings = Findings::about(format!("function {name}"));
-    match client
-        .get_function_configuration()
-        .function_name(name)
+    let mut findings = Findings::about(format!("function {function}"));
+    let mappings = mappings(client, function, queue).await;
+    // A mapping invokes a version or an alias, whose configuration may differ from the
+    // latest one.
+    let qualifier = match &mappings {
+        Ok(mappings) => mappings
+            .iter()
+            .find_map(|mapping| qualifier(mapping.function_arn()?)),
+        Err(_) => None,
+    };
+    let request = client.get_function_configuration().function_name(function);
+    match request
+        .set_qualifier(qualifier.map(str::to_owned))
         .send()
         .await
     {
         Ok(configuration) => {
-            timeouts(configuration.timeout(), visibility_timeout, &mut findings);
+            timeouts(configuration.timeout(), queue, setup, &mut findings);
             let variables = configuration.environment().and_then(|e| e.variables());
             environment(variables, setup, &mut findings);
         }
@@ -48,33 +58,74 @@ pub(super) async fn check(
             );
         }
     }
-    match client
-        .list_event_source_mappings()
-        .function_name(name)
-        .send()
-        .await
-    {
-        Ok(output) => {
-            let mappings = output.event_source_mappings.unwrap_or_default();
-            if mappings.is_empty() {
-                findings.error(
-                    "it has no event source mapping",
-                    "it is never invoked, and messages wait in the queue",
-                    "deploy it with Terraform, or create a mapping with ReportBatchItemFailures",
-                );
-            }
+    match mappings {
+        Ok(mappings) if mappings.is_empty() => findings.error(
+            "it has no event source mapping",
+            "it is never invoked, and messages wait in the queue",
+            format!(
+                "apply the Terraform configuration, or run `aws lambda create-event-source-mapping --function-name {function} --event-source-arn {} --function-response-types ReportBatchItemFailures`",
+                queue.arn.as_deref().unwrap_or("ARN-OF-THE-QUEUE")
+            ),
+        ),
+        Ok(mappings) => {
             for mapping in &mappings {
                 check_mapping(mapping, setup, &mut findings);
             }
         }
-        Err(error) => findings.failed(
+        Err(failure) => findings.failed(
             "its event source mapping",
-            &AwsFailure::new(&error),
+            &failure,
             "lambda:ListEventSourceMappings",
             "operator_policy_arn",
         ),
     }
     findings.all
+}
+
+/// The mappings from the queue to the function; without one, the mappings of the function
+/// from other queues.
+async fn mappings(
+    client: &Client,
+    function: &str,
+    queue: &Described,
+) -> Result<Vec<EventSourceMappingConfiguration>, AwsFailure> {
+    let list = || client.list_event_source_mappings();
+    if let Some(arn) = &queue.arn {
+        // By queue, because Lambda does not list the mappings of an alias for the name of its
+        // function.
+        let output = list().event_source_arn(arn).send().await;
+        let output = output.map_err(|error| AwsFailure::new(&error))?;
+        let mut found = output.event_source_mappings.unwrap_or_default();
+        found.retain(|m| {
+            m.function_arn()
+                .is_some_and(|arn| name(arn) == name(function))
+        });
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    let output = list().function_name(function).send().await;
+    let output = output.map_err(|error| AwsFailure::new(&error))?;
+    Ok(output.event_source_mappings.unwrap_or_default())
+}
+
+/// The name of a function and its version or alias, from an ARN or from `NAME:ALIAS`.
+fn parts(function: &str) -> (&str, Option<&str>) {
+    let function = function
+        .rsplit_once(":function:")
+        .map_or(function, |(_, name)| name);
+    match function.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier)),
+        None => (function, None),
+    }
+}
+
+fn name(function: &str) -> &str {
+    parts(function).0
+}
+
+fn qualifier(function: &str) -> Option<&str> {
+    parts(function).1
 }
 
 fn check_mapping(
@@ -93,7 +144,7 @@ fn check_mapping(
                 queue_name(queue.url())
             ),
             "this function does not store the events of the queue that was checked",
-            "compare --function and EVENT_QUEUE_URL: they belong to different deployments",
+            "set --function and EVENT_QUEUE_URL to the function and the queue of one deployment",
         );
         return;
     }
@@ -105,7 +156,7 @@ fn check_mapping(
     } else {
         findings.error(
             "its mapping does not report partial batch failures",
-            "the messages that the function reports as failed are deleted, and their events are lost",
+            "Lambda deletes the messages that the function reports as failed, and their events are lost",
             mapping_command(mapping, "--function-response-types ReportBatchItemFailures"),
         );
     }
@@ -179,26 +230,43 @@ fn environment(
     }
 }
 
-fn timeouts(timeout: Option<i32>, visibility_timeout: Option<u64>, findings: &mut Findings) {
+fn timeouts(timeout: Option<i32>, queue: &Described, setup: &Setup, findings: &mut Findings) {
     let (Some(timeout), Some(visibility)) = (
         timeout.and_then(|t| u64::try_from(t).ok()),
-        visibility_timeout,
+        queue.visibility_timeout,
     ) else {
         return;
     };
     // Lambda developer guide, "Using Lambda with Amazon SQS": at least six times.
-    if visibility < 6 * timeout {
+    let least = 6 * timeout;
+    if visibility < least {
+        let attribute = format!("VisibilityTimeout={least}");
+        let remedy = setup
+            .queue
+            .as_ref()
+            .map(|queue| set_attribute(queue, &attribute));
         findings.warning(
             format!(
-                "its timeout is {timeout} seconds, and the queue's visibility timeout {visibility}"
+                "its timeout is {timeout} seconds, and the visibility timeout of the queue is {visibility} seconds"
             ),
-            "messages are delivered a second time while the first invocation still works on them",
-            format!(
-                "apply the Terraform configuration, or set the queue's attribute VisibilityTimeout to at least {} seconds",
-                6 * timeout
-            ),
+            "SQS delivers a message again while an invocation is still processing it",
+            remedy.unwrap_or(attribute),
         );
     } else {
-        findings.ok(format!("the queue's visibility timeout ({visibility} s) is at least six times its timeout ({timeout} s)"));
+        findings.ok(format!("the visibility timeout of the queue ({visibility} s) is at least six times its timeout ({timeout} s)"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn function_is_a_name_with_or_without_an_alias() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:events";
+        assert_eq!(parts("events"), ("events", None));
+        assert_eq!(parts("events:live"), ("events", Some("live")));
+        assert_eq!(parts(arn), ("events", None));
+        assert_eq!(parts(&format!("{arn}:live")), ("events", Some("live")));
     }
 }

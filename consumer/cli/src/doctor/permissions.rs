@@ -99,7 +99,7 @@ pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
     findings.all
 }
 
-/// Whether this caller may read, and insert. The insert has no sort key, so DynamoDB
+/// Whether this caller may read, and insert. The insert has no hash key, so DynamoDB
 /// refuses it after it has checked the permission.
 pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &str) -> Vec<Finding> {
     let mut findings = Findings::about(format!("table {name}"));
@@ -128,11 +128,11 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
             "reader_policy_arn",
         ),
     }
-    let statement = format!("INSERT INTO \"{name}\" VALUE {{'{}': ?}}", table::HASH_KEY);
+    let statement = format!("INSERT INTO \"{name}\" VALUE {{'{}': ?}}", table::SORT_KEY);
     let insert = client
         .execute_statement()
         .statement(statement)
-        .parameters(AttributeValue::S("domain-events-doctor".to_owned()));
+        .parameters(AttributeValue::N("0".to_owned()));
     match insert.send().await.err().map(|error| AwsFailure::new(&error)) {
         Some(failure) if denied(&failure) => findings.unknown(
             "these credentials may not insert into it",
@@ -144,9 +144,9 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
         Some(failure) if missing(&failure) => {}
         Some(failure) => findings.failed("the permission to insert", &failure, "dynamodb:PartiQLInsert", "of the consumer's role"),
         None => findings.error(
-            "it accepted an item without a Timestamp",
+            "it accepted an item without an ID",
             "it is not a table of events",
-            "give the name of the event table",
+            "set EVENT_TABLE (--table) to the event table, which the Terraform output EVENT_TABLE names",
         ),
     }
     findings.all

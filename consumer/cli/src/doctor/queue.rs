@@ -9,47 +9,69 @@ use domain_events::wire::MAX_MESSAGE_BYTES;
 
 use super::{Finding, Findings};
 use crate::connection::{Queue, queue_name};
+use crate::output::counted;
 
 /// The least number of receives before SQS moves a message (Lambda developer guide, "Using
 /// Lambda with Amazon SQS").
 const MIN_RECEIVES: u32 = 5;
-/// A message that is stored takes at most this long in an outage that is repaired at night.
+/// An outage that begins on a Friday evening may last until Monday. A queue that keeps its
+/// messages for less time loses events in it.
 const MIN_RETENTION: u64 = 4 * 24 * 60 * 60;
 /// The longest retention of SQS.
 const MAX_RETENTION: u64 = 14 * 24 * 60 * 60;
 /// A clock that is wrong by more than this puts events into the wrong order.
 const MAX_SKEW: Duration = Duration::from_secs(5);
 
-/// Checks the queue; also returns its visibility timeout in seconds.
+/// Attributes of a queue that other checks need.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    pub(super) arn: Option<String>,
+    /// In seconds.
+    pub(super) visibility_timeout: Option<u64>,
+}
+
+impl Described {
+    fn of(attributes: &HashMap<Attribute, String>) -> Self {
+        let timeout = attributes.get(&Attribute::VisibilityTimeout);
+        Self {
+            arn: attributes.get(&Attribute::QueueArn).cloned(),
+            visibility_timeout: timeout.and_then(|text| text.parse().ok()),
+        }
+    }
+}
+
+/// Checks the queue. `dead_letters` is the dead-letter queue that the consumer uses.
 pub(super) async fn check(
     queue: &Queue,
     dead_letter_queue: Option<&Queue>,
-) -> (Vec<Finding>, Option<u64>) {
+    dead_letters: &Described,
+) -> (Vec<Finding>, Described) {
     let mut findings = Findings::about(format!("queue {}", queue.label()));
     let Some(attributes) = attributes(queue, &mut findings).await else {
-        return (findings.all, None);
+        return (findings.all, Described::default());
     };
+    let described = Described::of(&attributes);
     let number = |name: &Attribute| {
         attributes
             .get(name)
             .and_then(|text| text.parse::<u64>().ok())
     };
-    let region = attributes
-        .get(&Attribute::QueueArn)
-        .and_then(|arn| arn.split(':').nth(3));
-    findings.ok(format!(
-        "it exists, in the region {}",
-        region.unwrap_or("that the endpoint has")
-    ));
+    let region = described.arn.as_deref();
+    let region = region.and_then(|arn| arn.split(':').nth(3));
+    findings.ok(match region {
+        Some(region) => format!("it exists, in region {region}"),
+        None => "it exists".to_owned(),
+    });
 
-    redrive(&attributes, dead_letter_queue, &mut findings);
+    let repair = set_redrive_policy(queue, dead_letters);
+    redrive(&attributes, dead_letter_queue, &repair, &mut findings);
     match number(&Attribute::MessageRetentionPeriod) {
         Some(seconds) if seconds < MIN_RETENTION => findings.warning(
-            format!("it keeps messages for {} hours", seconds / 3600),
-            "messages that wait longer than that during an outage are deleted by SQS, and their events are lost",
+            format!("it keeps messages for {}", counted(seconds / 3600, "hour")),
+            "SQS deletes a message that waits longer than that, for example in an outage over a weekend, and its event is lost",
             set_attribute(queue, "MessageRetentionPeriod=1209600"),
         ),
-        Some(seconds) => findings.ok(format!("it keeps messages for {} days", seconds / 86400)),
+        Some(seconds) => findings.ok(format!("it keeps messages for {}", counted(seconds / 86400, "day"))),
         None => {}
     }
     match number(&Attribute::MaximumMessageSize) {
@@ -68,11 +90,22 @@ pub(super) async fn check(
             set_attribute(queue, "DelaySeconds=0"),
         );
     }
-    (findings.all, number(&Attribute::VisibilityTimeout))
+    (findings.all, described)
+}
+
+/// The command that moves messages to the dead-letter queue after 20 receives.
+fn set_redrive_policy(queue: &Queue, dead_letters: &Described) -> String {
+    let target = dead_letters.arn.as_deref();
+    let policy = serde_json::json!({
+        "deadLetterTargetArn": target.unwrap_or("ARN-OF-THE-DEAD-LETTER-QUEUE"),
+        "maxReceiveCount": "20",
+    });
+    let attributes = serde_json::json!({ "RedrivePolicy": policy.to_string() });
+    set_attribute(queue, &format!("'{attributes}'"))
 }
 
 /// The command that changes an attribute.
-fn set_attribute(queue: &Queue, attribute: &str) -> String {
+pub(super) fn set_attribute(queue: &Queue, attribute: &str) -> String {
     format!(
         "run `aws sqs set-queue-attributes --queue-url {} --attributes {attribute}`",
         queue.url()
@@ -80,10 +113,10 @@ fn set_attribute(queue: &Queue, attribute: &str) -> String {
 }
 
 /// Checks the dead-letter queue.
-pub(super) async fn check_dead_letters(queue: &Queue) -> Vec<Finding> {
+pub(super) async fn check_dead_letters(queue: &Queue) -> (Vec<Finding>, Described) {
     let mut findings = Findings::about(format!("dead-letter queue {}", queue.label()));
     let Some(attributes) = attributes(queue, &mut findings).await else {
-        return findings.all;
+        return (findings.all, Described::default());
     };
     let number = |name: &Attribute| {
         attributes
@@ -92,8 +125,8 @@ pub(super) async fn check_dead_letters(queue: &Queue) -> Vec<Finding> {
     };
     match number(&Attribute::MessageRetentionPeriod) {
         Some(seconds) if seconds < MAX_RETENTION => findings.warning(
-            format!("it keeps messages for {} days", seconds / 86400),
-            "SQS deletes a rejected message that is not pulled until then",
+            format!("it keeps messages for {}", counted(seconds / 86400, "day")),
+            "SQS deletes a rejected message that is not pulled within that time, and its event is lost",
             set_attribute(queue, "MessageRetentionPeriod=1209600"),
         ),
         Some(_) => findings.ok("it keeps messages for 14 days"),
@@ -102,12 +135,12 @@ pub(super) async fn check_dead_letters(queue: &Queue) -> Vec<Finding> {
     match number(&Attribute::ApproximateNumberOfMessages) {
         Some(0) | None => findings.ok("it is empty"),
         Some(messages) => findings.warning(
-            format!("it contains {messages} messages"),
-            "their events are not stored",
-            "run `domain-events rejected pull --to DIR`, then `rejected list DIR`",
+            format!("it contains {}", counted(messages, "message")),
+            "their events are not in the table",
+            "run `domain-events rejected pull --to DIR`, which also prints why each message was rejected",
         ),
     }
-    findings.all
+    (findings.all, Described::of(&attributes))
 }
 
 async fn attributes(queue: &Queue, findings: &mut Findings) -> Option<HashMap<Attribute, String>> {
@@ -174,6 +207,7 @@ fn skew(clock: &super::permissions::ServerClock, before: SystemTime, findings: &
 fn redrive(
     attributes: &HashMap<Attribute, String>,
     dead_letter_queue: Option<&Queue>,
+    repair: &str,
     findings: &mut Findings,
 ) {
     let policy = attributes.get(&Attribute::RedrivePolicy);
@@ -181,8 +215,8 @@ fn redrive(
     let Some(policy) = policy else {
         findings.error(
             "it has no redrive policy",
-            "a message that can never be stored is received again until its retention ends, and is then lost",
-            "set a redrive policy with maxReceiveCount 20 and the dead-letter queue as its target",
+            "a message that the consumer cannot process is received again until its retention ends, and is then lost",
+            repair,
         );
         return;
     };
@@ -194,7 +228,7 @@ fn redrive(
         Some(receives) if receives < u64::from(MIN_RECEIVES) => findings.warning(
             format!("SQS moves a message to the dead-letter queue after {receives} receives"),
             "a short outage of DynamoDB moves valid events to the dead-letter queue",
-            "set maxReceiveCount to 20",
+            repair,
         ),
         Some(receives) => findings.ok(format!("SQS moves a message after {receives} receives")),
         None => {}
@@ -206,11 +240,11 @@ fn redrive(
     {
         findings.warning(
             format!(
-                "its redrive policy names the queue {target}, and the consumer sends to {}",
+                "its redrive policy names the queue {target}, and DEAD_LETTER_QUEUE_URL names {}",
                 queue_name(queue.url())
             ),
-            "rejected messages are in two places",
-            "give both the same dead-letter queue",
+            "failed messages are in two queues, and an operator looks into one of them",
+            format!("set DEAD_LETTER_QUEUE_URL to the URL of {target}; or {repair}"),
         );
     }
 }

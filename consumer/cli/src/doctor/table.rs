@@ -92,7 +92,7 @@ fn keys(description: &TableDescription, findings: &mut Findings) {
         findings.error(
             "its keys are not ID (string) and Timestamp (number)",
             "no event can be stored in it or read from it",
-            "give the name of the event table; keys of an existing table cannot be changed",
+            "set EVENT_TABLE (--table) to the event table, which the Terraform output EVENT_TABLE names; the keys of a table cannot be changed",
         );
     }
 }
@@ -178,8 +178,10 @@ async fn expiry(client: &Client, name: &str, findings: &mut Findings) {
                 }
                 true => findings.error(
                     format!("its expiry attribute is {attribute}, not ExpiresAt"),
-                    "events are deleted by an attribute that this project does not control",
-                    "set the expiry attribute to ExpiresAt, or disable expiry",
+                    "DynamoDB deletes events by an attribute that producers can set",
+                    format!(
+                        "run `aws dynamodb update-time-to-live --table-name {name} --time-to-live-specification Enabled=false,AttributeName={attribute}`, and enable it again with AttributeName=ExpiresAt if events are to expire"
+                    ),
                 ),
                 false => findings.ok("it never deletes an event"),
             }

@@ -19,11 +19,11 @@ pub enum EditError {
     /// The pointer is not of the form of RFC 6901.
     #[error("a JSON pointer is empty or begins with a slash, for example /Data/total")]
     NotAPointer,
-    /// There is no such place, and the place that would contain it does not exist either.
-    #[error("nothing is at {0}")]
+    /// There is no value at the pointer, and nothing that could contain it.
+    #[error("the body has no value at {0}")]
     NotFound(String),
-    /// A list has no such element.
-    #[error("{0} is a list; its elements are numbered from 0")]
+    /// The pointer does not contain an index where the text contains a list.
+    #[error("the value at {0} is a list; give the index of an element, from 0")]
     NotAnIndex(String),
 }
 
@@ -32,7 +32,7 @@ pub enum EditError {
 ///
 /// # Errors
 ///
-/// [`EditError`] if the pointer leads nowhere.
+/// [`EditError`] if there is no value at the pointer and none can be added.
 pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, EditError> {
     if pointer.is_empty() {
         return Ok(value.to_owned());
@@ -88,7 +88,7 @@ pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, EditError> 
     Ok(format!("{}{value}{}", &text[..start], &text[end..]))
 }
 
-/// Where the value at `pointer` is in `text`; `None` if it is nowhere.
+/// The position of the value at `pointer` in `text`; `None` if there is no such value.
 pub fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
     let mut found: &RawValue = serde_json::from_str(text).ok()?;
     for step in pointer.split('/').skip(1) {

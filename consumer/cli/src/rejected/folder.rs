@@ -85,13 +85,13 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// A file cannot be written; nothing of the letter counts then.
+    /// A file cannot be written. The letter then does not exist.
     pub fn write(&self, letter: &Letter, body: &str) -> Result<(), Failure> {
         let id = &letter.message_id;
         self.write_body(id, body)?;
         // The letter exists from here on: `list` looks for this file.
         let text = serde_json::to_string_pretty(letter)
-            .map_err(|e| Failure::environment("encoding a letter", &e))?;
+            .map_err(|e| Failure::environment("encoding a message", &e))?;
         write_synced(&self.letter_path(id), text.as_bytes())
     }
 
@@ -152,12 +152,12 @@ impl Folder {
         match (fitting.next(), fitting.next()) {
             (Some(id), None) => Ok(id.clone()),
             (None, _) => Err(Failure::Usage(format!(
-                "{} contains no letter whose id begins with {wanted:?}; `domain-events rejected list {}` prints all",
+                "{} contains no message whose id begins with {wanted:?}; `domain-events rejected list {}` prints the ids",
                 self.0.display(),
                 self.0.display()
             ))),
             (Some(_), Some(_)) => Err(Failure::Usage(format!(
-                "{} contains several letters whose ids begin with {wanted:?}; give more of the id",
+                "{} contains several messages whose ids begin with {wanted:?}; give more characters of the id",
                 self.0.display()
             ))),
         }
@@ -173,7 +173,7 @@ impl Folder {
         let text = fs::read_to_string(&path).map_err(|e| Failure::file("read", &path, &e))?;
         let letter = serde_json::from_str(&text).map_err(|e| {
             Failure::Environment(format!(
-                "{} is not a letter of `rejected pull` (line {}); restore it, or move it out of the folder",
+                "{} is not a file of `rejected pull` (line {}); restore it, or move it out of the folder",
                 path.display(),
                 e.line()
             ))
@@ -191,7 +191,7 @@ impl Folder {
     pub fn retire(&self, id: &str) -> Result<(), Failure> {
         let pushed = self.0.join("pushed");
         create_private(&pushed).map_err(|e| Failure::file("create", &pushed, &e))?;
-        // The letter first: without it, the body counts for nothing.
+        // The letter first: a body without a letter is ignored.
         for path in [self.letter_path(id), self.body_path(id)] {
             if let Some(name) = path.file_name() {
                 fs::rename(&path, pushed.join(name))

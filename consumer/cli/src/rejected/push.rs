@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use domain_events::__internals::{AwsFailure, group_name};
-use domain_events::{Envelope, EventId, wire};
+use domain_events::{Envelope, wire};
 
+use super::faults::decode;
 use super::folder::{Folder, Letter};
 use crate::connection::Queue;
 use crate::output::{line_of, printable};
@@ -34,11 +35,11 @@ pub async fn push<W: Write>(
     let (mut pushed, mut invalid) = (0_u64, 0_u64);
     for id in folder.select(wanted)? {
         let (letter, body) = folder.read(&id)?;
-        match envelopes(&letter, &body)? {
-            Err(problems) => {
+        match decode(&letter, &body)? {
+            Err(faults) => {
                 invalid += 1;
-                for problem in problems {
-                    line_of(out, &format!("{id}: {}", printable(&problem)))?;
+                for fault in faults {
+                    line_of(out, &format!("{id}: {}", printable(&fault.text)))?;
                 }
             }
             Ok(envelopes) => {
@@ -55,33 +56,6 @@ pub async fn push<W: Write>(
         Outcome::Done
     } else {
         Outcome::Found
-    })
-}
-
-/// The events of a letter, or what is wrong with them.
-fn envelopes(letter: &Letter, body: &str) -> Result<Result<Vec<Envelope>, Vec<String>>, Failure> {
-    let identity = EventId::new(letter.identity.clone()).map_err(|_| {
-        Failure::Environment(format!(
-            "the identity of letter {} must be 1 to 128 bytes; correct it in its .json file",
-            letter.message_id
-        ))
-    })?;
-    let events = match wire::decode(body, &identity) {
-        Ok(events) => events,
-        Err(error) => return Ok(Err(vec![error.to_string()])),
-    };
-    let mut valid = Vec::with_capacity(events.len());
-    let mut problems = Vec::new();
-    for (index, event) in events.into_iter().enumerate() {
-        match event.outcome {
-            Ok(envelope) => valid.push(envelope),
-            Err(error) => problems.push(format!("event {index}: {error}")),
-        }
-    }
-    Ok(if problems.is_empty() {
-        Ok(valid)
-    } else {
-        Err(problems)
     })
 }
 

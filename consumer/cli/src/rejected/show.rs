@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::edit;
 use super::folder::{Folder, Letter};
-use crate::output::{json_line, line_of, printable};
+use super::{edit, faults};
+use crate::output::{counted, json_line, line_of, printable};
 use crate::{Failure, Format};
 
 /// How much of a body `show` prints before the offending value.
@@ -21,7 +21,7 @@ struct Shown<'a> {
     body_file: String,
 }
 
-/// Prints a line per letter.
+/// Prints a line per letter: its id, and why it was rejected.
 ///
 /// # Errors
 ///
@@ -33,14 +33,16 @@ pub fn list<W: Write>(folder: &Path, out: &mut W, format: Format) -> Result<(), 
         let (letter, body) = folder.read(id)?;
         match format {
             Format::Json => json_line(out, &shown(&folder, &letter, &body))?,
-            Format::Text => line_of(out, &format!("{id}  {}", summary(&letter)))?,
+            Format::Text => {
+                let reason = letter.attribute("RejectionReason").map(printable);
+                let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+                line_of(out, &format!("{id}  {}{reason}", summary(&letter)))?;
+            }
         }
     }
     if format == Format::Text {
-        line_of(
-            out,
-            &format!("{} letters in {}", ids.len(), folder.path().display()),
-        )?;
+        let messages = counted(ids.len() as u64, "message");
+        line_of(out, &format!("{messages} in {}", folder.path().display()))?;
     }
     Ok(())
 }
@@ -63,29 +65,19 @@ pub fn show<W: Write>(folder: &Path, id: &str, out: &mut W, format: Format) -> R
     }
     line_of(out, &format!("  file: {}", folder.body_path(&id).display()))?;
     line_of(out, &printable(&body))?;
-    let place = letter
-        .attribute("RejectionPointer")
-        .and_then(|pointer| edit::find(&body, pointer));
-    if let Some(place) = place {
-        let start = body.floor_char_boundary(place.start.saturating_sub(CONTEXT));
-        let before = printable(&body[start..place.start]);
-        let value = printable(&body[place]);
-        line_of(out, &format!("\n…{before}{value}"))?;
-        let marks = "^".repeat(value.chars().count().max(1));
-        line_of(
-            out,
-            &format!(" {}{marks}", " ".repeat(before.chars().count())),
-        )?;
+    for pointer in faults::pointers(&letter, &body)? {
+        mark(out, &body, &pointer)?;
     }
     Ok(())
 }
 
 /// Replaces the value at `pointer` in the body of a letter. `value` is JSON; a text that is
-/// not JSON is taken as a string.
+/// not JSON becomes a string.
 ///
 /// # Errors
 ///
-/// There is no such letter, the pointer leads nowhere, or the file cannot be written.
+/// There is no such letter, its body has no value at the pointer, or the file cannot be
+/// written.
 pub fn set(folder: &Path, id: &str, pointer: &str, value: &str) -> Result<(), Failure> {
     let folder = Folder::open(folder)?;
     let id = folder.only(id)?;
@@ -104,6 +96,55 @@ pub fn set(folder: &Path, id: &str, pointer: &str, value: &str) -> Result<(), Fa
     folder.write_body(&id, &edited)
 }
 
+/// Replaces values, as [`set`] does. Each pair is a pointer and a value. With the ids in
+/// `wanted`, these letters are changed; without ids, each value is replaced in the letters in
+/// which it is wrong. Returns the number of letters that were changed.
+///
+/// # Errors
+///
+/// As for [`set`], or no letter is wrong there. Letters that come before the one with the
+/// error are changed.
+pub fn set_all(folder: &Path, wanted: &[String], values: &[(&str, &str)]) -> Result<u64, Failure> {
+    let letters = Folder::open(folder)?;
+    let mut changed = 0;
+    for id in letters.select(wanted)? {
+        let (letter, body) = letters.read(&id)?;
+        let wrong = faults::pointers(&letter, &body)?;
+        let mut is_changed = false;
+        for (pointer, value) in values {
+            if !wanted.is_empty() || wrong.iter().any(|wrong| wrong == pointer) {
+                set(folder, &id, pointer, value)?;
+                is_changed = true;
+            }
+        }
+        changed += u64::from(is_changed);
+    }
+    if changed == 0 {
+        let pointers: Vec<&str> = values.iter().map(|(pointer, _)| *pointer).collect();
+        return Err(Failure::Usage(format!(
+            "no message in {} is wrong at {}, so nothing was changed and nothing was sent; `domain-events rejected list {}` prints where each message is wrong",
+            folder.display(),
+            pointers.join(" or "),
+            folder.display()
+        )));
+    }
+    Ok(changed)
+}
+
+/// Prints the value at `pointer` and what stands before it, and marks the value.
+fn mark<W: Write>(out: &mut W, body: &str, pointer: &str) -> Result<(), Failure> {
+    let Some(place) = edit::find(body, pointer).filter(|_| !pointer.is_empty()) else {
+        return Ok(());
+    };
+    let start = body.floor_char_boundary(place.start.saturating_sub(CONTEXT));
+    let before = printable(&body[start..place.start]);
+    let value = printable(&body[place]);
+    line_of(out, &format!("\n…{before}{value}"))?;
+    let marks = "^".repeat(value.chars().count().max(1));
+    let indent = " ".repeat(before.chars().count());
+    line_of(out, &format!(" {indent}{marks} {}", printable(pointer)))
+}
+
 fn shown<'a>(folder: &Folder, letter: &'a Letter, body: &'a str) -> Shown<'a> {
     Shown {
         letter,
@@ -113,11 +154,14 @@ fn shown<'a>(folder: &Folder, letter: &'a Letter, body: &'a str) -> Shown<'a> {
 }
 
 fn summary(letter: &Letter) -> String {
-    let pointer = letter.attribute("RejectionPointer").unwrap_or_default();
+    let at = match letter.attribute("RejectionPointer") {
+        Some(pointer) => format!(" at {pointer}"),
+        None => String::new(),
+    };
     match letter.attribute("RejectionCode") {
-        Some(code) => printable(format!("{code} {pointer}").trim_end()),
+        Some(code) => printable(&format!("{code}{at}")),
         None => {
-            "moved by SQS after too many attempts; the consumer's log has the reason".to_owned()
+            "moved by SQS after too many receives; the consumer's log has the reason".to_owned()
         }
     }
 }

@@ -10,7 +10,7 @@
 mod kills;
 mod proxy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -109,7 +109,14 @@ async fn one_message_of_each_code_is_corrected() {
         assert_eq!(stack.dead_letters(), samples.len());
 
         let pulled = succeeds(&stack, &["rejected", "pull", "--to", path]).await;
-        assert_eq!(pulled, format!("10 messages in {path}\n"));
+        // What was rejected, and why.
+        for code in samples.keys() {
+            assert!(pulled.contains(code.as_str()), "{pulled}");
+        }
+        assert!(
+            pulled.ends_with(&format!("10 messages in {path}\n")),
+            "{pulled}"
+        );
         assert_eq!(stack.dead_letters(), 0);
 
         let mut corrected = 0;
@@ -211,5 +218,87 @@ async fn invalid_letter_stays_in_the_folder() {
     assert!(out.ends_with("0 sent, 1 still invalid\n"), "{out}");
     let unknown = run(&stack, &["rejected", "show", path, "zz"]).await;
     assert_eq!(unknown.status.code(), Some(2));
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn push_corrects_the_messages_of_one_mistake() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let folder = folder("mistake");
+    let path = folder.to_str().unwrap();
+    let invalid = VALID.replace("EVENT_TEST", "event test");
+    send(&stack, &invalid).await;
+    send(&stack, &VALID.replace("1596719980", "-1")).await;
+    // Both events of a message, so that the pointers begin with an index; and two values.
+    let second = invalid.replace("1596719980", "-1");
+    send(&stack, &format!("[{invalid},{second}]")).await;
+    stack.wait_until_drained().await;
+    let pulled = succeeds(&stack, &["rejected", "pull", "--to", path]).await;
+    assert!(
+        pulled.contains("INVALID_VALUE at /EventType: found 10 bytes"),
+        "{pulled}"
+    );
+
+    let push = |values: &'static [&'static str]| {
+        let (stack, path) = (&stack, path);
+        async move {
+            let mut arguments = vec!["rejected", "push", path];
+            arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+            let pushed = run(stack, &arguments).await;
+            let out = String::from_utf8(pushed.stdout).unwrap();
+            (pushed.status.code(), out)
+        }
+    };
+    let (code, out) = push(&["/EventType=CORRECTED"]).await;
+    // The other messages have other mistakes, and are unchanged.
+    assert_eq!(code, Some(1));
+    assert!(out.starts_with("1 message corrected\n"), "{out}");
+    for fault in [
+        ": INVALID_VALUE at /Timestamp: ",
+        ": INVALID_VALUE at /0/EventType: ",
+        ": INVALID_VALUE at /1/EventType: ",
+        ": INVALID_VALUE at /1/Timestamp: ",
+    ] {
+        assert!(out.contains(fault), "{out}");
+    }
+    assert!(out.ends_with("1 sent, 2 still invalid\n"), "{out}");
+
+    let values = &[
+        "/0/EventType=FIRST",
+        "/1/EventType=SECOND",
+        "/1/Timestamp=1596719981",
+        "/Timestamp=1596719982",
+    ];
+    let pushed = push(values).await;
+    let out = "2 messages corrected\n2 sent, 0 still invalid\n";
+    assert_eq!(pushed, (Some(0), out.to_owned()));
+    stack.wait_until_drained().await;
+    let events = stack.events().await.unwrap();
+    let types: BTreeSet<&str> = events.iter().map(|e| e.event_type().as_str()).collect();
+    assert_eq!(types, ["CORRECTED", "EVENT_TEST", "FIRST", "SECOND"].into());
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show_marks_each_fault_of_a_message() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let folder = folder("marks");
+    let path = folder.to_str().unwrap();
+    let invalid = VALID.replace("EVENT_TEST", "event test");
+    send(
+        &stack,
+        &format!("[{},{invalid}]", invalid.replace("1596719980", "-1")),
+    )
+    .await;
+    stack.wait_until_drained().await;
+    succeeds(&stack, &["rejected", "pull", "--to", path]).await;
+    let shown = succeeds(&stack, &["rejected", "show", path, ""]).await;
+    for mark in [
+        "^^ /0/Timestamp\n",
+        "^^^^^^^^^^^^ /0/EventType\n",
+        "^^^^^^^^^^^^ /1/EventType\n",
+    ] {
+        assert!(shown.contains(mark), "{shown}");
+    }
     stack.stop().await;
 }

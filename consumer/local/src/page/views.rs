@@ -1,4 +1,4 @@
-//! The JSON that the page receives.
+//! The JSON values that the page receives.
 
 use domain_events::{EventId, StoredEvent, wire};
 use domain_events_outbox::{Backlog, Row};
@@ -52,7 +52,7 @@ impl EventView {
     }
 }
 
-/// Events, and whether there are more of them than the answer contains.
+/// Events, and whether there are more events than the response contains.
 #[derive(Debug, Serialize)]
 pub(super) struct Events {
     pub(super) events: Vec<EventView>,
@@ -73,7 +73,7 @@ pub(super) struct Statistics {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RejectedView {
-    /// A number as text: JavaScript would round it.
+    /// The sequence number as text, because JavaScript would round a number.
     seq: String,
     message_id: String,
     sent_at: u64,
@@ -102,7 +102,7 @@ impl From<InspectedMessage> for RejectedView {
     }
 }
 
-/// How many rows wait in the outbox, and for how long.
+/// The number of rows that are waiting in the outbox, and the age of the oldest row.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OutboxCount {
@@ -120,8 +120,8 @@ impl From<Backlog> for OutboxCount {
     }
 }
 
-/// A row of the outbox. If its message is not a valid event, it has only its key and the
-/// reason.
+/// A row of the outbox. If its message is not a valid event, the row has only its key and
+/// the reason.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OutboxRow {
@@ -147,7 +147,7 @@ impl OutboxRow {
         let event = match wire::decode(&row.message, &key) {
             Ok(mut events) if events.len() == 1 => events.remove(0).outcome,
             Ok(_) => {
-                return problem("the message contains an array; a row has one event".to_owned());
+                return problem("the message is an array; a row must contain one event".to_owned());
             }
             Err(error) => return problem(error.to_string()),
         };

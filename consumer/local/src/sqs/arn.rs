@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The account that every queue belongs to.
+/// The account of every queue.
 pub(super) const ACCOUNT: &str = "000000000000";
 
 const REGION: &str = "us-east-1";
 
-/// The URL of the queue `name` at the endpoint that listens on `endpoint`.
+/// Returns the URL of the queue `name` at the endpoint that listens on `endpoint`.
 ///
 /// ```text
 /// http://127.0.0.1:9324/000000000000/orders
@@ -16,7 +16,7 @@ pub fn queue_url(endpoint: SocketAddr, name: &str) -> String {
     url(&endpoint_url(endpoint), name)
 }
 
-/// The URL of an endpoint that listens on `address`.
+/// Returns the URL of an endpoint that listens on `address`.
 pub(crate) fn endpoint_url(address: SocketAddr) -> String {
     // Clients cannot connect to the unspecified address.
     let host = match address.ip() {
@@ -27,17 +27,17 @@ pub(crate) fn endpoint_url(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(host, address.port()))
 }
 
-/// The URL of the queue `name` at an endpoint such as `http://127.0.0.1:9324`.
+/// Returns the URL of the queue `name` at an endpoint such as `http://127.0.0.1:9324`.
 pub(crate) fn url(endpoint: &str, name: &str) -> String {
     format!("{endpoint}/{ACCOUNT}/{name}")
 }
 
-/// The ARN of the queue `name`.
+/// Returns the ARN of the queue `name`.
 pub fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 
-/// The name of the queue in an ARN. Region and account are ignored.
+/// Returns the name of the queue in an ARN. The region and the account are ignored.
 pub(super) fn queue_name(arn: &str) -> Option<&str> {
     let mut parts = arn.split(':');
     let head = [parts.next()?, parts.next()?, parts.next()?];
@@ -46,7 +46,7 @@ pub(super) fn queue_name(arn: &str) -> Option<&str> {
     (whole && !name.is_empty()).then_some(name)
 }
 
-/// The name of the queue in a queue URL. The host is ignored.
+/// Returns the name of the queue in a queue URL. The host is ignored.
 pub(super) fn name_in_url(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }

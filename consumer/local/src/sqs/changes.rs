@@ -1,4 +1,5 @@
-//! The changes that one request makes to the queues, as they are written to the file.
+//! The changes that one request makes to the queues, in the form in which they are written to
+//! the file.
 
 use std::sync::Arc;
 
@@ -54,10 +55,11 @@ pub(super) enum Change {
     },
 }
 
-/// Two messages of a FIFO queue with the same key are duplicates.
+/// The key of the deduplication: two messages of a FIFO queue with the same key are
+/// duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct DeduplicationKey {
-    /// Present if deduplication ids are compared within a message group only.
+    /// The message group, if deduplication ids are compared only within a message group.
     pub(super) group: Option<String>,
     pub(super) id: String,
 }

@@ -10,13 +10,14 @@ pub(super) type Millis = u64;
 
 /// The clock of the queues.
 ///
-/// Deadlines survive restarts, so they are wall-clock times. If the system's wall
-/// clock steps back, every visibility timeout would become longer; this clock then
-/// continues at the pace of the monotonic clock instead. It follows a step forward:
-/// after a laptop has slept, deadlines have passed, as they have on AWS.
+/// Deadlines survive restarts, so they are wall-clock times. If the wall clock of the system
+/// steps back, this clock does not, because every visibility timeout would become longer. It
+/// then continues at the rate of the monotonic clock. It follows a step forward: after a
+/// laptop was suspended, deadlines have passed, as on AWS.
 ///
-/// It is never ahead of the wall clock, unless that steps back. A clock that starts later,
-/// after a restart, would otherwise find a timeout that has passed still running.
+/// This clock is never ahead of the wall clock, unless the wall clock steps back. Otherwise,
+/// after a restart, the new clock could be behind the old clock, and a timeout that had
+/// passed would not have passed yet.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
@@ -32,7 +33,7 @@ impl Clock {
         Self::with(wall(), wall)
     }
 
-    /// A clock that starts at `now` and then follows Tokio's clock only.
+    /// Creates a clock that starts at `now` and then follows only Tokio's clock.
     pub(super) fn start_at(now: Millis) -> Self {
         Self::with(now * NANOS_PER_MILLI, || 0)
     }
@@ -46,8 +47,8 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Millis {
-        // The wall clock is read first: in the other order, a thread that is paused between
-        // the two reads would make the offset too large for ever.
+        // The wall clock is read first. In the other order, if the thread were suspended
+        // between the two reads, the offset would be too large from then on.
         let wall = (self.wall)();
         let elapsed = nanos(self.started.elapsed());
         let offset = wall.saturating_sub(elapsed);
@@ -67,7 +68,7 @@ fn wall() -> u64 {
     )
 }
 
-/// Sufficient until the year 2554.
+/// Converts a duration to nanoseconds. The type is sufficient until the year 2554.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,7 @@ use super::clock::Millis;
 /// How long SQS compares deduplication ids and receive request attempt ids.
 pub(super) const DEDUPLICATION_INTERVAL: Millis = 5 * 60 * 1_000;
 
-/// A map that forgets each entry five minutes after it was inserted.
+/// A map that removes each entry five minutes after it was inserted.
 #[derive(Debug)]
 pub(super) struct ExpiringMap<K, V> {
     values: HashMap<K, (Millis, V)>,

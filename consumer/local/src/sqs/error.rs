@@ -41,7 +41,7 @@ pub(super) enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The error with this code and `message`.
+    /// Creates an error with this code and `message`.
     pub(super) fn error(self, message: impl Into<String>) -> SqsError {
         SqsError {
             code: self,
@@ -49,7 +49,7 @@ impl ErrorCode {
         }
     }
 
-    /// The full name of the error's shape, for `__type`.
+    /// Returns the full name of the error's shape, for `__type`.
     pub(super) fn json_type(self) -> &'static str {
         match self {
             Self::BatchEntryIdsNotDistinct => "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
@@ -82,7 +82,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code of the query protocol, for XML errors, for `x-amzn-query-error` and
+    /// Returns the code of the query protocol, for XML errors, for `x-amzn-query-error` and
     /// for the failed entries of a batch.
     pub(super) fn query_code(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub(super) fn status(self) -> u16 {
         match self {
             Self::InternalFailure => 500,
@@ -124,7 +124,7 @@ impl ErrorCode {
         }
     }
 
-    /// Who caused the error, as the query protocol writes it.
+    /// Returns who caused the error, `Sender` or `Receiver`, for the query protocol.
     pub(super) fn fault(self) -> &'static str {
         if self.is_sender_fault() {
             "Sender"
@@ -133,13 +133,13 @@ impl ErrorCode {
         }
     }
 
-    /// Whether the sender caused the error, so that a retry would fail again.
+    /// Returns true if the sender caused the error, so that a retry would fail again.
     pub(super) fn is_sender_fault(self) -> bool {
         self != Self::InternalFailure
     }
 }
 
-/// The error for an invalid value of a parameter, with the text that SQS uses.
+/// Returns the error for an invalid value of a parameter, with the text that SQS uses.
 pub(super) fn invalid_value(
     value: impl std::fmt::Display,
     parameter: &str,
@@ -150,7 +150,7 @@ pub(super) fn invalid_value(
     ))
 }
 
-/// The error for a missing parameter, with the text that SQS uses.
+/// Returns the error for a missing parameter, with the text that SQS uses.
 pub(super) fn missing(parameter: &str) -> SqsError {
     ErrorCode::MissingParameter.error(format!(
         "The request must contain the parameter {parameter}."

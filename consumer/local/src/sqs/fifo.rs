@@ -6,26 +6,25 @@ use std::sync::Arc;
 use super::clock::Millis;
 use super::message::Seq;
 
-/// The message groups of a FIFO queue, and which of them can be received from.
+/// The message groups of a FIFO queue, and the groups that are free.
 ///
-/// A group is free while none of its messages is in flight. A receive takes the
-/// messages of a free group in the order of their sequence numbers, and may take
-/// several. The group that has been free for longest comes first, so that one
-/// busy group does not starve the others.
+/// A group is free while none of its messages is in flight. A receive takes one or more
+/// messages of a free group, in the order of their sequence numbers. The group that has been
+/// free for the longest time comes first, so that one busy group does not starve the others.
 #[derive(Debug, Default)]
 pub(super) struct MessageGroups {
     groups: HashMap<Arc<str>, Group>,
     free: BTreeMap<Position, Arc<str>>,
 }
 
-/// The position of a free group in the order of delivery: since when it can be
-/// received from, and its first message.
+/// The position of a free group in the order of delivery: the time since which it is free,
+/// and its first message.
 type Position = (Millis, Seq);
 
 #[derive(Debug, Default)]
 struct Group {
-    /// The messages that are not in flight, and since when each of them is ready.
-    /// A delayed message has no such time yet.
+    /// The messages that are not in flight, and the time since which each message is ready.
+    /// The time is `None` while the message is delayed.
     waiting: BTreeMap<Seq, Option<Millis>>,
     in_flight: usize,
     free_since: Millis,
@@ -34,7 +33,7 @@ struct Group {
 }
 
 impl Group {
-    /// The position that the group should have; `None` while it is blocked.
+    /// Returns the position that the group should have, or `None` while it is blocked.
     fn expected_position(&self) -> Option<Position> {
         let (seq, since) = self.waiting.first_key_value()?;
         let since = (*since).filter(|_| self.in_flight == 0)?;

@@ -1,8 +1,8 @@
 //! The HTTP side of the endpoint: finds the protocol and the operation of a request,
 //! and writes the response in the same protocol.
 //!
-//! Current clients send AWS JSON 1.0 (`X-Amz-Target`). Older clients, among them boto3
-//! before 1.28, send the query protocol: a form, answered with XML.
+//! Current clients use AWS JSON 1.0 (`X-Amz-Target`). Older clients, for example boto3 before
+//! 1.28, use the query protocol: the request is a form, and the response is XML.
 
 use std::sync::Arc;
 
@@ -16,15 +16,16 @@ use super::error::{ErrorCode, SqsError};
 use super::operations::Endpoint;
 use super::query;
 
-/// The maximum size of a request body. A batch has at most 1 MiB, but JSON and forms may
-/// need six bytes for a character, and a client must get the error of SQS for characters
-/// that SQS does not accept.
+/// The maximum size of a request body. A batch has at most 1 MiB, but JSON and forms may need
+/// six bytes for a character, and even such a request must get the same error as from SQS if
+/// SQS does not accept its characters.
 const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 
-/// Accepts requests at every path: clients send them to `/` or to the URL of the queue.
+/// Accepts requests at every path, because clients send them to `/` or to the URL of the
+/// queue.
 pub(super) fn router(endpoint: Endpoint) -> Router {
     Router::new()
         .fallback(respond)

@@ -1,5 +1,4 @@
-//! Reading queues without receiving from them, which SQS does not support. The web page
-//! shows the result.
+//! Reads queues without receiving messages, for the web page. SQS does not support this.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::message::{Message, QueuedMessage, Seq};
 use super::operations::Endpoint;
 use super::queues::Queues;
 
-/// The number of messages in a queue, and the age of the oldest of them.
+/// The number of messages in a queue, and the age of the oldest message.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct QueueStatistics {
     pub(crate) visible: usize,
@@ -40,14 +39,15 @@ impl InspectedMessage {
         self.message.sent_at
     }
 
-    /// The text of a message attribute.
+    /// Returns the text of a message attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.message.attributes.get(name)?.string_value.as_deref()
     }
 }
 
 impl Queues {
-    /// Statistics of the queue `name`; all zero if the queue does not exist.
+    /// Returns the statistics of the queue `name`. All values are zero if the queue does not
+    /// exist.
     pub(crate) async fn statistics(&self, name: &str) -> QueueStatistics {
         let statistics = self.write(|account, now, changes| {
             let queue = account.queue(name, now, changes)?;
@@ -62,7 +62,7 @@ impl Queues {
         statistics.await.unwrap_or_default()
     }
 
-    /// Up to `max` messages of the queue `name`, in the order in which they arrived.
+    /// Returns up to `max` messages of the queue `name`, in the order in which they arrived.
     pub(crate) async fn inspect(&self, name: &str, max: usize) -> Vec<InspectedMessage> {
         let messages = self.write(|account, now, changes| {
             let queue = account.queue(name, now, changes)?;
@@ -83,7 +83,8 @@ impl Queues {
     ///
     /// # Errors
     ///
-    /// The message of SQS if the body cannot be sent, or if the message is gone.
+    /// The error message of SQS if the body cannot be sent, or if the message is no longer in
+    /// the queue.
     pub(crate) async fn resend(
         &self,
         source: &str,

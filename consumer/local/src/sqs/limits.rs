@@ -20,7 +20,7 @@ const MAX_TOKEN_BYTES: usize = 128;
 ///
 /// # Errors
 ///
-/// The first rule that the message violates, with the message that SQS uses.
+/// The first rule that the message violates, with the text that SQS uses.
 pub(super) fn check_message(entry: &SendEntry, settings: &QueueSettings) -> Result<(), SqsError> {
     let body = entry.message_body.as_deref().unwrap_or_default();
     if body.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn check_message(entry: &SendEntry, settings: &QueueSettings) -> Resu
     check_tokens(entry, settings)
 }
 
-/// The size of a message in bytes: its body, and the name, type and value of each
+/// Returns the size of a message in bytes: its body, and the name, type and value of each
 /// attribute.
 pub(super) fn size(entry: &SendEntry) -> usize {
     let body = entry.message_body.as_ref().map_or(0, String::len);
@@ -54,7 +54,7 @@ pub(super) fn size(entry: &SendEntry) -> usize {
 ///
 /// # Errors
 ///
-/// Each of these errors refuses the whole batch.
+/// The first rule that the batch violates. SQS then refuses the whole batch.
 pub(super) fn check_batch<'a>(
     operation: &str,
     ids: impl ExactSizeIterator<Item = Option<&'a str>>,
@@ -89,8 +89,8 @@ pub(super) fn check_batch<'a>(
     Ok(())
 }
 
-/// Checks the size of a batch. The limit applies to the whole request, so ten messages
-/// can exceed it although each of them alone is small enough.
+/// Checks the size of a batch. The limit applies to the whole request, so ten messages can
+/// exceed it although each single message is small enough.
 ///
 /// # Errors
 ///

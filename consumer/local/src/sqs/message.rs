@@ -27,7 +27,7 @@ pub(super) struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) deduplication_id: Option<String>,
     pub(super) sent_at: Millis,
-    /// In a dead-letter queue: the ARN of the queue that the message came from.
+    /// The ARN of the source queue, if the message is in a dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) dead_letter_source: Option<String>,
 }
@@ -81,8 +81,8 @@ pub(super) struct AttributeValue {
 }
 
 impl AttributeValue {
-    /// The bytes of the value. The size and the MD5 of a binary value are those of its
-    /// bytes, not of their base64 form.
+    /// Returns the bytes of the value. The size and the MD5 of a binary value are computed
+    /// from its bytes, not from the base64 text.
     pub(super) fn bytes(&self) -> &[u8] {
         match (&self.string_value, &self.binary_value) {
             (Some(text), _) => text.as_bytes(),
@@ -91,18 +91,18 @@ impl AttributeValue {
         }
     }
 
-    /// The transport type of the value, which is part of the MD5.
+    /// Returns the transport type of the value, which is part of the MD5.
     fn transport(&self) -> u8 {
         if self.string_value.is_some() { 1 } else { 2 }
     }
 }
 
-/// The MD5 of a body, in lower-case hexadecimal.
+/// Returns the MD5 of a body, in lower-case hexadecimal.
 pub(super) fn md5_of_body(body: &str) -> String {
     hex(&Md5::digest(body))
 }
 
-/// The MD5 of message attributes; `None` if there are no attributes (SQS Developer
+/// Returns the MD5 of message attributes, or `None` if there are no attributes (SQS Developer
 /// Guide, "Calculating the MD5 message digest for message attributes").
 pub(super) fn md5_of_attributes<'a>(
     attributes: impl IntoIterator<Item = (&'a String, &'a AttributeValue)>,
@@ -125,7 +125,7 @@ pub(super) fn md5_of_attributes<'a>(
     any.then(|| hex(&digest.finalize()))
 }
 
-/// Lower-case hexadecimal.
+/// Returns the bytes in lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -135,7 +135,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Binary values are base64 text in JSON.
+/// Serializes binary values as base64 text in JSON.
 mod base64_text {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,4 @@
-//! The operations of SQS, from a JSON request to a JSON response.
+//! The operations of SQS. Each operation takes a JSON request and returns a JSON response.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +38,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// The error of SQS for this request, or `UnknownOperation`.
+    /// The error that SQS returns for this request, or `UnknownOperation`.
     pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, SqsError> {
         match operation {
             "CancelMessageMoveTask" => encode(&self.cancel_message_move_task(decode(body)?).await?),
@@ -83,7 +83,7 @@ impl Endpoint {
     }
 }
 
-/// The name of the queue in a request.
+/// Returns the name of the queue in a request.
 fn queue_name(url: Option<&str>) -> Result<&str, SqsError> {
     url.map(arn::name_in_url).ok_or_else(|| missing("QueueUrl"))
 }

@@ -1,14 +1,14 @@
 //! The file that keeps the queues across restarts.
 //!
 //! While the process runs, the queues in memory are authoritative. The file is read
-//! once, when it is opened, and is written by one thread. A request is answered after
-//! its changes are committed. Requests that arrive during a commit share the next
-//! commit.
+//! once, when it is opened, and one thread writes it. The endpoint responds to a request
+//! after the changes of the request are committed. Requests that arrive during a commit
+//! share the next commit.
 //!
 //! The file is a SQLite database in WAL mode with `synchronous = NORMAL`. Every change
-//! that a client has seen confirmed survives the end of the process, however it ends.
-//! A crash of the operating system or a power failure may lose the most recent changes,
-//! but leaves the file consistent; this avoids an `fsync` per request.
+//! that was confirmed to a client survives the end of the process, including SIGKILL. A
+//! crash of the operating system or a power failure may lose the most recent changes, but
+//! leaves the file consistent. In return, a request needs no `fsync`.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -70,7 +70,7 @@ pub(super) struct Loaded {
 /// Sends changes to the thread that writes the file.
 #[derive(Debug)]
 pub(super) struct QueueFile {
-    /// `None` only while the value is dropped.
+    /// The channel to the thread. It is `None` only during `drop`.
     commits: Option<mpsc::Sender<Commit>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -105,9 +105,9 @@ impl QueueFile {
         Ok((store, loaded))
     }
 
-    /// Queues changes for the writer. The receiver yields whether these changes and all
-    /// earlier ones have been committed. Callers must commit in the order in which the
-    /// changes were made.
+    /// Queues changes for the writer. The receiver yields true if these changes and all
+    /// earlier changes have been committed. Callers must call this function in the order in
+    /// which the changes were made.
     pub(super) fn commit(&self, changes: ChangeSet) -> oneshot::Receiver<bool> {
         let (written, outcome) = oneshot::channel();
         if let Some(commits) = &self.commits {
@@ -134,9 +134,9 @@ impl Drop for QueueFile {
 }
 
 fn write(mut connection: Connection, requests: &mpsc::Receiver<Commit>) {
-    // Changes that cannot be written are kept and written first next time. A request is
-    // therefore never confirmed while an earlier one is not stored: a confirmed duplicate
-    // must not hide the loss of its original.
+    // Changes that cannot be written are kept, and the next commit writes them first. A request
+    // is therefore never confirmed while an earlier request is not stored. Otherwise, a
+    // duplicate could be confirmed although its original message is lost.
     let mut unwritten = ChangeSet::new();
     while let Ok(first) = requests.recv() {
         let mut waiting = Vec::new();
@@ -155,7 +155,7 @@ fn write(mut connection: Connection, requests: &mpsc::Receiver<Commit>) {
             }
         };
         for request in waiting {
-            // The client may have closed its connection meanwhile.
+            // The send fails if the client has closed its connection in the meantime.
             let _ = request.send(written);
         }
     }

@@ -1,7 +1,7 @@
 //! The requests and responses of SQS, field by field.
 //!
-//! Required parameters are `Option`s: a missing parameter has an error of its own
-//! (`MissingParameter`) and is not a syntax error.
+//! Required parameters are `Option`s, because a missing parameter causes the error
+//! `MissingParameter` and not a syntax error.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) struct QueueRequest {
     pub(super) queue_url: Option<String>,
 }
 
-/// Lists one page of queues: all of them, or the source queues of a dead-letter queue.
+/// Lists one page of queues: of all queues, or of the source queues of a dead-letter queue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListQueues {
@@ -160,7 +160,7 @@ pub(super) struct QueueUrl {
 pub(super) struct QueueUrls {
     #[serde(rename = "QueueUrls", skip_serializing_if = "Option::is_none")]
     pub(super) all: Option<Vec<String>>,
-    /// The spelling of `ListDeadLetterSourceQueues`.
+    /// The same list in the response of `ListDeadLetterSourceQueues`.
     #[serde(rename = "queueUrls", skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<Vec<String>>,
     #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]

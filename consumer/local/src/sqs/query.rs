@@ -1,9 +1,9 @@
-//! The query protocol of SQS, translated to and from the JSON protocol.
+//! Translates requests and responses between the query protocol of SQS and the JSON protocol.
 //!
-//! A request is a form: `Action=SendMessage&MessageBody=…`. Names with dots and numbers
-//! describe lists and maps (`MessageAttribute.1.Name`), which the JSON protocol writes as
-//! arrays and objects. A response is XML, in which a list is a repeated element. The
-//! names of the fields come from the API reference of SQS, version 2012-11-05.
+//! A request of the query protocol is a form: `Action=SendMessage&MessageBody=…`. Names with
+//! dots and numbers describe lists and maps (`MessageAttribute.1.Name`), which are arrays and
+//! objects in the JSON protocol. A response is XML, in which a list is a repeated element.
+//! The names of the fields come from the API reference of SQS, version 2012-11-05.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::error::{ErrorCode, SqsError, invalid_value};
 
 const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 
-/// How a list in a form is written in JSON.
+/// The JSON form of a list in a request.
 enum List {
     /// An array of the values.
     Array(&'static str),
@@ -21,7 +21,7 @@ enum List {
     Object(&'static str, &'static str, &'static str),
 }
 
-/// The list that `name` stands for in a form.
+/// Returns the list that `name` represents in a form.
 fn list(name: &str) -> Option<List> {
     Some(match name {
         "AttributeName" => List::Array("AttributeNames"),
@@ -51,7 +51,8 @@ const NUMBERS: [&str; 6] = [
     "WaitTimeSeconds",
 ];
 
-/// Parameters of the protocol itself, of signatures and of older API versions.
+/// Parameters that are ignored: parameters of the protocol, of signatures and of older API
+/// versions.
 const IGNORED: [&str; 9] = [
     "Action",
     "Version",
@@ -71,13 +72,13 @@ struct Node {
     children: BTreeMap<String, Node>,
 }
 
-/// The action of a form, and its parameters as a JSON request. A request without
-/// `QueueUrl` means the queue whose URL it was sent to.
+/// Returns the action of a form, and its parameters as a JSON request. A request without
+/// `QueueUrl` applies to the queue at whose URL it arrived.
 ///
 /// # Errors
 ///
-/// `MissingParameter` without an action, `InvalidParameterValue` for a number that is not
-/// a number, and `UnknownOperation` for names that describe no request.
+/// `MissingParameter` if there is no action, `InvalidParameterValue` if a numeric parameter is
+/// not a number, and `UnknownOperation` if the names do not describe a request.
 pub(super) fn request(path: &str, form: &[u8]) -> Result<(String, Vec<u8>), SqsError> {
     let mut root = Node::default();
     let mut action = None;
@@ -89,7 +90,7 @@ pub(super) fn request(path: &str, form: &[u8]) -> Result<(String, Vec<u8>), SqsE
             continue;
         }
         let mut node = &mut root;
-        // No parameter of SQS has more than five parts; more would only deepen the tree.
+        // No parameter of SQS has more than five parts. The limit bounds the depth of the tree.
         for part in name.splitn(8, '.') {
             node = node.children.entry(part.to_owned()).or_default();
         }
@@ -135,8 +136,8 @@ fn value(name: &str, node: Node) -> Result<Value, SqsError> {
     }
 }
 
-/// The elements of a list, in the order of their numbers. A value without a number is a
-/// list of one element, as older clients write it.
+/// Returns the elements of a list, in the order of their numbers. Older clients send a list of
+/// one element as a value without a number.
 fn elements(node: Node) -> Vec<Node> {
     let single = node.value.map(|value| Node {
         value: Some(value),
@@ -172,7 +173,7 @@ fn entries(node: Node, key: &str, value_name: &str) -> Result<Map<String, Value>
     Ok(members)
 }
 
-/// The XML response of `action`, from its JSON response.
+/// Converts the JSON response of `action` to XML.
 pub(super) fn response(action: &str, json: &[u8], request_id: &str) -> Vec<u8> {
     let mut xml = Xml::default();
     let members = match serde_json::from_slice(json) {
@@ -192,7 +193,7 @@ pub(super) fn response(action: &str, json: &[u8], request_id: &str) -> Vec<u8> {
     xml.0.into_bytes()
 }
 
-/// The XML form of an error.
+/// Converts an error to XML.
 pub(super) fn error(error: &SqsError, request_id: &str) -> Vec<u8> {
     let mut xml = Xml::default();
     xml.0.push_str("<?xml version=\"1.0\"?>");
@@ -209,7 +210,7 @@ pub(super) fn error(error: &SqsError, request_id: &str) -> Vec<u8> {
     xml.0.into_bytes()
 }
 
-/// Clients expect no result element for these actions.
+/// Returns true if clients expect no result element in the response of `action`.
 fn is_without_result(action: &str) -> bool {
     matches!(
         action,

@@ -1,9 +1,8 @@
 //! One queue: its messages, and the rules for sending, receiving and removing them.
 //!
-//! Nothing here waits, reads a clock or does I/O. The time is an argument, and
-//! every change that must survive a restart is added to a change set. The cost of
-//! an operation depends on the messages that it changes, not on the length of the
-//! queue.
+//! This module does not wait, read a clock or do I/O. The time is an argument, and every
+//! change that must survive a restart is added to a change set. The cost of an operation
+//! depends on the number of messages that it changes, not on the length of the queue.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -76,8 +75,8 @@ impl Queue {
         }
     }
 
-    /// Applies everything that has become due: ends delays and visibility timeouts,
-    /// and removes expired messages and deduplication ids. Every request calls this
+    /// Applies the effects of time up to `now`: ends delays and visibility timeouts, and
+    /// removes expired messages and deduplication ids. Every request calls this function
     /// first.
     pub(super) fn advance(&mut self, now: Millis, changes: &mut ChangeSet) {
         while let Some((until, seq)) = self.due.first().copied()
@@ -113,13 +112,13 @@ impl Queue {
         }
     }
 
-    /// When the next delay or visibility timeout ends.
+    /// Returns the time at which the next delay or visibility timeout ends.
     pub(super) fn next_due(&self) -> Option<Millis> {
         self.due.first().map(|(until, _)| *until)
     }
 
-    /// Adds a message and returns its id and sequence number. A duplicate changes
-    /// nothing and returns those of the original.
+    /// Adds a message and returns its id and sequence number. For a duplicate, it adds no
+    /// message and returns the id and sequence number of the original.
     pub(super) fn send(
         &mut self,
         now: Millis,
@@ -165,7 +164,7 @@ impl Queue {
         original
     }
 
-    /// Adds a message that its source queue moved here after too many receives. It
+    /// Adds a message that its source queue moved here after too many receives. The message
     /// keeps its message id, age and receive count.
     pub(super) fn accept_dead_letter(
         &mut self,
@@ -178,8 +177,8 @@ impl Queue {
         let mut message = Arc::unwrap_or_clone(queued.message);
         message.dead_letter_source = Some(source.to_owned());
         let delivery = Delivery {
-            // In a FIFO dead-letter queue, the retention period starts anew; in a
-            // standard one, the time in the source queue counts.
+            // In a FIFO dead-letter queue, the retention period starts again. In a standard
+            // dead-letter queue, the time in the source queue counts, too.
             retained_from: if self.settings.fifo {
                 now
             } else {
@@ -191,8 +190,8 @@ impl Queue {
         self.admit(seq, Arc::new(message), delivery, changes);
     }
 
-    /// Adds a message that a move task takes from a dead-letter queue. SQS treats it
-    /// as a new message, with the id `id` and the body and attributes of the old one.
+    /// Adds a message that a move task takes from a dead-letter queue. SQS treats it as a new
+    /// message with the id `id` and with the body and the attributes of the old message.
     pub(super) fn accept_redriven(
         &mut self,
         now: Millis,
@@ -245,7 +244,7 @@ impl Queue {
         });
     }
 
-    /// Adds a message in the state that it has, without recording a change.
+    /// Adds a message in its stored state, without recording a change.
     pub(super) fn restore(&mut self, queued: QueuedMessage) {
         let seq = queued.seq;
         let group = queued.message.group.as_deref().unwrap_or_default();
@@ -345,17 +344,17 @@ impl Queue {
         });
     }
 
-    /// The message with this sequence number.
+    /// Returns the message with this sequence number.
     pub(super) fn message(&self, seq: Seq) -> Option<&Message> {
         self.messages.get(&seq).map(|queued| &*queued.message)
     }
 
-    /// When the oldest message was sent.
+    /// Returns the time at which the oldest message was sent.
     pub(super) fn oldest(&self) -> Option<Millis> {
         self.ages.first().map(|(from, _)| *from)
     }
 
-    /// Up to `max` messages, by the start of their retention period.
+    /// Returns up to `max` messages, in the order of the start of their retention period.
     pub(super) fn first_messages(&self, max: usize) -> Vec<QueuedMessage> {
         let seqs = self.ages.iter().take(max);
         seqs.filter_map(|(_, seq)| self.messages.get(seq).cloned())
@@ -367,7 +366,7 @@ impl Queue {
         self.remove(seq, now, changes);
     }
 
-    /// The number of messages, in any state.
+    /// Returns the number of messages, in any state.
     pub(super) fn messages(&self) -> usize {
         self.messages.len()
     }

@@ -1,4 +1,4 @@
-//! All queues of an endpoint: their names, the lock around them, and the long polls
+//! All queues of an endpoint: their names, the lock that protects them, and the long polls
 //! that wait for messages.
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,7 +51,8 @@ struct Shared {
     store: Option<QueueFile>,
 }
 
-/// Everything that the lock protects, like the queues of one AWS account and region.
+/// The data that the lock protects. It corresponds to the queues of one AWS account in one
+/// region.
 #[derive(Debug)]
 pub(super) struct Account {
     queues: BTreeMap<String, Entry>,
@@ -66,8 +67,7 @@ pub(super) struct Account {
 #[derive(Debug)]
 struct Entry {
     queue: Queue,
-    /// Notified when waiting long polls should try again, in the order in which they
-    /// began to wait.
+    /// Wakes the waiting long polls, in the order in which they began to wait.
     wake: Arc<Notify>,
 }
 
@@ -79,16 +79,16 @@ impl Entry {
 }
 
 impl Queues {
-    /// Queues in memory. They are lost when the process ends.
+    /// Creates an empty set of queues in memory. The queues are lost when the process ends.
     pub fn memory() -> Self {
         let clock = Clock::start();
         let account = Account::new(BTreeMap::new(), first_seq(clock.now()));
         Self::with(clock, None, account)
     }
 
-    /// Queues in memory whose clock starts at `now`, in milliseconds since 1970, and then
-    /// follows Tokio's clock, and whose message ids come from `ids`: for runs that can be
-    /// repeated exactly.
+    /// Creates queues in memory for runs that can be repeated exactly. Their clock starts at
+    /// `now`, in milliseconds since 1970, and then follows Tokio's clock. Their message ids
+    /// come from `ids`.
     #[doc(hidden)]
     pub fn reproducible(now: u64, ids: fn() -> Uuid) -> Self {
         let account = Account {
@@ -98,7 +98,7 @@ impl Queues {
         Self::with(Clock::start_at(now), None, account)
     }
 
-    /// The queues in the file at `path`, which is created if it is absent.
+    /// Opens the queues in the file at `path`. The file is created if it does not exist.
     ///
     /// Queues, messages, receive counts, visibility timeouts and deduplication ids
     /// survive the end of the process, even after `SIGKILL`. A crash of the operating
@@ -173,7 +173,7 @@ impl Queues {
         })
     }
 
-    /// The number of messages in the queue `name`: visible, in flight and delayed.
+    /// Returns the number of messages in the queue `name`: visible, in flight and delayed.
     /// It is 0 if the queue does not exist.
     pub fn messages(&self, name: &str) -> usize {
         let account = self.shared.lock();
@@ -181,8 +181,8 @@ impl Queues {
         entry.map_or(0, |entry| entry.queue.messages())
     }
 
-    /// Reads the queues' settings and tasks. Messages need [`write`](Self::write),
-    /// which first applies what has become due.
+    /// Reads the settings and tasks of the queues. To read messages, use
+    /// [`write`](Self::write), which first applies the effects of time.
     pub(super) fn read<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
         look(&self.shared.lock())
     }
@@ -196,10 +196,10 @@ impl Queues {
             let mut account = self.shared.lock();
             let mut changes = ChangeSet::new();
             let outcome = act(&mut account, self.shared.clock.now(), &mut changes);
-            // Handed over under the lock, so that the file receives the changes in
-            // the order in which they were made. This is necessary even without
-            // changes: the request may have seen changes of other requests, and
-            // must not be answered before those are stored.
+            // The changes are passed on under the lock, so that the file receives them in
+            // the order in which they were made. This is necessary even if there are no
+            // changes: the request may have read changes of other requests, and the endpoint
+            // must not respond before those changes are stored.
             let commit = self
                 .shared
                 .store
@@ -219,8 +219,8 @@ impl Queues {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Account> {
-        // A panic under the lock is a fault in one request, and must not make all
-        // queues unusable.
+        // A panic under the lock is a fault of one request and must not make all queues
+        // unusable.
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -236,12 +236,12 @@ impl Account {
         }
     }
 
-    /// The id of a new message.
+    /// Returns the id for a new message.
     pub(super) fn new_message_id(&self) -> String {
         (self.ids)().to_string()
     }
 
-    /// The queue `name`, after everything due at `now` has been applied.
+    /// Returns the queue `name`, after the effects of time up to `now` have been applied.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl Account {
         Ok(&mut entry.queue)
     }
 
-    /// The settings of the queue `name`.
+    /// Returns the settings of the queue `name`.
     ///
     /// # Errors
     ///
@@ -271,20 +271,20 @@ impl Account {
         self.queues.contains_key(name)
     }
 
-    /// The queues whose names follow `after`, in the order of their names.
+    /// Returns the queues whose names follow `after`, in the order of their names.
     pub(super) fn names_after(&self, after: &str) -> impl Iterator<Item = (&str, &QueueSettings)> {
         let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         let entries = self.queues.range::<str, _>(bounds);
         entries.map(|(name, entry)| (name.as_str(), &*entry.queue.settings))
     }
 
-    /// The next sequence number, for a message or a queue.
+    /// Returns the next sequence number, for a message or a queue.
     pub(super) fn next_seq(&mut self) -> Seq {
         self.last_seq += 1;
         self.last_seq
     }
 
-    /// Makes the long polls on a queue try again.
+    /// Wakes the long polls on a queue, so that they check the queue again.
     pub(super) fn wake(&self, name: &str) {
         if let Some(entry) = self.queues.get(name) {
             entry.wake.notify_waiters();
@@ -298,7 +298,7 @@ impl Account {
         Ok(Arc::clone(&entry.wake).notified_owned())
     }
 
-    /// Creates a queue. Nothing happens if a queue with this name and these attributes
+    /// Creates a queue. The call has no effect if a queue with this name and these attributes
     /// exists.
     pub(super) fn create(
         &mut self,
@@ -413,9 +413,9 @@ impl Account {
     }
 }
 
-/// The first sequence number of a process, greater than every number that an earlier
-/// process can have used: no endpoint uses a million numbers per millisecond since
-/// 1970.
+/// Returns the first sequence number of a process. It is greater than every number that an
+/// earlier process can have used: the number is a million per millisecond since 1970, and no
+/// endpoint uses that many.
 fn first_seq(now: Millis) -> Seq {
     now << 20
 }

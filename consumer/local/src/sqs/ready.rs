@@ -8,10 +8,10 @@ use super::message::Seq;
 
 /// The messages of a queue that are ready to be received.
 ///
-/// A standard queue delivers the message first that has been ready for longest.
-/// A message whose visibility timeout ends therefore goes behind the messages
-/// that became ready before it, and cannot starve them. On a FIFO queue, each
-/// message group has its own order.
+/// A standard queue first delivers the message that has been ready for the longest time. A
+/// message whose visibility timeout ends is therefore placed behind the messages that became
+/// ready before it, and cannot starve them. On a FIFO queue, each message group has its own
+/// order.
 #[derive(Debug)]
 pub(super) enum ReadyQueue {
     Standard(BTreeSet<(Millis, Seq)>),
@@ -27,7 +27,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Records a delayed message: on a FIFO queue, it blocks its group.
+    /// Adds a delayed message. On a FIFO queue, it blocks its group.
     pub(super) fn add_delayed(&mut self, seq: Seq, group: &str) {
         match self {
             Self::Standard(_) => {}
@@ -35,8 +35,8 @@ impl ReadyQueue {
         }
     }
 
-    /// Adds a message that is ready since `since`: a new one, or one whose delay
-    /// has ended.
+    /// Adds a message that has been ready since `since`: a new message, or a message whose
+    /// delay has ended.
     pub(super) fn add(&mut self, seq: Seq, group: &str, since: Millis) {
         match self {
             Self::Standard(ready) => {
@@ -46,7 +46,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Takes up to `max` messages; they are in flight from now on.
+    /// Takes up to `max` messages, which are then in flight.
     pub(super) fn take(&mut self, max: usize) -> Vec<Seq> {
         match self {
             Self::Standard(ready) => std::iter::from_fn(|| ready.pop_first())
@@ -57,7 +57,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Adds a message again whose visibility timeout has ended.
+    /// Returns a message whose visibility timeout has ended to the ready messages.
     pub(super) fn put_back(&mut self, seq: Seq, group: &str, since: Millis) {
         match self {
             Self::Standard(ready) => {

@@ -5,7 +5,7 @@ use super::message::Seq;
 
 /// Identifies one receive: the queue, the message, and the number of the receive.
 ///
-/// All parts survive a restart, so a handle stays valid across a restart. For clients a
+/// All parts survive a restart, so a handle stays valid after a restart. For clients, a
 /// handle is opaque text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReceiptHandle {
@@ -23,7 +23,7 @@ impl ReceiptHandle {
     ///
     /// # Errors
     ///
-    /// `ReceiptHandleIsInvalid` if the text is not a handle, or a handle of another queue.
+    /// `ReceiptHandleIsInvalid` if the text is not a handle, or is a handle of another queue.
     pub(super) fn decode(handle: &str, queue: u64) -> Result<Self, SqsError> {
         let part = |range: std::ops::Range<usize>| {
             let digits = handle.get(range)?;

@@ -48,13 +48,13 @@ pub(super) struct QueueSettings {
     pub(super) visibility: Millis,
     pub(super) redrive: Option<Redrive>,
     pub(super) redrive_allow: RedriveAllow,
-    /// A hash of the body is used if a message has no deduplication id.
+    /// If a message has no deduplication id, a hash of its body is used.
     pub(super) content_based_deduplication: bool,
-    /// Deduplication ids are compared within a message group, not in the whole queue.
+    /// Deduplication ids are compared within a message group instead of the whole queue.
     pub(super) deduplicate_by_group: bool,
 }
 
-/// After how many receives a message is moved, and where to.
+/// The redrive policy: the number of receives after which a message is moved, and the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Redrive {
     /// The name of the dead-letter queue.
@@ -62,7 +62,7 @@ pub(super) struct Redrive {
     pub(super) max_receives: u32,
 }
 
-/// Which queues may use this one as their dead-letter queue.
+/// The queues that may use this queue as their dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RedriveAllow {
     All,
@@ -82,7 +82,7 @@ impl RedriveAllow {
 }
 
 impl QueueSettings {
-    /// The settings of a new queue.
+    /// Creates the settings of a new queue.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl QueueSettings {
         Self::read(merged(attributes, given))
     }
 
-    /// These settings, with the attributes in `given` replaced.
+    /// Returns these settings with the attributes in `given` replaced.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl QueueSettings {
         Self::read(merged(self.attributes.clone(), given))
     }
 
-    /// The first attribute in `given` that has a different value here.
+    /// Returns the first attribute in `given` whose value differs from these settings.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl QueueSettings {
         Ok(given.keys().find(|name| !same(name)).cloned())
     }
 
-    /// Every attribute that has a value.
+    /// Returns every attribute that has a value.
     pub(super) fn attributes(&self) -> &AttributeMap {
         &self.attributes
     }
@@ -142,7 +142,7 @@ impl QueueSettings {
         let fifo = match attributes.get("FifoQueue").map(String::as_str) {
             None => false,
             Some("true") => true,
-            // The attribute exists on FIFO queues only.
+            // This attribute exists only on FIFO queues.
             Some(_) => return Err(unknown("FifoQueue")),
         };
         for (name, text) in &mut attributes {
@@ -198,7 +198,7 @@ fn merged(mut attributes: AttributeMap, given: &AttributeMap) -> AttributeMap {
     attributes
 }
 
-/// The canonical form of a valid value.
+/// Checks a value and returns its canonical form.
 fn checked(name: &str, text: &str, fifo: bool) -> Result<String, SqsError> {
     if let Some((_, range, _)) = NUMBERS.iter().find(|(number, _, _)| *number == name) {
         return in_range(name, text, range);

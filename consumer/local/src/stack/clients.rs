@@ -5,12 +5,12 @@ use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector};
 
-/// The endpoints accept any region and credentials.
+/// The region of the clients. The endpoints accept any region.
 pub(super) const REGION: &str = "us-east-1";
 pub(super) const ACCESS_KEY: &str = "local";
 
-/// The configuration of all clients. It reads neither the environment nor profiles, and
-/// uses no proxy: the endpoints are on this machine.
+/// Returns the configuration of all clients. It ignores the environment and AWS profiles, and
+/// uses no proxy, because the endpoints are on this machine.
 pub(super) fn config() -> SdkConfig {
     let http_client = Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder();

@@ -46,8 +46,8 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// Creates the file if necessary, so that only its owner can read and write it. SQLite
-/// gives the files next to it the same permissions.
+/// Creates the file if necessary, and lets only its owner read and write it. SQLite creates
+/// its additional files with the same permissions.
 #[cfg(unix)]
 fn make_private(file: &Path) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};

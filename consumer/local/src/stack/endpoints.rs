@@ -13,7 +13,7 @@ use crate::server;
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// The HTTP servers of a stack, and what stops them.
+/// The HTTP servers of a stack, and the tokens that stop them.
 pub(super) struct Endpoints {
     pub(super) tasks: JoinSet<()>,
     pub(super) stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! How the embedded stack is started, and why it cannot be.
+//! The options of the embedded stack, and the error if the stack cannot start.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use domain_events::store::Retention;
 use domain_events_outbox::AnyOutbox;
 
-/// How the embedded stack is started.
+/// The options with which the embedded stack starts.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use domain_events_outbox::AnyOutbox;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder that keeps the queues and the table. Without a folder, they are in
+    /// The folder in which the queues and the table are stored. Without a folder, they are in
     /// memory. On Unix, only the owner can read a folder and files that the stack creates.
     pub data: Option<PathBuf>,
     /// The port of the SQS endpoint; 0 means any free port.
@@ -35,13 +35,13 @@ pub struct Options {
     ///
     /// On a loopback address, the endpoints refuse requests whose `Host` header does not
     /// name this machine, because a web page could send them. On other addresses, they
-    /// accept any `Host` header. **The endpoints do not authenticate clients**: everyone
-    /// who can connect can read and change everything.
+    /// accept any `Host` header. **The endpoints do not authenticate clients**: every
+    /// client that can connect can read and change all data.
     pub host: IpAddr,
     /// Accept any `Host` header on a loopback address, too.
     pub any_host_header: bool,
-    /// The host name or address in the URLs that the stack hands out, for clients that
-    /// reach it under another name. Without it, the URLs contain the listening address.
+    /// The host name or address in the URLs that the stack returns, for clients that reach the
+    /// stack under another name. By default, the URLs contain the listening address.
     pub advertise: Option<String>,
     /// Whether the queues are FIFO queues.
     pub fifo: bool,
@@ -49,26 +49,26 @@ pub struct Options {
     pub pollers: usize,
     /// The number of shards of the index by event type; `None` means no index.
     pub index_shards: Option<NonZeroU16>,
-    /// How long the worker lets events be kept, like `EVENT_RETENTION`.
+    /// How long events are kept, like `EVENT_RETENTION`. The worker sets their expiry.
     pub retention: Retention,
-    /// The outbox that the stack runs a relay for; `None` means no relay.
+    /// The outbox for which the stack runs a relay; `None` means no relay.
     pub outbox: Option<Outbox>,
 }
 
-/// The outbox that the stack runs a relay for. The web page shows its rows.
+/// The outbox for which the stack runs a relay. The web page shows its rows.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outbox {
     /// A table of the embedded DynamoDB, which the stack creates:
     /// [`Stack::outbox_table`](super::Stack::outbox_table).
     DynamoDb,
-    /// An outbox of the caller, for example in SQLite. Its table must exist.
+    /// An outbox of the application, for example in SQLite. Its table must exist.
     Other(AnyOutbox),
 }
 
 impl Default for Options {
-    /// Everything in memory on free loopback ports, with two pollers, an index by event
-    /// type with one shard, no web page and no relay.
+    /// A stack that keeps its data in memory and listens on free loopback ports, with two
+    /// pollers, an index by event type with one shard, no web page and no relay.
     fn default() -> Self {
         Self {
             data: None,
@@ -91,7 +91,7 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A port cannot be listened on.
+    /// The stack cannot listen on a port.
     #[error("cannot listen on {address} for {endpoint}; {}", port_remedy(source))]
     Port {
         /// The endpoint: SQS, DynamoDB or the web page.

@@ -12,11 +12,11 @@ use crate::table::create_outbox_table;
 
 pub(super) const TABLE: &str = "events-outbox";
 
-/// How often the relay looks for rows. On AWS, the stream of the table delivers them at
-/// once.
+/// How often the relay looks for rows. On AWS, the stream of the table delivers new rows
+/// immediately.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The outbox, with its table.
+/// Opens the outbox, and creates its table if it is in the embedded DynamoDB.
 pub(super) async fn open(
     outbox: Option<Outbox>,
     dynamodb: &Client,
@@ -37,13 +37,13 @@ pub(super) async fn open(
     }
 }
 
-/// The publisher of the relay.
+/// Creates the publisher of the relay.
 pub(super) async fn publisher(stack: &Stack) -> Result<Sdk, StartError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Create {
         object: "the publisher of the relay",
         source,
     };
-    // Every row has an emitter of its own.
+    // The SDK requires an emitter, but every row of an outbox contains its own emitter.
     let emitter = Emitter::system("relay").map_err(|error| failed(error.into()))?;
     Sdk::builder(stack.queue_url(), emitter)
         .sqs_client(stack.sqs_client())

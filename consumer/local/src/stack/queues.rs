@@ -14,9 +14,9 @@ pub(super) fn queue_name(name: &str, fifo: bool) -> String {
     }
 }
 
-/// Creates the queues like the Terraform module, with two differences: the visibility
-/// timeout is shorter, and a message is moved after fewer receives, so that developers
-/// need not wait an hour to see the effect.
+/// Creates the queues like the Terraform module, with two differences: the visibility timeout
+/// is shorter, and a message is moved to the dead-letter queue after fewer receives, so that a
+/// developer does not have to wait for an hour to see it there.
 pub(super) async fn create_queues(queues: &sqs::Queues, fifo: bool) -> Result<(), StartError> {
     let failed = |source: sqs::CreateError| StartError::Create {
         object: "the queues",

@@ -1,5 +1,5 @@
-//! The embedded stack and its SQS endpoint, used through real AWS clients. One binary, so
-//! that it links once.
+//! Tests of the embedded stack and its SQS endpoint with real AWS clients. They are one binary,
+//! because linking takes long.
 
 #![forbid(unsafe_code)]
 #![allow(

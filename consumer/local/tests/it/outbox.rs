@@ -22,7 +22,7 @@ async fn sdk(stack: &Stack) -> Sdk {
     sdk.build().await.unwrap()
 }
 
-/// A stack with an outbox table and without a relay.
+/// Starts a stack with an outbox table and without a relay.
 async fn outbox() -> (Stack, DynamoDbOutbox) {
     let stack = Stack::start(Options::default()).await.unwrap();
     let client = stack.dynamodb_client();
@@ -39,7 +39,8 @@ async fn commit(stack: &Stack, parts: impl IntoIterator<Item = TransactWriteItem
     request.send().await.is_ok()
 }
 
-/// A part of a transaction that fails: a second state for the same order.
+/// Returns a write that can be part of a transaction. It fails if the order already has a
+/// state.
 fn state(order_id: u64) -> TransactWriteItem {
     let put = Put::builder()
         .table_name("events")
@@ -67,7 +68,7 @@ async fn row_exists_only_if_the_transaction_commits() {
     assert!(!commit(&stack, [state(1), second.outbox_put(TABLE)]).await);
     assert!(
         !commit(&stack, [event.outbox_put(TABLE)]).await,
-        "the same event"
+        "the sent event is not the event of the row"
     );
     assert_eq!(waiting(&outbox).await, 1);
 
@@ -81,7 +82,7 @@ async fn young_rows_are_left_out_of_a_page() {
     let (stack, outbox) = outbox().await;
     let event = sdk(&stack).await.prepare(&OrderPlaced { order_id: 1 });
     assert!(commit(&stack, [event.unwrap().outbox_put(TABLE)]).await);
-    // Rows of other writers: without a time, with a text as time, and from the future.
+    // These rows have another writer: their time is missing, is a text, or is in the future.
     let client = stack.dynamodb_client();
     for (id, at) in [
         ("none", None),

@@ -1,4 +1,4 @@
-//! The local SQS endpoint, as the AWS SDK sees it.
+//! Tests of the local SQS endpoint with the client of the AWS SDK.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -133,7 +133,7 @@ fn text(data_type: &str, value: &str) -> MessageAttributeValue {
     value.build().unwrap()
 }
 
-/// The error code that the SDK reports.
+/// Returns the error code that the AWS SDK reports.
 fn code<T: std::fmt::Debug, E, R>(outcome: Result<T, SdkError<E, R>>) -> String
 where
     E: ProvideErrorMetadata + std::fmt::Debug,

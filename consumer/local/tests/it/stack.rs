@@ -1,4 +1,4 @@
-//! The embedded stack as a test kit.
+//! Tests of the embedded stack as a tool for the tests of services.
 
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ async fn sqs_outage_ends_with_its_guard() {
     assert!(client.list_queues().send().await.is_err());
     drop(second);
     client.list_queues().send().await.unwrap();
-    // The worker continues at once.
+    // After the outage, the worker continues at once.
     sdk.emit(OrderPlaced { order_id: 7 }).await.unwrap();
     drained(&stack).await;
     assert_eq!(stack.events().await.unwrap().len(), 1);
@@ -229,7 +229,7 @@ async fn other_hosts_are_accepted_on_request() {
     let port = stack.sqs_endpoint().rsplit_once(':').unwrap().1.to_owned();
     let start = format!("http://queue.internal:{port}/");
     assert!(stack.queue_url().starts_with(&start));
-    // The stack's own clients do not depend on that name.
+    // The clients of the stack do not use the advertised name.
     let url = stack
         .sqs_client()
         .get_queue_url()

@@ -1,4 +1,4 @@
-//! A folder and a log for one test.
+//! A temporary folder and a log capture for one test.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

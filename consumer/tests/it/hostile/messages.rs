@@ -1,4 +1,4 @@
-//! The list of hostile messages against the handler, on real endpoints.
+//! The handler receives every message of the list of hostile messages, on real endpoints.
 
 #[path = "../../../../sdk/tests/fixtures/hostile.rs"]
 mod list;
@@ -18,7 +18,7 @@ fn texts() -> impl Iterator<Item = (String, String, Vec<String>)> {
         })
 }
 
-/// Whether SQS accepts the message with the attributes of a rejection.
+/// Returns true if SQS accepts the message together with the attributes of a rejection.
 fn deliverable(body: &str) -> bool {
     let accepted = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     body.chars().all(accepted) && (1..1_040_000).contains(&body.len())
@@ -88,7 +88,7 @@ async fn assert_nothing_is_quoted(first: usize) {
             assert!(!line.to_string().contains(CANARY), "{name}: {line}");
         }
         assert!(verdicts > 0, "{name}: nothing is logged");
-        // Neither many events nor long keys make the log long.
+        // The length of the log is limited, however many events or long keys a message has.
         assert!(
             logged.len() < 1_000_000,
             "{name}: {} bytes of log",

@@ -1,4 +1,4 @@
-//! The items of every version, read by this version.
+//! Checks that this version can read the recorded items of every version.
 
 use super::*;
 
@@ -40,7 +40,7 @@ pub(super) fn item_of(value: &Value) -> Item {
         .collect()
 }
 
-/// The store that recorded the items: with an index, and one type that expires.
+/// The store that recorded the items. It has an index, and one event type expires.
 fn recording_store(stack: &Stack) -> EventStore {
     let store = stack.store().with_index_shards(NonZeroU16::new(4).unwrap());
     store.with_retention("ACCOUNT_DAY_CLOSED=30d,*=never".parse().unwrap())
@@ -51,7 +51,7 @@ fn recording_handler(stack: &Stack) -> Handler {
     Handler::new(recording_store(stack), dead_letters)
 }
 
-/// The messages of a version, with the ids that they had when they were stored.
+/// Returns the messages of a version with the message ids that they had when they were stored.
 fn numbered(version: &Path) -> Vec<(String, Value)> {
     let messages = messages(version).into_iter().enumerate();
     messages
@@ -70,7 +70,7 @@ async fn handle_recorded(stack: &Stack, version: &Path) -> [u64; 4] {
 }
 
 #[tokio::test]
-#[ignore = "needs RECORD_AS; records the items of this version for all later ones"]
+#[ignore = "needs RECORD_AS; records the items of this version for all later versions"]
 async fn record_what_this_version_stores() {
     let version = recorded().join(std::env::var("RECORD_AS").unwrap());
     let file = version.join("items.jsonl");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What this program knows before its upgrade.
+/// The event types of this program before its upgrade.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Before {
     account: String,
@@ -123,7 +123,7 @@ async fn events_of_a_newer_producer_are_preserved() {
     );
     assert_eq!(
         letters[0].0, beyond,
-        "unchanged, for the consumer after its upgrade"
+        "the consumer after its upgrade needs the unchanged message"
     );
 
     let id: EntityId = "newer".parse().unwrap();
@@ -153,7 +153,7 @@ async fn events_of_a_newer_producer_are_preserved() {
             "a stored LIMIT_SET has version 65535, and this program reads versions up to 1",
         ]
     );
-    // The program is upgraded; the items are the same.
+    // The upgraded program reads the same items.
     let after = |n: u32| found[&format!("n-{n}")].decode::<LimitSet>();
     let limit = |limit_cents| {
         Some(LimitSet {

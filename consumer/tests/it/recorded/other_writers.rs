@@ -3,8 +3,8 @@
 use super::items::item_of;
 use super::*;
 
-/// An item with the required fields only, as a program that does not use this project
-/// stores it in a table with the same keys.
+/// Returns an item with only the required fields, as a program without this project could
+/// store it in a table with the same keys.
 fn item_of_another_writer(id: &str, timestamp: &str) -> Item {
     item_of(&json!({
         "ID": {"S": id}, "Timestamp": {"N": timestamp}, "EventType": {"S": "EVENT_TEST"},

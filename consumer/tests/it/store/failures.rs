@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::support::proxy::{Fault, Request, THROTTLED};
 
-/// A store with two shards that reaches the stack through a proxy.
+/// Creates a store with two shards that reaches the stack through a proxy.
 fn behind(proxy: &Proxy, stack: &Stack) -> EventStore {
     EventStore::new(through(proxy, stack), stack.table())
         .with_index_shards(NonZeroU16::new(2).unwrap())

@@ -15,7 +15,7 @@ pub(super) async fn item_limit_is_exact(store: &EventStore, client: &Client) {
     let room = domain_events::MAX_ITEM_BYTES - dynamodb_size(&item);
     assert!(
         room < overhead,
-        "{room} bytes are left, {overhead} are kept"
+        "{room} bytes are left, {overhead} bytes are reserved"
     );
     // Extend the same item to exactly the limit, and then by one more byte.
     for (extra, fits) in [(room, true), (room + 1, false)] {
@@ -72,8 +72,8 @@ fn largest_accepted() -> usize {
     low
 }
 
-/// The size of an item according to the developer guide, computed without the code under
-/// test.
+/// Computes the size of an item according to the DynamoDB developer guide, without the code
+/// under test.
 fn dynamodb_size(item: &HashMap<String, AttributeValue>) -> usize {
     fn value(v: &AttributeValue) -> usize {
         match v {

@@ -211,7 +211,7 @@ pub(super) async fn corrupt_item_is_an_error_with_its_key(store: &EventStore, cl
     }
 }
 
-/// Puts an item that no store of this version would write.
+/// Puts an item that a store of this version would not write.
 pub(super) async fn put(
     store: &EventStore,
     client: &Client,

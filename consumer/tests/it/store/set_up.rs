@@ -1,5 +1,5 @@
-//! Tables, indexes and permissions that do not meet the requirements of the store. Such a
-//! mistake of the operator must never be reported as a fault of an event.
+//! Tables, indexes and permissions that do not meet the requirements of the store. The store
+//! must never reject an event because of such a configuration error.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -18,7 +18,7 @@ fn key(name: &str, kind: KeyType) -> KeySchemaElement {
     element.key_type(kind).build().unwrap()
 }
 
-/// A table with a hash key, perhaps a sort key, and perhaps an index `by-type`.
+/// Creates a table with a hash key and, if given, a sort key and an index `by-type`.
 async fn create(
     client: &Client,
     name: &str,
@@ -104,7 +104,7 @@ async fn table_with_other_keys_rejects_no_event() {
         assert_eq!(
             report.metrics.verdicts()[2],
             0,
-            "{name}: nothing is rejected"
+            "{name}: an event was rejected"
         );
         assert!(!report.failed.is_empty(), "{name}");
     }
@@ -156,7 +156,7 @@ async fn missing_index_is_named_with_its_setting() {
     }
     assert_eq!(checked.kind(), TableErrorKind::IndexNotFound);
     assert!(checked.to_string().contains("index_shards"), "{checked}");
-    // Without the index, the same table is in order.
+    // A store without an index accepts the same table.
     let store = EventStore::new(stack.dynamodb_client(), "no-index");
     store.check_table().await.unwrap();
 }

@@ -75,8 +75,7 @@ pub(super) async fn every_json_value_is_read_back(store: &EventStore) {
     }
 }
 
-/// The significant digits and the exponent of a number, computed without the code under
-/// test.
+/// Computes the significant digits and the exponent of a number, without the code under test.
 fn decimal(number: &str) -> (String, i64) {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (int, frac) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -23,7 +23,7 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// Collects the lines of this thread while the guard lives.
+    /// Collects the lines that this thread logs until the guard is dropped.
     pub(crate) fn collect() -> (Self, DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();

@@ -25,21 +25,21 @@ pub(crate) type Change = Box<dyn FnOnce(Vec<u8>) -> Vec<u8> + Send>;
 
 /// The fault that is injected into a request.
 pub(crate) enum Fault {
-    /// The request is carried out.
+    /// The request is executed.
     None,
-    /// The request is carried out after this delay.
+    /// The request is executed after this delay.
     Delay(Duration),
-    /// The connection is cut before the request is carried out.
+    /// The connection is cut before the request is executed.
     CutBefore,
-    /// The request is carried out, and the connection is cut before the response.
+    /// The request is executed, and the connection is cut before the response.
     CutAfter,
-    /// The request is carried out, and the connection is cut within the response.
+    /// The request is executed, and the connection is cut within the response.
     Truncate,
-    /// The request is carried out twice, and the second response is returned.
+    /// The request is executed twice, and the second response is returned.
     Twice,
-    /// The request is not carried out, and this status and body are returned.
+    /// The request is not executed, and this status and body are returned.
     Respond(u16, &'static str),
-    /// The request is carried out, and its response is changed.
+    /// The request is executed, and its response is changed.
     Change(Change),
 }
 
@@ -58,8 +58,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of `upstream` (`http://host:port`). `script` decides on each
-    /// request.
+    /// Starts a proxy in front of `upstream` (`http://host:port`). `script` chooses the fault
+    /// of each request.
     pub(crate) async fn start(
         upstream: &str,
         script: impl FnMut(&mut Request) -> Fault + Send + 'static,
@@ -188,7 +188,8 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     named.next().map(|(_, value)| value.trim())
 }
 
-/// The head for a body of this length, without the checksum of another body.
+/// Adapts the head to a changed body: sets the length, and removes the checksum of the
+/// original body.
 fn with_length(head: &str, length: usize) -> String {
     let stale = |line: &&str| {
         let name = line.split(':').next().unwrap_or_default();

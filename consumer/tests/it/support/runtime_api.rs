@@ -1,4 +1,4 @@
-//! A Runtime API like the API of Lambda, which invokes the real binary.
+//! An implementation of the Lambda Runtime API, which invokes the real binary.
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
@@ -78,7 +78,7 @@ impl RuntimeApi {
         command
     }
 
-    /// Invokes the function with an SQS event and a timeout. `None` if there is no
+    /// Invokes the function with an SQS event and a timeout. Returns `None` if there is no
     /// result `patience` after the timeout.
     pub(crate) async fn invoke(
         &self,
@@ -108,7 +108,8 @@ impl RuntimeApi {
 pub(crate) struct Function {
     api: RuntimeApi,
     process: Child,
-    /// Its output. It is read continuously, because a full pipe would block the function.
+    /// The output of the function. It is read continuously, because a full pipe would block
+    /// the function.
     output: JoinSet<String>,
 }
 

@@ -82,7 +82,7 @@ pub(super) fn assert_not_quoted(reason: &str, body: &str) {
     }
 }
 
-/// Whether the reason contains `window` for another cause than that the body contains it.
+/// Returns true if the reason contains `window` independently of the body.
 ///
 /// The fuzzer copies texts from reasons into bodies. To recognise such a copy, this
 /// function replaces the window in the body and decodes it again: a reason that quotes

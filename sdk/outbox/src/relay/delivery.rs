@@ -1,4 +1,4 @@
-//! One row on its way to SQS.
+//! The outcome of sending one row.
 
 use domain_events::{Durability, EmitError, Envelope, EventId, Receipt, wire};
 use futures::future::join_all;
@@ -17,7 +17,7 @@ pub struct Delivery {
     pub outcome: Result<(), DeliveryError>,
 }
 
-/// Why a row is still in the outbox.
+/// Why a row may still be in the outbox.
 ///
 /// Neither `Display` nor `Debug` contains the event's data.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum DeliveryError {
     /// The message of the row is not a valid event.
     #[error("the message of the row is not a valid event: {reason}")]
     InvalidMessage {
-        /// The rule that the message breaks, and where.
+        /// The rule that the message violates, and the position in the message.
         reason: String,
     },
     /// The publisher did not send the message.
@@ -36,13 +36,14 @@ pub enum DeliveryError {
     /// stays until SQS has accepted the event.
     #[error("SQS is unavailable; the event is in the publisher's spool and in the outbox")]
     Spooled,
-    /// SQS has accepted the message, and the row may still exist. Then it is sent again.
+    /// SQS has accepted the message, but the row could not be deleted. If it still exists, it
+    /// is sent again.
     #[error(transparent)]
     Undeleted(#[from] RowsError),
 }
 
 impl DeliveryError {
-    /// Whether the row may be sent later without a change by an operator.
+    /// Returns true if the row may be sent later without a change by an operator.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::InvalidMessage { .. } => false,
@@ -51,7 +52,7 @@ impl DeliveryError {
         }
     }
 
-    /// Whether the row itself is the cause, so that other rows may be accepted.
+    /// Returns true if the row is the cause of the error, so that SQS may accept other rows.
     pub fn is_refused(&self) -> bool {
         match self {
             Self::InvalidMessage { .. } => true,
@@ -65,10 +66,10 @@ impl DeliveryError {
         }
     }
 
-    /// Whether other rows would fail as well: SQS or the publisher is unavailable.
+    /// Returns true if other rows would fail, too, because SQS or the publisher is unavailable.
     pub(super) fn is_outage(&self) -> bool {
         match self {
-            // SQS answered for this entry only.
+            // SQS responded to the request and refused only this entry.
             Self::Emit(EmitError::RetriesExhausted { .. }) => false,
             Self::Emit(_) => !self.is_refused(),
             Self::Spooled => true,
@@ -77,11 +78,11 @@ impl DeliveryError {
     }
 }
 
-/// The event of a row. A message without an `EventId` gets the key of the row.
+/// Decodes the event of a row. A message without an `EventId` gets the key of the row.
 ///
-/// The publisher encodes the event again, to the same bytes: the writer and the reader of
-/// the wire format keep the text of `Data` and of numbers. Group and deduplication id of a
-/// FIFO queue follow from the event, so rows survive a change of the type of the queue.
+/// The publisher encodes the event again and gets the same bytes, because the wire format keeps
+/// the text of `Data` and of numbers. The group and the deduplication id of a FIFO queue are
+/// derived from the event, so a row can still be sent after the type of the queue has changed.
 pub(super) fn event_of(row: &Row) -> Result<Envelope, DeliveryError> {
     let invalid = |reason: String| DeliveryError::InvalidMessage { reason };
     let key = EventId::new(row.event_id.clone())
@@ -91,15 +92,18 @@ pub(super) fn event_of(row: &Row) -> Result<Envelope, DeliveryError> {
         .into_iter();
     match (events.next(), events.next()) {
         (Some(event), None) => event.outcome.map_err(|error| invalid(error.to_string())),
-        _ => Err(invalid("found an array; a row has one event".into())),
+        _ => Err(invalid(
+            "found an array; a row must contain one event".into(),
+        )),
     }
 }
 
-/// What a receipt means for the row.
+/// Converts the result of the publisher to the outcome of the row.
 pub(super) fn outcome_of(sent: Result<Receipt, EmitError>) -> Result<(), DeliveryError> {
     match sent?.durability {
         Durability::Queue => Ok(()),
-        // Also for a place of a later version, which may not outlive the process.
+        // A later version of the SDK may add another `Durability`, which may not outlive the
+        // process, so the row is kept in this case, too.
         _ => Err(DeliveryError::Spooled),
     }
 }

@@ -1,8 +1,8 @@
 //! The loop of a relay.
 //!
-//! One task does everything: it starts at most one read, one deletion and one count at a
-//! time, and any number of sends up to a limit. While a deletion runs, the rows that SQS
-//! accepts meanwhile collect for the next one, so deletions become batches under load.
+//! One task runs the relay. It has at most one read, one deletion and one count in progress at
+//! a time, and a limited number of sends. The rows that SQS accepts during a deletion are part
+//! of the next deletion, so under load each deletion is a batch.
 
 use std::collections::HashSet;
 use std::pin::{Pin, pin};
@@ -30,7 +30,7 @@ use sweep::Sweep;
 const MAX_ROWS_IN_HAND: usize = 3_000;
 /// The next page is read if the messages in memory have fewer bytes than this.
 const MAX_BYTES_IN_HAND: usize = 4 * 1024 * 1024;
-/// How long the database may take for one statement.
+/// The timeout of one statement of the database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,8 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 type Deletion = (Vec<String>, Result<(), RowsError>);
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A statement that hangs, for example because the network was cut, must not stop the relay.
+/// Runs a statement with a timeout. A statement may hang, for example after a network failure,
+/// and must not stop the relay.
 async fn in_time<T>(
     action: &'static str,
     statement: impl Future<Output = Result<T, RowsError>>,
@@ -50,12 +51,12 @@ async fn in_time<T>(
 
 pub(super) struct Engine {
     shared: Arc<Shared>,
-    /// Rows that are being sent, or that are accepted and not deleted yet.
+    /// The rows that are being sent, and the accepted rows that are not deleted yet.
     in_hand: HashSet<String>,
-    /// Bytes of the messages that are being sent.
+    /// The bytes of the messages that are being sent.
     bytes: usize,
     sends: FuturesUnordered<BoxFuture<Sent>>,
-    /// Rows that wait for the next deletion.
+    /// The rows that the next deletion will delete.
     accepted: Vec<String>,
     deletion: Option<BoxFuture<Deletion>>,
     failed_deletions: u32,
@@ -71,7 +72,7 @@ pub(super) struct Engine {
     report: RelayReport,
 }
 
-/// A send that has ended.
+/// The result of a send.
 struct Sent {
     event_id: String,
     bytes: usize,
@@ -103,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// Runs until `stop`, and finishes.
+    /// Runs until `stop` completes, and then finishes the work in progress.
     pub(super) async fn run(
         mut self,
         mut committed: Committed,
@@ -115,7 +116,8 @@ impl Engine {
         loop {
             match deadline {
                 None => self.start_reads(),
-                // The events of the fast path that wait are sent, too.
+                // The relay ends only after it has also sent the waiting events of the fast
+                // path.
                 Some(_) if self.is_idle() && !fast_path_open => break,
                 Some(_) => {}
             }
@@ -146,7 +148,7 @@ impl Engine {
         self.finish()
     }
 
-    /// Sends all rows once.
+    /// Tries to send each row once.
     pub(super) async fn sweep(mut self) -> RelayReport {
         self.begin_sweep(Duration::ZERO);
         let mut deadline = None;
@@ -177,11 +179,11 @@ impl Engine {
     fn finish(mut self) -> RelayReport {
         self.report.undetermined = self.in_hand.len() as u64;
         self.report.refused = self.held.refused();
-        tracing::info!(outbox = self.shared.rows.name(), report = ?self.report, "a relay has ended");
+        tracing::info!(outbox = self.shared.rows.name(), report = ?self.report, "the relay has stopped");
         self.report
     }
 
-    /// Whether nothing is being sent, and every accepted row is deleted.
+    /// Returns true if no row is being sent and every accepted row is deleted.
     fn is_idle(&self) -> bool {
         self.in_hand.is_empty()
     }
@@ -190,7 +192,7 @@ impl Engine {
         self.in_hand.len() < MAX_ROWS_IN_HAND && self.bytes < MAX_BYTES_IN_HAND
     }
 
-    /// When the loop has something to do even if nothing ends.
+    /// Returns the time at which the loop must wake up even if no operation ends.
     fn wake_time(&self, deadline: Option<Instant>) -> Instant {
         let far = Instant::now() + MAX_RETRY_DELAY;
         let mut wake = deadline.unwrap_or(far);
@@ -230,7 +232,7 @@ impl Engine {
 
     fn take_committed(&mut self, event: Prepared) {
         let event_id = event.event_id().to_string();
-        // A sweep that was faster has sent it.
+        // A sweep may already be sending this row.
         if !self.in_hand.contains(&event_id) {
             let bytes = event.body().len();
             let emission = self.shared.sdk.emit_prepared(event);
@@ -254,7 +256,7 @@ impl Engine {
         }));
     }
 
-    /// A send has ended.
+    /// Handles the result of a send.
     fn sent(&mut self, sent: Sent) {
         self.bytes -= sent.bytes;
         match &sent.outcome {
@@ -278,7 +280,7 @@ impl Engine {
             if let Err(error) = &sent.outcome
                 && error.is_outage()
             {
-                // The other rows would fail as well.
+                // The remaining rows of the sweep would fail, too.
                 sweep.next = None;
                 sweep.failure.get_or_insert_with(|| with_causes(error));
             }
@@ -289,7 +291,7 @@ impl Engine {
         self.end_sweep_if_done();
     }
 
-    /// A row stays in the table.
+    /// Handles a row that was not sent and stays in the table.
     fn failed(&mut self, event_id: &str, error: &DeliveryError) {
         let outbox = self.shared.rows.name();
         let reason = with_causes(error);
@@ -299,7 +301,7 @@ impl Engine {
                     outbox,
                     event_id,
                     reason,
-                    "a row cannot be sent and stays in the outbox; repair or delete it"
+                    "a row cannot be sent and stays in the outbox; correct or delete the row"
                 );
             }
         } else if matches!(error, DeliveryError::Spooled) {
@@ -309,12 +311,12 @@ impl Engine {
                 outbox,
                 event_id,
                 reason,
-                "a row was not sent; it is sent again"
+                "a row was not sent; the relay will send it again"
             );
         }
     }
 
-    /// The rows were counted.
+    /// Handles the result of a count.
     fn counted(&mut self, count: Result<Backlog, RowsError>) {
         let sent = self.report.sent;
         match count {
@@ -330,7 +332,7 @@ impl Engine {
                 let reason = with_causes(&error);
                 status::not_counted(self.shared.status.borrow().backlog, self.counted);
                 let outbox = self.shared.rows.name();
-                tracing::warn!(outbox, reason, "the rows of the outbox were not counted");
+                tracing::warn!(outbox, reason, "could not count the rows of the outbox");
                 self.shared
                     .status
                     .send_modify(|status| status.failure = Some(reason));
@@ -339,7 +341,7 @@ impl Engine {
     }
 }
 
-/// The result of a future when it ends. Without a future, this waits forever.
+/// Waits for the future and returns its result. Waits forever if there is no future.
 async fn finished<T>(future: &mut Option<BoxFuture<T>>) -> T {
     let Some(running) = future else {
         return std::future::pending().await;

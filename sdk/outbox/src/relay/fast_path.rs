@@ -1,4 +1,5 @@
-//! Events that go from their commit to the relay, without a detour through the table.
+//! The fast path: passes an event from its commit to the relay through memory, without a read
+//! of the table.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use domain_events::Prepared;
 use tokio::sync::mpsc;
 
-/// How many events, and how many bytes of messages, may wait for the relay.
+/// The maximum number of events, and of message bytes, that can wait for the relay.
 const MAX_WAITING_EVENTS: usize = 1_000;
 const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
 
-/// Sends events right after their commit. It is a cheap handle of a
+/// Sends events immediately after their commit. This is a cheap handle to a
 /// [`Relay`](crate::Relay).
 #[derive(Clone)]
 pub struct FastPath {
@@ -19,7 +20,7 @@ pub struct FastPath {
     waiting_bytes: Arc<AtomicUsize>,
 }
 
-/// The end of the relay.
+/// The receiving end of the fast path, which the relay holds.
 pub(super) struct Committed {
     events: mpsc::Receiver<Prepared>,
     waiting_bytes: Arc<AtomicUsize>,
@@ -40,12 +41,12 @@ pub(super) fn channel() -> (FastPath, Committed) {
 }
 
 impl FastPath {
-    /// Hands the event to the relay, which sends it at once and deletes its row. Call it
-    /// after the commit has succeeded: the event of a transaction that was rolled back must
-    /// not be sent.
+    /// Passes the event to the relay, which sends it at once and deletes its row. Call this
+    /// method only after the commit has succeeded, because the event of a transaction that was
+    /// rolled back must not be sent.
     ///
-    /// The function does not wait and cannot fail, because the event is durable: it is in
-    /// the outbox. If the relay does not run or is behind, a sweep sends the row.
+    /// The method does not wait and cannot fail, because the event is already durable in the
+    /// outbox. If the relay does not run or cannot keep up, a sweep sends the row later.
     pub fn committed(&self, event: Prepared) {
         let bytes = event.body().len();
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -56,7 +57,7 @@ impl FastPath {
 }
 
 impl Committed {
-    /// The next event. `None` if there is none and there will be none.
+    /// Waits for the next event. Returns `None` if the fast path is closed and empty.
     pub(super) async fn next(&mut self) -> Option<Prepared> {
         let event = self.events.recv().await?;
         self.waiting_bytes
@@ -64,7 +65,7 @@ impl Committed {
         Some(event)
     }
 
-    /// Takes no further events. Those that wait can still be read.
+    /// Refuses further events. The waiting events can still be read.
     pub(super) fn close(&mut self) {
         self.events.close();
     }

@@ -1,4 +1,4 @@
-//! What a relay reports: its status, its metrics and its report at the end.
+//! The status, the metrics and the final report of a relay.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::rows::Backlog;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RelayStatus {
-    /// The rows in the table at the last count. `None` before the first one.
+    /// The rows in the table at the last count. `None` before the first count.
     pub backlog: Option<Backlog>,
-    /// Rows that this relay has sent: SQS has accepted their messages.
+    /// The number of rows that this relay has sent and SQS has accepted.
     pub sent: u64,
-    /// Rows that cannot be sent, as far as the sweeps have found them.
+    /// The number of rows found by the sweeps that cannot be sent.
     pub refused: u64,
     /// Why the last sweep or count failed. `None` if it succeeded.
     pub failure: Option<String>,
@@ -26,16 +26,17 @@ pub struct RelayStatus {
 #[must_use = "it contains the rows that were not sent"]
 #[non_exhaustive]
 pub struct RelayReport {
-    /// Rows that SQS has accepted.
+    /// The number of rows that SQS has accepted.
     pub sent: u64,
-    /// Rows that were sent and are deleted.
+    /// The number of rows that were sent and deleted.
     pub deleted: u64,
-    /// Rows that cannot be sent. They are still in the table, and each one is logged.
+    /// The number of rows that cannot be sent. They are still in the table, and each row is
+    /// logged.
     pub refused: u64,
-    /// Rows that were on their way at the end of the stop timeout. They are still in the
-    /// table, and the next relay sends them again.
+    /// The number of rows whose outcome was unknown at the end of the stop timeout. They are
+    /// still in the table, and the next relay sends them again.
     pub undetermined: u64,
-    /// Why the last sweep ended before its last row. `None` if it did not.
+    /// Why the last sweep ended before its last row. `None` if it reached all rows.
     pub failure: Option<String>,
 }
 
@@ -51,7 +52,8 @@ pub(super) fn counted(backlog: Backlog) {
     let _ = backlog;
 }
 
-/// The rows could not be counted. A row may have waited since the last count.
+/// Sets the gauges after a failed count. A row may have been waiting since the last count, so
+/// the age grows.
 pub(super) fn not_counted(last: Option<Backlog>, since: Instant) {
     #[cfg(feature = "metrics")]
     {

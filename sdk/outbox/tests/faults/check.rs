@@ -1,4 +1,4 @@
-//! What must hold at the end of a run.
+//! The invariants that must hold at the end of a run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use domain_events::StoredEvent;
 
 use crate::database::OrderChanged;
 
-/// A property that does not hold.
+/// A violated invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Violation {
     /// A committed change has no event.
@@ -20,11 +20,12 @@ pub(crate) enum Violation {
     Altered,
     /// The history of an order does not have the order of its commits.
     OutOfOrder,
-    /// A process ended without a reason, a message was rejected, or a row is left.
+    /// A process ended unexpectedly, a message was rejected, or a row is left in the outbox.
     Broken,
 }
 
-/// The violations, each with an example. `events` are in the order of their timestamps.
+/// Returns the violations, each with an example. `events` are in the order of their
+/// timestamps.
 pub(crate) fn check(
     changes: &HashMap<String, OrderChanged>,
     events: Vec<StoredEvent>,

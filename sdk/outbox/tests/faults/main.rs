@@ -1,9 +1,9 @@
-//! State and event are committed together or not at all, under faults.
+//! Checks that state and event are committed together or not at all, under faults.
 //!
 //! Services (each with a relay and its fast path) and relays run as separate processes. They
-//! are killed at random times, services also after each step of a transaction, and SQS is
-//! unavailable for a while again and again. At the end, every committed change has exactly
-//! one event, and every event has a committed change.
+//! are killed at random times, and services are also killed after each step of a transaction.
+//! SQS has repeated short outages. At the end, every committed change must have exactly one
+//! event, and every event must have a committed change.
 //!
 //! `cargo test -p domain-events-outbox --all-features --test outbox_faults -- run --backend sqlite
 //! --transactions 100000 --seed 7` prints what happened. A seed determines the steps at
@@ -83,7 +83,7 @@ enum Mistake {
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` passes the arguments of the test harness.
+    // `cargo test` also passes arguments for its own test harness; they are ignored.
     let ours = matches!(
         given.first().map(String::as_str),
         Some("run" | "service" | "relay" | "--help")

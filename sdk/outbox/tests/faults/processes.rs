@@ -1,4 +1,4 @@
-//! The processes of a run. A process that ends is started again, until the end of the run.
+//! The processes of a run. A process that ends is restarted until the end of the run.
 
 use std::fs::File;
 use std::os::unix::process::{ExitStatusExt as _, parent_id};
@@ -12,8 +12,8 @@ const SIGKILL: i32 = 9;
 /// How long a process may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Ends this process when the harness ends, even if the harness was killed: the process then
-/// has another parent.
+/// Ends this process when the harness ends. If the harness was killed, this process notices
+/// that it has another parent process.
 pub(crate) fn exit_with_the_harness() {
     let harness = parent_id();
     std::thread::spawn(move || {
@@ -24,19 +24,19 @@ pub(crate) fn exit_with_the_harness() {
     });
 }
 
-/// The arguments of the n-th process of a slot.
+/// Returns the arguments of the n-th process of a slot.
 pub(crate) type Arguments = Box<dyn FnMut(u32) -> Vec<String>>;
 
-/// A slot for one process at a time.
+/// A slot in which one process runs at a time.
 pub(crate) struct Slot {
     log: PathBuf,
     environment: Vec<(&'static str, String)>,
     arguments: Arguments,
     started: u32,
     child: Child,
-    /// Processes that were killed, by the harness or by themselves.
+    /// The number of processes that the harness killed or that killed themselves.
     pub(crate) killed: u64,
-    /// Processes that ended in another way.
+    /// Descriptions of the processes that ended in another way.
     pub(crate) failures: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Slot {
         self.restart_if_ended();
     }
 
-    /// Starts another process if this one has ended.
+    /// Starts a new process if the process has ended.
     pub(crate) fn restart_if_ended(&mut self) {
         let Some(status) = self.child.try_wait().unwrap() else {
             return;

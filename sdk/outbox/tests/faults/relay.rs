@@ -1,4 +1,4 @@
-//! The relays of the harness, in processes of their own and in the services.
+//! The relays of the harness. They run in separate processes and in the services.
 
 use std::time::Duration;
 
@@ -30,14 +30,15 @@ pub(crate) async fn run(options: Options) {
 pub(crate) async fn sdk() -> Sdk {
     let queue = std::env::var("EVENT_QUEUE_URL").unwrap();
     Sdk::builder(queue, Emitter::system("shop").unwrap())
-        // An outage of the harness is short. The relay has delays of its own.
+        // The publisher makes few attempts, because the relay also retries after a delay.
         .max_attempts(2)
         .build()
         .await
         .unwrap()
 }
 
-/// A relay with shorter times than the defaults, so that a short run has many sweeps.
+/// Creates a relay with shorter intervals than the defaults, so that a short run has many
+/// sweeps.
 pub(crate) fn relay(sdk: &Sdk, outbox: AnyOutbox, mistake: Option<Mistake>) -> Relay {
     let outbox = match mistake {
         Some(Mistake::DeleteBeforeSend) => AnyOutbox::new(DeletesFirst(outbox)),
@@ -57,7 +58,7 @@ pub(crate) async fn end_of_input() {
     let _ = tokio::io::stdin().read_to_end(&mut rest).await;
 }
 
-/// The mistake `delete-before-send`.
+/// Rows with the deliberate mistake `delete-before-send`.
 struct DeletesFirst(AnyOutbox);
 
 impl OutboxRows for DeletesFirst {

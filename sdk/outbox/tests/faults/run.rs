@@ -1,4 +1,4 @@
-//! One run: a stack, a database, processes, faults, and the check at the end.
+//! One run: starts a stack, a database and processes, injects faults, and checks the result.
 
 use std::path::Path;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl Run {
         }
     }
 
-    /// Stops all processes, and sends what is left as the next start of a relay would.
+    /// Stops all processes, and sends the remaining rows with another relay.
     async fn stop(&mut self, stack: &Stack, database: &Database) -> Vec<(Violation, String)> {
         for slot in &mut self.slots {
             slot.stop().await;

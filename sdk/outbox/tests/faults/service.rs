@@ -23,14 +23,14 @@ pub(crate) struct Options {
     /// The number of the step after which the process kills itself.
     #[arg(long)]
     die_after_step: usize,
-    /// How often it reaches that step before.
+    /// How often the process first passes that step.
     #[arg(long)]
     die_after: u64,
     #[arg(long)]
     mistake: Option<Mistake>,
 }
 
-/// Transactions that run at the same time.
+/// The number of transactions that run at the same time.
 const TASKS: u64 = 4;
 
 pub(crate) async fn run(options: Options) {
@@ -65,14 +65,14 @@ pub(crate) async fn run(options: Options) {
                         fast_path.committed(event);
                         reached(Step::HandedOver);
                     }
-                    // A conflict, or a database that is busy.
+                    // The transaction had a conflict, or the database is busy.
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 }
             }
         });
     }
     end_of_input().await;
-    // In the order of a service: the requests, the relay, the publisher.
+    // A service first ends its requests, then the relay, and then the publisher.
     requests.cancel();
     while tasks.join_next().await.is_some() {}
     stop.cancel();
@@ -80,7 +80,8 @@ pub(crate) async fn run(options: Options) {
     let _ = sdk.shutdown(Duration::from_secs(5)).await;
 }
 
-/// SIGKILL, which the standard library cannot send.
+/// Sends SIGKILL to this process with the command `kill`, because the standard library cannot
+/// send it.
 fn kill_this_process() {
     let this = std::process::id().to_string();
     let _ = Command::new("kill").args(["-KILL", &this]).status();

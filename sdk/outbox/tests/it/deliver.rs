@@ -1,4 +1,4 @@
-//! Rows that a caller has already, for example from a stream.
+//! Tests of `Relay::deliver`, which sends rows that the caller already has.
 
 use domain_events_outbox::{DeliveryError, OutboxRows as _, PageRequest, Row};
 

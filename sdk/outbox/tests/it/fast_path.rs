@@ -1,4 +1,4 @@
-//! Events that go to the relay right after their commit.
+//! Tests of the fast path.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service::Service;
 
-/// A time that no test waits for.
+/// An interval that is longer than any test.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn events_of_the_fast_path_are_sent_at_stop() {
     for n in 0..20 {
         fast_path.committed(service.commit(&format!("order-{n}")).await);
     }
-    // The relay has not run yet, and is stopped at once.
+    // The relay has not run yet, and `stop` is already complete.
     let report = relay.run(std::future::ready(())).await;
     assert_eq!((report.sent, report.deleted), (20, 20), "{report:?}");
     assert_eq!(service.rows().await, 0);
@@ -51,7 +51,8 @@ async fn relay_that_never_ran_loses_no_event() {
     let fast_path = relay.fast_path();
     drop(relay);
     for n in 0..1_100 {
-        // More than the fast path holds; this must neither wait nor fail.
+        // These are more events than the fast path can hold. The calls must neither wait nor
+        // fail.
         fast_path.committed(service.sdk.prepare(&crate::service::placed("x")).unwrap());
         if n < 3 {
             fast_path.committed(service.commit(&format!("order-{n}")).await);
@@ -82,7 +83,7 @@ async fn outage_leaves_the_row_to_a_sweep() {
     assert_eq!(service.stored().await, ["order-1"]);
 }
 
-/// Rows whose database answers no deletion.
+/// Rows whose database never responds to a deletion.
 struct HangingDelete<R>(R);
 
 impl<R: OutboxRows> OutboxRows for HangingDelete<R> {

@@ -1,10 +1,10 @@
-//! The rows of the SQL databases, and the relay against the embedded stack.
+//! Tests of the SQL outboxes, and of the relay against the embedded stack.
 
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy exempts test functions, but not the functions that tests share"
 )]
 
 #[path = "../support/postgres.rs"]

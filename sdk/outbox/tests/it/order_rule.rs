@@ -1,4 +1,4 @@
-//! The order rule: call `prepare` after the transaction has locked the entity.
+//! Tests of the order rule: call `prepare` after the transaction has locked the entity.
 
 use domain_events::{Prepared, Sdk};
 use domain_events_outbox::sqlx::{self, PgPool, Postgres, Transaction};
@@ -7,7 +7,7 @@ use domain_events_outbox::{PostgresOutbox, Relay};
 use crate::postgres::PostgresServer;
 use crate::service::{OrderPlaced, publisher};
 
-/// A transaction of a service on Postgres.
+/// A transaction of a service that uses Postgres.
 struct Change<'a> {
     sdk: &'a Sdk,
     outbox: &'a PostgresOutbox,
@@ -42,8 +42,9 @@ impl Change<'_> {
     }
 }
 
-/// Two transactions change one order; the second waits for the lock of the first. Returns the
-/// texts of the events in the order of the commits, and in the order of the history.
+/// Runs two transactions that change one order. The second waits for the lock of the first.
+/// Returns the texts of the events in the order of the commits, and in the order of the
+/// history.
 async fn two_changes(second_prepares_first: bool) -> (Vec<String>, Vec<String>) {
     let server = PostgresServer::start();
     let pool = PgPool::connect(&server.url()).await.unwrap();
@@ -71,7 +72,7 @@ async fn two_changes(second_prepares_first: bool) -> (Vec<String>, Vec<String>) 
         second.commit(&event).await;
     };
     let finish_first = async {
-        // The second transaction waits for the lock now.
+        // Wait until the second transaction is waiting for the lock.
         let waiting = "select count(*) from pg_locks where not granted";
         while sqlx::query_scalar::<_, i64>(waiting)
             .fetch_one(&pool)
@@ -117,6 +118,6 @@ async fn prepare_before_lock_reverses_history() {
     assert_eq!(
         history,
         ["second", "first"],
-        "the rule is what keeps the order"
+        "without the rule, the history is not in the order of the commits"
     );
 }

@@ -1,4 +1,4 @@
-//! One contract for the rows of both SQL databases.
+//! One contract suite for the rows of both SQL databases.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn ids(page: &Page) -> Vec<&str> {
     page.rows.iter().map(|row| &*row.event_id).collect()
 }
 
-/// The statements that a test makes on its own, on both databases.
+/// The additional statements of a test, for both databases.
 trait TestPool {
     async fn execute(&self, sql: &'static str);
     async fn insert(&self, event_id: &str, message: &str, at: &str);
@@ -76,7 +76,7 @@ async fn pages_reach_every_row_once(pool: &impl TestPool, outbox: &impl OutboxRo
 
 async fn page_ends_at_its_bytes(pool: &impl TestPool, outbox: &impl OutboxRows) {
     pool.execute("delete from domain_events_outbox").await;
-    // In bytes, not in characters.
+    // The limit counts bytes, not characters.
     let message = "ü".repeat(50);
     for id in ["a", "b", "c", "d"] {
         pool.insert(id, &message, "2026-01-01 00:00:00").await;
@@ -97,7 +97,7 @@ async fn young_rows_are_left_out(pool: &impl TestPool, outbox: &impl OutboxRows)
     assert_eq!(ids(&all), ["future", "new", "old"]);
     let request = PageRequest::first(10, ALL).min_age(Duration::from_secs(3_600));
     let page = outbox.page(request).await.unwrap();
-    // A clock that was wrong must not hide a row.
+    // A row must be found even if the clock of its writer was wrong.
     assert_eq!(ids(&page), ["future", "old"]);
 }
 
@@ -135,7 +135,7 @@ async fn contract(pool: &impl TestPool, outbox: &impl OutboxRows) {
     deleted_rows_may_be_gone(pool, outbox).await;
 }
 
-/// A macro, because `put` takes a connection of its database.
+/// This is a macro, because `put` takes a connection whose type depends on the database.
 macro_rules! row_exists_only_after_the_commit {
     ($pool:ident, $outbox:ident) => {
         let sdk = sdk().await;
@@ -179,7 +179,7 @@ async fn postgres_rows_keep_the_contract() {
     let server = PostgresServer::start();
     let pool = PgPool::connect(&server.url()).await.unwrap();
     let outbox = PostgresOutbox::new(pool.clone());
-    // Services that start together migrate together.
+    // Several services may start, and migrate, at the same time.
     let migrations = (0..8).map(|_| outbox.migrate());
     for migrated in futures::future::join_all(migrations).await {
         migrated.unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: a stack, a publisher, and an outbox in SQLite.
+//! The service that the tests share: a stack, a publisher, and an outbox in SQLite.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Service {
         self.relay_builder().build()
     }
 
-    /// A relay that does not wait for the fast path.
+    /// Returns the builder of a relay that does not wait for the fast path.
     pub(crate) fn relay_builder(&self) -> RelayBuilder {
         Relay::builder(self.sdk.clone(), self.outbox())
             .grace(Duration::ZERO)
@@ -72,7 +72,7 @@ impl Service {
         event
     }
 
-    /// Writes a row by hand.
+    /// Inserts a row with any content.
     pub(crate) async fn insert(&self, event_id: &str, message: &str) {
         domain_events_outbox::sqlx::query(
             "insert into domain_events_outbox (event_id, message) values ($1, $2)",
@@ -94,7 +94,7 @@ impl Service {
         }
     }
 
-    /// The orders of the stored events, in the order of their timestamps.
+    /// Returns the orders of the stored events, in the order of their timestamps.
     pub(crate) async fn stored(&self) -> Vec<String> {
         self.stack.wait_until_drained().await;
         let events = self.stack.events().await.unwrap();
@@ -109,7 +109,7 @@ pub(crate) fn publisher(stack: &Stack) -> domain_events::SdkBuilder {
         .max_attempts(1)
 }
 
-/// A SQLite database in a folder of its own.
+/// A SQLite database in a separate folder.
 pub(crate) struct TestDatabase {
     folder: PathBuf,
     pub(crate) pool: SqlitePool,

@@ -1,4 +1,4 @@
-//! Sweeps: rows that the fast path did not send.
+//! Tests of sweeps, which send the rows that the fast path did not send.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,7 +116,7 @@ async fn refused_row_is_tried_once_and_counted() {
     assert_eq!((report.sent, report.refused), (0, 0), "{report:?}");
 }
 
-/// Counts the pages.
+/// Counts the pages that are read.
 struct Counting<R>(R, Arc<AtomicUsize>);
 
 impl<R: OutboxRows> OutboxRows for Counting<R> {

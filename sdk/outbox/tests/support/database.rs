@@ -1,5 +1,5 @@
-//! A service that changes orders: the state and the event in one transaction, on each of
-//! the databases.
+//! A service that changes orders. It writes the state and the event in one transaction, on each
+//! supported database.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -34,7 +34,7 @@ pub(crate) struct OrderChanged {
     pub(crate) version: i64,
 }
 
-/// The steps of a transaction. A producer can be killed after each of them.
+/// The steps of a transaction. A service can be killed after each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Begun,
@@ -58,11 +58,11 @@ impl Step {
     ];
 }
 
-/// Where the service writes the message.
+/// When the service writes the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenToPut {
     InTheTransaction,
-    /// A mistake.
+    /// A deliberate mistake.
     AfterTheCommit,
 }
 
@@ -76,12 +76,12 @@ pub(crate) enum Database {
     DynamoDb(aws_sdk_dynamodb::Client),
 }
 
-/// The steps are the same on both SQL databases; the types are not.
+/// This is a macro, because both SQL databases need the same steps with different types.
 macro_rules! transaction {
     ($begin:expr, $pool:expr, $outbox:expr, $sdk:expr, $order:expr, $put:expr, $reached:expr) => {{
         let mut transaction = $begin.await?;
         $reached(Step::Begun);
-        // This locks the order.
+        // This statement locks the order.
         let (version,): (i64,) = sqlx::query_as(
             "update orders set version = version + 1 where id = $1 returning version",
         )
@@ -117,8 +117,8 @@ macro_rules! transaction {
 }
 
 impl Database {
-    /// Opens `sqlite:FILE`, `postgres://…` or, with any other place, the DynamoDB endpoint
-    /// of the environment.
+    /// Opens `sqlite:FILE` or `postgres://…`. With any other `place`, it opens the DynamoDB
+    /// endpoint of the environment.
     pub(crate) async fn open(place: &str) -> Self {
         if let Some(file) = place.strip_prefix("sqlite:") {
             let options = SqliteConnectOptions::from_str(file)
@@ -141,7 +141,7 @@ impl Database {
         }
     }
 
-    /// Creates the tables, and orders with the version 0.
+    /// Creates the tables, and inserts orders with the version 0.
     pub(crate) async fn create(&self, orders: usize) {
         let tables = "create table orders (id text primary key, version bigint not null);
             create table changes (event_id text primary key, order_id text, version bigint);";
@@ -206,7 +206,7 @@ impl Database {
         }
     }
 
-    /// The committed changes, by the identity of their event.
+    /// Returns the committed changes, by the identity of their event.
     pub(crate) async fn changes(&self) -> HashMap<String, OrderChanged> {
         let select = "select event_id, order_id, version from changes";
         let rows: Vec<(String, String, i64)> = match self {
@@ -230,7 +230,8 @@ impl Database {
             .collect()
     }
 
-    /// The number of committed changes, cheaply: the sum of the versions.
+    /// Returns the number of committed changes. It is the sum of the versions, which is cheap to
+    /// compute.
     pub(crate) async fn committed(&self) -> u64 {
         let select = "select cast(sum(version) as bigint) from orders";
         let sum: i64 = match self {
@@ -260,7 +261,7 @@ fn version_of(item: &Item) -> i64 {
     item["Version"].as_n().unwrap().parse().unwrap()
 }
 
-/// A condition on the version takes the place of the lock.
+/// Changes an order in DynamoDB. A condition on the version replaces the lock.
 async fn change_item(
     client: &aws_sdk_dynamodb::Client,
     sdk: &Sdk,

@@ -1,5 +1,5 @@
-//! A Postgres server of its own for a test: Debian's binaries, a new folder, a free port of
-//! the loopback interface.
+//! A separate Postgres server for a test. It uses the binaries of Debian, a new folder, and a
+//! free loopback port.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A running server. It ends when this is dropped, and when this process is killed.
+/// A running server. It ends when this value is dropped, and when this process is killed.
 pub(crate) struct PostgresServer {
     folder: PathBuf,
     port: u16,
@@ -16,7 +16,7 @@ pub(crate) struct PostgresServer {
     guard: Child,
 }
 
-/// How often a connection to a server that starts is tried.
+/// The number of attempts to connect to a server that is starting.
 const START_ATTEMPTS: u32 = 600;
 
 impl PostgresServer {
@@ -24,7 +24,7 @@ impl PostgresServer {
     pub(crate) fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("outbox-postgres-{}", fastrand::u64(..)));
         fs::create_dir(&folder).unwrap();
-        // The server runs as another user if this process is root.
+        // If this process runs as root, the server runs as another user, which needs access.
         fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
         let port = free_port();
         let script = r#"
@@ -36,7 +36,7 @@ impl PostgresServer {
             cat
             kill -QUIT "$server"
             wait "$server""#;
-        // The server refuses to run as root.
+        // Postgres refuses to run as root.
         let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
         let mut command = if is_root {
             let mut command = Command::new("runuser");
@@ -88,7 +88,7 @@ impl Drop for PostgresServer {
     }
 }
 
-/// The newest installed version.
+/// Returns the folder with the binaries of the newest installed version.
 fn binaries() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut versions: Vec<u32> = versions

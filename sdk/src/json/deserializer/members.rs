@@ -24,7 +24,7 @@ impl<'i, 'de> Items<'i, 'de> {
         }
     }
 
-    /// Reads the end of the array. It is an error if items are left.
+    /// Reads the end of the array. Further items are an error.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.is_done || self.input.next()? == Token::EndArray {
             true => Ok(()),
@@ -56,7 +56,7 @@ impl<'de> SeqAccess<'de> for &mut Items<'_, 'de> {
     }
 }
 
-/// Which keys of an object are names that are part of the program.
+/// Determines which keys of an object are names that are part of the program.
 #[derive(Clone, Copy)]
 pub(super) enum Fields {
     /// The object is a struct with these fields.
@@ -87,7 +87,7 @@ impl<'i, 'de> Members<'i, 'de> {
         }
     }
 
-    /// Reads the end of the object. It is an error if members are left.
+    /// Reads the end of the object. Further members are an error.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.is_done || self.input.next()? == Token::EndObject {
             true => Ok(()),

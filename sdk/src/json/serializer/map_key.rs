@@ -50,7 +50,7 @@ impl Serializer for MapKey<'_, '_> {
     }
     fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), Error> {
         let mut text = String::new();
-        // `to_string` would panic if `Display` fails.
+        // `write!` is used because `to_string` panics if `Display` returns an error.
         write!(text, "{key}").map_err(Error::custom)?;
         self.0.key(&text);
         Ok(())

@@ -1,27 +1,29 @@
-//! What fits in one request, as SQS counts it. No clock, no I/O.
+//! Determines how many events fit into one request. This module uses no clock and no I/O.
 
 use crate::wire::MAX_MESSAGE_BYTES;
 
-/// What a request may hold.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Messages in one request.
+    /// The maximum number of messages in one request.
     pub(crate) entries: usize,
-    /// Bytes of all messages of one request together.
+    /// The maximum number of bytes of all messages of one request.
     pub(crate) request_bytes: usize,
-    /// Bytes of one message that carries several events; `None` if none may.
+    /// The maximum size of a message with several events. `None` if a message must contain
+    /// only one event.
     pub(crate) pack_bytes: Option<usize>,
 }
 
 impl Limits {
-    /// SQS's own (developer guide, "Message quotas"), without packing.
+    /// The limits of SQS (developer guide, "Message quotas"), without packing.
     pub(crate) const SQS: Self = Self {
         entries: 10,
         request_bytes: MAX_MESSAGE_BYTES,
         pack_bytes: None,
     };
 
-    /// Whether `events` of `bytes` together fill at least `requests` requests.
+    /// Returns true if `events` events with `bytes` bytes in total fill at least `requests`
+    /// requests.
     pub(crate) fn fill(&self, requests: usize, events: usize, bytes: usize) -> bool {
         let full = match self.pack_bytes {
             Some(pack) => self.request_bytes.min(self.entries.saturating_mul(pack)),
@@ -34,8 +36,8 @@ impl Limits {
 
 /// Fills one request, message by message.
 ///
-/// A message's bytes are those of its body: that is what SQS counts, plus the
-/// message attributes, of which the emitter sends none.
+/// The size of a message is the size of its body. SQS also counts message attributes, but the
+/// publisher does not send any.
 #[derive(Debug)]
 pub(crate) struct Request {
     limits: Limits,
@@ -52,9 +54,9 @@ impl Request {
         }
     }
 
-    /// How many of the events that wait, given by their sizes, the next message
-    /// takes from the front; 0 if the request is full. More than one only if
-    /// `pack`.
+    /// Returns how many of the waiting events the next message contains, or 0 if the request is
+    /// full. `sizes` are the sizes of the waiting events. The result is more than one only if
+    /// `pack` is true.
     pub(crate) fn next_message(
         &mut self,
         sizes: impl IntoIterator<Item = usize>,
@@ -62,10 +64,10 @@ impl Request {
     ) -> usize {
         let mut sizes = sizes.into_iter();
         let Some(first) = sizes.next() else { return 0 };
-        // The byte limit is for the request, not the entry: ten messages that
-        // are each small enough can still be refused together. A message alone
-        // always goes: `wire::encode` refuses what SQS never takes, and where
-        // the queue takes less, its answer tells so.
+        // The byte limit is for the request, not the entry: ten messages that are each small
+        // enough can still be refused together. A single message always fits, because
+        // `wire::encode` refuses larger ones. If the limit of the queue is smaller, SQS returns
+        // an error for the message.
         let fits = self.entries == 0 || self.bytes + first <= self.limits.request_bytes;
         if self.entries >= self.limits.entries || !fits {
             return 0;

@@ -2,7 +2,7 @@
 
 use tokio::sync::{Semaphore, TryAcquireError};
 
-/// Bounds the events that have no outcome yet, by number and by bytes.
+/// Limits the number and the bytes of the events that have no outcome yet.
 #[derive(Debug)]
 pub(crate) struct Capacity {
     events: Semaphore,
@@ -27,8 +27,8 @@ impl Capacity {
         }
     }
 
-    /// The permits that an event of `bytes` takes. An event larger than the
-    /// whole capacity takes all of it, so it is admitted when nothing else is held.
+    /// Returns the number of permits for an event of `bytes`. An event that is larger than the
+    /// whole capacity acquires all permits, so it is admitted when there is no other event.
     fn weight(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.max_bytes)
     }
@@ -48,11 +48,11 @@ impl Capacity {
         Ok(())
     }
 
-    /// Waits for capacity, first come, first served.
+    /// Waits for capacity, in the order of the calls.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future releases what it had acquired.
+    /// Dropping the future releases the acquired capacity.
     pub(crate) async fn acquire(&self, bytes: usize) -> Result<(), CapacityError> {
         let closed = |_| CapacityError::Closed;
         let event = self.events.acquire().await.map_err(closed)?;
@@ -73,7 +73,7 @@ impl Capacity {
         self.events.add_permits(events);
     }
 
-    /// Admits no further event. Those that wait get [`CapacityError::Closed`].
+    /// Refuses further events. Waiting calls get [`CapacityError::Closed`].
     pub(crate) fn close(&self) {
         self.events.close();
         self.bytes.close();

@@ -1,17 +1,17 @@
-//! Which events a flush waits for.
+//! Tracks the events that a flush waits for.
 
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-/// Counts the events without an outcome in generations: each flush ends the
-/// current generation, and resolves when that one and all before it are empty. So
-/// a flush costs nothing per event, and an event costs two additions.
+/// Counts the events without an outcome in generations. Each flush ends the current generation,
+/// and resolves when this generation and all earlier generations are empty. An event therefore
+/// costs two additions, and the cost of a flush does not depend on the number of events.
 #[derive(Debug)]
 pub(crate) struct FlushTracker {
     /// Number of the first generation in `generations`.
     first: u64,
-    /// The last one is open. Each of the others was ended by a flush.
+    /// The last generation is open. A flush ended each of the other generations.
     generations: VecDeque<Generation>,
 }
 
@@ -29,14 +29,14 @@ impl FlushTracker {
         }
     }
 
-    /// Counts an event in, and returns its generation.
+    /// Adds an event, and returns its generation.
     pub(crate) fn begin(&mut self) -> u64 {
         let last = self.generations.len() - 1;
         self.generations[last].events += 1;
         self.first + last as u64
     }
 
-    /// Counts an event of `generation` out.
+    /// Removes an event of `generation`.
     pub(crate) fn finish(&mut self, generation: u64) {
         self.generations[(generation - self.first) as usize].events -= 1;
         while self.generations.len() > 1 && self.generations[0].events == 0 {
@@ -49,8 +49,8 @@ impl FlushTracker {
         }
     }
 
-    /// Resolves when every event that was counted in before this call is counted
-    /// out. `None` if there is none.
+    /// Returns a receiver that resolves when every event that was added before this call is
+    /// removed. Returns `None` if there are no events.
     pub(crate) fn flush(&mut self) -> Option<oneshot::Receiver<()>> {
         if self.count() == 0 {
             return None;
@@ -63,12 +63,12 @@ impl FlushTracker {
         Some(done)
     }
 
-    /// Whether a flush is waiting.
+    /// Returns true if a flush is waiting.
     pub(crate) fn is_flushing(&self) -> bool {
         self.generations.len() > 1
     }
 
-    /// Events that were counted in and not out.
+    /// Returns the number of events that were added and not removed.
     pub(crate) fn count(&self) -> usize {
         self.generations.iter().map(|g| g.events).sum()
     }

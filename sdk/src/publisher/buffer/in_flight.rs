@@ -13,13 +13,13 @@ use crate::publisher::metrics;
 
 /// Admits events, and completes each of them exactly once.
 ///
-/// Capacity, flush generations and counters change here and nowhere else. The
-/// sender, the shutdown and the spool all end an event with
-/// [`complete`](Self::complete). Its lock is the innermost one of the publisher:
-/// it may be taken while another lock is held, and nothing is locked under it.
+/// Only this type changes the capacity, the flush generations and the counters. The sender, the
+/// shutdown and the spool all complete an event with [`complete`](Self::complete). The lock of
+/// this type is the innermost lock of the publisher: it may be acquired while another lock is
+/// held, and no other lock is acquired while it is held.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    /// The queue, as errors name it.
+    /// The name of the queue in errors.
     queue: Arc<str>,
     capacity: Capacity,
     ledger: Mutex<Ledger>,
@@ -31,12 +31,12 @@ struct Ledger {
     totals: Totals,
 }
 
-/// Counts over the publisher's whole life.
+/// The counts since the publisher was built.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Totals {
     pub(crate) accepted: u64,
     pub(crate) failed: u64,
-    /// Events whose future was dropped before they were submitted.
+    /// The number of events whose future was dropped before they were submitted.
     pub(crate) dropped: u64,
 }
 
@@ -65,23 +65,23 @@ impl InFlight {
         self.capacity.acquire(bytes).await
     }
 
-    /// Releases the capacity of an event that was not taken after all.
+    /// Releases the capacity of an event that the sender did not take.
     pub(crate) fn release(&self, bytes: usize) {
         self.capacity.release([bytes]);
     }
 
-    /// Counts an event in, and returns its flush generation.
+    /// Adds an event, and returns its flush generation.
     pub(crate) fn begin(&self) -> u64 {
         self.ledger().flush.begin()
     }
 
-    /// Counts out an event that was not taken after all.
+    /// Removes an event that the sender did not take.
     pub(crate) fn cancel(&self, generation: u64) {
         self.ledger().flush.finish(generation);
     }
 
-    /// Gives each event the outcome of its message, and then counts it out: when
-    /// a flush returns, every outcome is there.
+    /// Resolves each event with the outcome of its message, and then removes it, so that every
+    /// outcome is available when a flush returns.
     ///
     /// An event that was read from the spool holds no capacity and belongs to no
     /// flush. If it was not accepted, it is still in the spool and has not failed.
@@ -126,8 +126,8 @@ impl InFlight {
         self.ledger().totals.failed += 1;
     }
 
-    /// Counts an event whose future was dropped before the event was taken. The first
-    /// one is logged, because nothing else reports it.
+    /// Counts an event whose future was dropped before the event was taken. The first such
+    /// event is logged, because no caller gets an error for it.
     pub(crate) fn dropped(&self, event: &Pending) {
         metrics::dropped();
         let first = {
@@ -147,13 +147,13 @@ impl InFlight {
         }
     }
 
-    /// The queue, as errors name it.
+    /// The name of the queue in errors.
     pub(crate) fn queue(&self) -> &Arc<str> {
         &self.queue
     }
 
-    /// Resolves when every event that was counted in before this call has its
-    /// outcome. `None` if there is none.
+    /// Returns a receiver that resolves when every event that was added before this call has
+    /// its outcome. Returns `None` if there are no events.
     pub(crate) fn flush(&self) -> Option<oneshot::Receiver<()>> {
         self.ledger().flush.flush()
     }
@@ -162,7 +162,8 @@ impl InFlight {
         self.ledger().flush.is_flushing()
     }
 
-    /// Events that have no outcome yet, including those that wait for capacity.
+    /// Returns the number of events without an outcome, including the events that wait for
+    /// capacity.
     pub(crate) fn pending(&self) -> usize {
         self.ledger().flush.count()
     }
@@ -171,13 +172,14 @@ impl InFlight {
         self.ledger().totals
     }
 
-    /// Admits no further event.
+    /// Refuses further events.
     pub(crate) fn close(&self) {
         self.capacity.close();
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing but additions happens under this lock.
+        // Only additions run under this lock, so it cannot be poisoned with an inconsistent
+        // state.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

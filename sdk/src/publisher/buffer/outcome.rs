@@ -8,7 +8,7 @@ use crate::publisher::error::EmitError;
 use crate::publisher::spool::error::SpoolError;
 use crate::publisher::transport::{RequestError, RequestErrorKind};
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Clone)]
 pub(crate) enum MessageOutcome {
     Accepted {
@@ -31,12 +31,12 @@ pub(crate) enum MessageOutcome {
     SpoolFailed(SpoolError),
     /// The publisher was shut down before it sent the message.
     ShutDown,
-    /// The publisher was shut down while the message was on its way.
+    /// The publisher was shut down while a request with the message was in flight.
     Interrupted,
 }
 
 impl MessageOutcome {
-    /// Whether the same event may be accepted later, with nothing changed.
+    /// Returns true if the same event may be accepted later without a change.
     #[cfg(feature = "spool")]
     pub(crate) fn is_transient(&self) -> bool {
         match self {
@@ -46,7 +46,7 @@ impl MessageOutcome {
         }
     }
 
-    /// Whether the failure says nothing about the event.
+    /// Returns true if the event is not the cause of the failure.
     #[cfg(feature = "spool")]
     pub(crate) fn is_transport_failure(&self) -> bool {
         match self {
@@ -112,8 +112,9 @@ impl MessageOutcome {
     }
 }
 
-/// SQS has no error code for a message over the queue's `MaximumMessageSize`: it
-/// answers `InvalidParameterValue` with "Message must be shorter than 1024 bytes".
+/// Returns true if the message exceeds the `MaximumMessageSize` of the queue. SQS has no error
+/// code for this: it responds with `InvalidParameterValue` and "Message must be shorter than
+/// 1024 bytes".
 fn is_size(reason: &str) -> bool {
     reason.contains("must be shorter than")
 }

@@ -1,4 +1,4 @@
-//! An event without an outcome, which answers its caller exactly once.
+//! An event without an outcome. It reports exactly one outcome to its caller.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::publisher::error::EmitError;
 use crate::publisher::receipt::Receipt;
 use crate::wire;
 
-/// The outcome of one event, as its caller gets it.
+/// The outcome of one event, which its caller gets.
 pub(crate) type Outcome = Result<Receipt, EmitError>;
 
 /// An event that the publisher has taken and that has no outcome yet.
 ///
-/// However it is dropped, its caller gets an error that contains the event.
+/// If this value is dropped in any way, the caller gets an error that contains the event.
 #[derive(Debug)]
 pub(crate) struct Pending {
     envelope: Envelope,
-    /// The encoded event. It moves into the request, and is encoded again for
+    /// The encoded event. It is moved into the request, and the event is encoded again for
     /// another attempt.
     body: String,
     bytes: usize,
@@ -37,8 +37,7 @@ pub(crate) struct Pending {
     pub(crate) from_spool: bool,
 }
 
-/// A valid event that no message can carry: its text, once escaped, is longer
-/// than a message.
+/// A valid event that is too large for a message, because its text is longer after escaping.
 #[derive(Debug)]
 pub(crate) struct EncodeFailed {
     envelope: Envelope,
@@ -76,7 +75,7 @@ impl Pending {
         })
     }
 
-    /// Creates the channel that the outcome is sent on.
+    /// Creates the channel for the outcome.
     pub(crate) fn subscribe(&mut self) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
         self.reply = Some(reply);
@@ -97,7 +96,7 @@ impl Pending {
         self.group.as_ref()
     }
 
-    /// The encoded event; empty while a request carries it.
+    /// The encoded event. It is empty while the body is in a request.
     pub(crate) fn body(&self) -> &str {
         &self.body
     }
@@ -134,7 +133,7 @@ impl Pending {
         self.answer(Err(error));
     }
 
-    /// Turns an event that was not taken into the error of its caller.
+    /// Converts an event that was not taken to the error for its caller.
     pub(crate) fn refused(mut self) -> EmitError {
         self.reply = None;
         EmitError::ShutDown {
@@ -147,8 +146,7 @@ impl Pending {
             return;
         };
         if let Err(Err(error)) = reply.send(outcome) {
-            // The caller dropped its future, so the log is the only place for the
-            // error.
+            // The caller dropped its future, so the error can only be logged.
             tracing::error!(
                 event_id = %self.envelope.event_id(),
                 error = &error as &dyn std::error::Error,
@@ -167,13 +165,13 @@ impl Drop for Pending {
     }
 }
 
-/// The message group of an entity: its id if SQS accepts it as a group, otherwise
-/// a UUID of it (version 5, in the namespace for object ids).
+/// Returns the message group of an entity: its id if SQS accepts it as a group, and otherwise a
+/// UUID of the id (version 5, in the namespace for object ids).
 pub(crate) fn group_of(id: &EntityId) -> Arc<str> {
     group_name(id.as_str())
 }
 
-/// `name` if SQS accepts it as a message group, otherwise its hash.
+/// Returns `name` if SQS accepts it as a message group, and otherwise its hash.
 pub fn group_name(name: &str) -> Arc<str> {
     if is_group(name) {
         name.into()
@@ -182,8 +180,8 @@ pub fn group_name(name: &str) -> Arc<str> {
     }
 }
 
-/// The deduplication id of a message: the `EventId` if SQS accepts it, otherwise
-/// its hash. For several events, a hash of all their ids.
+/// Returns the deduplication id of a message: the `EventId` if SQS accepts it, and otherwise its
+/// hash. For several events, it is a hash of all their ids.
 pub(crate) fn deduplication_id(events: &[Pending]) -> String {
     match events {
         [one] => {
@@ -194,8 +192,8 @@ pub(crate) fn deduplication_id(events: &[Pending]) -> String {
                 hashed(id)
             }
         }
-        // A line break within an id could make two lists equal. That is harmless:
-        // SQS would have to see both within its deduplication interval.
+        // A line break within an id could make two lists equal. This has an effect only if SQS
+        // receives both messages within its deduplication interval.
         many => {
             let ids: Vec<&str> = many
                 .iter()

@@ -1,5 +1,5 @@
-//! The events that wait to be sent: on a standard queue in order of arrival, on a
-//! FIFO queue in message groups.
+//! The events that wait to be sent: in order of arrival for a standard queue, and in message
+//! groups for a FIFO queue.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) enum Queue {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<Pending>,
-    /// How many events each message carries.
+    /// The number of events in each message.
     pub(crate) messages: Vec<usize>,
 }
 
@@ -41,8 +41,8 @@ impl Queue {
         }
     }
 
-    /// Puts the events of one message back to the front. On a FIFO queue this also
-    /// frees their group, so they are sent next.
+    /// Puts the events of one message back at the front. On a FIFO queue, this also releases
+    /// their group, so that they are sent next.
     pub(crate) fn put_back(&mut self, events: MessageEvents) {
         match self {
             Self::Standard(queue) => events.into_iter().rev().for_each(|e| queue.push_front(e)),
@@ -50,14 +50,14 @@ impl Queue {
         }
     }
 
-    /// Frees `group`, whose message in flight has its outcome.
+    /// Releases `group`, whose message in flight has its outcome.
     pub(crate) fn release(&mut self, group: Option<&Arc<str>>) {
         if let (Self::Fifo(queue), Some(group)) = (self, group) {
             queue.release(group);
         }
     }
 
-    /// Events that wait, whether or not they can be sent now.
+    /// Returns the number of waiting events, whether or not they can be sent now.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Standard(queue) => queue.events.len(),
@@ -65,7 +65,7 @@ impl Queue {
         }
     }
 
-    /// Whether an event can be sent now.
+    /// Returns true if an event can be sent now.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Standard(queue) => !queue.events.is_empty(),
@@ -73,7 +73,7 @@ impl Queue {
         }
     }
 
-    /// Whether the events that can be sent now fill `requests` requests.
+    /// Returns true if the events that can be sent now fill `requests` requests.
     pub(crate) fn fills(&self, limits: &Limits, requests: usize) -> bool {
         match self {
             Self::Standard(queue) => limits.fill(requests, queue.events.len(), queue.bytes),
@@ -81,7 +81,7 @@ impl Queue {
         }
     }
 
-    /// The event that has waited longest of those that can be sent now.
+    /// Returns the oldest event among the events that can be sent now.
     pub(crate) fn oldest(&self) -> Option<&Pending> {
         match self {
             Self::Standard(queue) => queue.events.front(),
@@ -89,7 +89,7 @@ impl Queue {
         }
     }
 
-    /// Takes as many events as one request holds. `None` if no event is ready.
+    /// Takes as many events as fit into one request. Returns `None` if no event is ready.
     pub(crate) fn take(&mut self, limits: &Limits) -> Option<Batch> {
         let batch = match self {
             Self::Standard(queue) => queue.take(limits),
@@ -185,11 +185,11 @@ impl StandardQueue {
     }
 }
 
-/// The sizes of the events at the front that may share a message.
+/// Returns the sizes of the events at the front that may share a message.
 ///
-/// A message has one group, so its events are of one tenant. A message also fails
-/// as a whole. Then events from the spool stay in the spool and other events are
-/// written to it, so one message never contains both.
+/// A message has one group, so all its events belong to one tenant. A message also fails as a
+/// whole. After a failure, events from the spool stay in the spool, and other events are written
+/// to it. A message therefore never contains both kinds of events.
 fn shareable(events: &VecDeque<Pending>) -> impl Iterator<Item = usize> {
     let first = events.front();
     let same = move |event: &&Pending| {
@@ -202,13 +202,13 @@ fn shareable(events: &VecDeque<Pending>) -> impl Iterator<Item = usize> {
 
 /// The events of a FIFO queue, by message group.
 ///
-/// A group has at most one message in flight. Two messages of a group in one
-/// request would not keep the order either: SQS may reject the first and accept
-/// the second.
+/// A group has at most one message in flight. Two messages of a group in the same request would
+/// not keep the order either, because SQS may reject the first message and accept the second.
 #[derive(Debug, Default)]
 pub(crate) struct FifoQueue {
     groups: HashMap<Arc<str>, Group>,
-    /// The groups that have events and no message in flight, in turn.
+    /// The groups that have events and no message in flight, in the order in which they are
+    /// served.
     ready: VecDeque<Arc<str>>,
     len: usize,
 }
@@ -217,8 +217,8 @@ pub(crate) struct FifoQueue {
 struct Group {
     waiting: VecDeque<Pending>,
     busy: bool,
-    /// Either all events of a group come from the spool, or none does: while the
-    /// spool holds events of an entity, new ones are written behind them.
+    /// Either all events of a group come from the spool, or none: while the spool contains
+    /// events of an entity, new events of this entity are appended to the spool.
     #[cfg(feature = "spool")]
     from_spool: bool,
 }

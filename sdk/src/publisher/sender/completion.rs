@@ -1,4 +1,4 @@
-//! A request is done: what happens to each of its messages.
+//! Handles the result of a request: completes each message, or schedules a retry.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::publisher::buffer::queue::{Batch, MessageEvents};
 use crate::publisher::metrics;
 use crate::publisher::transport::{EntryResult, RequestError, RequestErrorKind};
 
-/// What happens to a message after its entry has a result.
+/// The action for a message after its entry has a result.
 enum EntryAction {
     Complete(MessageOutcome),
     /// Send the same message again, at this time.
@@ -20,7 +20,7 @@ enum EntryAction {
     Split,
 }
 
-/// What a request has settled.
+/// The messages of a request that have an outcome.
 #[derive(Default)]
 struct Completed {
     messages: Vec<(MessageEvents, MessageOutcome)>,
@@ -36,7 +36,7 @@ impl Sender {
         result: Result<Vec<EntryResult>, RequestError>,
     ) {
         let mut state = self.lock();
-        // At its deadline, a shutdown takes the batch and completes it.
+        // If the batch is missing, a shutdown has taken it at its deadline and completed it.
         let Some(batch) = state.requests.remove(&request) else {
             return;
         };
@@ -94,7 +94,7 @@ impl Sender {
                 EntryAction::Retry(at) => {
                     completed.retried_events += message.len() as u64;
                     restore_bodies(&mut message);
-                    // Its message group waits with it.
+                    // The message group stays blocked until the retry.
                     let key = (at, state.next_sequence());
                     state.delayed.insert(key, message);
                     completed.retry_keys.push(key);
@@ -123,7 +123,7 @@ impl Sender {
                     sequence_number,
                 });
             }
-            // The cause concerns the whole request, and so does the outcome.
+            // The cause applies to the whole request, and so does the outcome.
             EntryResult::Denied(error) => {
                 return EntryAction::Complete(MessageOutcome::RequestFailed(error));
             }
@@ -135,8 +135,8 @@ impl Sender {
         };
         if sender_fault {
             return if events.len() > 1 {
-                // A message of several events may be more than the queue accepts
-                // where a message of one event is not.
+                // A message with several events may be too large for the queue although each
+                // event alone is small enough.
                 EntryAction::Split
             } else {
                 EntryAction::Complete(MessageOutcome::Refused { code, reason })

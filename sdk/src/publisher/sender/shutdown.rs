@@ -20,12 +20,12 @@ impl Sender {
         let done = self.in_flight.flush();
         self.linger_cancel.notify_waiters();
         if let Some(done) = done {
-            // It fails only if the tracker is gone, and we hold the tracker.
+            // The receiver fails only if the tracker is dropped, and `self` owns the tracker.
             let _ = done.await;
         }
     }
 
-    /// Takes no further event, and waits for the others until the deadline.
+    /// Refuses further events, and waits for the submitted events until the deadline.
     pub(crate) async fn shutdown(self: &Arc<Self>, deadline: Duration) -> ShutdownReport {
         self.lock().closed = true;
         #[cfg(feature = "spool")]
@@ -53,8 +53,8 @@ impl Sender {
         self.in_flight.close();
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            // A disk that hangs must not delay the shutdown. What it has not
-            // confirmed by then is reported as undetermined.
+            // A disk that hangs must not delay the shutdown. Events that the disk has not
+            // confirmed within the timeout are reported as undetermined.
             let close = async { timeout(DISK_FLUSH_TIMEOUT, spool.close()).await };
             let _ = self.thread.with_timers(close).await;
             self.hand_back(Vec::new(), spool.take_unconfirmed(), &mut report);
@@ -68,7 +68,7 @@ impl Sender {
         report
     }
 
-    /// Hands back all events that have no outcome.
+    /// Returns all events that have no outcome.
     fn abandon(&self, report: &mut ShutdownReport) {
         let mut state = self.lock();
         state.abandoned = true;

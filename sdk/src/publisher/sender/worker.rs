@@ -1,4 +1,4 @@
-//! One request in flight, and then the next.
+//! A worker: it sends one request after the other.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,19 +16,19 @@ use crate::publisher::buffer::queue::Batch;
 use crate::publisher::metrics;
 use crate::publisher::transport::{EntryResult, Message, RequestError, RequestErrorKind};
 
-/// How long a request may hold back the events behind it. Most requests to SQS take
-/// a tenth of this, so it concerns requests that hang.
+/// How long a request in flight may delay waiting events. Most requests to SQS take a tenth of
+/// this time, so only requests that hang reach it.
 const SLOW_REQUEST_AFTER: Duration = Duration::from_millis(100);
 
-/// The right to one request in flight.
+/// A worker has at most one request in flight.
 pub(super) struct Worker {
     sender: Arc<Sender>,
     stage: WorkerStage,
-    /// Its request takes longer than [`SLOW_REQUEST_AFTER`].
+    /// True if its request takes longer than [`SLOW_REQUEST_AFTER`].
     stalled: bool,
 }
 
-/// What the worker does, as the state counts it.
+/// The stage of a worker, which determines the counter in the state.
 enum WorkerStage {
     Starting,
     Lingering,
@@ -95,13 +95,13 @@ impl Worker {
                 let messages = messages(&mut batch, sender.settings.fifo);
                 let bytes = messages.iter().map(|message| message.body.len()).sum();
                 let (events, waiting) = (batch.events.len(), state.queue.len());
-                // Of the events that stay, not of those that are sent.
+                // The oldest of the events that stay in the queue.
                 let oldest = state.queue.oldest().map(|event| event.enqueued_at);
                 let request = state.next_sequence();
                 state.requests.insert(request, batch);
                 state.workers += 1;
                 self.stage = WorkerStage::Sending(request);
-                // The rest may fill further requests.
+                // The remaining events may fill further requests.
                 sender.start_workers(state);
                 metrics::waiting(waiting, oldest);
                 metrics::sending(messages.len(), events, bytes);
@@ -185,7 +185,7 @@ impl Drop for Worker {
         }
         let stage = std::mem::replace(&mut self.stage, WorkerStage::Retired);
         let (sender, stalled) = (self.sender.clone(), self.stalled);
-        // Not here: a task may be dropped anywhere, also while a lock is held.
+        // The restart is spawned, because this task may be dropped while a lock is held.
         self.sender.thread.spawn(async move {
             let mut state = sender.lock();
             state.uncount(&stage, stalled);

@@ -1,4 +1,4 @@
-//! From the spool to SQS: rounds of events from the front of the log.
+//! Sends the events of the spool to SQS, in rounds, from the front of the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::publisher::buffer::pending::{Pending, group_of};
 use crate::publisher::error::EmitError;
 use crate::wire;
 
-/// Events that a round sends before it waits for their outcomes.
+/// The number of events that a round sends before it waits for their outcomes.
 const ROUND: usize = 1_000;
-/// Events of a round while SQS is unavailable: one request.
+/// The number of events of a round while SQS is unavailable. They fit into one request.
 const PROBE: usize = 10;
 /// The longest wait after a round that failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Sends the spool's events, from the front, until there are none.
+/// Sends the events of the spool from the front, until the spool is empty.
 pub(super) struct Drain {
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) shared: Arc<Shared>,
@@ -161,7 +161,8 @@ enum Round {
     },
 }
 
-/// A denied request says nothing about its events.
+/// Returns true for an error of the whole request. The events are not the cause of such an
+/// error.
 fn is_request(error: &EmitError) -> bool {
     matches!(error, EmitError::Request { .. })
 }

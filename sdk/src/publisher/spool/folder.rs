@@ -1,4 +1,4 @@
-//! The spool's folder: its rights, its lock, its names.
+//! The folder of the spool: its permissions, its lock, and the names of its files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::SpoolError;
 
-/// A folder that this spool alone has, for as long as the value lives.
+/// A folder that only this spool uses, until the value is dropped.
 #[derive(Debug)]
 pub(super) struct SpoolFolder {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct SpoolFolder {
     _lock: File,
 }
 
-/// What the name of a file in the folder means.
+/// The meaning of the name of a file in the folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Segment(u64),

@@ -1,4 +1,4 @@
-//! Which message groups have events on disk.
+//! The message groups that have events on disk.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,16 +1,16 @@
-//! The spool's log: events on disk, in the order they came.
+//! The log of the spool: events on disk, in the order of their arrival.
 //!
-//! The log is a folder of segment files of about 1 MiB. New records are appended
-//! to the last segment, and confirmed after `fsync`. When SQS has accepted an
-//! event, its record's mark is overwritten in place; a segment without waiting
-//! records is deleted. So sending needs no disk space, and a full disk empties.
+//! The log is a folder of segment files of about 1 MiB. New records are appended to the last
+//! segment, and are confirmed after `fsync`. When SQS has accepted an event, the mark of its
+//! record is overwritten in place. A segment without waiting records is deleted. Sending
+//! therefore needs no disk space, so a full disk can be emptied.
 //!
-//! A segment is written under another name first, and renamed when its first
-//! records are on disk: at whatever point the process is killed, what has the name
-//! of a segment is one. A process never appends to a segment of an earlier
-//! process, nor to one whose last write failed.
+//! A segment is first written under another name, and is renamed when its first records are on
+//! disk. A file with the name of a segment is therefore always a segment, even after a kill at
+//! any point. A process never appends to a segment of an earlier process, or to a segment whose
+//! last write failed.
 //!
-//! # Why files of our own
+//! # Why the log has its own file format
 //!
 //! A copy-on-write database (redb) needs disk space to delete, refuses its whole
 //! file for one damaged page, and does not notice a flipped bit in a value. SQLite
@@ -54,7 +54,7 @@ pub(super) struct Spooled {
     pub(super) body: String,
 }
 
-/// What the log knows of a segment.
+/// The state of a segment.
 #[derive(Debug, Default)]
 struct Segment {
     waiting: Vec<Entry>,
@@ -63,7 +63,7 @@ struct Segment {
     keep: bool,
 }
 
-/// The events of one folder. It takes some 16 bytes of memory for each.
+/// The events of one folder. Each event takes about 16 bytes of memory.
 #[derive(Debug)]
 pub(crate) struct SpoolLog {
     folder: SpoolFolder,
@@ -74,11 +74,10 @@ pub(crate) struct SpoolLog {
 }
 
 impl SpoolLog {
-    /// Opens the log of a folder, and calls `each` with the group of every event
-    /// that waits in it.
+    /// Opens the log of a folder, and calls `each` with the group of every waiting event.
     ///
-    /// Nothing is written to the disk in a folder that is complete, so that a full
-    /// disk does not keep the events from being sent.
+    /// If the folder is complete, nothing is written to the disk, so that the events can be sent
+    /// even if the disk is full.
     pub(super) fn open(
         path: &Path,
         damage: SpoolDamage,
@@ -162,7 +161,7 @@ impl SpoolLog {
         self.finish(number);
     }
 
-    /// How many events wait.
+    /// Returns the number of waiting events.
     pub(super) fn len(&self) -> u64 {
         let lengths = self.segments.values().map(|s| s.waiting.len() as u64);
         lengths.sum()
@@ -177,8 +176,8 @@ impl SpoolLog {
         self.folder.path()
     }
 
-    /// Writes events behind all others. Returns how many of them, from the first,
-    /// the disk has confirmed, and why it has not confirmed the next one.
+    /// Appends events. Returns how many of the events, counted from the first, the disk has
+    /// confirmed, and why it has not confirmed the next event.
     pub(crate) fn append<'a>(
         &mut self,
         events: impl IntoIterator<Item = (Option<&'a str>, &'a str)>,
@@ -214,8 +213,8 @@ impl SpoolLog {
         (confirmed, None)
     }
 
-    /// Appends to a new segment from now on: after a panic, the end of the active
-    /// one is unknown.
+    /// Lets the next append start a new segment. It is called after a panic, because the end of
+    /// the active segment is then unknown.
     pub(super) fn seal(&mut self) {
         self.writer.seal();
     }
@@ -276,11 +275,11 @@ impl SpoolLog {
         Ok(events)
     }
 
-    /// Records what became of events: SQS has accepted those of `sent`, and would
-    /// never accept those of `refused`.
+    /// Records the outcome of events: SQS has accepted the events of `sent`, and would never
+    /// accept the events of `refused`.
     ///
-    /// In memory this always succeeds. If the disk fails, the events are sent again
-    /// after a restart, and recognised as duplicates when they are stored.
+    /// The change in memory always succeeds. If the disk fails, the events are sent again after
+    /// a restart, and are recognised as duplicates when they are stored.
     pub(super) fn remove(&mut self, sent: &[Place], refused: &[Place]) {
         let mut marks: BTreeMap<u64, HashMap<u64, Mark>> = BTreeMap::new();
         for (places, mark) in [(sent, Mark::Sent), (refused, Mark::Refused)] {
@@ -375,7 +374,7 @@ impl SpoolLog {
     }
 }
 
-/// Group and body of a record, if it is still intact.
+/// Reads the group and the body of a record, and checks that the record is intact.
 fn read_at(mut file: &File, entry: &Entry) -> io::Result<(Option<String>, String)> {
     let mut bytes = vec![0; entry.bytes];
     file.seek(SeekFrom::Start(entry.offset))?;
@@ -389,8 +388,8 @@ fn read_at(mut file: &File, entry: &Entry) -> io::Result<(Option<String>, String
     }
 }
 
-/// Overwrites the marks of a segment. This is not synced: a mark that a power
-/// failure undoes is an event that is sent once more.
+/// Overwrites the marks of a segment. The marks are not synced: if a power failure undoes a
+/// mark, the event is sent again.
 fn write_marks(path: &Path, marks: &HashMap<u64, Mark>) -> io::Result<()> {
     let mut file = File::options().write(true).open(path)?;
     for (offset, mark) in marks {

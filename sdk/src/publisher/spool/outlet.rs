@@ -1,4 +1,4 @@
-//! What the spool needs of the sender.
+//! The interface through which the spool uses the sender.
 
 use std::fmt;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ const MARKER: [u8; 4] = [0xFF, b'E', b'V', 0xFE];
 pub(super) const RECORD_HEADER_BYTES: usize = 20;
 const MARK_OFFSET: u64 = MARKER.len() as u64;
 
-/// What has become of a record's event.
+/// The state of a record's event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Waiting,
@@ -68,7 +68,7 @@ impl Mark {
     }
 }
 
-/// What a segment's header says.
+/// The content of a segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Header {
     Known,
@@ -174,7 +174,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Record<'_>, NoRecord> {
     })
 }
 
-/// A stretch of a segment.
+/// A part of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stretch<'a> {
     Record(Record<'a>),

@@ -1,4 +1,4 @@
-//! What a segment of an earlier process holds.
+//! Reads the segments of an earlier process.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};

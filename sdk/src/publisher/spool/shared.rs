@@ -1,4 +1,4 @@
-//! What the spool, its drain and its thread share: the events without an outcome.
+//! The state that the spool, its drain and its thread share: the events without an outcome.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::publisher::metrics;
 /// The shortest wait after a round that failed.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// What the spool, its drain and its thread share.
+/// The state that the spool, its drain and its thread share.
 #[derive(Debug)]
 pub(super) struct Shared {
     folder: PathBuf,

@@ -1,4 +1,4 @@
-//! The thread that alone reads and writes the spool's files.
+//! The thread of the spool. Only this thread reads and writes the files of the spool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub(super) enum Command {
         oneshot::Sender<Result<Vec<Spooled>, SpoolError>>,
     ),
     Remove(Handled, Arc<dyn Outlet>, oneshot::Sender<()>),
-    /// Is answered when all earlier commands are done.
+    /// The sender is notified when all earlier commands are done.
     Sync(oneshot::Sender<()>),
-    /// The last command. After its answer another publisher may use the folder.
+    /// The last command. After the notification, another publisher may use the folder.
     Close(oneshot::Sender<()>),
     #[cfg(test)]
     Run(Box<dyn FnOnce(&mut SpoolLog) + Send>),
 }
 
-/// What became of the events of one round.
+/// The outcomes of the events of one round.
 #[derive(Debug, Default)]
 pub(super) struct Handled {
     pub(super) sent: Vec<Place>,

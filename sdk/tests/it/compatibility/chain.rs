@@ -38,7 +38,7 @@ fn last_step_breaks(steps: &[Events], pointer: &str, what: &str) {
             other => panic!("the last step must be refused, got {other:?}"),
         }
     }
-    // The refusal changes nothing: the last accepted step is still locked.
+    // The refused update does not change the lock: it still contains the last accepted step.
     check_lock(&path, accepted.last().unwrap(), Mode::Locked).unwrap();
 }
 

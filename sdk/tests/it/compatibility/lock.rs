@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn missing_lock_says_how_to_write_it() {
+fn missing_lock_error_names_the_command() {
     let error = check_lock(lock_path(), &first::events(), Mode::Check).unwrap_err();
     let text = format!("{error:?}");
     assert!(text.contains("EVENTS_LOCK=update cargo test"), "{text}");

@@ -184,8 +184,8 @@ fn changed_fields(rng: &mut TestRng, fields: &mut Vec<Field>, depth: usize) {
         (3, _) => fields[index].has_default ^= true,
         _ => fields[index].may_be_omitted ^= true,
     }
-    // Keep every field readable by its own type. Otherwise the check would refuse the type
-    // for that reason, and would not compare it.
+    // Every field must stay readable by its own type. Otherwise, the check would refuse the type
+    // for that reason and would not compare it.
     for field in fields {
         field.may_be_omitted &= field.has_default || matches!(field.ty, Ty::Option(_));
     }

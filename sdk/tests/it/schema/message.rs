@@ -22,7 +22,7 @@ fn recorded(file: &str) -> Vec<(String, Option<Value>)> {
     text.lines().map(line).collect()
 }
 
-/// The names of messages that break a rule which JSON Schema cannot express.
+/// The names of messages that violate a rule that JSON Schema cannot express.
 const NOT_EXPRESSED: &[&str] = &[
     "ten decimals",
     "id of 1025 two-byte characters",

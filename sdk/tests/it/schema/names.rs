@@ -122,7 +122,7 @@ fn reference_to_nothing_is_an_error() {
     }
 }
 
-/// A type that consists of itself.
+/// A recursive type without a finite value.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Endless {

@@ -45,7 +45,8 @@ impl Endpoint {
         let name = queue_name(request.queue_url.as_deref())?;
         let done = self.queues.write(|account, now, changes| {
             act(account.queue(name, now, changes)?, &request, now, changes)?;
-            // A message group may be free now, or a message visible sooner.
+            // After the operation, a message group may be free, or a message may be visible
+            // sooner, so waiting receives must check the queue again.
             account.wake(name);
             Ok(Empty {})
         });

@@ -72,8 +72,8 @@ impl Endpoint {
         })
     }
 
-    /// One page of the queues for which `belongs` is true, and the token of the next page:
-    /// the name of the last queue on this page.
+    /// Returns one page of the queues for which `belongs` is true, and the token of the next
+    /// page. The token is the name of the last queue on this page.
     fn page(
         &self,
         request: &ListQueues,
@@ -208,7 +208,7 @@ impl Endpoint {
     }
 }
 
-/// Attributes that a request may name although the queue has no value for them.
+/// The attributes that a request may name although the queue has no value for them.
 const OPTIONAL: [&str; 9] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",

@@ -16,7 +16,7 @@ use crate::sqs::queue::Receive;
 use crate::sqs::receipt_handle::ReceiptHandle;
 use crate::sqs::settings::{MAX_VISIBILITY_TIMEOUT, MAX_WAIT};
 
-/// The `SenderId` of every message, since the endpoint does not authenticate clients.
+/// The `SenderId` of every message, because the endpoint does not authenticate clients.
 const SENDER: &str = "AIDA0LOCAL0LOCAL0LOCAL";
 
 impl Endpoint {
@@ -80,7 +80,7 @@ impl Endpoint {
             let last = Instant::now() >= deadline || self.stopping.is_cancelled();
             let attempt = self.queues.write(|account, now, changes| {
                 let messages = match account.receive(name, receive, now, changes) {
-                    // SQS returns this error to short polls only; a long poll waits.
+                    // SQS returns this error only to short polls. A long poll waits.
                     Err(error) if error.code == ErrorCode::OverLimit && !wait.is_zero() => {
                         Vec::new()
                     }
@@ -92,7 +92,8 @@ impl Endpoint {
                 let queue = account.queue(name, now, changes)?;
                 let (id, due) = (queue.id, queue.next_due());
                 let due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
-                // Subscribed under the lock, so that no later message is missed.
+                // The subscription is created under the lock, so that no later message is
+                // missed.
                 Ok((id, messages, due, account.woken(name)?))
             });
             let (queue, messages, due, woken) = attempt.await?;
@@ -110,7 +111,7 @@ impl Endpoint {
     }
 }
 
-/// The attributes that a receive request asks for.
+/// The attributes that a receive request names.
 struct RequestedAttributes {
     system: Vec<String>,
     message: Vec<String>,

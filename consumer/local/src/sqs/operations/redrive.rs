@@ -125,7 +125,7 @@ async fn run_move_task(
     per_second: Option<u32>,
     stopping: CancellationToken,
 ) {
-    // About ten steps a second, so that the rate is even.
+    // The task makes about ten steps per second, so that the rate is even.
     let step_size = per_second.map_or(MAX_STEP, |rate| rate.div_ceil(10));
     let pause = per_second.map_or(Duration::ZERO, |rate| {
         Duration::from_secs(1) * step_size / rate

@@ -13,9 +13,10 @@ impl Endpoint {
     /// Sends the message `seq` of `source` to `target` with another body, and removes it
     /// from `source`, in one step.
     ///
-    /// The attributes that the consumer added to the message are left out. A message that
-    /// has none of them was moved by SQS, and its event may already be stored under the
-    /// message id; it keeps the id, so that the event is then recognised as a duplicate.
+    /// The attributes that the consumer added to the message are removed. If a message has
+    /// none of these attributes, SQS moved it, and its event may already be stored under the
+    /// message id. Such a message keeps its id, so that the event is recognised as a
+    /// duplicate.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use crate::sqs::settings::QueueSettings;
 impl Endpoint {
     pub(super) async fn send_message(&self, request: SendMessage) -> Result<Sent, SqsError> {
         let name = queue_name(request.queue_url.as_deref())?;
-        // Checks and checksums run outside the lock that all queues share.
+        // The checks and the checksums are computed without holding the lock of all queues.
         let settings = self.queues.read(|account| account.settings(name))?;
         let draft = Draft::new(request.entry, &settings)?;
         let sent = self.queues.write(|account, now, changes| {
@@ -62,11 +62,11 @@ impl Endpoint {
     }
 }
 
-/// A validated message that has not been sent.
+/// A validated message that has not been sent yet.
 pub(super) struct Draft {
-    /// Without the id and the time.
+    /// The message. Its id and its time are set when it is sent.
     message: Message,
-    /// The id of an earlier message that this message keeps.
+    /// The id of an earlier message, which this message gets, too.
     kept_id: Option<String>,
     delay: Option<Millis>,
     response: Sent,
@@ -117,7 +117,7 @@ impl Draft {
         })
     }
 
-    /// Gives the message the id of an earlier one.
+    /// Assigns the id of an earlier message to this message.
     pub(super) fn keep_message_id(&mut self, earlier: &Message) {
         self.kept_id = Some(earlier.id.clone());
     }
@@ -146,7 +146,7 @@ impl Draft {
     }
 }
 
-/// Twenty digits, so that sequence numbers sort correctly as text.
+/// Formats a sequence number with twenty digits, so that the texts sort like the numbers.
 pub(super) fn sequence_number(seq: u64) -> String {
     format!("{seq:020}")
 }

@@ -1,4 +1,4 @@
-//! The SQL tables: how changes are written, and how the queues are read at the start.
+//! The SQL tables: writes changes, and reads the queues at the start.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::sqs::message::{Delivery, DeliveryState, QueuedMessage, Seq};
 use crate::sqs::queue::Queue;
 use crate::sqs::settings::QueueSettings;
 
-/// The format of the file, in SQLite's `user_version`.
+/// The format of the file, which SQLite stores as `user_version`.
 const FORMAT: i64 = 1;
 
-/// A message never changes and may be large; its delivery is small and changes often.
-/// They are in two tables, so that a receive does not write the body again.
+/// The tables. A message never changes and may be large, while its delivery is small and
+/// changes often. They are in two tables, so that a receive does not write the body again.
 const TABLES: &str = "
     CREATE TABLE queues (
         id INTEGER PRIMARY KEY,

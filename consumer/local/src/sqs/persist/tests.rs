@@ -14,8 +14,8 @@ impl File {
         Self(std::env::temp_dir().join(name))
     }
 
-    /// A copy of the file as a new process would find it if this one were killed now:
-    /// nothing has been closed.
+    /// Copies the file without closing it, as a new process would find it after this process
+    /// was killed.
     fn after_a_kill(&self) -> Self {
         let copy = Self::new();
         std::fs::copy(&self.0, &copy.0).unwrap();
@@ -215,7 +215,7 @@ fn unwritten_changes_are_written_first() {
     };
     let file = File::new();
     let (store, _) = QueueFile::open(&file.0, 0).unwrap();
-    // A number that SQLite cannot store makes the write fail, like a full disk.
+    // SQLite cannot store this number, so the write fails as on a full disk.
     assert_eq!(store.commit(saved(u64::MAX)).blocking_recv(), Ok(false));
     assert_eq!(store.commit(saved(1)).blocking_recv(), Ok(false));
     assert_eq!(store.commit(ChangeSet::new()).blocking_recv(), Ok(false));

@@ -15,7 +15,7 @@ pub(super) const MAX_IN_FLIGHT: usize = 120_000;
 #[derive(Debug, Clone)]
 pub(in crate::sqs) struct Receive {
     pub(in crate::sqs) max: usize,
-    /// The visibility timeout; `None` means the queue's own.
+    /// The visibility timeout; `None` means the visibility timeout of the queue.
     pub(in crate::sqs) visibility: Option<Millis>,
     /// The receive request attempt id, with which a receive from a FIFO queue can be
     /// retried.
@@ -101,8 +101,8 @@ impl Queue {
         Ok(taken)
     }
 
-    /// The messages that an earlier receive with the same attempt id took, if none
-    /// of them has changed since. Their visibility timeout starts anew.
+    /// Returns the messages that an earlier receive with the same attempt id took, if none of
+    /// these messages has changed since. Their visibility timeout starts again.
     fn attempted_before(
         &mut self,
         now: Millis,
@@ -134,7 +134,7 @@ impl Queue {
         Some(messages)
     }
 
-    /// Deletes a message that was received. Nothing happens if the message no longer
+    /// Deletes a message that was received. The call has no effect if the message no longer
     /// exists, or if a standard queue has delivered it again since.
     ///
     /// # Errors
@@ -165,8 +165,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Sets the visibility timeout of a message that is in flight: `timeout` from
-    /// now.
+    /// Lets the visibility timeout of a message in flight end `timeout` after `now`.
     ///
     /// # Errors
     ///

@@ -409,7 +409,7 @@ fn repeated_attempt_returns_same_messages() {
     bench.pass(9_000);
     let second = attempt(&mut bench);
     assert_eq!(receipt(&first[0]), receipt(&second[0]));
-    // The visibility timeout began anew.
+    // The repeated attempt has started the visibility timeout again.
     bench.pass(9_000);
     bench.delete(&second[0]).unwrap();
     assert_eq!(bodies(&attempt(&mut bench)), ["2"]);

@@ -1,4 +1,4 @@
-//! Starting message move tasks and carrying them out, step by step.
+//! Starts message move tasks and executes them step by step.
 
 use super::Account;
 use crate::sqs::arn;
@@ -12,7 +12,7 @@ use crate::sqs::settings::QueueSettings;
 const MAX_FINISHED_TASKS: usize = 10;
 
 impl Account {
-    /// Adds a task that begins.
+    /// Adds a new task.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Account {
         Ok(())
     }
 
-    /// Moves up to `max` messages of a task. Returns whether the task continues.
+    /// Moves up to `max` messages of a task. Returns true if the task continues.
     pub(in crate::sqs) fn move_some(
         &mut self,
         handle: &str,

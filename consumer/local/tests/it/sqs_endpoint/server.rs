@@ -114,7 +114,7 @@ async fn post(address: SocketAddr, target: &str, body: &str) -> String {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     let (mut reader, mut writer) = connection.into_split();
-    // The server may answer a body that is too long before it has read all of it.
+    // The server may respond to a body that is too long before it has read the whole body.
     let writing = async {
         let _ = writer.write_all(body.as_bytes()).await;
     };

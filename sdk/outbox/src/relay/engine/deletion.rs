@@ -9,7 +9,7 @@ use super::{Engine, MAX_RETRY_DELAY, in_time};
 use crate::relay::Shared;
 use crate::rows::RowsError;
 
-/// Rows that one statement deletes at most.
+/// The maximum number of rows that one statement deletes.
 const MAX_DELETED_ROWS: usize = 1_000;
 
 const DELETE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), MAX_RETRY_DELAY);
@@ -51,7 +51,7 @@ impl Engine {
                     outbox = self.shared.rows.name(),
                     rows = rows.len(),
                     reason = with_causes(&error),
-                    "rows were sent and are not deleted yet"
+                    "rows were sent but could not be deleted yet"
                 );
                 self.accepted.extend(rows);
             }

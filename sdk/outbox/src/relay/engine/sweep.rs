@@ -1,4 +1,4 @@
-//! The sweeps of a relay: page by page through all rows.
+//! The sweeps of a relay. A sweep reads all rows, page by page.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::relay::delivery::event_of;
 use crate::relay::status;
 use crate::rows::{Page, PageRequest, Row, RowsError};
 
-/// The limits of one page.
+/// The maximum number of rows of one page.
 const MAX_PAGE_ROWS: usize = 1_000;
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// The rows of the first page after a failure: one request finds out whether SQS is
-/// available again.
+/// The number of rows of the first page after a failure. They fit into one request, which shows
+/// whether SQS is available again.
 const PROBE_ROWS: usize = 10;
 
 /// A sweep in progress.
 pub(super) struct Sweep {
     began: Instant,
     min_age: Duration,
-    /// The page to read next; `None` after the last one, and after a failure.
+    /// The page to read next. `None` after the last page, and after a failure.
     pub(super) next: Option<PageRequest>,
-    /// Rows of this sweep that are being sent.
+    /// The number of rows of this sweep that are being sent.
     pub(super) sending: usize,
     pub(super) failure: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Engine {
     }
 
     pub(super) fn start_page(&mut self) {
-        // After a failure, one small page after the other, until SQS accepts a row.
+        // After a failure, the relay sends one small page at a time until SQS accepts a row.
         let probe = self.failed_sweeps > 0;
         let has_room = self.has_room();
         let Some(sweep) = &mut self.sweep else {
@@ -53,8 +53,8 @@ impl Engine {
         let Some(mut request) = sweep.next.take() else {
             return;
         };
-        // Rows that are committed during the sweep belong to the next one, so that each
-        // sweep has an end.
+        // Rows that are committed during the sweep belong to the next sweep. Otherwise, a sweep
+        // could continue forever.
         request.min_age = sweep.min_age + sweep.began.elapsed();
         request.max_rows = if probe { PROBE_ROWS } else { MAX_PAGE_ROWS };
         let shared = self.shared.clone();
@@ -62,14 +62,14 @@ impl Engine {
         self.page = Some(Box::pin(page));
     }
 
-    /// A page was read.
+    /// Handles the result of reading a page.
     pub(super) fn read(&mut self, page: Result<Page, RowsError>) {
         let Some(sweep) = &mut self.sweep else {
             return;
         };
         match page {
             Err(error) => sweep.failure = Some(with_causes(&error)),
-            // SQS has become unavailable since this page was requested.
+            // SQS has become unavailable since this page was requested, so the page is dropped.
             Ok(_) if sweep.failure.is_some() => {}
             Ok(page) => {
                 sweep.next = page.next.map(|cursor| first_page().after(cursor));
@@ -108,7 +108,7 @@ impl Engine {
                 outbox = self.shared.rows.name(),
                 reason,
                 failures = self.failed_sweeps,
-                "a sweep has ended before its last row; the rows stay in the outbox"
+                "a sweep ended before its last row; the remaining rows stay in the outbox"
             );
         } else {
             self.failed_sweeps = 0;

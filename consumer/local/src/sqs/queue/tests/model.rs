@@ -27,8 +27,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// No message is lost, no message is in flight twice at a time, the counts agree, and
-    /// the messages of a FIFO group stay in order.
+    /// No message is lost, no message is received again while it is in flight, the counts are
+    /// correct, and the messages of a FIFO group stay in order.
     #[test]
     fn no_message_is_lost_or_overtaken(fifo: bool, steps in prop::collection::vec(step(), 1..120)) {
         let mut bench = if fifo { Bench::fifo(&[]) } else { Bench::new(&[]) };
