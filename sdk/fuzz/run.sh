@@ -13,7 +13,7 @@
 # LLVM's coverage instrumentation needs no nightly flag.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-targets="decode derive item lambda sort_key"
+targets="decode derive item lambda page sort_key"
 here=sdk/fuzz out=target/fuzz
 if ! command -v c++ >/dev/null; then
   apt-get install --yes --quiet g++ >/dev/null || { echo "skipped: no C++ compiler is installed"; exit 0; }

@@ -59,6 +59,8 @@ mod aws;
 mod backoff;
 mod error;
 mod event;
+#[cfg(feature = "__aws")]
+mod exchange;
 mod json;
 #[cfg(feature = "sqs")]
 mod publisher;
@@ -88,7 +90,7 @@ pub mod __internals {
     #[cfg(feature = "store")]
     pub use crate::store::config::is_table_name;
     #[cfg(feature = "__internals")]
-    pub use crate::store::internals::{attributes_of, item_of, read_item};
+    pub use crate::store::internals::{attributes_of, events_of_page, item_of, read_item};
 }
 
 #[cfg(feature = "testing")]

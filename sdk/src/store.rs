@@ -14,6 +14,7 @@ use crate::event::{CorrelationId, EntityId, EventId, EventType};
 
 mod append;
 mod attribute;
+mod attribute_json;
 mod causation;
 pub(crate) mod config;
 mod cursor;
@@ -23,6 +24,8 @@ mod events;
 #[cfg(feature = "__internals")]
 pub(crate) mod internals;
 mod item;
+mod item_reader;
+mod page;
 mod pages;
 mod partition;
 mod request;
@@ -370,9 +373,13 @@ impl EventStore {
         let mut start = None;
         loop {
             let page = self.table.page(&query, start).await?;
-            for item in page.items {
-                if item::identity(&item).as_ref() == Some(event_id) {
-                    return Ok(Some(item::read(item)?));
+            for event in page.events {
+                let identity = match &event {
+                    Ok(event) => Some(event.event_id()),
+                    Err(corrupt) => corrupt.event_id.as_ref(),
+                };
+                if identity == Some(event_id) {
+                    return Ok(Some(event?));
                 }
             }
             start = page.next;

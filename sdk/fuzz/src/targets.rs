@@ -4,6 +4,7 @@ pub mod decode;
 pub mod derive;
 pub mod item;
 pub mod lambda;
+pub mod page;
 pub mod sort_key;
 
 mod secrecy;
@@ -12,11 +13,12 @@ mod secrecy;
 pub type Target = fn(&[u8]);
 
 /// Every target, with its name and the maximum length of an input that is worth trying.
-pub const ALL: [(&str, Target, usize); 5] = [
+pub const ALL: [(&str, Target, usize); 6] = [
     ("decode", decode::check, 4096),
     ("derive", derive::check, 2048),
     ("item", item::check, 4096),
     ("lambda", lambda::check, 4096),
+    ("page", page::check, 4096),
     ("sort_key", sort_key::check, 256),
 ];
 

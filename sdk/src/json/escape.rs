@@ -4,16 +4,21 @@
 #[inline]
 pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    if is_plain(text) {
-        out.push_str(text);
-    } else {
-        push_escaped(out, text);
-    }
+    push_escaped(out, text);
     out.push('"');
 }
 
 /// Appends `text` as the content of a JSON string, without the quotes.
-pub(super) fn push_escaped(out: &mut String, text: &str) {
+#[inline]
+pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push_str(text);
+    } else {
+        push_with_escapes(out, text);
+    }
+}
+
+fn push_with_escapes(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let mut unwritten = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -41,6 +46,42 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
         unwritten = at + length;
     }
     out.push_str(&text[unwritten..]);
+}
+
+/// Appends JSON text as the content of a JSON string, which is how a message is sent.
+///
+/// JSON text has a quote in almost every word of eight bytes. So this function copies whole
+/// words and continues behind the first quote of each, where [`push_escaped`] copies a piece
+/// of the text for every quote.
+#[cfg(feature = "sqs")]
+pub(crate) fn push_escaped_json(out: &mut Vec<u8>, json: &str) {
+    let bytes = json.as_bytes();
+    let mut end = out.len();
+    // Every byte may need a backslash, and the last word may be longer than the text.
+    out.resize(end + 2 * bytes.len() + 8, 0);
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let found = special(u64::from_le_bytes(*word));
+        out[end..end + 8].copy_from_slice(word);
+        let plain = (found.trailing_zeros() / 8) as usize;
+        (at, end) = (at + plain, end + plain);
+        if found != 0 {
+            match bytes[at] {
+                escaped @ (b'"' | b'\\') => out[end..end + 2].copy_from_slice(&[b'\\', escaped]),
+                // Rare: white space between values, or a character that starts with 0xEF.
+                _ => break,
+            }
+            (at, end) = (at + 1, end + 2);
+        }
+    }
+    // The last whole word may end inside of a character.
+    while !json.is_char_boundary(at) {
+        (at, end) = (at - 1, end - 1);
+    }
+    out.truncate(end);
+    let mut rest = String::new();
+    push_escaped(&mut rest, &json[at..]);
+    out.extend_from_slice(rest.as_bytes());
 }
 
 /// Appends JSON from another source. It is already escaped, except for the two characters
@@ -77,23 +118,36 @@ fn noncharacter_escape(bytes: &[u8]) -> Option<&'static str> {
 #[inline]
 fn is_plain(text: &str) -> bool {
     let (words, last) = words(text.as_bytes());
-    let special = words
+    let found = words
         .iter()
         .fold(0, |found, word| found | special(u64::from_le_bytes(*word)));
-    special | self::special(last) == 0
+    found | special(last) == 0
 }
 
-/// Not zero if one of the eight bytes is a control character, `"`, `\` or 0xEF. U+FFFE and
-/// U+FFFF begin with 0xEF.
+/// The highest bit of each byte that is a control character, `"`, `\` or 0xEF. U+FFFE and
+/// U+FFFF begin with 0xEF. Only the lowest of these bits is exact: the bytes above it may be
+/// marked although they are none of these.
 #[inline]
 fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // The subtraction sets the highest bit of each byte below `limit`. A borrow can only
-    // come from such a byte, so it cannot cause a wrong result for the whole word. Bytes
-    // whose highest bit was already set are not ASCII, and `!word` excludes them.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\') | equal(0xEF)) & (ONES << 7)
+    let special = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\') | equal(word, 0xEF);
+    special & (ONES << 7)
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+
+/// Sets the highest bit of each byte that is less than `limit`.
+///
+/// A borrow can only come from such a byte, so it cannot cause a wrong result for the whole
+/// word. Bytes whose highest bit was already set are not ASCII, and `!word` excludes them.
+#[inline]
+fn below(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word
+}
+
+/// Sets the highest bit of each byte that is `byte`, in the same way.
+#[inline]
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 /// All of `bytes` as words of eight bytes: whole words from the start, and a last word for
@@ -133,6 +187,28 @@ mod tests {
         for length in 0..40 {
             assert!(is_plain(&" ~\u{7f}é€😀"[..1].repeat(length)));
             assert!(is_plain(&"a\u{7f}é€😀".repeat(length)));
+        }
+    }
+
+    #[cfg(feature = "sqs")]
+    fn escaped_as_json(text: &str) -> String {
+        let mut out = b"x".to_vec();
+        push_escaped_json(&mut out, text);
+        String::from_utf8(out.split_off(1)).unwrap()
+    }
+
+    #[test]
+    #[cfg(feature = "sqs")]
+    fn json_is_escaped_like_any_other_text() {
+        for special in ['"', '\\', '\0', '\n', '\u{FFFE}', 'ﾟ', '€', '😀'] {
+            for length in 0..30 {
+                for at in 0..=length {
+                    let text = format!("{}{special}{}", "x\"".repeat(at), "é".repeat(length - at));
+                    let mut expected = String::new();
+                    push_escaped(&mut expected, &text);
+                    assert_eq!(escaped_as_json(&text), expected, "{text:?}");
+                }
+            }
         }
     }
 

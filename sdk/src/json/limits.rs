@@ -151,9 +151,9 @@ fn is_nuls(key: &str) -> bool {
 
 /// The key in the item for a key in the JSON text.
 #[cfg(feature = "store")]
-pub(crate) fn stored_key(mut key: String) -> String {
+pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     if is_nuls(&key) {
-        key.push('\0');
+        key.to_mut().push('\0');
     }
     key
 }

@@ -23,6 +23,16 @@ pub(crate) fn integer_size(lexeme: &str) -> usize {
     1 + (digits.len() - zeros).div_ceil(2) + usize::from(negative)
 }
 
+/// Whether `text` is a whole number of up to 18 digits and nothing else. Most numbers are,
+/// and such a number is the same text everywhere.
+#[cfg(feature = "store")]
+pub(crate) fn is_short_integer(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'0', rest @ ..] => rest.is_empty(),
+        digits => (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+    }
+}
+
 /// A JSON number: `0.d₁d₂…dₙ × 10^exponent`. The digits d₁ and dₙ are not zero.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number<'a> {
@@ -169,59 +179,68 @@ impl<'a> Number<'a> {
     /// more than 20 zeros has an exponent.
     #[cfg(feature = "store")]
     pub(crate) fn stored_text(lexeme: &'a str) -> String {
-        let number = Self::parse(lexeme);
-        number.text(lexeme, number.digits as i64 + MAX_ZEROS)
+        let mut text = String::new();
+        Self::push_stored(&mut text, lexeme);
+        text
     }
 
-    /// The JSON text for a number in an item. The item may come from any writer.
+    /// Appends the [`stored_text`](Self::stored_text).
+    #[cfg(feature = "store")]
+    pub(crate) fn push_stored(out: &mut String, lexeme: &'a str) {
+        if is_short_integer(lexeme) {
+            return out.push_str(lexeme);
+        }
+        let number = Self::parse(lexeme);
+        number.push_text(out, lexeme, number.digits as i64 + MAX_ZEROS);
+    }
+
+    /// Appends the JSON text for a number in an item. The item may come from any writer.
     ///
     /// A whole number of up to 39 digits, which is every `i128` and `u128`, is written as
     /// digits, because readers do not accept an exponent in an integer.
     #[cfg(feature = "store")]
-    pub(crate) fn read_text(lexeme: &'a str) -> String {
-        Self::parse(lexeme).text(lexeme, MAX_WHOLE_DIGITS)
+    pub(crate) fn push_read(out: &mut String, lexeme: &'a str) {
+        Self::parse(lexeme).push_text(out, lexeme, MAX_WHOLE_DIGITS);
     }
 
-    /// The canonical text, in which a whole number of more than `max_whole` digits has an
-    /// exponent.
+    /// Appends the canonical text, in which a whole number of more than `max_whole` digits
+    /// has an exponent.
     #[cfg(feature = "store")]
-    fn text(&self, lexeme: &str, max_whole: i64) -> String {
+    fn push_text(&self, out: &mut String, lexeme: &str, max_whole: i64) {
         // Most numbers already have this form: whole, without an exponent, and not too long.
         let len = lexeme.len() as i64;
         if self.exponent == len && len <= max_whole && lexeme.bytes().all(|b| b.is_ascii_digit()) {
-            return lexeme.to_owned();
+            return out.push_str(lexeme);
         }
         if self.digits == 0 {
-            return "0".to_owned();
+            return out.push('0');
         }
         let count = self.digits as i64;
-        let mut text = String::with_capacity(self.digits + 8);
         if self.negative {
-            text.push('-');
+            out.push('-');
         }
         let zeros = |text: &mut String, n: i64| text.extend((0..n).map(|_| '0'));
         let mut digits = self.significant_digits().map(char::from);
         match self.exponent {
             whole if (count..=max_whole).contains(&whole) => {
-                text.extend(digits);
-                zeros(&mut text, whole - count);
+                out.extend(digits);
+                zeros(out, whole - count);
             }
             before if (1..count).contains(&before) => {
-                text.extend(digits.by_ref().take(before as usize));
-                text.push('.');
-                text.extend(digits);
+                out.extend(digits.by_ref().take(before as usize));
+                out.push('.');
+                out.extend(digits);
             }
             fraction if (-MAX_ZEROS..=0).contains(&fraction) => {
-                text.push_str("0.");
-                zeros(&mut text, -fraction);
-                text.extend(digits);
+                out.push_str("0.");
+                zeros(out, -fraction);
+                out.extend(digits);
             }
             exponent => {
-                text.extend(digits);
-                text.push_str(&format!("E{}", exponent - count));
+                out.extend(digits);
+                out.push_str(&format!("E{}", exponent - count));
             }
         }
-        text
     }
 
     fn significant_digits(&self) -> impl Iterator<Item = u8> {
@@ -369,7 +388,9 @@ mod tests {
             ("10000000000000000000000", "1E22", "10000000000000000000000"),
         ] {
             assert_eq!(Number::stored_text(lexeme), stored, "{lexeme}");
-            assert_eq!(Number::read_text(lexeme), read, "{lexeme}");
+            let mut text = String::new();
+            Number::push_read(&mut text, lexeme);
+            assert_eq!(text, read, "{lexeme}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The only file that calls SQS.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -8,15 +9,35 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::{Region, StalledStreamProtectionConfig};
 use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::operation::send_message_batch::{
+    SendMessageBatch, SendMessageBatchError, SendMessageBatchOutput,
+};
+use aws_smithy_runtime_api::client::interceptors::context::Output;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::config_bag::FrozenLayer;
 
 use crate::aws::{self, AwsFailure};
+use crate::exchange::{self, RequestBody, ResponseBody};
 use crate::publisher::transport::{
     EntryResult, Message, RequestError, RequestErrorKind, SendFuture, Transport,
 };
 use crate::queue_url::{self, QueueUrl};
+
+mod body;
+
+/// What the AWS SDK knows about the operation.
+static OPERATION: LazyLock<FrozenLayer> =
+    LazyLock::new(|| exchange::operation(&SendMessageBatch::new()));
+
+/// The output that the AWS SDK returns. Its lists are required.
+#[expect(clippy::expect_used, reason = "all required fields are set")]
+fn empty_output() -> Output {
+    let output = SendMessageBatchOutput::builder()
+        .set_successful(Some(Vec::new()))
+        .set_failed(Some(Vec::new()))
+        .build();
+    Output::erase(output.expect("both lists are set"))
+}
 
 /// The names of the entries of a request, by their position.
 const ENTRY_IDS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -44,44 +65,38 @@ impl SqsQueue {
 
     async fn request(&self, messages: Vec<Message>) -> Result<Vec<EntryResult>, RequestError> {
         let count = messages.len();
-        let mut entries = Vec::with_capacity(count);
-        for (message, id) in messages.into_iter().zip(ENTRY_IDS) {
-            let entry = SendMessageBatchRequestEntry::builder()
-                .id(id)
-                .message_body(message.body)
-                .set_message_group_id(message.group.map(|group| group.as_ref().to_owned()))
-                .set_message_deduplication_id(message.deduplication)
-                .build()
-                .map_err(|_| self.error(&AwsFailure::Request))?;
-            entries.push(entry);
-        }
-        let request = self
-            .client
-            .send_message_batch()
-            .queue_url(self.url.as_str());
-        match request.set_entries(Some(entries)).send().await {
-            Ok(output) => Ok(self.results(output, count)),
+        let body = RequestBody::new(body::of_request(&self.url, &messages));
+        drop(messages);
+        let results = ResponseBody::new(OPERATION.clone(), body::results, empty_output);
+        let request = self.client.send_message_batch().customize();
+        let request = request.interceptor(body).interceptor(results.clone());
+        match request.send().await {
+            // Without results, it is unknown what SQS has accepted.
+            Ok(_) => results
+                .take()
+                .map(|results| self.results(results, count))
+                .ok_or_else(|| self.error(&AwsFailure::Response { status: 200 })),
             Err(error) => Err(self.request_error(&error)),
         }
     }
 
     /// HTTP 200 says nothing about an entry: each one has its own result, in any order.
-    fn results(&self, output: SendMessageBatchOutput, count: usize) -> Vec<EntryResult> {
-        let mut results: Vec<Option<EntryResult>> = vec![None; count];
+    fn results(&self, results: body::Results, count: usize) -> Vec<EntryResult> {
+        let mut ordered: Vec<Option<EntryResult>> = vec![None; count];
         let mut put = |id: &str, result: EntryResult| {
             let position = ENTRY_IDS.iter().position(|known| *known == id);
-            if let Some(slot) = position.and_then(|position| results.get_mut(position)) {
+            if let Some(slot) = position.and_then(|position| ordered.get_mut(position)) {
                 *slot = Some(result);
             }
         };
-        for entry in output.successful {
+        for entry in results.successful {
             let result = EntryResult::Accepted {
                 message_id: entry.message_id,
                 sequence_number: entry.sequence_number,
             };
             put(&entry.id, result);
         }
-        for entry in output.failed {
+        for entry in results.failed {
             let failure = AwsFailure::Service {
                 status: 400,
                 code: aws::printable(&entry.code),
@@ -102,7 +117,7 @@ impl SqsQueue {
             };
             put(&entry.id, result);
         }
-        results
+        ordered
             .into_iter()
             .map(|result| result.unwrap_or_else(EntryResult::missing))
             .collect()
@@ -247,8 +262,6 @@ async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sqs::types::BatchResultErrorEntry;
-
     use super::*;
 
     #[test]
@@ -259,18 +272,11 @@ mod tests {
         let url = QueueUrl::parse("http://localhost/1/orders").unwrap();
         let queue = SqsQueue::new(Client::from_conf(config), url);
         let check = |code: &str, sender_fault: bool, expected: &str| {
-            let failed = BatchResultErrorEntry::builder()
-                .id("0")
-                .code(code)
-                .sender_fault(sender_fault)
-                .build()
-                .unwrap();
-            let output = SendMessageBatchOutput::builder()
-                .set_successful(Some(vec![]))
-                .failed(failed)
-                .build()
-                .unwrap();
-            let found = match &queue.results(output, 1)[0] {
+            let response = format!(
+                r#"{{"Failed":[{{"Id":"0","Code":"{code}","SenderFault":{sender_fault}}}]}}"#
+            );
+            let results = body::results(&response).unwrap();
+            let found = match &queue.results(results, 1)[0] {
                 EntryResult::Refused {
                     sender_fault: true, ..
                 } => "refused",

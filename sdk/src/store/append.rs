@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::error::StoreError;
-use super::item::{self, Item, StoreAttributes};
+use super::item::{self, Item, NewItem, StoreAttributes};
 use super::sort_key::SortKey;
 use crate::backoff::Backoff;
 use crate::event::envelope::Envelope;
@@ -46,12 +46,6 @@ pub enum AppendOutcome {
     StoredWithTieBreak,
     /// The table already contains the event.
     Duplicate,
-}
-
-/// An item to insert.
-#[derive(Debug)]
-pub(crate) struct NewItem {
-    pub(crate) attributes: item::Attributes,
 }
 
 /// The outcome of one insert.
@@ -222,14 +216,14 @@ impl<'e> Work<'e> {
                 continue;
             }
             let own = store_attributes(event.envelope);
-            let attributes = item::attributes(event.envelope, &key.1, own);
-            let size = item::total_request_bytes(&attributes);
+            let item = NewItem::new(event.envelope, &key.1, &own);
+            let size = item.names.len() + item.parameters.len();
             if !indexes.is_empty() && bytes + size > MAX_REQUEST_BYTES {
                 self.to_insert.push_front(index);
                 break;
             }
             let alone = event.alone;
-            items.push(NewItem { attributes });
+            items.push(item);
             indexes.push(index);
             self.claimed.insert(key, Vec::new());
             bytes += size;

@@ -1,24 +1,36 @@
 //! The only file that calls DynamoDB.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::{self, QueryOutput};
+use aws_sdk_dynamodb::operation::scan::{self, ScanOutput};
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code,
-    BatchStatementRequest, KeySchemaElement, KeyType, TableDescription,
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code, KeySchemaElement,
+    KeyType, TableDescription,
 };
+use aws_smithy_runtime_api::client::interceptors::context::Output;
+use aws_smithy_types::config_bag::FrozenLayer;
 
-use super::append::{InsertOutcome, NewItem, Table};
+use super::append::{InsertOutcome, Table};
 use super::error::StoreError;
-use super::item::Item;
-use super::request::{Page, PageRequest, Placeholders, Query, ScanSegment, key};
+use super::item::{Item, NewItem};
+use super::page::{self, Page};
+use super::request::{PageRequest, Placeholders, Query, ScanSegment, key};
 use super::sort_key::SortKey;
 use super::table;
 use super::table_error::{Operation, TableError, TableErrorKind};
 use crate::aws::AwsFailure;
 use crate::event::fields::{ID, INDEX_KEY, TIMESTAMP};
 use crate::event::timestamp::Timestamp;
+use crate::exchange::{RequestBody, ResponseBody, operation};
+use crate::json::escape::push_escaped;
+
+/// What the AWS SDK knows about the two operations that return pages.
+static QUERY: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&query::Query::new()));
+static SCAN: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&scan::Scan::new()));
 
 /// A table, and the client that reaches it.
 #[derive(Debug, Clone)]
@@ -73,7 +85,7 @@ impl DynamoDb {
             None => "#hash = :hash".to_owned(),
         };
         let filter = placeholders.stored_since(query.stored_since);
-        let output = self
+        let request = self
             .client
             .query()
             .table_name(&self.table)
@@ -86,14 +98,14 @@ impl DynamoDb {
             // DynamoDB cannot read an index consistently.
             .consistent_read(index.is_none())
             .set_limit(query.page_size)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| self.error(Operation::Query(index), &error))?;
-        Ok(Page {
-            items: output.items.unwrap_or_default(),
-            next: output.last_evaluated_key.filter(|key| !key.is_empty()),
-        })
+            .set_exclusive_start_key(start);
+        let page = ResponseBody::new(QUERY.clone(), page::read, || {
+            Output::erase(QueryOutput::builder().build())
+        });
+        match request.customize().interceptor(page.clone()).send().await {
+            Ok(_) => self.content(Operation::Query(index), &page),
+            Err(error) => Err(self.error(Operation::Query(index), &error)),
+        }
     }
 
     async fn scan(&self, scan: &ScanSegment, start: Option<Item>) -> Result<Page, TableError> {
@@ -102,7 +114,7 @@ impl DynamoDb {
         conditions.extend(placeholders.sort_key(scan.from.as_ref(), scan.to.as_ref()));
         conditions.extend(placeholders.stored_since(scan.stored_since));
         let filter = (!conditions.is_empty()).then(|| conditions.join(" AND "));
-        let output = self
+        let request = self
             .client
             .scan()
             .table_name(&self.table)
@@ -112,14 +124,21 @@ impl DynamoDb {
             .set_expression_attribute_names(placeholders.names)
             .set_expression_attribute_values(placeholders.values)
             .consistent_read(true)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| self.error(Operation::Scan, &error))?;
-        Ok(Page {
-            items: output.items.unwrap_or_default(),
-            next: output.last_evaluated_key.filter(|key| !key.is_empty()),
-        })
+            .set_exclusive_start_key(start);
+        let page = ResponseBody::new(SCAN.clone(), page::read, || {
+            Output::erase(ScanOutput::builder().build())
+        });
+        match request.customize().interceptor(page.clone()).send().await {
+            Ok(_) => self.content(Operation::Scan, &page),
+            Err(error) => Err(self.error(Operation::Scan, &error)),
+        }
+    }
+
+    /// The page that was read. A response that only the AWS SDK can read is an error, because
+    /// events in it would be lost.
+    fn content(&self, operation: Operation, page: &ResponseBody<Page>) -> Result<Page, TableError> {
+        page.take()
+            .ok_or_else(|| self.failure(operation, &AwsFailure::Response { status: 200 }))
     }
 
     /// Checks the table's keys, and the index by event type if it `has_index`.
@@ -201,30 +220,6 @@ impl DynamoDb {
         }
     }
 
-    fn statement(&self, item: NewItem) -> Result<BatchStatementRequest, StoreError> {
-        // The wire format checks the names of all fields, so no name can end the quotes.
-        let names: Vec<String> = item
-            .attributes
-            .iter()
-            .map(|(name, _)| format!("'{name}':?"))
-            .collect();
-        let statement = format!(
-            "INSERT INTO \"{}\" VALUE {{{}}}",
-            self.table,
-            names.join(",")
-        );
-        let parameters = item
-            .attributes
-            .into_iter()
-            .map(|(_, value)| value)
-            .collect();
-        BatchStatementRequest::builder()
-            .statement(statement)
-            .set_parameters(Some(parameters))
-            .build()
-            .map_err(|_| self.failure(Operation::Insert, &AwsFailure::Request).into())
-    }
-
     /// The outcome of one statement inside an HTTP 200.
     fn outcome(&self, error: &BatchStatementError) -> InsertOutcome {
         let code = error.code().map_or("no error code", Code::as_str);
@@ -292,21 +287,34 @@ fn described(keys: &[(&str, KeyType, &str)]) -> String {
     keys.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
+/// The body of a `BatchExecuteStatement` that inserts the items.
+fn insert_body(table: &str, items: &[NewItem]) -> String {
+    let size = |item: &NewItem| item.names.len() + item.parameters.len() + table.len() + 64;
+    let mut body = String::with_capacity(32 + items.iter().map(size).sum::<usize>());
+    body.push_str(r#"{"Statements":["#);
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(r#"{"Statement":"INSERT INTO \""#);
+        push_escaped(&mut body, table);
+        body.push_str(r#"\" VALUE {"#);
+        push_escaped(&mut body, &item.names);
+        body.push_str(r#"}","Parameters":["#);
+        body.push_str(&item.parameters);
+        body.push_str("]}");
+    }
+    body.push_str("]}");
+    body
+}
+
 impl Table for DynamoDb {
     async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
         let count = items.len();
-        let statements: Result<Vec<_>, _> =
-            items.into_iter().map(|item| self.statement(item)).collect();
-        let statements = match statements {
-            Ok(statements) => statements,
-            Err(error) => return vec![InsertOutcome::Failed(error); count],
-        };
-        let response = self
-            .client
-            .batch_execute_statement()
-            .set_statements(Some(statements))
-            .send()
-            .await;
+        let body = RequestBody::new(insert_body(&self.table, &items).into_bytes());
+        drop(items);
+        let request = self.client.batch_execute_statement();
+        let response = request.customize().interceptor(body).send().await;
         let mut outcomes: Vec<InsertOutcome> = match response {
             Ok(output) => output
                 .responses()

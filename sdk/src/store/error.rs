@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::table_error::TableError;
 use crate::error::{InvalidEvent, RejectionCode};
-use crate::event::{DecodeError, EventType};
+use crate::event::{DecodeError, EventId, EventType};
 
 /// Why an event was not appended, or why the outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +81,8 @@ impl StoreError {
 pub struct CorruptItem {
     pub(crate) id: String,
     pub(crate) timestamp: String,
+    /// The identity of the event, if the item has a valid one.
+    pub(crate) event_id: Option<EventId>,
     pub(crate) reason: String,
 }
 

@@ -1,30 +1,40 @@
-//! The item format: an envelope ⇄ its item in DynamoDB.
+//! The item format: the attributes of an event in DynamoDB.
 //!
 //! The fields of the wire format are top-level attributes with the same names, so that
 //! readers in every language find what was sent.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::attribute::{from_json, is_same, request_bytes, to_json};
-use super::error::CorruptItem;
+use super::attribute::{from_json, is_same};
+use super::attribute_json;
 use super::sort_key::SortKey;
-use super::stored_event::StoredEvent;
 use crate::error::InvalidEvent;
-use crate::event::envelope::{Envelope, Parts};
+use crate::event::EventId;
+use crate::event::envelope::Envelope;
 use crate::event::fields::*;
 use crate::event::timestamp::Timestamp;
-use crate::event::{CausationId, CorrelationId, Emitter, EventId};
-use crate::json::document::Json;
-use crate::json::number::Number;
 
 /// An item as the AWS SDK represents it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The attributes of a new item, by name, in the order of the statement's parameters.
-pub(crate) type Attributes = Vec<(Cow<'static, str>, AttributeValue)>;
+/// A new item, as an insert sends it.
+#[derive(Debug)]
+pub(crate) struct NewItem {
+    /// The names of the attributes with their placeholders: `'ID':?,'Timestamp':?`.
+    pub(crate) names: String,
+    /// The values of the attributes, in the same order, as JSON without brackets.
+    pub(crate) parameters: String,
+}
+
+/// The value of an attribute of a new item.
+enum NewValue<'a> {
+    Text(&'a str),
+    Number(&'a str),
+    /// JSON text of any type.
+    Json(&'a str),
+}
 
 /// The attributes that the store itself writes into an item.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,58 +45,87 @@ pub(crate) struct StoreAttributes {
     pub(crate) index_key: Option<String>,
 }
 
-/// The attributes of a new item.
-pub(crate) fn attributes(
+/// Passes the attributes of a new item to `put`, in the order of the statement.
+fn each_attribute(
     envelope: &Envelope,
     sort_key: &SortKey,
-    own: StoreAttributes,
-) -> Attributes {
+    own: &StoreAttributes,
+    mut put: impl FnMut(&str, NewValue<'_>),
+) {
+    use NewValue::{Json, Number, Text};
     let parts = envelope.parts();
-    let text = |name: &'static str, value: &str| {
-        (Cow::Borrowed(name), AttributeValue::S(value.to_owned()))
-    };
-    let number = |name: &'static str, value| (Cow::Borrowed(name), AttributeValue::N(value));
-    let mut all = Vec::with_capacity(14 + parts.extra.len());
-    all.push(text(ID, parts.id.as_str()));
-    all.push(number(TIMESTAMP, sort_key.as_str().to_owned()));
-    all.push(text(EVENT_TYPE, parts.event_type.as_str()));
-    all.push(text(EMITTER_ID, parts.emitter.id().as_str()));
-    all.push(text(EMITTER_TYPE, parts.emitter.kind().as_str()));
+    put(ID, Text(parts.id.as_str()));
+    put(TIMESTAMP, Number(sort_key.as_str()));
+    put(EVENT_TYPE, Text(parts.event_type.as_str()));
+    put(EMITTER_ID, Text(parts.emitter.id().as_str()));
+    put(EMITTER_TYPE, Text(parts.emitter.kind().as_str()));
     if let Some(data) = &parts.data {
-        all.push((Cow::Borrowed(DATA), from_json(&data.text)));
+        put(DATA, Json(&data.text));
     }
-    all.push(text(EVENT_ID, parts.event_id.as_str()));
+    put(EVENT_ID, Text(parts.event_id.as_str()));
     if let Some(version) = parts.version {
-        all.push(number(VERSION, version.to_string()));
+        put(VERSION, Number(itoa::Buffer::new().format(version)));
     }
     if let Some(id) = &parts.correlation_id {
-        all.push(text(CORRELATION_ID, id.as_str()));
+        put(CORRELATION_ID, Text(id.as_str()));
     }
     if let Some(id) = &parts.causation_id {
-        all.push(text(CAUSATION_ID, id.as_str()));
+        put(CAUSATION_ID, Text(id.as_str()));
     }
     if let Some(trace) = &parts.trace_parent {
-        all.push(text(TRACE_PARENT, trace));
+        put(TRACE_PARENT, Text(trace));
     }
     for (name, json) in &parts.extra {
-        all.push((Cow::Owned(name.to_string()), from_json(&json.text)));
+        put(name, Json(&json.text));
     }
-    all.push(number(STORED_AT, own.stored_at.to_string()));
+    put(STORED_AT, Number(&own.stored_at.to_string()));
     if let Some(at) = own.expires_at {
-        all.push(number(EXPIRES_AT, at.to_string()));
+        put(EXPIRES_AT, Number(itoa::Buffer::new().format(at)));
     }
-    if let Some(key) = own.index_key {
-        all.push((Cow::Borrowed(INDEX_KEY), AttributeValue::S(key)));
+    if let Some(key) = &own.index_key {
+        put(INDEX_KEY, Text(key));
     }
-    all
 }
 
-/// The number of bytes that the attributes' values take in a request.
-pub(crate) fn total_request_bytes(attributes: &Attributes) -> usize {
-    attributes
-        .iter()
-        .map(|(_, value)| request_bytes(value))
-        .sum()
+impl NewItem {
+    pub(crate) fn new(envelope: &Envelope, sort_key: &SortKey, own: &StoreAttributes) -> Self {
+        let mut item = Self {
+            // Of a usual event, so that the texts grow rarely.
+            names: String::with_capacity(192),
+            parameters: String::with_capacity(1024),
+        };
+        let Self { names, parameters } = &mut item;
+        each_attribute(envelope, sort_key, own, |name, value| {
+            if !names.is_empty() {
+                names.push(',');
+                parameters.push(',');
+            }
+            // The wire format checks the names of all fields, so no name can end the quotes.
+            names.push('\'');
+            names.push_str(name);
+            names.push_str("':?");
+            match value {
+                NewValue::Text(text) => attribute_json::push_string(parameters, text),
+                NewValue::Number(number) => attribute_json::push_number(parameters, number),
+                NewValue::Json(json) => attribute_json::push_json(parameters, json),
+            }
+        });
+        item
+    }
+}
+
+/// The attributes of a new item, as the AWS SDK represents them.
+pub(crate) fn attributes(envelope: &Envelope, sort_key: &SortKey, own: &StoreAttributes) -> Item {
+    let mut item = Item::new();
+    each_attribute(envelope, sort_key, own, |name, value| {
+        let value = match value {
+            NewValue::Text(text) => AttributeValue::S(text.to_owned()),
+            NewValue::Number(number) => AttributeValue::N(number.to_owned()),
+            NewValue::Json(json) => from_json(json),
+        };
+        item.insert(name.to_owned(), value);
+    });
+    item
 }
 
 /// The identity of the event in an item, without reading the rest. `None` if the item
@@ -133,10 +172,7 @@ pub(crate) fn of_event(envelope: &Envelope) -> Item {
         expires_at: None,
         index_key: None,
     };
-    let all = attributes(envelope, &SortKey::first_of(envelope.timestamp()), own);
-    all.into_iter()
-        .map(|(name, value)| (name.into_owned(), value))
-        .collect()
+    attributes(envelope, &SortKey::first_of(envelope.timestamp()), &own)
 }
 
 /// Where an event differs from the event in an item that has its identity, as a JSON
@@ -170,124 +206,12 @@ pub(crate) fn difference(item: &Item, envelope: &Envelope) -> Option<String> {
     extra.any(is_different).then(String::new)
 }
 
-/// Reads an item back.
-pub(crate) fn read(mut item: Item) -> Result<StoredEvent, CorruptItem> {
-    let sort_key = match item.remove(TIMESTAMP) {
-        Some(AttributeValue::N(number)) => number,
-        _ => String::new(),
-    };
-    let id = match item.get(ID) {
-        Some(AttributeValue::S(id)) => id.clone(),
-        _ => String::new(),
-    };
-    let sort_key = SortKey::from_item(sort_key);
-    match read_fields(&mut item, &sort_key) {
-        Ok((envelope, stored_at, expires_at)) => {
-            Ok(StoredEvent::new(envelope, sort_key, stored_at, expires_at))
-        }
-        Err(reason) => Err(CorruptItem {
-            id,
-            timestamp: sort_key.as_str().to_owned(),
-            reason,
-        }),
-    }
-}
-
-type Fields = (Envelope, Option<Timestamp>, Option<Timestamp>);
-
-fn read_fields(item: &mut Item, sort_key: &SortKey) -> Result<Fields, String> {
-    let stored_at = optional_number(item, STORED_AT)?
-        .map(|n| exact(STORED_AT, &n))
-        .transpose()?;
-    // An expiry that is not a timestamp is too far away, or too long ago, for DynamoDB
-    // to act on it. It never takes effect, and the event remains valid.
-    let expires_at = optional_number(item, EXPIRES_AT)?.and_then(|n| exact(EXPIRES_AT, &n).ok());
-    item.remove(INDEX_KEY);
-    let id = text(item, ID)?;
-    let event_id = match optional_text(item, EVENT_ID)? {
-        Some(id) => EventId::new(id).map_err(reason)?,
-        None => identity_of_key(sort_key.as_str(), &id)?,
-    };
-    let version = |number: String| {
-        let version = Number::parse(&number).as_u16();
-        version.ok_or_else(|| format!("{VERSION} is not a version"))
-    };
-    let envelope = Envelope::checked(Parts {
-        timestamp: exact(TIMESTAMP, sort_key.cut_to_nanoseconds())?,
-        event_type: text(item, EVENT_TYPE)?.try_into().map_err(reason)?,
-        id: id.try_into().map_err(reason)?,
-        emitter: Emitter::new(
-            text(item, EMITTER_TYPE)?.try_into().map_err(reason)?,
-            text(item, EMITTER_ID)?.try_into().map_err(reason)?,
-        ),
-        data: item
-            .remove(DATA)
-            .map(|data| to_json(DATA, &data))
-            .transpose()?,
-        event_id,
-        version: optional_number(item, VERSION)?.map(version).transpose()?,
-        correlation_id: optional_text(item, CORRELATION_ID)?
-            .map(CorrelationId::new)
-            .transpose()
-            .map_err(reason)?,
-        causation_id: optional_text(item, CAUSATION_ID)?
-            .map(CausationId::new)
-            .transpose()
-            .map_err(reason)?,
-        trace_parent: optional_text(item, TRACE_PARENT)?,
-        extra: extra_fields(item)?,
-    });
-    let envelope = envelope.map_err(|refused| reason(refused.error))?;
-    Ok((envelope, stored_at, expires_at))
-}
-
-fn extra_fields(item: &Item) -> Result<Vec<(Box<str>, Json)>, String> {
-    let mut extra = item
-        .iter()
-        .map(|(name, value)| Ok((name.as_str().into(), to_json(name, value)?)))
-        .collect::<Result<Vec<(Box<str>, Json)>, String>>()?;
-    extra.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(extra)
-}
-
 /// The identity of an event that another writer stored without one. It is derived from
 /// the item's key, so the same item always has the same identity.
-fn identity_of_key(sort_key: &str, id: &str) -> Result<EventId, String> {
+pub(super) fn identity_of_key(sort_key: &str, id: &str) -> Result<EventId, InvalidEvent> {
     let key = format!("{sort_key}:{id}");
     let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes());
-    EventId::new(uuid.to_string()).map_err(reason)
-}
-
-// Takes the error by value, as `map_err` passes it.
-#[allow(clippy::needless_pass_by_value)]
-fn reason(error: InvalidEvent) -> String {
-    error.to_string()
-}
-
-fn exact(name: &str, number: &str) -> Result<Timestamp, String> {
-    number
-        .parse()
-        .map_err(|_| format!("{name} is not a timestamp"))
-}
-
-fn text(item: &mut Item, name: &str) -> Result<String, String> {
-    optional_text(item, name)?.ok_or_else(|| format!("{name} is missing"))
-}
-
-fn optional_text(item: &mut Item, name: &str) -> Result<Option<String>, String> {
-    match item.remove(name) {
-        None => Ok(None),
-        Some(AttributeValue::S(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("{name} is not a string")),
-    }
-}
-
-fn optional_number(item: &mut Item, name: &str) -> Result<Option<String>, String> {
-    match item.remove(name) {
-        None => Ok(None),
-        Some(AttributeValue::N(number)) => Ok(Some(number)),
-        Some(_) => Err(format!("{name} is not a number")),
-    }
+    EventId::new(uuid.to_string())
 }
 
 #[cfg(test)]
@@ -309,8 +233,7 @@ mod tests {
             index_key: Some("A#0".to_owned()),
         };
         let key = SortKey::new(envelope.timestamp(), envelope.event_id(), 3);
-        let all = attributes(envelope, &key, own);
-        all.into_iter().map(|(n, v)| (n.into_owned(), v)).collect()
+        attributes(envelope, &key, &own)
     }
 
     #[test]

@@ -9,9 +9,10 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 
 use super::dynamodb::DynamoDb;
-use super::error::ReadError;
-use super::item::{self, Item};
-use super::request::{Page, PageRequest};
+use super::error::{CorruptItem, ReadError};
+use super::item::Item;
+use super::page::Page;
+use super::request::PageRequest;
 use super::stored_event::StoredEvent;
 
 /// The events of all pages. The next page is requested while the current one is read.
@@ -20,7 +21,7 @@ pub(crate) struct Pages {
     request: PageRequest,
     /// Whether the next page is requested before it is needed.
     prefetch: bool,
-    items: VecDeque<Item>,
+    events: VecDeque<Result<StoredEvent, CorruptItem>>,
     /// The key behind which the next page starts, if it has not been requested.
     next_start: Option<Item>,
     next_page: Option<BoxFuture<'static, Result<Page, ReadError>>>,
@@ -30,7 +31,7 @@ impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages")
             .field("request", &self.request)
-            .field("items", &self.items.len())
+            .field("events", &self.events.len())
             .finish_non_exhaustive()
     }
 }
@@ -45,7 +46,7 @@ impl Pages {
             table,
             request,
             prefetch,
-            items: VecDeque::new(),
+            events: VecDeque::new(),
             next_start: None,
             next_page: None,
         };
@@ -76,8 +77,8 @@ impl Stream for Pages {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(item) = self.items.pop_front() {
-                return Poll::Ready(Some(item::read(item).map_err(ReadError::Corrupt)));
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(Some(event.map_err(ReadError::Corrupt)));
             }
             if let Some(start) = self.next_start.take() {
                 self.fetch(Some(start));
@@ -90,7 +91,7 @@ impl Stream for Pages {
             match page {
                 Err(error) => return Poll::Ready(Some(Err(error))),
                 Ok(page) => {
-                    self.items = page.items.into();
+                    self.events = page.events.into();
                     // Only a page without a key is the last one: an empty page may be
                     // followed by others.
                     self.next_start = page.next;

@@ -80,13 +80,6 @@ pub(crate) struct ScanSegment {
     pub(crate) stored_since: Option<Timestamp>,
 }
 
-/// A page of items, and the key behind which the next page starts.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) items: Vec<Item>,
-    pub(crate) next: Option<Item>,
-}
-
 /// The key of an item in the table.
 pub(crate) fn key(id: &str, sort_key: &str) -> Item {
     HashMap::from([

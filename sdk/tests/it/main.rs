@@ -28,4 +28,6 @@ mod round_trip;
 mod schema;
 #[cfg(feature = "sqs")]
 mod scripted_endpoint;
+#[cfg(feature = "sqs")]
+mod signature;
 mod wire;

@@ -9,6 +9,7 @@ use domain_events::{
 use serde::Serialize;
 
 use crate::scripted_endpoint::{Act, Endpoint};
+use crate::signature::assert_signed;
 
 #[derive(Serialize, Debug, Clone, PartialEq)]
 pub(crate) struct OrderPlaced {
@@ -183,6 +184,50 @@ async fn retried_request_yields_one_receipt() {
     check(Act::Cut, 1).await;
     check(Act::AcceptThenCut, 2).await;
     check(Act::AcceptThenHang, 2).await;
+}
+
+/// The publisher writes the body of a request itself. Each attempt must send the whole body,
+/// and sign it.
+#[tokio::test]
+async fn each_attempt_signs_the_body_that_it_sends() {
+    let endpoint = Endpoint::start(|number, _| match number {
+        0 => Act::Error(500, "InternalFailure"),
+        1 => Act::Cut,
+        _ => Act::Answer(vec![]),
+    })
+    .await;
+    let sdk = builder(&endpoint).build().await.unwrap();
+    let mut event = order("a");
+    event.note = "\"quoted\" \u{0} \u{FFFE} \u{1F600}".to_owned();
+    let _ = sdk.emit(event).await.unwrap();
+    let attempts = endpoint.texts();
+    assert_eq!(attempts.len(), 3);
+    for (head, body) in &attempts {
+        assert_signed(head, body);
+        assert_eq!(*body, attempts[0].1);
+    }
+}
+
+#[tokio::test]
+async fn response_without_results_is_an_error() {
+    for body in [
+        "",
+        "<html>SECRET</html>",
+        "[\"SECRET\"]",
+        r#"{"Successful":[{"Id":"0","MessageId":"SECRET""#,
+        r#"{"Successful":"SECRET"}"#,
+        r#"{"Successful":[{"Id":0,"MessageId":"SECRET"}]}"#,
+    ] {
+        let endpoint = Endpoint::start(|_, _| Act::AcceptThenBody(body)).await;
+        let sdk = builder(&endpoint).build().await.unwrap();
+        let error = sdk.emit(order("a")).await.unwrap_err();
+        assert!(error.is_retryable(), "{body}: {error}");
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("SECRET"), "{body}: {text}");
+        for part in ["HTTP 200", "events", "is not one of the AWS service"] {
+            assert!(text.contains(part), "{body}: no {part:?} in {text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub(crate) enum Act {
     Answer(Vec<(usize, &'static str, bool)>),
     /// Respond with an error for the whole request.
     Error(u16, &'static str),
+    /// Accept all entries, and respond with HTTP 200 and this body.
+    AcceptThenBody(&'static str),
     /// Accept all entries, and never respond.
     AcceptThenHang,
     /// Accept all entries, and close the connection without a response.
@@ -52,7 +54,8 @@ impl Entry {
 #[derive(Default)]
 struct Seen {
     requests: Vec<usize>,
-    heads: Vec<String>,
+    /// The head and the body of each request.
+    texts: Vec<(String, Vec<u8>)>,
     accepted: Vec<Entry>,
 }
 
@@ -96,7 +99,14 @@ impl Endpoint {
 
     /// The head of each request, in lower case.
     pub(crate) fn heads(&self) -> Vec<String> {
-        self.seen.lock().unwrap().heads.clone()
+        let seen = self.seen.lock().unwrap();
+        let heads = seen.texts.iter();
+        heads.map(|(head, _)| head.to_ascii_lowercase()).collect()
+    }
+
+    /// The head and the body of each request.
+    pub(crate) fn texts(&self) -> Vec<(String, Vec<u8>)> {
+        self.seen.lock().unwrap().texts.clone()
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -153,7 +163,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
         let number = {
             let mut seen = seen.lock().unwrap();
             seen.requests.push(entries.len());
-            seen.heads.push(head);
+            seen.texts.push((head, body));
             seen.requests.len() - 1
         };
         let act = script(number, &entries);
@@ -168,7 +178,12 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
             }
             Act::Error(status, code) => {
                 let kind = format!("com.amazonaws.sqs#{code}");
-                (status, json!({"__type": kind, "message": "scripted error"}))
+                let error = json!({"__type": kind, "message": "scripted error"});
+                (status, error.to_string())
+            }
+            Act::AcceptThenBody(body) => {
+                accept(entries);
+                (200, body.to_owned())
             }
             Act::Answer(failures) => {
                 let (mut good, mut bad, mut taken) = (vec![], vec![], vec![]);
@@ -190,10 +205,10 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
                     }
                 }
                 accept(taken);
-                (200, json!({"Successful": good, "Failed": bad}))
+                (200, json!({"Successful": good, "Failed": bad}).to_string())
             }
         };
-        let mut answer = answer.to_string();
+        let mut answer = answer;
         let mut length = answer.len();
         if let Act::Truncate { bytes, is_whole } = act {
             answer.truncate(bytes);
@@ -209,14 +224,15 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
     }
 }
 
-/// Reads one request: its head in lower case, and its body. Returns `None` at the end of
+/// Reads one request: its head and its body. Returns `None` at the end of
 /// the connection.
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         let end = buffer.windows(4).position(|w| w == b"\r\n\r\n");
         if let Some(end) = end.map(|at| at + 4) {
-            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            let length = head.split("content-length:").nth(1).unwrap();
+            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            let lower = head.to_ascii_lowercase();
+            let length = lower.split("content-length:").nth(1).unwrap();
             let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
             if buffer.len() >= end + length {
                 let rest = buffer.split_off(end + length);
