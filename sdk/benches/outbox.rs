@@ -16,6 +16,7 @@ use domain_events::{Emitter, Sdk};
 use domain_events_outbox::{OutboxRows as _, PageRequest, Relay, Row};
 use futures::stream::{self, StreamExt as _};
 
+#[allow(dead_code, reason = "the tests of the outbox use the rest")]
 #[path = "../outbox/tests/support/database.rs"]
 mod database;
 #[allow(
