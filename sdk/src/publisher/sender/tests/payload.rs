@@ -178,7 +178,13 @@ async fn no_failure_prints_the_data_of_an_event() {
     // The error of the AWS SDK quotes the request here. `build` refuses such an endpoint
     // if it is configured, but it cannot see the endpoint of a client of the user.
     let unparsable = client("127.0.0.1:9324", true);
-    check("no scheme", unparsable, true, "no connection").await;
+    check(
+        "no scheme",
+        unparsable,
+        false,
+        "could not build the request",
+    )
+    .await;
     let anonymous = client("http://127.0.0.1:1", false);
     check("no credentials", anonymous, false, "no AWS credentials").await;
 }
