@@ -343,4 +343,20 @@ mod tests {
         assert!(failure(503, "ServiceUnavailable").is_transient());
         assert!(!failure(400, "AWS.SimpleQueueService.NonExistentQueue").is_transient());
     }
+
+    #[test]
+    fn unreadable_response_of_a_gateway_is_transient() {
+        for (status, expected) in [
+            (200, true),
+            (302, false),
+            (403, false),
+            (404, false),
+            (429, true),
+            (500, true),
+            (502, true),
+        ] {
+            let failure = AwsFailure::Response { status };
+            assert_eq!(failure.is_transient(), expected, "{status}");
+        }
+    }
 }

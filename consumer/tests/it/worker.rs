@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain_events_consumer::Handler;
 use domain_events_consumer::hosts::worker::Worker;
+use domain_events_consumer::{DeadLetterQueue, Handler};
 use domain_events_local::{Options, Stack};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -239,6 +239,51 @@ async fn worker_pauses_while_every_message_fails() {
     // Without pauses, the worker would receive all messages within a short time.
     let receives = receives.lock().unwrap().len();
     assert!((2..=5).contains(&receives), "{receives} receives");
+}
+
+#[tokio::test]
+async fn worker_does_not_pause_if_a_message_is_stored() {
+    let stack = endpoints().await;
+    let nowhere = format!("{}-missing", stack.dead_letter_queue_url());
+    let dead_letters = DeadLetterQueue::new(stack.sqs_client(), nowhere);
+    let handler = Handler::new(stack.store(), dead_letters);
+    // Nearly every receive contains an invalid message, which fails.
+    for n in 0..100 {
+        send(&stack, &body("mixed", &n.to_string())).await;
+        if n % 5 == 0 {
+            send(&stack, "hello").await;
+        }
+    }
+    let (receives, script) = recorder("ReceiveMessage");
+    let sqs = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker_behind(&sqs, &stack, handler).run(1, stop.clone()));
+    // With pauses, this would take minutes.
+    until(100, || async { history(&stack, "mixed").await.len() }).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert!(receives.lock().unwrap().len() >= 12);
+}
+
+#[tokio::test]
+async fn dead_letter_of_a_worker_keeps_its_group() {
+    let stack = fifo_endpoints().await;
+    send_to_group(&stack, "hello", Some("customer-7")).await;
+    let (sends, script) = recorder("SendMessageBatch");
+    let dlq = Proxy::start(&stack.sqs_endpoint(), script).await;
+    let client = sqs_behind(&dlq, &stack);
+    let handler = Handler::new(
+        stack.store(),
+        DeadLetterQueue::new(client.clone(), stack.dead_letter_queue_url()),
+    );
+    let stop = CancellationToken::new();
+    let worker = Worker::new(stack.sqs_client(), stack.queue_url(), handler);
+    let running = tokio::spawn(worker.run(1, stop.clone()));
+    until(1, || async { stack.dead_letters() }).await;
+    stop.cancel();
+    running.await.unwrap();
+    let sends = sends.lock().unwrap();
+    assert_eq!(sends[0]["Entries"][0]["MessageGroupId"], "customer-7");
 }
 
 #[tokio::test]

@@ -173,6 +173,10 @@ async fn packs_of_different_events_have_different_ids() {
         "SQS would discard the second pack, with C in it"
     );
     events.pop();
+    for other in [[0, 2], [2, 1]] {
+        let pack = other.map(|n| pending(["a", "b", "c"][n]));
+        assert_ne!(deduplication_id(&pack), two, "each event counts");
+    }
     assert_eq!(
         deduplication_id(&events),
         two,
