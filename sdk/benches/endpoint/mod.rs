@@ -68,14 +68,19 @@ pub async fn delayed(endpoint: Endpoint, added: Duration) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let to = endpoint.url.trim_start_matches("http://").to_owned();
-    let requests = endpoint.requests.clone();
+    let requests: Arc<AtomicUsize> = Arc::default();
+    let counted = requests.clone();
     tokio::spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
             let far = TcpStream::connect(&to).await.unwrap();
-            tokio::spawn(relay(near, far, added, requests.clone()));
+            tokio::spawn(relay(near, far, added, counted.clone()));
         }
     });
-    Endpoint { url, ..endpoint }
+    Endpoint {
+        url,
+        requests,
+        ..endpoint
+    }
 }
 
 async fn relay(near: TcpStream, far: TcpStream, added: Duration, requests: Arc<AtomicUsize>) {
