@@ -1,9 +1,9 @@
-//! Bodies of requests and responses that this crate writes and reads itself, without the
-//! models of the AWS SDK.
+//! Writes the bodies of requests and reads the bodies of responses, in place of the models
+//! of the AWS SDK.
 //!
-//! A model is a tree of maps and strings, and most of the time of a request went into
-//! building and converting it: this crate already has the JSON as text. The AWS SDK still
-//! chooses the endpoint, signs, retries, and reads every error.
+//! A model is a tree of maps and strings. Building and converting it took most of the time
+//! of a request, although this crate already has the JSON as text. The AWS SDK still chooses
+//! the endpoint, signs the request, retries it, and reads every error.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponse
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, FrozenLayer, Layer};
 
-/// Replaces the body that the AWS SDK wrote. Each attempt sends the same body.
+/// Replaces the request body that the AWS SDK wrote. Each attempt sends the same body.
 pub(crate) struct RequestBody {
     body: SdkBody,
     length: usize,
@@ -56,7 +56,7 @@ impl Intercept for RequestBody {
     }
 }
 
-/// Without the body, which is payload.
+/// Omits the body, because it contains payload.
 impl fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestBody")
@@ -67,10 +67,11 @@ impl fmt::Debug for RequestBody {
 
 /// Reads the body of a successful response with a function of this crate.
 ///
-/// The AWS SDK gets an empty output instead. It reads all other responses, and a body that
-/// the function cannot read, so that their errors are the usual ones.
+/// The AWS SDK receives an empty output instead. The AWS SDK itself reads all other
+/// responses, including a successful response that the function cannot read, so that their
+/// errors are the usual ones.
 pub(crate) struct ResponseBody<T> {
-    /// What the AWS SDK knows about the operation.
+    /// The AWS SDK's configuration of the operation.
     operation: FrozenLayer,
     read: fn(&str) -> Option<T>,
     empty_output: fn() -> Output,
@@ -91,7 +92,8 @@ impl<T> ResponseBody<T> {
         }
     }
 
-    /// What was read from the response. `None` if only the AWS SDK could read it.
+    /// The value that the function read from the response. `None` if only the AWS SDK could
+    /// read the response.
     pub(crate) fn take(&self) -> Option<T> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         content.take()
@@ -153,7 +155,7 @@ impl<T: Send + 'static> DeserializeResponse for ResponseBody<T> {
     }
 }
 
-/// What the AWS SDK knows about an operation.
+/// The AWS SDK's configuration of an operation.
 pub(crate) fn operation(operation: &dyn RuntimePlugin) -> FrozenLayer {
     let config = operation.config();
     config.unwrap_or_else(|| Layer::new("no operation").freeze())

@@ -25,7 +25,7 @@ use crate::queue_url::{self, QueueUrl};
 
 mod body;
 
-/// What the AWS SDK knows about the operation.
+/// The AWS SDK's configuration of the operation `SendMessageBatch`.
 static OPERATION: LazyLock<FrozenLayer> =
     LazyLock::new(|| exchange::operation(&SendMessageBatch::new()));
 
@@ -41,16 +41,16 @@ fn empty_output() -> Output {
 
 /// The names of the entries of a request, by their position.
 const ENTRY_IDS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-/// How long the start may wait for credentials. A provider that is merely slow is not
-/// an error at the start.
+/// How long the start may wait for credentials. If the provider is slower than this, the
+/// start continues without an error.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A queue of SQS.
+/// An SQS queue.
 #[derive(Debug)]
 pub(crate) struct SqsQueue {
     client: Client,
     url: QueueUrl,
-    /// The queue, as errors name it.
+    /// The name of the queue in error messages.
     label: String,
 }
 
@@ -71,7 +71,7 @@ impl SqsQueue {
         let request = self.client.send_message_batch().customize();
         let request = request.interceptor(body).interceptor(results.clone());
         match request.send().await {
-            // Without results, it is unknown what SQS has accepted.
+            // Without results, it is unknown which entries SQS has accepted.
             Ok(_) => results
                 .take()
                 .map(|results| self.results(results, count))
@@ -80,7 +80,8 @@ impl SqsQueue {
         }
     }
 
-    /// HTTP 200 says nothing about an entry: each one has its own result, in any order.
+    /// The result of each entry. A response with HTTP status 200 may contain failed entries:
+    /// each entry has its own result, and the results may be in any order.
     fn results(&self, results: body::Results, count: usize) -> Vec<EntryResult> {
         let mut ordered: Vec<Option<EntryResult>> = vec![None; count];
         let mut put = |id: &str, result: EntryResult| {
@@ -102,7 +103,7 @@ impl SqsQueue {
                 code: aws::printable(&entry.code),
                 message: aws::printable(&entry.message.unwrap_or_default()),
             };
-            // SQS calls all of these the sender's fault.
+            // SQS sets `SenderFault` for throttling as well, which may pass.
             let permanent = entry.sender_fault && !failure.is_throttled();
             let result = if permanent && (is_denied(&entry.code) || failure.is_credentials()) {
                 EntryResult::Denied(self.error(&failure))
@@ -152,8 +153,8 @@ impl Transport for SqsQueue {
     }
 }
 
-/// Error codes that say nothing about the message (API reference, "SendMessage",
-/// "Errors", and "Common Errors"): permissions, the queue's key, the queue itself.
+/// Whether an error code is about the permissions, the queue's key or the queue itself, and
+/// not about the message (API reference, "SendMessage", "Errors", and "Common Errors").
 fn is_denied(code: &str) -> bool {
     [
         "AccessDenied",
@@ -169,18 +170,19 @@ fn is_denied(code: &str) -> bool {
     .any(|word| code.contains(word))
 }
 
-/// A client for the queue, from the environment as every AWS SDK reads it. The URL of
-/// the queue determines the region and, unless an endpoint is configured, the host.
+/// Creates a client for the queue, with the environment variables and files that every AWS
+/// SDK reads. The URL of the queue determines the region and, unless an endpoint is
+/// configured, the host.
 ///
 /// # Errors
 ///
-/// All problems of the configuration.
+/// Returns all problems of the configuration, one sentence for each.
 pub async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
     let mut loader = aws_config::defaults(aws::behavior_version())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(aws::timeouts())
-        // It also counts the seconds in which the process of a Lambda function is
-        // frozen. The timeouts above replace it.
+        // Stalled-stream protection also counts the time in which the process of a Lambda
+        // function is frozen. The timeouts above replace it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(region) = url.region() {
         report_other_region(region);
@@ -208,7 +210,8 @@ pub async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
         None => {
             if let Some(endpoint) = url.endpoint() {
                 builder.set_endpoint_url(Some(endpoint.to_owned()));
-                // The host is chosen. The AWS SDK refuses these settings next to it.
+                // The host is already fixed, and the AWS SDK refuses these settings
+                // together with an endpoint.
                 builder.set_use_fips(None);
                 builder.set_use_dual_stack(None);
             }
@@ -225,7 +228,8 @@ pub async fn client(url: &QueueUrl) -> Result<Client, Vec<String>> {
     }
 }
 
-/// The queue's URL decides. A different region in the environment may be a mistake.
+/// Logs a warning if the environment names a different region than the queue's URL. The
+/// client uses the region of the URL, but the difference may be a mistake.
 fn report_other_region(region: &str) {
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
         if let Ok(other) = std::env::var(name)

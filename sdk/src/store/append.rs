@@ -30,8 +30,9 @@ const MAX_IN_FLIGHT: usize = 8;
 /// How often the insert of one event is retried after a failure that may pass.
 const MAX_RETRIES: u32 = 8;
 const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(6));
-/// How many keys of an event other events may have. Each further one needs an identity
-/// with the same hash, out of a million.
+/// The maximum number of tie-break keys that are tried for one event. A tie-break is taken
+/// only if another event of the entity has the same timestamp, the same creation time and
+/// the same hash (one of a million values).
 pub(super) const MAX_TIE_BREAKS: u32 = 32;
 
 /// What an append did.
@@ -63,7 +64,7 @@ pub(crate) enum InsertOutcome {
     Failed(StoreError),
 }
 
-/// What appending needs of a table.
+/// The table operations that an append uses.
 pub(crate) trait Table: Sync {
     /// Inserts items with different keys. Returns one outcome for each, in order.
     fn insert(&self, items: Vec<NewItem>) -> impl Future<Output = Vec<InsertOutcome>> + Send;
@@ -81,11 +82,11 @@ pub(crate) trait Table: Sync {
 #[derive(Debug)]
 struct Progress<'e> {
     envelope: &'e Envelope,
-    /// Which of its keys the event is inserted under.
+    /// The number of the key under which the event is inserted: 0 for its first key.
     attempt: u32,
     retries: u32,
-    /// Whether the event is sent in a request of its own, because DynamoDB refused a
-    /// request that contained it.
+    /// Whether the event is sent in a separate request, because DynamoDB refused a request
+    /// that contained it.
     alone: bool,
     outcome: Option<Result<AppendOutcome, StoreError>>,
 }
@@ -97,8 +98,8 @@ enum Completion {
     BackoffElapsed(usize),
 }
 
-/// Appends `envelopes` and returns one outcome for each, in order. If `deadline`
-/// completes first, an event without an outcome may or may not be stored.
+/// Appends `envelopes` and returns one outcome for each envelope, in order. If `deadline`
+/// completes before an event has an outcome, the event may or may not be stored.
 pub(crate) async fn append_all<T: Table>(
     table: &T,
     envelopes: &[Envelope],
@@ -156,14 +157,14 @@ pub(crate) async fn append_all<T: Table>(
 /// Hash key and sort key.
 type Key<'e> = (&'e str, SortKey);
 
-/// The decisions, without I/O.
+/// The state and the decisions of one append, without I/O.
 struct Work<'e> {
     events: Vec<Progress<'e>>,
     to_insert: VecDeque<usize>,
     to_look_up: VecDeque<usize>,
-    /// The keys under which an event is being inserted or whose item is being read, and
-    /// the events that wait for the result. Without it, each of thousands of events with
-    /// one timestamp would read the item itself.
+    /// The keys that have a request in flight (an insert or a read), and for each key the
+    /// events that wait for the result. Without this map, thousands of events with the same
+    /// timestamp would each read the same item.
     claimed: HashMap<Key<'e>, Vec<usize>>,
 }
 
@@ -194,9 +195,9 @@ impl<'e> Work<'e> {
         )
     }
 
-    /// As many events as one request may carry. DynamoDB refuses a request that names a
-    /// key twice, and only one event can have a key: the second of two events waits until
-    /// it is known which.
+    /// Takes as many events as one request may contain. DynamoDB refuses a request that
+    /// names the same key twice. If two events need the same key, the second event waits
+    /// for the outcome of the first.
     fn next_batch(
         &mut self,
         store_attributes: impl Fn(&Envelope) -> StoreAttributes,
@@ -301,7 +302,7 @@ impl<'e> Work<'e> {
                     self.compare_with_item(index, &item);
                 }
             }
-            // The item has expired since the insert, so the key is free again.
+            // The item has expired since the insert, so the key can be inserted again.
             Ok(None) => {
                 self.to_insert.extend(waiting);
                 let delay = self.events[index].next_retry();
@@ -318,7 +319,8 @@ impl<'e> Work<'e> {
         None
     }
 
-    /// Decides about an event whose key an item has.
+    /// Compares an event with the stored item that has the same key, and decides whether the
+    /// event is a duplicate.
     fn compare_with_item(&mut self, index: usize, item: &Item) {
         let event = &mut self.events[index];
         if item::identity(item).as_ref() != Some(event.envelope.event_id()) {
@@ -331,7 +333,8 @@ impl<'e> Work<'e> {
         });
     }
 
-    /// Decides about an event whose key the event `inserted` has been given.
+    /// Compares an event with the event `inserted`, which this call has stored under the same
+    /// key, and decides whether the event is a duplicate.
     fn compare_with_event(&mut self, index: usize, inserted: usize) {
         let (event, inserted) = (self.events[index].envelope, &self.events[inserted]);
         if event.event_id() != inserted.envelope.event_id() {
@@ -342,7 +345,7 @@ impl<'e> Work<'e> {
         self.compare_with_item(index, &inserted);
     }
 
-    /// Another event has the event's key.
+    /// Continues with the next key of the event, because another event has the current one.
     fn try_next_key(&mut self, index: usize) {
         let event = &mut self.events[index];
         if event.attempt == MAX_TIE_BREAKS {

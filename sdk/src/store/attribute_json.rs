@@ -1,5 +1,5 @@
-//! JSON text ⇄ the JSON of DynamoDB's API, where each value names its type:
-//! `{"a":1}` is `{"M":{"a":{"N":"1"}}}`. No digit is lost.
+//! Converts between JSON text and the JSON of DynamoDB's API, in which each value names its
+//! type: `{"a":1}` becomes `{"M":{"a":{"N":"1"}}}`. Numbers keep all of their digits.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('}');
 }
 
-/// Appends a number, which is written as DynamoDB accepts it.
+/// Appends a number in the form that DynamoDB accepts.
 pub(crate) fn push_number(out: &mut String, number: &str) {
     out.push_str("{\"N\":\"");
     out.push_str(number);
@@ -112,7 +112,7 @@ enum Fault {
     Syntax(SyntaxError),
     /// The type of a value does not exist in JSON.
     NotJson(&'static str),
-    /// A rule of [`limits`] is broken.
+    /// The value exceeds one of the [`limits`].
     Unreadable,
 }
 
@@ -122,8 +122,9 @@ impl From<SyntaxError> for Fault {
     }
 }
 
-/// Reads the value of the attribute `name` as JSON text, or says why it is not JSON. The
-/// keys are sorted: DynamoDB keeps no order, and two reads of one item must be equal.
+/// Reads the value of the attribute `name` as JSON text, or returns the reason why it is not
+/// JSON. The keys are sorted, because DynamoDB does not preserve their order and two reads
+/// of one item must be equal.
 pub(crate) fn read_json(
     name: &str,
     reader: &mut Reader<'_>,
@@ -148,7 +149,7 @@ pub(crate) fn read_json(
     Ok(Err(reason))
 }
 
-/// A value in progress.
+/// The state while one value is being read.
 struct Values<'r, 'a> {
     reader: &'r mut Reader<'a>,
     text: String,

@@ -20,9 +20,9 @@ pub struct CausationNode {
 /// Arranges events by their causes, for example those of
 /// [`EventStore::conversation`](super::EventStore::conversation).
 ///
-/// The list contains every event once. Each event comes behind its cause, and in front of
-/// the next event with the same cause, so that printing the list with an indentation of
-/// `depth` shows the tree. Events with the same cause keep their order.
+/// The list contains every event once. Each event comes after its cause, followed by the
+/// events that it caused, so printing the list with an indentation of `depth` shows the
+/// tree. Events with the same cause keep their order.
 ///
 /// An event is a root if it has no `CausationId`, or if its cause is not among the events.
 /// If events name each other as causes in a circle, the first of them is a root.
@@ -52,7 +52,7 @@ pub fn causation_tree(events: Vec<StoredEvent>) -> Vec<CausationNode> {
     for root in (0..causes.len()).filter(|index| causes[*index].is_none()) {
         tree.add(root);
     }
-    // What remains is behind a circle of causes.
+    // Each remaining event belongs to a circle of causes, or was caused by one.
     for index in 0..causes.len() {
         if tree.events[index].is_some() {
             tree.add(first_of_circle(index, &causes));
@@ -69,9 +69,10 @@ struct Tree {
 }
 
 impl Tree {
-    /// Adds a root, and everything that it leads to.
+    /// Adds a root, and all events that it caused directly or indirectly.
     fn add(&mut self, root: usize) {
-        // A stack and not a recursion: a chain of causes may be as long as the conversation.
+        // A loop with a stack instead of recursion, because a chain of causes may be as long
+        // as the conversation.
         let mut stack = vec![(root, 0, None)];
         while let Some((index, depth, cause)) = stack.pop() {
             let Some(event) = self.events[index].take() else {

@@ -1,14 +1,15 @@
-//! The settings of an event store in the environment.
+//! Reads the settings of an event store from environment variables.
 
 use std::fmt;
 use std::num::NonZeroU16;
 
-/// The environment does not describe an event store. It contains every problem.
+/// The environment variables do not describe an event store. The error lists every
+/// problem.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreConfigError(Vec<String>);
 
 impl StoreConfigError {
-    /// What is missing or malformed, one sentence each.
+    /// The settings that are missing or malformed, one sentence for each.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -23,7 +24,8 @@ impl fmt::Display for StoreConfigError {
     }
 }
 
-/// As `Display`: a `main` that returns an error prints it with `Debug`.
+/// Prints the same text as `Display`, because a `main` that returns an error prints it with
+/// `Debug`.
 impl fmt::Debug for StoreConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -39,12 +41,12 @@ pub(crate) struct StoreConfig {
 }
 
 impl StoreConfig {
-    /// Reads the variables. `has_region` is whether the AWS SDK has found a region.
+    /// Reads the variables. `has_region` states whether the AWS SDK has found a region.
     pub(crate) fn read(
         lookup: impl Fn(&str) -> Option<String>,
         has_region: bool,
     ) -> Result<Self, StoreConfigError> {
-        // An empty variable counts as not set, because templates produce these.
+        // An empty variable counts as not set, because templates produce empty variables.
         let variable = |name: &str| {
             lookup(name)
                 .map(|text| text.trim().to_owned())

@@ -21,14 +21,15 @@ use crate::event::{CorrelationId, EntityId, EventType};
 /// # Late events
 ///
 /// A cursor is a position in the order of the events' *timestamps*, not in the order in
-/// which they were stored. An event that is stored later, with a timestamp before the
-/// cursor, is not returned behind the cursor. This is normal on a standard queue, which
-/// may deliver events in any order. An event whose timestamp is far in the future has
-/// the opposite effect: nothing that is stored later comes behind its cursor.
+/// which they were stored. A stream that continues after a cursor skips an event that was
+/// stored later with an earlier timestamp. Such late events are normal with a standard
+/// queue, which may deliver events in any order. An event whose timestamp is far in the
+/// future causes the same problem: a stream that continues after its cursor skips all
+/// events that have an earlier timestamp, even if they are stored later.
 ///
-/// A cursor is therefore suitable for paging through what is stored. To look for new
-/// events repeatedly, use [`Events::stored_since`](super::Events::stored_since), which
-/// does not skip late events.
+/// Use a cursor to page through events that are already stored. To look for new events
+/// repeatedly, use [`Events::stored_since`](super::Events::stored_since), which does not
+/// skip late events.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     sort_key: SortKey,
@@ -69,7 +70,7 @@ impl Cursor {
 
     /// The timestamp of the event.
     pub fn timestamp(&self) -> Timestamp {
-        // A parsed cursor may have a number that is above every timestamp.
+        // A parsed cursor may contain a number that is greater than every valid timestamp.
         let timestamp = self.sort_key.cut_to_nanoseconds().parse();
         timestamp.unwrap_or(Timestamp::MAX)
     }

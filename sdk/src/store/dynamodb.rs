@@ -28,7 +28,7 @@ use crate::event::timestamp::Timestamp;
 use crate::exchange::{RequestBody, ResponseBody, operation};
 use crate::json::escape::push_escaped;
 
-/// What the AWS SDK knows about the two operations that return pages.
+/// The AWS SDK's configuration of the two operations that return pages.
 static QUERY: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&query::Query::new()));
 static SCAN: LazyLock<FrozenLayer> = LazyLock::new(|| operation(&scan::Scan::new()));
 
@@ -134,8 +134,8 @@ impl DynamoDb {
         }
     }
 
-    /// The page that was read. A response that only the AWS SDK can read is an error, because
-    /// events in it would be lost.
+    /// The page that this crate read from the response. A response that only the AWS SDK could
+    /// read is an error, because its events would be lost.
     fn content(&self, operation: Operation, page: &ResponseBody<Page>) -> Result<Page, TableError> {
         page.take()
             .ok_or_else(|| self.failure(operation, &AwsFailure::Response { status: 200 }))
@@ -147,7 +147,7 @@ impl DynamoDb {
         let error = match described.await {
             Ok(output) => {
                 let description = output.table.unwrap_or_else(|| {
-                    // Without a description there is nothing to compare.
+                    // A response without a description counts as an empty description.
                     TableDescription::builder().build()
                 });
                 return self.check_description(&description, has_index);
@@ -220,7 +220,7 @@ impl DynamoDb {
         }
     }
 
-    /// The outcome of one statement inside an HTTP 200.
+    /// The outcome of one statement in a response with HTTP status 200.
     fn outcome(&self, error: &BatchStatementError) -> InsertOutcome {
         let code = error.code().map_or("no error code", Code::as_str);
         let failure = AwsFailure::Service {
@@ -247,8 +247,8 @@ impl DynamoDb {
             TableErrorKind::Refused if code.starts_with("Validation") => {
                 InsertOutcome::Refused(code.to_owned())
             }
-            // An operator may create a table or grant a permission, but not within
-            // milliseconds.
+            // An operator may create the table or grant the permission later, but not
+            // within the milliseconds of a retry.
             _ => InsertOutcome::Failed(error.into()),
         }
     }
@@ -350,8 +350,8 @@ impl Table for DynamoDb {
             };
             InsertOutcome::Retryable(self.failure(Operation::Insert, &missing).into())
         });
-        // A refusal is the fault of the event, unless the table has other keys, which is
-        // the fault of the operator. One check is enough for a request.
+        // A refusal is caused by the event, unless the table has the wrong keys, which only
+        // an operator can correct. One check of the keys is enough for each request.
         let is_refusal = |outcome: &InsertOutcome| {
             matches!(
                 outcome,

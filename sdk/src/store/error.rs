@@ -1,4 +1,4 @@
-//! What can go wrong in the event store.
+//! The errors of the event store.
 
 use super::cursor::Cursor;
 use super::table_error::TableError;
@@ -16,9 +16,9 @@ pub enum StoreError {
         /// DynamoDB's error code.
         code: String,
     },
-    /// The table contains another event with the same `ID`, `Timestamp` and `EventId`.
-    /// These three identify an event, so one of the two was given an identity that it
-    /// must not have. The stored event is unchanged.
+    /// The table contains a different event with the same `ID`, `Timestamp` and `EventId`.
+    /// These three fields identify an event, so a producer has used one identity for two
+    /// events. The stored event is unchanged.
     #[error(
         "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event an EventId of its own",
         at(pointer)
@@ -28,7 +28,7 @@ pub enum StoreError {
         /// in the wire format.
         pointer: String,
     },
-    /// Other events have all the keys that the event can have.
+    /// All sort keys that the event can have are taken by other events.
     #[error("too many events of one entity have the same timestamp and creation time")]
     TieBreaksExhausted,
     /// A request to DynamoDB failed. After
@@ -66,7 +66,8 @@ impl StoreError {
         }
     }
 
-    /// The field that is at fault, as a JSON pointer; empty if it is the whole event.
+    /// The invalid field, as a JSON pointer. The pointer is empty if the whole event is
+    /// invalid.
     pub fn pointer(&self) -> &str {
         match self {
             Self::IdentityReused { pointer } => pointer,
@@ -110,10 +111,11 @@ pub enum ReadError {
     /// A request to DynamoDB failed. The stream ends here, before its actual end.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// An item is not an event. The stream continues behind it.
+    /// An item is not an event. The stream continues with the next item.
     #[error(transparent)]
     Corrupt(#[from] CorruptItem),
-    /// The data of an event does not match its type. The stream continues behind it.
+    /// The data of an event does not match its type. The stream continues with the next
+    /// event.
     #[error("the event at {cursor} could not be decoded")]
     Decode {
         /// The position of the event.
@@ -129,7 +131,7 @@ pub enum ReadError {
     ForeignCursor {
         /// The cursor.
         cursor: Box<Cursor>,
-        /// What the stream reads.
+        /// A description of the events that the stream reads.
         stream: String,
     },
     /// The id, event type or correlation id to read cannot exist. The stream ends without

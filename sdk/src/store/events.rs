@@ -1,5 +1,5 @@
-//! Reading in the order of time: one query builder for histories, event types and
-//! conversations.
+//! Reads events in the order of their timestamps: one query builder for histories, event
+//! types and conversations.
 
 use std::fmt;
 use std::pin::Pin;
@@ -140,11 +140,11 @@ impl Events {
     /// timestamps. This finds late events, which a [`Cursor`] skips, and is not affected
     /// by events whose timestamp is far in the future.
     ///
-    /// To read again and again without missing an event, pass the greatest
+    /// To read repeatedly without missing an event, pass the greatest
     /// [`stored_at`](StoredEvent::stored_at) of the last read minus five minutes, and skip
-    /// the events whose `EventId` is known from the last read. The five minutes are for
-    /// consumers whose clocks differ, and for the time between the moment that an event
-    /// is given its `StoredAt` and the moment that it is in the table.
+    /// the events whose `EventId` is known from the last read. The five minutes allow for
+    /// consumers whose clocks differ, and for the delay between the time at which a consumer
+    /// sets `StoredAt` and the time at which the item is in the table.
     ///
     /// DynamoDB reads, and bills, all events of the range, and returns only those that
     /// match. An item without a `StoredAt` always matches.
@@ -165,7 +165,7 @@ impl Events {
         self
     }
 
-    /// Only what follows the event of `cursor`, in the direction of this stream.
+    /// Only events that follow the event of `cursor`, in the direction of this stream.
     ///
     /// A cursor is a position in the order of timestamps: an event that is stored later
     /// with an earlier timestamp is skipped, see [`Cursor`]. The cursor of an event that
@@ -175,8 +175,8 @@ impl Events {
         self
     }
 
-    /// Decodes the events as `E`, which is usually an enum of all that can happen to the
-    /// entity.
+    /// Decodes the events as `E`, which is usually an enum with one variant for each event
+    /// type of the entity.
     pub fn decode<E: DomainEvent + DeserializeOwned>(
         self,
     ) -> impl Stream<Item = Result<Decoded<E>, ReadError>> + Unpin + Send {
@@ -234,8 +234,9 @@ impl Events {
             });
         }
         let is_history = matches!(self.source, Source::Entity(_));
-        // A short history needs no full page, but one event more for the cursor's own. A
-        // filter may drop any number of them.
+        // With a small limit, a full page would be wasteful. The page has one event more,
+        // because the query also returns the event at the cursor. With a filter, the number
+        // of events that the filter drops is unknown, so the page is not limited.
         let page_size = match self.limit {
             Some(limit) if is_history && self.selection.stored_since.is_none() => {
                 i32::try_from(limit.saturating_add(1)).ok()
@@ -270,7 +271,7 @@ impl Events {
         })
     }
 
-    /// Whether the shard behind the last one that the store reads is empty, as it must be.
+    /// Checks that the shard after the last shard of this store is empty.
     fn check_shard(&self, found: Option<Result<StoredEvent, ReadError>>) -> Result<(), ReadError> {
         let Source::Type { event_type, shards } = &self.source else {
             return Ok(());
@@ -287,7 +288,8 @@ impl Events {
         }
     }
 
-    /// The first of all partitions' events, once each partition has one or has ended.
+    /// The next event across all partitions. It is known only when each partition has an
+    /// event ready or has ended.
     fn poll_partitions(
         selection: &Selection,
         partitions: &mut [PartitionReader],
@@ -355,7 +357,8 @@ impl Stream for Events {
                             }
                         }
                         Some(Err(error)) if error.is_about_one_event() => {}
-                        // Without one of its partitions, the rest would look complete.
+                        // If one partition fails, the stream ends. The events of the other
+                        // partitions alone would look like a complete result.
                         None | Some(Err(_)) => this.state = State::Ended,
                     }
                     return Poll::Ready(next);

@@ -16,8 +16,8 @@ use crate::event::timestamp::Timestamp;
 use crate::json::escape::push_quoted;
 use crate::json::reader::{Reader, Token};
 
-/// The largest item that an append may write at its `attempt`th insert. An item that is
-/// written in any other way than by an append may overwrite another.
+/// The largest item that an append may write at its `attempt`th insert. Write items only
+/// with an append: a plain `PutItem` may overwrite another event.
 pub fn item_of(envelope: &Envelope, attempt: u32) -> HashMap<String, AttributeValue> {
     let own = StoreAttributes {
         stored_at: envelope.timestamp(),
@@ -43,7 +43,7 @@ pub fn events_of_page(body: &str) -> Option<Vec<Result<StoredEvent, CorruptItem>
     page::read(body).map(|page| page.events)
 }
 
-/// Reads an item as a reader does.
+/// Reads an item in the same way as the event store does.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub fn read_item(item: HashMap<String, AttributeValue>) -> Result<StoredEvent, C
     item_reader::read(&mut reader).expect("the text is JSON")
 }
 
-/// Appends a value as the AWS SDK does.
+/// Appends a value in the same form in which the AWS SDK serializes it.
 fn push_value(out: &mut String, value: &AttributeValue) {
     match value {
         AttributeValue::S(text) => {

@@ -1,7 +1,7 @@
 //! The item format: the attributes of an event in DynamoDB.
 //!
-//! The fields of the wire format are top-level attributes with the same names, so that
-//! readers in every language find what was sent.
+//! Each field of the wire format is a top-level attribute with the same name, so that
+//! programs in every language can read the fields that were sent.
 
 use std::collections::HashMap;
 
@@ -90,7 +90,7 @@ fn each_attribute(
 impl NewItem {
     pub(crate) fn new(envelope: &Envelope, sort_key: &SortKey, own: &StoreAttributes) -> Self {
         let mut item = Self {
-            // Of a usual event, so that the texts grow rarely.
+            // The capacities fit a typical event, so that the strings are rarely reallocated.
             names: String::with_capacity(192),
             parameters: String::with_capacity(1024),
         };
@@ -140,10 +140,10 @@ pub(crate) fn identity(item: &Item) -> Option<EventId> {
     }
 }
 
-/// What does not have to be equal for two events to be one. The first two are the key
-/// and the identity, which were compared before. A repeated send may have another trace
-/// context, and tracing must never cause an event to be refused. The others belong to
-/// the store.
+/// The attributes that may differ between two copies of the same event. The first two are
+/// the key and the identity, which have already been compared. A repeated send may have a
+/// different trace context, and tracing must never cause an event to be refused. The store
+/// itself writes the others.
 const NOT_COMPARED: [&str; 6] = [
     TIMESTAMP,
     EVENT_ID,
@@ -165,7 +165,8 @@ const COMPARED: [&str; 8] = [
     CAUSATION_ID,
 ];
 
-/// The item of an event, for comparing it with another: without what belongs to the store.
+/// The item of an event, for comparing it with another item. It does not contain the
+/// attributes that the store itself writes.
 pub(crate) fn of_event(envelope: &Envelope) -> Item {
     let own = StoreAttributes {
         stored_at: envelope.timestamp(),

@@ -16,7 +16,8 @@ use crate::json::document::Json;
 use crate::json::number::Number;
 use crate::json::reader::{Reader, SyntaxError, Token};
 
-/// Reads the item whose `{` has been read. An error of syntax concerns the whole response.
+/// Reads the item whose `{` has been read. A syntax error makes the whole response
+/// unreadable.
 pub(crate) fn read(
     reader: &mut Reader<'_>,
 ) -> Result<Result<StoredEvent, CorruptItem>, SyntaxError> {
@@ -116,8 +117,8 @@ impl<'a> Fields<'a> {
         let stored_at = optional_number(self.stored_at, STORED_AT)?
             .map(|n| exact(STORED_AT, &n))
             .transpose()?;
-        // An expiry that is not a timestamp is too far away, or too long ago, for DynamoDB
-        // to act on it. It never takes effect, and the event remains valid.
+        // An expiry outside the range of `Timestamp` is so far in the future or in the past
+        // that DynamoDB does not act on it. It never takes effect, so the event remains valid.
         let expires_at =
             optional_number(self.expires_at, EXPIRES_AT)?.and_then(|n| exact(EXPIRES_AT, &n).ok());
         let id = text(self.id, ID)?;
@@ -172,7 +173,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-// Takes the error by value, as `map_err` passes it.
+// `map_err` passes the error by value.
 #[allow(clippy::needless_pass_by_value)]
 fn reason(error: InvalidEvent) -> String {
     error.to_string()

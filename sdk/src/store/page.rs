@@ -9,7 +9,7 @@ use super::item_reader;
 use super::stored_event::StoredEvent;
 use crate::json::reader::{Reader, SyntaxError, Token};
 
-/// A page of events, and the key behind which the next page starts.
+/// A page of events, and the key after which the next page starts.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) events: Vec<Result<StoredEvent, CorruptItem>>,

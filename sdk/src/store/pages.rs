@@ -22,7 +22,7 @@ pub(crate) struct Pages {
     /// Whether the next page is requested before it is needed.
     prefetch: bool,
     events: VecDeque<Result<StoredEvent, CorruptItem>>,
-    /// The key behind which the next page starts, if it has not been requested.
+    /// The key after which the next page starts, if that page has not been requested.
     next_start: Option<Item>,
     next_page: Option<BoxFuture<'static, Result<Page, ReadError>>>,
 }
@@ -37,8 +37,8 @@ impl fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// The pages of `request`, from its start or from behind the key `start`. Requests
-    /// the first page.
+    /// The pages of `request`, from its start or after the key `start`. Requests the first
+    /// page.
     pub(crate) fn new(table: DynamoDb, request: PageRequest, start: Option<Item>) -> Self {
         // A caller that limits the page size usually needs one page only.
         let prefetch = !matches!(&request, PageRequest::Query(query) if query.page_size.is_some());
@@ -57,8 +57,8 @@ impl Pages {
     fn fetch(&mut self, start: Option<Item>) {
         let (request, table) = (self.request.clone(), self.table.clone());
         let mut page = tokio::task::JoinSet::new();
-        // A task continues while the stream is not polled. The set aborts it when the
-        // stream is dropped.
+        // A task makes progress even while the stream is not polled. The `JoinSet` aborts
+        // the task when the stream is dropped.
         page.spawn(async move { table.page(&request, start).await });
         self.next_page = Some(
             async move {

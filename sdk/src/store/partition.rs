@@ -1,4 +1,4 @@
-//! One partition of a stream, in the stream's order.
+//! Reads one partition of a stream, in the order of the stream.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
@@ -12,9 +12,9 @@ use super::stored_event::StoredEvent;
 
 /// Reads the events of one partition.
 ///
-/// An index may return the events of one sort key in any order (API reference, "Query",
-/// promises none), but a cursor needs one order. Therefore all events of one sort key are
-/// read and sorted before the first of them is returned.
+/// An index may return the events of one sort key in any order, because the API reference
+/// ("Query") does not define one, but a cursor needs a fixed order. Therefore all events of
+/// one sort key are read and sorted before the first of them is returned.
 #[derive(Debug)]
 pub(crate) struct PartitionReader {
     pages: Pages,
@@ -45,7 +45,7 @@ impl PartitionReader {
         self.same_sort_key.pop_front()
     }
 
-    /// Reads until there is a head, or the partition has ended.
+    /// Reads until the next event is available, or the partition has ended.
     pub(crate) fn poll_head(
         &mut self,
         selection: &Selection,
@@ -62,7 +62,7 @@ impl PartitionReader {
                 self.complete(selection);
             }
             self.incomplete.push(event);
-            // In the table itself, a sort key has one event.
+            // In the table itself (not an index), each sort key has exactly one event.
             if !self.is_index {
                 self.complete(selection);
             }
@@ -70,7 +70,7 @@ impl PartitionReader {
         Poll::Ready(Ok(()))
     }
 
-    /// No more events of the sort key will follow.
+    /// Sorts the events of a sort key, after the last of them has been read.
     fn complete(&mut self, selection: &Selection) {
         let mut events = std::mem::take(&mut self.incomplete);
         events.retain(|event| selection.is_behind_cursor(event));

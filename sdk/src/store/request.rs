@@ -21,8 +21,8 @@ pub(crate) enum PageRequest {
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     pub(crate) partition: Partition,
-    /// First and last sort key, both included. A query without a bound also returns
-    /// items whose key no event can have, so that they are reported and not skipped.
+    /// First and last sort key, both included. A query without a bound also returns items
+    /// whose sort key is not valid for an event, so that they are reported and not skipped.
     pub(crate) from: Option<SortKey>,
     pub(crate) to: Option<SortKey>,
     pub(crate) stored_since: Option<Timestamp>,
@@ -57,7 +57,7 @@ impl Partition {
 }
 
 impl Query {
-    /// The query of everything that an entity has at one timestamp.
+    /// The query for all events of an entity that have one timestamp.
     pub(crate) fn at_timestamp(id: &str, timestamp: Timestamp) -> Self {
         Self {
             partition: Partition::Entity(id.to_owned()),
@@ -88,8 +88,8 @@ pub(crate) fn key(id: &str, sort_key: &str) -> Item {
     ])
 }
 
-/// Names and values for the placeholders of an expression. DynamoDB refuses empty maps, so
-/// there is none without a placeholder.
+/// Names and values for the placeholders of an expression. DynamoDB refuses an empty map,
+/// so a map without entries is omitted from the request.
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
     pub(crate) names: Option<HashMap<String, String>>,
@@ -135,8 +135,8 @@ impl Placeholders {
         Some(condition)
     }
 
-    /// A condition that excludes what was stored earlier. An item whose `StoredAt` is
-    /// absent, or is not a number, is not excluded, because its age is unknown.
+    /// A condition that excludes items that were stored before `since`. An item whose
+    /// `StoredAt` is absent, or is not a number, is not excluded, because its age is unknown.
     pub(crate) fn stored_since(&mut self, since: Option<Timestamp>) -> Option<&'static str> {
         self.number(":since", since?);
         self.name("#stored", STORED_AT);

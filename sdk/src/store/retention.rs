@@ -20,9 +20,10 @@ use crate::event::timestamp::Timestamp;
 /// (developer guide, "Using time to live"). An event that would expire after the year 2286
 /// is kept forever.
 ///
-/// An event that is delivered again is recognised by the items that have its keys. If
-/// another event with the same entity and timestamp has the first of these keys, and
-/// expires before the event is delivered again, the event is stored a second time.
+/// A duplicate is recognised by the item that already has its key. Assume that two events
+/// of one entity have the same timestamp, so that the first event has the first key and
+/// the second event has a tie-break. If the first event expires and the second is then
+/// delivered again, the second event is stored a second time under the first key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     by_type: BTreeMap<String, Option<u64>>,
@@ -42,7 +43,7 @@ impl Retention {
     }
 }
 
-/// The text is not a retention.
+/// The text is not a valid retention setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("retention rule {rule:?}: {problem}")]
 pub struct InvalidRetention {

@@ -1,4 +1,4 @@
-//! Reading the whole table.
+//! Reads the whole table.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -27,7 +27,7 @@ use crate::json::reader::number_text;
 /// that was stored before the scan started is returned. An event that is stored while the
 /// scan runs may or may not be.
 ///
-/// DynamoDB bills a scan for the whole table, also if only some of the events are
+/// DynamoDB bills a scan for the whole table, even if only some of the events are
 /// selected. A scan needs the permission `dynamodb:Scan`.
 ///
 /// - After an error of DynamoDB, the stream ends. To continue, pass
@@ -152,8 +152,8 @@ impl Scan {
         self
     }
 
-    /// The position behind all events that this stream has returned. It may be taken at
-    /// any time, also after an error.
+    /// The position after the last event that this stream has returned. It may be taken at
+    /// any time, including after an error.
     pub fn cursor(&self) -> ScanCursor {
         ScanCursor(self.positions.clone())
     }

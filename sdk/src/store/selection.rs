@@ -1,4 +1,4 @@
-//! Which events of a partition, or of the table, are read.
+//! Selects the events of a partition, or of the table, that are read.
 
 use super::cursor::Cursor;
 use super::request::{Partition, Query};
@@ -33,14 +33,14 @@ impl Selection {
     }
 
     /// The query that returns the selected events of a partition and the event at the
-    /// cursor; `None` if there can be none.
+    /// cursor. `None` if no event can match.
     pub(crate) fn query(&self, partition: Partition, page_size: Option<i32>) -> Option<Query> {
         let (mut from, mut to) = self.bounds()?;
         let cursor = self.after.as_ref().map(|cursor| cursor.sort_key().clone());
         match (self.latest_first, cursor) {
             (_, None) => {}
             (true, Some(cursor)) => to = Some(to.map_or(cursor.clone(), |to| to.min(cursor))),
-            // `None`, which is no bound, is less than every key.
+            // `None` means no bound, and is less than every key.
             (false, cursor) => from = from.max(cursor),
         }
         is_not_empty(&from, &to).then_some(Query {
@@ -53,7 +53,7 @@ impl Selection {
         })
     }
 
-    /// Whether an event lies behind the cursor.
+    /// Whether an event comes after the cursor, in the direction of the stream.
     pub(crate) fn is_behind_cursor(&self, event: &StoredEvent) -> bool {
         self.after
             .as_ref()

@@ -9,17 +9,17 @@ use crate::json::reader::number_text;
 /// The sort key of an item: the event's timestamp, followed below the nanosecond by a
 /// tie-break if another event of the entity has the same timestamp.
 ///
-/// `1596719980.123456789 1596719980123 042517`: 13 digits of the identity's creation
-/// time in milliseconds, and 6 digits of its hash. With the timestamp, these are all
-/// of the 38 digits that DynamoDB keeps. The same event always has the same keys, so
-/// every step of an append may be repeated; the first nine decimals are the exact
-/// timestamp.
+/// For example, in `1596719980.123456789 1596719980123 042517` (without the spaces), the
+/// tie-break consists of 13 digits of the identity's creation time in milliseconds and 6
+/// digits of the identity's hash. Together with the timestamp, the key uses all 38 digits
+/// that DynamoDB stores. The same event always has the same keys, so every step of an
+/// append may be repeated. The first nine decimals are the exact timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SortKey(String);
 
 impl SortKey {
-    /// The key of an event's `attempt`th insert. Attempt 0 is the timestamp; each later
-    /// key is for the case that other events have all earlier keys.
+    /// The key of an event's `attempt`th insert. For attempt 0, the key is the timestamp. A
+    /// later key is used only if other events have all earlier keys.
     pub(crate) fn new(timestamp: Timestamp, event_id: &EventId, attempt: u32) -> Self {
         if attempt == 0 {
             return Self(timestamp.to_string());
@@ -62,7 +62,8 @@ impl SortKey {
         Some(Self(number.to_owned()))
     }
 
-    /// A key as DynamoDB returned it. It may be one that no event can have.
+    /// A key as DynamoDB returned it. Another writer may have stored a number that is not the
+    /// key of an event.
     pub(crate) fn from_item(number: String) -> Self {
         Self(number)
     }

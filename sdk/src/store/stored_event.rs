@@ -1,4 +1,4 @@
-//! An event as it is in the table, and an event decoded as one of a program's types.
+//! Stored events: as they are in the table, and decoded as one of a program's types.
 
 use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, SerializeMap};
@@ -13,7 +13,7 @@ use crate::event::envelope::Envelope;
 use crate::event::fields::*;
 use crate::event::timestamp::Timestamp;
 
-/// An event as it is in the table. It dereferences to its [`Envelope`].
+/// An event as it is stored in the table. It dereferences to its [`Envelope`].
 ///
 /// Serialized as JSON, it is the event's wire format followed by `StoredAt` and
 /// `ExpiresAt`, with all numbers exact. To send the event again, encode its envelope
@@ -47,7 +47,8 @@ impl StoredEvent {
         &self.envelope
     }
 
-    /// The event, without what the store knows about it.
+    /// The event, without the attributes that the store added (`StoredAt`, `ExpiresAt` and
+    /// the tie-break).
     pub fn into_envelope(self) -> Envelope {
         self.envelope
     }
@@ -73,8 +74,9 @@ impl StoredEvent {
         )
     }
 
-    /// The sort key of the item, as the text of a number: the timestamp, and below the
-    /// nanosecond a tie-break if two events of the entity share the timestamp.
+    /// The sort key of the item, as the text of a number: the timestamp, followed by
+    /// tie-break digits below the nanosecond if two events of the entity have the same
+    /// timestamp.
     pub fn sort_key(&self) -> &str {
         self.sort_key.as_str()
     }
@@ -95,7 +97,8 @@ impl std::ops::Deref for StoredEvent {
 
 impl Serialize for StoredEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // JSON text as it is: a float would round a number.
+        // The JSON text is written unchanged, because parsing a number as a float would
+        // round it.
         let raw = |json: String| RawValue::from_string(json).map_err(S::Error::custom);
         let parts = self.envelope.parts();
         let mut map = serializer.serialize_map(None)?;

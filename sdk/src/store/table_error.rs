@@ -1,4 +1,4 @@
-//! A request to DynamoDB that failed, described so that an operator can act on it.
+//! The error of a failed request to DynamoDB, described so that an operator can act on it.
 
 use std::fmt;
 
@@ -64,7 +64,7 @@ impl Operation {
         }
     }
 
-    /// The IAM action that permits it.
+    /// The IAM action that permits the operation.
     fn action(self) -> &'static str {
         match self {
             Self::Insert => "dynamodb:PartiQLInsert",
@@ -112,7 +112,8 @@ impl TableError {
         }))
     }
 
-    /// A finding about the table that is not DynamoDB's own error.
+    /// An error that a check of the table found, in addition to the errors that DynamoDB
+    /// returns.
     pub(crate) fn found(
         kind: TableErrorKind,
         table: &str,
@@ -246,7 +247,7 @@ fn is_about_keys(operation: Operation, message: &str) -> bool {
         // The key of a look-up is always well formed, so nothing else can be invalid.
         Operation::LookUp => true,
         Operation::Query(_) => says("key schema element") || says("does not match the schema type"),
-        // An index whose key is one of the store's attributes, with another type.
+        // An index uses one of the store's attributes as a key, with a different type.
         Operation::Insert => {
             says("Type mismatch for Index Key")
                 && [

@@ -7,7 +7,7 @@ use crate::json::escape::push_escaped_json;
 use crate::publisher::transport::Message;
 use crate::queue_url::QueueUrl;
 
-/// Writes the body of a request. An entry is named by its position.
+/// Writes the body of a request. The id of an entry is its position.
 pub(super) fn of_request(queue: &QueueUrl, messages: &[Message]) -> Vec<u8> {
     // While a message is escaped, there is room for a backslash in front of every byte.
     let size = |message: &Message| message.body.len() + message.body.len() / 4 + 128;
@@ -34,7 +34,7 @@ pub(super) fn of_request(queue: &QueueUrl, messages: &[Message]) -> Vec<u8> {
     out
 }
 
-/// Appends the name of a member as it is, and its value as a JSON string.
+/// Appends `name` unchanged, and then `value` as a JSON string.
 fn push(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.push(b'"');
@@ -75,7 +75,7 @@ pub(super) struct Failed {
 /// Reads the body of a response. `None` if it does not have the form of one.
 ///
 /// As in the AWS SDK for Rust, `MD5OfMessageBody` is not compared. The signature of the
-/// request covers a hash of its body, so SQS refuses a body that was altered on its way.
+/// request covers a hash of its body, so SQS refuses a body that was changed in transit.
 pub(super) fn results(body: &str) -> Option<Results> {
     serde_json::from_str(body).ok()
 }

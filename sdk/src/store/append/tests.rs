@@ -1,5 +1,5 @@
-//! Appending to a table that fails in every way it can: consumers that overlap, stop at
-//! any point and start again, and messages that are delivered twice.
+//! Tests of appends to a failing table: consumers overlap, stop at any point and start
+//! again, and messages are delivered twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -14,15 +14,15 @@ use crate::event::fields::{ID, TIMESTAMP};
 use crate::store::table_error::{Operation, TableError};
 use crate::{Emitter, EntityId, EventId, EventType, Timestamp};
 
-/// A table in memory, which fails as a seeded generator decides.
+/// An in-memory table whose failures come from a seeded random generator.
 struct FaultyTable {
     items: Mutex<HashMap<(String, String), Item>>,
     random: Mutex<fastrand::Rng>,
-    /// One in so many operations fails; 0 means none.
+    /// One of `fault_rate` operations fails; 0 means that none fails.
     fault_rate: u32,
     /// Whether the faults have been switched off.
     is_calm: AtomicBool,
-    /// Whether a fault may be a failure of a whole request, or only of a statement.
+    /// Whether a whole request may fail, or only a statement in it.
     requests_fail: bool,
     requests: AtomicUsize,
 }
@@ -75,7 +75,7 @@ fn throttled() -> StoreError {
     TableError::new(Operation::Insert, "model", None, &failure).into()
 }
 
-/// The item that a request inserts, read by a JSON library that knows nothing of events.
+/// The item that a request inserts, read with a general JSON library.
 fn item_of(new: NewItem) -> Item {
     let parameters = format!("[{}]", new.parameters);
     let parameters: Vec<Parameter> = serde_json::from_str(&parameters).unwrap();
@@ -88,7 +88,7 @@ fn item_of(new: NewItem) -> Item {
     names.zip(values).collect()
 }
 
-/// A value as DynamoDB's API describes it.
+/// A value in the JSON of DynamoDB's API.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Parameter {
@@ -205,7 +205,7 @@ fn forged(event: &Envelope) -> Envelope {
     .unwrap()
 }
 
-/// Events of few entities with few timestamps, so that most of them tie.
+/// Events of few entities with few timestamps, so that most of them need a tie-break.
 fn tied_events(random: &mut fastrand::Rng, count: usize) -> Vec<Envelope> {
     (0..count)
         .map(|_| {
@@ -243,7 +243,7 @@ fn are_stored(outcomes: &[Result<AppendOutcome, StoreError>]) -> bool {
         .all(|outcome| outcome.as_ref().is_ok_and(|o| stored.contains(o)))
 }
 
-/// Each identity is in the table once, under one of its own keys.
+/// Asserts that the table contains each identity exactly once, under one of its own keys.
 fn assert_exactly_once(table: &FaultyTable, events: &[Envelope], seed: u64) {
     let items = table.items.lock().unwrap();
     let stored: HashMap<EventId, &(String, String)> = items
@@ -267,7 +267,7 @@ fn assert_exactly_once(table: &FaultyTable, events: &[Envelope], seed: u64) {
     }
 }
 
-/// Whether the table contains this very event.
+/// Whether the table contains exactly this event.
 fn contains(table: &FaultyTable, event: &Envelope) -> bool {
     let items = table.items.lock().unwrap();
     items.values().any(|item| {
@@ -327,7 +327,7 @@ async fn run(seed: u64, fault_rate: u32) {
         10,
         "one of each pair of twins"
     );
-    // Once the faults have passed, one call settles every event.
+    // Without faults, one call stores every remaining event.
     table.is_calm.store(true, Ordering::Relaxed);
     for (n, outcome) in append(&table, &all).await.into_iter().enumerate() {
         if accepted.lock().unwrap().contains(&n) {
@@ -380,7 +380,7 @@ async fn new_event_is_stored_known_one_is_duplicate() {
         &append(&table, &batch).await,
         AppendOutcome::Duplicate
     ));
-    // One look-up for each key, also for the one that occurs twice.
+    // One look-up for each key, including the key that occurs twice.
     assert_eq!(table.requests.load(Ordering::Relaxed), 4 + 4 + 100);
 }
 
@@ -413,8 +413,9 @@ async fn tied_events_of_one_batch_are_all_stored() {
     assert_exactly_once(&table, &tied, 1);
 }
 
-/// An array of thousands of events of one entity and one second is one message. It must
-/// be stored in the time of one batch, or it never will be.
+/// One message may contain an array of thousands of events of one entity with the same
+/// second. If storing them took longer than the time limit of one batch, the message would
+/// never be stored.
 #[tokio::test]
 async fn thousands_of_ties_need_no_extra_requests() {
     let table = FaultyTable::calm();
@@ -441,7 +442,7 @@ async fn deadline_leaves_unknown_events_undecided() {
     assert!(outcomes.iter().all(unknown));
 }
 
-/// A table whose answers a closure gives.
+/// A table whose responses come from closures.
 struct ScriptedTable<I, L> {
     insert: I,
     item_at: L,
@@ -505,7 +506,7 @@ async fn endless_throttling_ends_after_the_retries() {
     for (n, sleep) in (1..).zip(sleeps.iter()) {
         assert!(*sleep <= RETRY_BACKOFF.without_jitter(n) && *sleep > Duration::ZERO);
     }
-    // An hour of throttling must not become an hour of retries in one call.
+    // If DynamoDB throttles for an hour, one call must not retry for an hour.
     assert!(sleeps.iter().sum::<Duration>() < Duration::from_secs(30));
 }
 
