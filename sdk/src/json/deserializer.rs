@@ -52,8 +52,8 @@ pub(super) fn from_str<T: DeserializeOwned>(
             _ => Err(Error::not_json()),
         }
     };
-    // Most types read everything at the first attempt. The others are for types that serde
-    // reads through a buffer, which does not know what they expect.
+    // Most types are read at the first attempt. The other attempts are for types that serde
+    // reads through a buffer, which does not know what the type expects.
     read(Buffering::default())
         .or_else(|error| {
             let mut others = Buffering::alternatives(text);

@@ -22,8 +22,8 @@ pub(crate) const MEMBER_SIZE: usize = 1;
 /// Bytes that DynamoDB counts for `null`, `true` and `false`.
 pub(crate) const WORD_SIZE: usize = 1;
 
-/// The maximum number of faults that are reported for one event. An event may have a fault
-/// in each of its values; the first faults are enough to correct the producer.
+/// The maximum number of faults that are reported for one event. Every value of an event may
+/// have a fault, but the first few are enough to correct the producer.
 const MAX_FAULTS: usize = 8;
 
 /// The faults found in one event, in the order of the event's text.

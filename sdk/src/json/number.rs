@@ -24,7 +24,7 @@ pub(crate) fn integer_size(lexeme: &str) -> usize {
 }
 
 /// Whether `text` is a whole number of up to 18 digits and nothing else. Most numbers are,
-/// and such a number is the same text everywhere.
+/// and their text is the same in JSON and in an item.
 #[cfg(feature = "store")]
 pub(crate) fn is_short_integer(text: &str) -> bool {
     match text.as_bytes() {
@@ -275,7 +275,7 @@ fn exponent(bytes: &[u8]) -> i64 {
     };
     let mut value: i64 = 0;
     for digit in digits {
-        // A saturated exponent is as far beyond every limit as the exact one.
+        // A saturated exponent exceeds every limit, just as the exact exponent does.
         value = value
             .saturating_mul(10)
             .saturating_add(i64::from(digit - b'0'));

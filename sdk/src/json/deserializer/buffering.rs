@@ -1,5 +1,5 @@
-//! How values are offered to serde's buffer, behind `flatten`, `tag`, `content` and
-//! `untagged`.
+//! How values are offered to serde's buffer, which implements `flatten`, `tag`, `content`
+//! and `untagged`.
 //!
 //! The buffer keeps a key as it is offered, and the type asks for it later: a map with
 //! integer keys needs an integer, and a map with string keys needs a string, even if its
@@ -12,8 +12,8 @@ use std::collections::HashSet;
 use super::IS_ARBITRARY_PRECISION;
 use crate::json::reader::{Reader, SyntaxError, Token};
 
-/// The most places at which each combination is tried; 2 to this power is the number of
-/// attempts.
+/// The maximum number of places for which every combination is tried. The number of
+/// attempts is 2 to this power.
 const MAX_PLACES: usize = 6;
 
 /// How values are offered to a visitor that accepts any value. The default offers each
@@ -37,7 +37,7 @@ impl Buffering {
         let places = places(text).unwrap_or_default();
         let combinations = match places.len() {
             count @ 0..=MAX_PLACES => 1_usize << count,
-            // Only the two extremes.
+            // Too many places: only two combinations are tried, all places and none.
             _ => 2,
         };
         let arbitrary = *IS_ARBITRARY_PRECISION;
@@ -124,7 +124,7 @@ pub(super) fn typed(key: &str) -> Option<TypedKey> {
         // serde_json's text, which the serializer writes.
         (serde_json::to_string(&value).ok()? == key).then_some(value)
     }
-    // Most keys are words.
+    // A fast path: most keys are words, which are not the text of another value.
     if !key.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | 't' | 'f')) {
         return None;
     }

@@ -9,24 +9,24 @@
 //! | | | 4 | CRC-32 of length and payload's CRC-32 |
 //! | | | | payload: length of the group (1 byte), group, body |
 //!
-//! Numbers are little-endian. The record's header has a checksum of its own, so
-//! that a record which a killed process did not finish (header intact, payload
-//! short) differs from one whose length is damaged.
+//! Numbers are little-endian. The header of a record has a separate checksum, which
+//! distinguishes a record that a killed process did not finish (intact header, short
+//! payload) from a record whose length is damaged.
 //!
-//! The payload is UTF-8, in which the first byte of the marker never occurs. So a
-//! reader that finds a damaged record goes on at the next marker, whatever was
-//! damaged, and never takes data for a record.
+//! The payload is UTF-8, in which the first byte of the marker never occurs. After a
+//! damaged record, a reader therefore continues at the next marker, and never mistakes
+//! payload for a record.
 //!
-//! The mark is the only part that is ever overwritten. No checksum covers it: it
-//! changes in place, so that acknowledging an event needs no disk space. The marks
-//! differ in at least three bytes; any other value means that the event waits,
-//! because an event that is sent twice is stored once, and an event that is not
-//! sent is lost.
+//! The mark is the only part of a file that is overwritten. It changes in place, so that
+//! acknowledging an event needs no disk space, and no checksum covers it. The marks differ
+//! in at least three bytes. Any other value means that the event has not been sent: an event
+//! that is sent twice is stored once, but an event that is not sent is lost.
 
 use memchr::memmem;
 
-/// How records are laid out. A later layout gets a new number, and its version
-/// still reads this one: a spool may hold events of the version before.
+/// The version of the layout of records. A later layout gets a new number. A version of this
+/// crate that writes a new layout must still read this one, because a spool may contain
+/// events that an earlier version wrote.
 pub(super) const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"EVTSPOOL";
@@ -40,9 +40,9 @@ const MARK_OFFSET: u64 = MARKER.len() as u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Waiting,
-    /// SQS has accepted it.
+    /// SQS has accepted the event.
     Sent,
-    /// SQS would never accept it.
+    /// SQS will never accept the event.
     Refused,
 }
 
@@ -62,7 +62,7 @@ impl Mark {
             .unwrap_or(Self::Waiting)
     }
 
-    /// Where a record's mark is, by where the record is.
+    /// The offset of the mark of the record at the offset `record`.
     pub(super) fn offset(record: u64) -> u64 {
         record + MARK_OFFSET
     }
@@ -72,7 +72,7 @@ impl Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Header {
     Known,
-    /// The header is intact, and of a format of a later version.
+    /// The header is intact, and names the format of a later version.
     Later(u32),
     Damaged,
 }
@@ -131,19 +131,19 @@ pub(super) struct Record<'a> {
     pub(super) mark: Mark,
     pub(super) group: Option<&'a str>,
     pub(super) body: &'a str,
-    /// Header and payload.
+    /// The length of the record in bytes, header and payload.
     pub(super) bytes: usize,
 }
 
-/// Why there is no record at the start of some bytes.
+/// Why some bytes do not start with a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoRecord {
-    /// It may be one whose end is missing.
+    /// The bytes may be a record whose end is missing.
     Cut,
     Damaged,
 }
 
-/// Reads the record that `bytes` begin with.
+/// Reads the record at the start of `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Result<Record<'_>, NoRecord> {
     let Some((header, rest)) = bytes.split_at_checked(RECORD_HEADER_BYTES) else {
         let marker = &MARKER[..bytes.len().min(MARKER.len())];
@@ -178,14 +178,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Record<'_>, NoRecord> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stretch<'a> {
     Record(Record<'a>),
-    /// Bytes that are no record, up to the next marker or the end.
+    /// Bytes that are not a record, up to the next marker or the end.
     Damaged(usize),
     /// The last record is not complete: its process ended before the record was
     /// confirmed.
     Cut(usize),
 }
 
-/// All stretches of a segment's content, each with its offset.
+/// All stretches of the content of a segment, each with its offset.
 pub(super) fn stretches(bytes: &[u8]) -> impl Iterator<Item = (usize, Stretch<'_>)> {
     let mut at = match read_header(bytes) {
         Header::Damaged => 0,
@@ -232,7 +232,8 @@ mod tests {
         (bytes, ends)
     }
 
-    /// The events that are read, the damaged stretches, and whether a cut was found.
+    /// The events that are read, the number of damaged stretches, and whether the last
+    /// record is incomplete.
     fn scan(bytes: &[u8]) -> (Vec<Event>, usize, bool) {
         let (mut events, mut damaged, mut cut) = (Vec::new(), 0, false);
         for (_, stretch) in stretches(bytes) {
@@ -331,7 +332,7 @@ mod tests {
     }
 
     proptest! {
-        /// Bytes are overwritten, removed or inserted at one place.
+        /// Overwrites, removes or inserts bytes at one place.
         #[test]
         fn damage_at_one_place_spares_the_rest(
             events in events(),
@@ -355,7 +356,7 @@ mod tests {
                 .collect();
             bytes.splice(removed, inserted);
             let (found, _, _) = scan(&bytes);
-            // What was replaced by the same bytes may be found as well.
+            // A record that was overwritten with the same bytes is still found.
             let mut rest = found.iter();
             prop_assert!(kept.iter().all(|event| rest.any(|other| other == event)));
             prop_assert!(found.iter().all(|event| events.contains(event)));

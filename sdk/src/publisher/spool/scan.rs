@@ -1,4 +1,4 @@
-//! Reads the segments of an earlier process.
+//! Reads the segments that an earlier process wrote.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -7,12 +7,13 @@ use std::path::Path;
 use super::error::SpoolError;
 use super::record::{self, FORMAT, Header, Mark, Stretch};
 
-/// A segment is far smaller. What lies behind this in a file counts as damaged.
+/// The maximum number of bytes that are read from a file. A segment is far smaller. Bytes
+/// beyond this limit count as damaged.
 const MAX_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// How much of a file is given up when the disk fails to read it.
+/// The number of bytes that are skipped when the disk fails to read a part of a file.
 const BLOCK: usize = 4096;
 
-/// A record whose event waits.
+/// A record whose event has not been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) offset: u64,
@@ -23,16 +24,16 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Scan {
     Read(Found),
-    /// Nothing of the file could be read.
+    /// No part of the file could be read.
     Unreadable(io::Error),
 }
 
-/// What was found in a segment that can be read.
+/// The content of a segment that can be read.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) waiting: Vec<Entry>,
     pub(super) refused: u64,
-    /// Bytes of a record at the end that is not complete.
+    /// The length of an incomplete record at the end of the file, in bytes.
     pub(super) cut: usize,
     damaged: u64,
     damaged_bytes: u64,
@@ -40,7 +41,7 @@ pub(super) struct Found {
     error: Option<io::Error>,
 }
 
-/// The file is of a later version.
+/// A later version of this crate wrote the file.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "it has format {0}, and this program knows format {FORMAT}; nothing was changed in it, so let \
@@ -53,8 +54,8 @@ impl Scan {
         self.damaged() > 0
     }
 
-    /// Damaged stretches. A stretch is one record, or several where the boundaries
-    /// between them are destroyed, or the file's header.
+    /// The number of damaged stretches. A stretch is one record, several records whose
+    /// boundaries are damaged, or the header of the file.
     pub(super) fn damaged(&self) -> u64 {
         match self {
             Self::Read(found) => found.damaged,
@@ -79,12 +80,12 @@ impl Scan {
     }
 }
 
-/// Reads a segment, and calls `each` with the group of every event that waits.
+/// Reads a segment, and calls `each` with the group of every event that has not been sent.
 ///
 /// # Errors
 ///
 /// If a later version wrote the file, or if the process lacks memory or file
-/// descriptors. Neither is damage.
+/// descriptors. In both cases the file is not damaged.
 pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<Scan, SpoolError> {
     let (bytes, error, more) = match read(path) {
         Ok(read) => read,
@@ -120,7 +121,8 @@ pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<S
         found.damage(bytes.len() as u64, more);
     }
     if header == Header::Damaged && found.damaged == 0 {
-        // An empty file. A process that is killed leaves none.
+        // The file is empty. A killed process does not leave an empty file, so this is
+        // damage.
         found.damage(0, 0);
     }
     found.error = error;
@@ -137,8 +139,8 @@ impl Found {
     }
 }
 
-/// The content of a file, the error of the disk in place of whose blocks there
-/// are zeros, and how many bytes were not read.
+/// Reads a file. Returns its content, in which unreadable blocks are replaced by zeros; the
+/// error of the disk, if there was one; and the number of bytes that were not read.
 fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -150,7 +152,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
     if lacks_resources(&error) || length == 0 {
         return Err(error);
     }
-    // A bad sector: the records in other blocks are still to be sent.
+    // The disk may have a bad sector. The records in other blocks must still be sent.
     let length = usize::try_from(length - more).unwrap_or(0);
     let mut bytes = vec![0; length];
     let mut readable = false;
@@ -167,8 +169,8 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
     }
 }
 
-/// Whether the error is about this process and not about the file: too many open
-/// files, or no memory.
+/// Whether the error concerns this process and not the file: too many open files, or not
+/// enough memory.
 pub(super) fn lacks_resources(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;

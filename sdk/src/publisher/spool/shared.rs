@@ -1,4 +1,5 @@
-//! The state that the spool, its drain and its thread share: the events without an outcome.
+//! The state that the spool, its drain and its thread share: the events that have no outcome
+//! yet.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
 use crate::publisher::metrics;
 
-/// The shortest wait after a round that failed.
+/// The delay after the first failed round.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The state that the spool, its drain and its thread share.
@@ -25,39 +26,40 @@ pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 pub(super) struct Shared {
     folder: PathBuf,
     in_flight: Arc<InFlight>,
-    /// Events on disk, as the thread counted them after its last command.
+    /// The number of events on disk. The thread updates it after each command.
     stored: AtomicU64,
-    /// Damaged records, counted in the same way.
+    /// The number of damaged records, updated in the same way.
     damaged: AtomicU64,
     state: Mutex<SpoolState>,
     closed: AtomicBool,
-    /// Ends a pause between two rounds.
+    /// Notified to end a pause between two rounds.
     pub(super) hurry: Notify,
-    /// The spool holds less, or the drain has ended.
+    /// Notified when events have left the spool, or the drain has ended.
     pub(super) changed: Notify,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct SpoolState {
-    /// Events that are being written, by number. They are kept here and not by the
-    /// thread, so that they get an outcome whatever happens to it.
+    /// Events that are being written, by the number of their write. They are kept here, and
+    /// not in the thread, so that they get an outcome even if the thread panics.
     pub(super) writing: BTreeMap<u64, Vec<Pending>>,
     pub(super) next_number: u64,
     pub(super) draining: bool,
-    /// Events that could not be written, for FIFO queues: those of their group that
-    /// are on disk are sent first. Ordered, so that they are completed in a fixed order.
+    /// For FIFO queues: events that could not be written, and wait until the events of their
+    /// message group that are on disk have been sent. The map is ordered, so that the events
+    /// are completed in a fixed order.
     pub(super) held: BTreeMap<Arc<str>, Vec<Held>>,
-    /// The number of the last round that was begun.
+    /// The number of the last round that has started.
     round: u64,
 }
 
-/// An event that waits in memory for events on disk.
+/// An event in memory that waits until events on disk have been sent.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) event: Pending,
-    /// Why it was not written.
+    /// Why the event was not written.
     error: SpoolError,
-    /// The last round that was begun before.
+    /// The number of the last round that had started when the event was held.
     round: u64,
 }
 
@@ -95,7 +97,8 @@ impl Shared {
     }
 
     pub(super) fn is_on(&self, state: &SpoolState) -> bool {
-        // In this order: events are counted as stored before they leave `writing`.
+        // `writing` is checked before `stored`, because events are counted as stored before
+        // they are removed from `writing`.
         !state.writing.is_empty() || self.stored() > 0 || !state.held.is_empty()
     }
 
@@ -104,7 +107,7 @@ impl Shared {
         self.is_on(&state) && !std::mem::replace(&mut state.draining, true)
     }
 
-    /// Ends the draining if there is nothing left.
+    /// Marks the drain as ended if the spool is empty. Returns whether it has ended.
     pub(super) fn end_draining(&self) -> bool {
         let mut state = self.state();
         state.draining = self.is_on(&state);
@@ -115,7 +118,7 @@ impl Shared {
         self.state().writing.contains_key(&number)
     }
 
-    /// Completes the first events of a write, which are on disk.
+    /// Completes the first `count` events of a write, which are on disk.
     pub(super) fn written(&self, number: u64, count: usize) {
         let events = {
             let mut state = self.state();
@@ -132,7 +135,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Completes all events of a write that have no outcome yet with an error.
+    /// Completes with an error all events of a write that have no outcome yet.
     pub(super) fn fail(&self, number: u64, error: &SpoolError) {
         let events = self.state().writing.remove(&number);
         if let Some(events) = events {
@@ -142,14 +145,15 @@ impl Shared {
         }
     }
 
-    /// Sends events directly that are to be written and cannot be. `waits` tells
-    /// whether events of a group are on disk.
+    /// Sends events directly to SQS after a write to the disk failed. `waits` returns whether
+    /// a message group has events on disk.
     ///
-    /// It takes all writes that have no result yet, and not only the one that
-    /// failed: if the next one succeeded, its events would overtake these.
+    /// The function takes the events of all writes that have no result yet, not only of the
+    /// write that failed. If a later write succeeded, its events could overtake the events of
+    /// the failed write.
     ///
-    /// An event that was sent before has failed at SQS and on disk, and its caller
-    /// gets the error.
+    /// An event for which a request to SQS has already failed is not sent again: its caller
+    /// gets the error of the disk.
     pub(super) fn unwritten(
         &self,
         outlet: &Arc<dyn Outlet>,
@@ -179,12 +183,12 @@ impl Shared {
         self.in_flight.complete([(failed, outcome)]);
         self.changed.notify_waiters();
         if !self.state().held.is_empty() {
-            // They wait for the next round, and not for the end of a pause.
+            // Held events wait for the next round, so the pause before it is ended.
             self.hurry.notify_waiters();
         }
     }
 
-    /// Sends the held events of groups that have none on disk any more.
+    /// Sends the held events of each group that has no more events on disk.
     pub(super) fn release(&self, outlet: &Arc<dyn Outlet>, waits: impl Fn(&str) -> bool) {
         if self.state().held.is_empty() {
             return;
@@ -203,9 +207,9 @@ impl Shared {
         self.state().round += 1;
     }
 
-    /// Completes events with the error of the disk that were held before the last
-    /// round began: SQS did not accept the events before them. Later events wait
-    /// for the next round, because SQS may be available again.
+    /// Completes with the error of the disk all events that were held before the last round
+    /// started: in that round, SQS did not accept the earlier events of their groups. Events
+    /// that were held later wait for the next round, because SQS may be available again.
     pub(super) fn fail_held(&self) {
         let failed = {
             let mut state = self.state();
@@ -227,18 +231,18 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Waits for this time, or until [`Spool::hurry`](super::Spool::hurry) is called. It does not wait
-    /// while events are held, because their callers wait for the next round.
+    /// Waits for the duration `wait`, or until [`Spool::hurry`](super::Spool::hurry) is called.
+    /// Does not wait while events are held, because their callers wait for the next round.
     pub(super) async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
         let mut hurry = pin!(self.hurry.notified());
         hurry.as_mut().enable();
-        // Checked after `enable`: a call of `hurry` before had no effect.
+        // Checked after `enable`, because a call of `hurry` before `enable` has no effect.
         let wait = match outlet.is_closed() {
             true => wait.min(FIRST_WAIT),
             false => wait,
         };
         if !self.is_closed() && self.state().held.is_empty() {
-            // Either way it is time for the next round.
+            // The next round starts after a timeout as well as after a notification.
             let _ = tokio::time::timeout(wait, hurry).await;
         }
     }
@@ -250,7 +254,7 @@ impl Shared {
         metrics::spool_damaged(damaged.saturating_sub(before));
     }
 
-    /// The error of events that the thread can no longer write.
+    /// The error for events that the thread can no longer write.
     pub(super) fn ended(&self) -> SpoolError {
         SpoolError::new(
             "write to the spool's folder",
@@ -261,7 +265,8 @@ impl Shared {
 }
 
 impl SpoolState {
-    /// Keeps an event back if others of its group must be sent before it.
+    /// Holds an event if other events of its group must be sent first. Returns the event if
+    /// it need not wait.
     pub(super) fn hold(
         &mut self,
         event: Pending,
@@ -283,7 +288,8 @@ impl SpoolState {
         }
     }
 
-    /// Keeps an event back if others of its group are.
+    /// Holds an event if other events of its group are held. Returns the event if it need not
+    /// wait.
     pub(super) fn follow(&mut self, event: Pending) -> Option<Pending> {
         let held = event.group().and_then(|group| self.held.get(group));
         match held.and_then(|held| held.last()).map(|h| h.error.clone()) {

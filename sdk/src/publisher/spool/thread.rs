@@ -11,20 +11,21 @@ use super::log::{Place, SpoolLog, Spooled};
 use super::outlet::Outlet;
 use super::shared::Shared;
 
-/// Bytes that one round holds in memory, next to what the publisher may hold.
+/// Bytes of events that one round holds in memory, in addition to the buffer of the
+/// publisher.
 const ROUND_BYTES: usize = 8 * 1024 * 1024;
 
 /// A command to the spool's thread.
 pub(super) enum Command {
     Append(PendingWrite),
-    /// Up to so many events, from the front.
+    /// Reads up to this many events, the oldest first.
     Read(
         usize,
         Arc<dyn Outlet>,
         oneshot::Sender<Result<Vec<Spooled>, SpoolError>>,
     ),
     Remove(Handled, Arc<dyn Outlet>, oneshot::Sender<()>),
-    /// The sender is notified when all earlier commands are done.
+    /// Notifies the sender when all earlier commands are done.
     Sync(oneshot::Sender<()>),
     /// The last command. After the notification, another publisher may use the folder.
     Close(oneshot::Sender<()>),
@@ -37,21 +38,21 @@ pub(super) enum Command {
 pub(super) struct Handled {
     pub(super) sent: Vec<Place>,
     pub(super) refused: Vec<Place>,
-    /// The groups of all of them, as the records name them.
+    /// The message group of each of these events, as written in the records.
     pub(super) groups: Vec<String>,
 }
 
-/// Events to be written. If it is dropped without a result, their callers get an
-/// error.
+/// Events that the thread is to write. If the value is dropped without a result, the
+/// callers of the events get an error.
 pub(super) struct PendingWrite {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Arc<dyn Outlet>,
     pub(super) number: u64,
-    /// Group and body of each.
+    /// The message group and the body of each event.
     pub(super) events: Vec<(Option<Arc<str>>, String)>,
 }
 
-/// This also completes the events of a write that was in progress when the thread
+/// `drop` also completes the events of a write that was in progress when the thread
 /// panicked.
 impl Drop for PendingWrite {
     fn drop(&mut self) {
@@ -59,14 +60,14 @@ impl Drop for PendingWrite {
     }
 }
 
-/// The log, and what else the thread knows.
+/// The log, and the other state of the spool's thread.
 pub(super) struct SpoolThread {
     pub(super) log: SpoolLog,
-    /// `None` for a standard queue, whose events need no order.
+    /// `None` for a standard queue, which does not keep an order.
     pub(super) groups: Option<Groups>,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
-    /// The last write failed. A disk that stays full is logged once.
+    /// Whether the last write failed, so that a full disk is logged only once.
     pub(super) failing: bool,
 }
 
@@ -79,7 +80,8 @@ impl SpoolThread {
         }
     }
 
-    /// The same, in a task, which blocks its runtime while it uses the files.
+    /// Does the same as [`run`](Self::run) in a task. The task blocks its runtime while it
+    /// reads and writes files.
     pub(super) async fn run_as_task(mut self) {
         while let Some(first) = self.commands.recv().await {
             if let Some(reply) = self.step(first) {
@@ -88,8 +90,9 @@ impl SpoolThread {
         }
     }
 
-    /// Carries out a command, and the writes that follow it. Returns the answer to the
-    /// last command.
+    /// Executes a command. If it is a write, the writes that directly follow it are executed
+    /// together with it, and then the next command. For [`Command::Close`], returns the
+    /// channel that notifies the sender of the command.
     fn step(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
         // Consecutive writes share one write to the disk.
         let mut writes = Vec::new();
@@ -109,12 +112,12 @@ impl SpoolThread {
 
     fn close(self, reply: oneshot::Sender<()>) {
         drop(self.log);
-        // The caller may have stopped waiting.
+        // This fails if the caller has stopped waiting.
         let _ = reply.send(());
     }
 
-    /// A panic is an error of one piece of work. Without the thread, no event could be
-    /// written any more, nor be read and sent.
+    /// Runs `work`, and continues after a panic in it. If the thread ended, the spool could
+    /// no longer write events, nor read and send the events on disk.
     fn guard(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!(
@@ -133,7 +136,7 @@ impl SpoolThread {
                 let events = self.log.read(count, ROUND_BYTES);
                 self.shared.recount(&self.log);
                 self.release(&outlet);
-                // The drain may have ended with its runtime.
+                // This fails if the drain has ended together with its runtime.
                 let _ = reply.send(events);
             }
             Command::Remove(handled, outlet, reply) => {
@@ -154,13 +157,13 @@ impl SpoolThread {
                 work(&mut self.log);
                 self.shared.recount(&self.log);
             }
-            // `run` has handled these.
+            // `step` has handled these commands.
             Command::Append(_) | Command::Close(_) => {}
         }
     }
 
     fn append(&mut self, mut writes: Vec<PendingWrite>) {
-        // The sender has taken the events of some writes back.
+        // `Shared::unwritten` may have taken the events of some writes back.
         writes.retain(|write| self.shared.is_writing(write.number));
         if writes.is_empty() {
             return;
@@ -205,7 +208,7 @@ impl SpoolThread {
         }
     }
 
-    /// Sends the events that waited for others of their group, if those are gone.
+    /// Sends the held events of each group that has no more events on disk.
     fn release(&mut self, outlet: &Arc<dyn Outlet>) {
         if let Some(groups) = &mut self.groups {
             if self.log.len() == 0 {

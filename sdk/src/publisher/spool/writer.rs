@@ -1,4 +1,4 @@
-//! The end of the log: the segment that takes new records.
+//! Writes new records to the last segment of the log.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -20,12 +20,12 @@ pub(crate) struct Writer {
 struct Active {
     number: u64,
     file: File,
-    /// What the disk has confirmed.
+    /// The length in bytes that the disk has confirmed.
     bytes: u64,
 }
 
 impl Writer {
-    /// `next` is the number of the next segment.
+    /// Creates a writer without a segment. The first segment gets the number `next`.
     pub(super) fn new(next: u64) -> Self {
         Self {
             active: None,
@@ -35,15 +35,15 @@ impl Writer {
         }
     }
 
-    /// The length of the active segment: where the next commit writes. A segment of
-    /// `limit` bytes or more takes no more; the length of a new one is 0.
+    /// The offset at which the next commit writes: the length of the active segment, or 0 for
+    /// a new segment. A segment of `limit` bytes or more receives no more records.
     pub(super) fn begin(&mut self, limit: u64) -> u64 {
         self.active.take_if(|active| active.bytes >= limit);
         self.active.as_ref().map_or(0, |active| active.bytes)
     }
 
-    /// Writes to the end of the active segment, or to a new one, and returns its
-    /// number once the disk has confirmed the bytes.
+    /// Writes to the end of the active segment, or to a new segment, and returns the number of
+    /// the segment once the disk has confirmed the bytes.
     pub(super) fn commit(&mut self, folder: &SpoolFolder, bytes: &[u8]) -> Result<u64, SpoolError> {
         let active = match self.active.take() {
             Some(active) => self.extend(folder, active, bytes)?,
@@ -60,9 +60,10 @@ impl Writer {
     ) -> Result<Active, SpoolError> {
         let written = active.file.write_all(bytes);
         if let Err(error) = written.and_then(|()| self.sync(&active.file)) {
-            // The segment takes no more: after a failed `fsync`, what the disk has of
-            // its end is unknown. If these records cannot be removed either, they are
-            // sent after a restart, as duplicates of what their callers emit again.
+            // The segment receives no more records, because after a failed `fsync` it is
+            // unknown which bytes of its end are on disk. If `set_len` cannot remove these
+            // records either, they are sent after a restart. If their callers have emitted
+            // the events again, these are duplicates.
             let _ = active.file.set_len(active.bytes);
             let path = folder.segment(active.number);
             return Err(SpoolError::new("write to the spool's file", &path, error));
@@ -106,12 +107,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes to a new segment from now on.
+    /// Ends the active segment, so that the next commit writes to a new one.
     pub(super) fn seal(&mut self) {
         self.active = None;
     }
 
-    /// Writes to a new segment from now on, if this one is the active one.
+    /// Ends the segment `number` if it is the active one, so that the next commit writes to a
+    /// new one.
     pub(super) fn forget(&mut self, number: u64) {
         self.active.take_if(|active| active.number == number);
     }

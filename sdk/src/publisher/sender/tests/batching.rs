@@ -1,4 +1,4 @@
-//! What goes out when, and with what.
+//! When requests are sent, and which events they contain.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

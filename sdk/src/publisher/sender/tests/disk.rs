@@ -11,12 +11,12 @@ use crate::publisher::buffer::pending::Outcome;
 use crate::publisher::transport::EntryResult;
 use crate::{Durability, EmitError};
 
-/// What the queue does with every request.
+/// The state of a switched queue: accepts every request.
 const UP: usize = 0;
 const DOWN: usize = 1;
 const DENIED: usize = 2;
 
-/// A queue that can be switched, and its switch.
+/// A queue whose state the test can switch, and the switch.
 fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
     let switch = Arc::new(AtomicUsize::new(state));
     let fake = Fake::new({
@@ -33,7 +33,8 @@ fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
     (fake, switch)
 }
 
-/// Makes every later write fail, or succeed again, and returns once it does.
+/// Makes every later write to the disk fail with `fault`, or succeed again for `None`.
+/// Returns once the change is in effect.
 async fn disk(sdk: &Sdk, fault: Option<fn() -> io::Result<()>>) {
     let (done, wait) = tokio::sync::oneshot::channel();
     sdk.sender().spool().unwrap().run(move |log| {
@@ -86,7 +87,7 @@ async fn full_disk_does_not_stop_a_standard_queue() {
     for n in 30..40 {
         assert_eq!(durability(&sdk, &n.to_string()).await, Durability::Queue);
     }
-    // The spool is sent without a write to the disk.
+    // The events of the spool are sent without a write to the disk.
     let report = sdk.shutdown(AT_MOST).await;
     assert!(report.is_complete());
     assert_eq!((report.in_spool, report.failed), (0, 10));
@@ -176,7 +177,7 @@ async fn held_events_fail_while_sqs_is_unavailable() {
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
     disk(&sdk, FULL).await;
-    // More than the publisher holds: each of them releases its capacity.
+    // These are more events than the publisher holds, so each must release its capacity.
     for _ in 0..8 {
         let error = emit(&sdk, "a").await.unwrap_err();
         assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");
@@ -203,7 +204,7 @@ async fn shutdown_hands_back_held_events_as_unsent() {
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
     disk(&sdk, FULL).await;
-    // The spool's round hangs, and the event waits behind it.
+    // The round of the spool hangs, and the event waits for it.
     until("no round begins", || fake.sizes().len() == 2).await;
     let task = tokio::spawn(sdk.emit_envelope(event("a")));
     tokio::task::yield_now().await;
@@ -225,8 +226,8 @@ async fn events_stay_in_order_when_the_disk_fails() {
         .build_on(fake.clone())
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
-    // The disk fails at every other write, so that an event which is written may
-    // come after one that is not.
+    // The disk fails at every other write, so that an event that is written may follow an
+    // event that is not.
     static WRITES: AtomicUsize = AtomicUsize::new(0);
     let flaps: fn() -> io::Result<()> = || match WRITES.fetch_add(1, Ordering::SeqCst) % 2 {
         0 => Err(io::ErrorKind::StorageFull.into()),
@@ -364,7 +365,7 @@ async fn refused_event_stays_on_disk_over_restarts() {
 async fn missing_entry_result_goes_to_the_spool() {
     let folder = Folder::new("truncated");
     let fake = Fake::new(|number, messages| match number {
-        // A response that mentions none of its entries.
+        // A response that contains no results.
         0..5 => (ROUND_TRIP, Ok(Vec::<EntryResult>::new())),
         _ => (ROUND_TRIP, Ok(all(messages))),
     });
@@ -379,8 +380,8 @@ async fn missing_entry_result_goes_to_the_spool() {
     assert_eq!(fake.accepted(), ["a"]);
 }
 
-/// SQS and the disk fail at random. Every event whose emission succeeded arrives, and
-/// those of an entity arrive in order.
+/// SQS and the disk fail at random. Every event whose emission succeeded arrives, and the
+/// events of one entity arrive in order.
 #[tokio::test]
 async fn random_outages_keep_every_event_in_order() {
     let runs: Vec<_> = (0..24)
@@ -437,8 +438,9 @@ async fn random_outages(seed: u64) {
         let mut seen = std::collections::HashSet::new();
         let first: Vec<_> = of_entity
             .map(|event| event.event_id().as_str())
-            // A second arrival is a duplicate. A failed event may arrive, since it
-            // may be in a write that was reported as failed.
+            // A second arrival of an event is a duplicate. An event whose emission failed
+            // may arrive as well, because a write that was reported as failed may have
+            // reached the disk.
             .filter(|id| seen.insert(*id) && emitted.iter().any(|e| e == id))
             .collect();
         assert!(first.is_sorted(), "seed {seed}, entity {entity}: {first:?}");

@@ -1,4 +1,4 @@
-//! Shutdown in time, shutdown at its deadline, and the drop of the last handle.
+//! Shutdown before its deadline, shutdown at its deadline, and the drop of the last handle.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ async fn shutdown_at_its_deadline_returns_every_event() {
         assert_eq!(ids(&report.undetermined), (0..10).collect::<Vec<_>>());
         assert_eq!(ids(&report.unsent), (10..25).collect::<Vec<_>>());
         assert_eq!((report.accepted, report.failed), (0, 25));
-        // Every caller has its own event back, also those who waited for room.
+        // Every caller gets its own event back, including callers that waited for capacity.
         for (n, task) in tasks.into_iter().enumerate() {
             let error = task.await.unwrap().unwrap_err();
             match n {
@@ -63,13 +63,14 @@ async fn shutdown_at_its_deadline_returns_every_event() {
     }
 }
 
-/// Keeps what is logged, as `level: field=value …`.
+/// Collects the log events, each as `level: field=value …`.
 #[derive(Clone, Default)]
 pub(super) struct Log(pub(super) Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        // Of other crates, only what a service would log: their traces print requests.
+        // Warnings and errors only, as in a service: the traces of other crates print whole
+        // requests.
         metadata.level() <= &tracing::Level::WARN
     }
     fn event(&self, event: &tracing::Event<'_>) {

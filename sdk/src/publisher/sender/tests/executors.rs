@@ -1,4 +1,4 @@
-//! The publisher on its own thread, under any executor of the caller.
+//! The publisher runs on its own thread, whatever executor the caller uses.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -15,7 +15,7 @@ fn current_thread() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// Polls `future` without any runtime until it is done.
+/// Polls `future` without a runtime until it is ready.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -47,7 +47,7 @@ fn event_outlives_the_runtime_of_its_caller() {
         current_thread().block_on(async {
             let outcome = timeout(Duration::from_secs(5), emission).await;
             let _ = outcome.expect("the emission hangs").unwrap();
-            // On a FIFO queue, the next event of the entity is sent behind it.
+            // On a FIFO queue, the next event of the entity is sent after it.
             let next = timeout(Duration::from_secs(5), sdk.emit_envelope(event("a"))).await;
             let _ = next.expect("the emission hangs").unwrap();
         });

@@ -1,4 +1,4 @@
-//! What becomes of events that fail.
+//! Retries and outcomes of events that SQS did not accept.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::publisher::transport::{RequestError, RequestErrorKind};
 
 #[tokio::test(start_paused = true)]
 async fn only_what_failed_is_sent_again() {
-    // The second of five fails twice, the fourth is the sender's fault.
+    // The second of five entries fails twice. The fourth fails as the sender's fault.
     let fake = Fake::new(|number, messages| {
         let mut answers = all(messages);
         if number == 0 {
@@ -62,7 +62,7 @@ async fn missing_result_counts_as_an_attempt() {
         matches!(error, EmitError::RetriesExhausted { attempts: 3, .. }) && error.is_retryable()
     );
     assert_eq!(fake.sizes(), [1, 1, 1]);
-    // Jittered: 25 to 50 ms, then 50 to 100 ms, and three round trips.
+    // The delays have jitter: 25 to 50 ms, then 50 to 100 ms, and three round trips.
     assert!(
         (90..=165).contains(&start.elapsed().as_millis()),
         "{:?}",
@@ -137,7 +137,7 @@ async fn panicking_request_fails_its_events_only() {
 async fn event_too_large_for_a_message_is_returned() {
     let emitter = Emitter::system("test").unwrap();
     let id = EntityId::new("a".to_owned()).unwrap();
-    // Each of these is one byte to the table, and six to SQS.
+    // Each of these characters takes one byte in the table, and six bytes in SQS.
     let data = HashMap::from([("text", "\u{1}".repeat(200_000))]);
     let envelope = Envelope::builder(EventType::from_static("TESTED"), id, emitter)
         .build_with(&data)

@@ -1,4 +1,4 @@
-//! What an operator sees.
+//! The metrics and log lines that an operator sees.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::*;
 
-/// Every value that was recorded, by the metric's name, in order.
+/// Every recorded value with the name of its metric, in the order of recording.
 #[derive(Default, Clone)]
 struct Recording(Arc<Mutex<HashMap<String, Vec<f64>>>>);
 
@@ -78,7 +78,7 @@ impl Recorder for Recording {
     }
 }
 
-/// What `work` tells, in paused time.
+/// The metrics that `work` records, in paused time.
 fn recorded(work: impl Future<Output = ()>) -> Recording {
     let recorded = Recording::default();
     metrics::with_local_recorder(&recorded, || {
@@ -178,8 +178,9 @@ fn metrics_show_batches_and_waiting_events() {
             .build_on(fake.clone())
             .unwrap();
         let mut tasks = spawn(&sdk, numbered(0..1));
-        // Twelve come two milliseconds later, and wait for the first to be back:
-        // ten go then, and two are left that have waited for three.
+        // Twelve events arrive two milliseconds later, and wait until the first request is
+        // complete. Then ten are sent, and two remain that have waited for three
+        // milliseconds.
         sleep(Duration::from_millis(2)).await;
         tasks.extend(spawn(&sdk, numbered(1..13)));
         for task in tasks {
@@ -191,7 +192,7 @@ fn metrics_show_batches_and_waiting_events() {
         [1.0, 10.0, 2.0]
     );
     assert_eq!(recorded.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
-    // While the first is on its way, each that comes is recorded.
+    // While the first request is in flight, each arriving event is recorded.
     let coming = (1..=12).map(f64::from);
     let waiting: Vec<f64> = [0.0].into_iter().chain(coming).chain([2.0, 0.0]).collect();
     assert_eq!(recorded.of("domain_events_waiting"), waiting);

@@ -1,4 +1,4 @@
-//! FIFO queues: the order of each entity.
+//! FIFO queues keep the order of the events of each entity.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::publisher::transport::Message;
 
 #[tokio::test(start_paused = true)]
 async fn fifo_order_is_kept_while_entries_fail() {
-    // Every third entry fails, wherever it stands.
+    // Every third entry fails, counted across requests.
     let count = AtomicUsize::new(0);
     let fake = Fake::new(move |_, messages| {
         let answer = |_: &Message| {
@@ -30,7 +30,7 @@ async fn fifo_order_is_kept_while_entries_fail() {
         .max_attempts(100)
         .build_on(fake.clone())
         .unwrap();
-    // 20 entities, whose events interleave; the version tells their order.
+    // The events of 20 entities are interleaved.
     let events: Vec<Envelope> = (0..400).map(|n| event(&format!("e{}", n % 20))).collect();
     let order: Vec<_> = events.iter().map(|e| e.event_id().to_string()).collect();
     let tasks: Vec<EmitFuture> = events.into_iter().map(|e| sdk.emit_envelope(e)).collect();

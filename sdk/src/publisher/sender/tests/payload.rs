@@ -1,5 +1,5 @@
-//! No failure puts the data of an event into an error or a log line. Real AWS clients,
-//! real HTTP.
+//! No error and no log line contains the data of an event, whatever fails. These tests use
+//! real AWS clients and real HTTP.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -40,8 +40,8 @@ fn secret() -> Secret {
     }
 }
 
-/// An endpoint that gives the same response to each request. Empty: it closes the
-/// connection without one.
+/// An endpoint that returns the same response to each request. If `response` is empty, it
+/// closes the connection without a response.
 async fn endpoint(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -49,7 +49,7 @@ async fn endpoint(response: &'static str) -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut request = Vec::new();
-                // The canary is in the body, so the head has arrived before it.
+                // The canary is in the body, so the whole head has arrived before it.
                 while !String::from_utf8_lossy(&request).contains(CANARY) {
                     if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
                         return;
@@ -62,7 +62,7 @@ async fn endpoint(response: &'static str) -> String {
     url
 }
 
-/// As the chain of providers of the AWS SDK, if no provider has credentials.
+/// Fails like the provider chain of the AWS SDK when no provider has credentials.
 #[derive(Debug)]
 struct NoCredentials;
 
@@ -94,7 +94,7 @@ fn client(endpoint: &str, credentials: bool) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Everything that a caller could print of an error.
+/// All texts that a caller could print for an error.
 fn printed(error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{error:?}");
     let mut next = Some(error);
@@ -116,7 +116,7 @@ async fn failure(client: Client, log: &Log) -> EmitError {
     assert!(!text.contains(CANARY), "{text}");
     let lines = log.0.lock().unwrap().join("\n");
     assert!(!lines.contains(CANARY), "{lines}");
-    // One line, which says it all: it has no sources to look for.
+    // The error is one line with the whole cause, and it has no sources.
     assert!(
         !error.to_string().contains('\n') && error.source().is_none(),
         "{error}"
@@ -175,8 +175,9 @@ async fn no_failure_prints_the_data_of_an_event() {
     check("closed", at("").await, true, "no connection").await;
     let refused = client("http://127.0.0.1:1", true);
     check("connection refused", refused, true, "connection refused").await;
-    // The error of the AWS SDK quotes the request here. `build` refuses such an endpoint
-    // if it is configured, but it cannot see the endpoint of a client of the user.
+    // In this case, the error of the AWS SDK quotes the request. `build` refuses such an
+    // endpoint if it is configured in the environment, but it cannot see the endpoint of a
+    // client that the user passes.
     let unparsable = client("127.0.0.1:9324", true);
     check(
         "no scheme",
@@ -191,7 +192,7 @@ async fn no_failure_prints_the_data_of_an_event() {
 
 #[tokio::test(start_paused = true)]
 async fn try_emit_error_does_not_print_the_event() {
-    // It implements neither `Debug` nor `Clone`.
+    // The type of the event implements neither `Debug` nor `Clone`.
     let sdk = builder(false)
         .max_buffered_events(1)
         .build_on(Fake::good())

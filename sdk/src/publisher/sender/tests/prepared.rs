@@ -1,4 +1,4 @@
-//! Events that are prepared and sent later, and events with a given clock and ids.
+//! Events that are prepared and sent later, and events whose clock and ids the test sets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn dropped_future_is_counted_and_logged_once() {
     for _ in 0..3 {
         drop(sdk.emit(opened()));
     }
-    // Also one that is dropped while it waits for capacity.
+    // A future that is dropped while it waits for capacity counts as well.
     let first = spawn(&sdk, ["first".to_owned()]);
     tokio::task::yield_now().await;
     let waiting = tokio::time::timeout(Duration::ZERO, sdk.emit(opened())).await;
@@ -140,8 +140,8 @@ async fn unsent_contains_events_that_wait_for_a_retry() {
             .unwrap();
         let tasks = spawn(&sdk, numbered(0..3));
         tokio::time::sleep(ROUND_TRIP * 3).await;
-        // On a FIFO queue, an event of the same entity waits behind the retry. On a
-        // standard queue it waits for a retry of its own.
+        // On a FIFO queue, an event of the same entity waits for the retry. On a standard
+        // queue, the event is sent, fails, and waits for its own retry.
         let follower = spawn(&sdk, numbered(0..1));
         tokio::time::sleep(ROUND_TRIP * 3).await;
         let report = sdk.shutdown(Duration::from_secs(1)).await;

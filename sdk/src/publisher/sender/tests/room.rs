@@ -1,4 +1,4 @@
-//! What the emitter holds at the most, and who waits for room.
+//! The capacity of the publisher, and the callers that wait for capacity.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +25,8 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
             &self.0
         }
     }
-    // A tuple of one is no object: the event is judged before there is room.
+    // A struct with one unnamed field is not a JSON object. The event is checked before a
+    // permit is acquired.
     let error = sdk.try_emit(Own(7)).unwrap_err();
     assert!(matches!(error, crate::TryEmitError::Invalid { .. }));
     assert_eq!(error.into_event().0, 7);
@@ -64,11 +65,12 @@ async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
         .max_buffered_events(3)
         .build_on(fake.clone())
         .unwrap();
-    // Taken, then dropped: it goes all the same.
+    // This future has been polled before it is dropped, so its event is sent.
     let mut taken = sdk.emit_envelope(event("taken"));
     assert!(timeout(Duration::ZERO, &mut taken).await.is_err());
     drop(taken);
-    // Two more fill the room; one that waits leaves; the next gets its place.
+    // Two more events use up the capacity. One waiting future is dropped, and the next one
+    // gets its place.
     let tasks = spawn(&sdk, numbered(0..2));
     tokio::task::yield_now().await;
     let mut waiting = sdk.emit_envelope(event("waiting"));
@@ -76,7 +78,7 @@ async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
     let next = spawn(&sdk, ["next".to_owned()]);
     tokio::task::yield_now().await;
     drop(waiting);
-    // One that was never polled was never taken.
+    // This future was never polled, so its event is not sent.
     drop(sdk.emit_envelope(event("unpolled")));
     for task in tasks.into_iter().chain(next) {
         task.await.unwrap().unwrap();

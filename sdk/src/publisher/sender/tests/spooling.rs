@@ -1,5 +1,5 @@
-//! The sender with a spool. Its files are on a real disk and used by a thread of
-//! their own, so that most of these tests take real time.
+//! The sender with a spool. A separate thread reads and writes the files of the spool on a
+//! real disk, so most of these tests take real time.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::publisher::buffer::pending::{Outcome, Pending};
 use crate::publisher::spool::outlet::Outlet as _;
 use crate::{Durability, EmitError};
 
-/// Long enough for anything that does not hang.
+/// A timeout that only an operation that hangs exceeds.
 pub(super) const AT_MOST: Duration = Duration::from_secs(10);
 
-/// A folder that is removed with the value.
+/// A folder that is deleted when the value is dropped.
 pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Drop for Folder {
     }
 }
 
-/// The files of the folder that were set aside.
+/// The files in the folder that the spool has set aside.
 pub(super) fn set_aside(folder: &Folder) -> Vec<PathBuf> {
     let files = std::fs::read_dir(&folder.0).unwrap();
     let files = files.map(|entry| entry.unwrap().path());
@@ -41,14 +41,14 @@ pub(super) fn set_aside(folder: &Folder) -> Vec<PathBuf> {
         .collect()
 }
 
-/// An event as a round of the spool gives it.
+/// Sends an event in the same way as a round of the spool does.
 fn give_from_spool(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
     let mut event = Pending::new(event(id), None).unwrap();
     event.from_spool = true;
     sdk.sender().clone().send_spooled(event)
 }
 
-/// A queue of which the first request is accepted, slowly, and no other is.
+/// A queue that accepts the first request after a delay, and fails all other requests.
 fn down_after_the_first() -> Arc<Fake> {
     Fake::new(|number, messages| match number {
         0 => (Duration::from_millis(50), Ok(all(messages))),
@@ -68,7 +68,7 @@ async fn pack_never_mixes_spooled_and_new_events() {
         .unwrap();
     let first = spawn(&sdk, ["first".to_owned()]);
     sleep(Duration::from_millis(10)).await;
-    // All of these wait behind it, and go together.
+    // These events wait for the first request, and are then sent together.
     let others = spawn(&sdk, numbered(0..20));
     tokio::task::yield_now().await;
     let spooled: Vec<_> = numbered(20..40)
@@ -83,7 +83,7 @@ async fn pack_never_mixes_spooled_and_new_events() {
             assert_eq!(task.await.unwrap().unwrap().durability, Durability::Spool);
         }
         for outcome in spooled {
-            // They lie on disk already, for another round.
+            // The event is still on disk, and a later round sends it again.
             let error = outcome.await.unwrap().unwrap_err();
             assert!(matches!(error, EmitError::Request { .. }), "{error:?}");
         }
@@ -120,7 +120,7 @@ async fn thread_panic_fails_events_and_frees_capacity() {
         if ends {
             spool.end_thread().await;
         }
-        // More than the publisher holds: each of them has to release its capacity.
+        // These are more events than the publisher holds, so each must release its capacity.
         let emits = async {
             for n in 0..6 {
                 if !ends {
@@ -164,7 +164,7 @@ async fn shutdown_shortens_the_pause_of_the_spool() {
         })
     };
     assert_eq!(pause(&sdk).await.unwrap(), Duration::from_secs(30));
-    // One that has begun is cut short, long before the deadline …
+    // A shutdown ends a pause that has already begun …
     let begun = pause(&sdk);
     sleep(Duration::from_secs(1)).await;
     let emission = sdk.emit_envelope(event("a"));
@@ -173,7 +173,7 @@ async fn shutdown_shortens_the_pause_of_the_spool() {
     let ending = sdk.clone();
     let end = tokio::spawn(async move { ending.shutdown(Duration::from_secs(60)).await });
     assert_eq!(begun.await.unwrap(), Duration::from_secs(1));
-    // … and one that begins after a round was under way, in the first second.
+    // … and shortens a pause that begins later to the shortest duration.
     assert_eq!(pause(&sdk).await.unwrap(), Duration::from_millis(500));
     let _ = hanging.await.unwrap().unwrap();
     assert!(end.await.unwrap().is_complete());
@@ -187,8 +187,8 @@ async fn unconfirmed_write_at_deadline_is_undetermined() {
     let (let_go, hangs) = std::sync::mpsc::channel::<()>();
     let spool = sdk.sender().spool().unwrap();
     spool.run(move |_| hangs.recv().unwrap_or_default());
-    // The first goes to the spool because SQS fails, the other one because the
-    // first is there; the spool drains, or would.
+    // The first event is spooled because SQS fails, and the second event because the spool
+    // already has one. Without the hanging disk, the spool would now drain.
     let mut tasks = spawn(&sdk, numbered(0..1));
     sleep(ROUND_TRIP * 2).await;
     tasks.extend(spawn(&sdk, numbered(1..2)));
@@ -215,7 +215,7 @@ async fn unconfirmed_write_at_deadline_is_undetermined() {
 #[tokio::test]
 async fn shutdown_waits_for_the_write_in_progress() {
     let folder = Folder::new("writes");
-    // The spool's own round hangs, until after the deadline.
+    // The round of the spool hangs until after the deadline.
     let fake = Fake::new(|number, _| match number {
         0 => (Duration::ZERO, Err(unavailable())),
         _ => (AT_MOST, Err(unavailable())),
