@@ -28,7 +28,7 @@ struct Verdict<'a> {
     reason: Option<&'a str>,
 }
 
-/// What was checked.
+/// The number of checked events.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Valid events.
@@ -49,7 +49,7 @@ pub fn check<R: BufRead, W: Write>(
     format: Format,
 ) -> Result<(Outcome, Counts), Failure> {
     let mut counts = Counts::default();
-    // Identifies events that have no `EventId`; it is not printed.
+    // The identity of events that have no `EventId`. It is not printed.
     let message_id = EventId::from_static("message");
     for (number, line) in (1..).zip(input.split(b'\n')) {
         let line = line.map_err(|e| Failure::environment(format!("reading line {number}"), &e))?;
@@ -59,7 +59,8 @@ pub fn check<R: BufRead, W: Write>(
         let mut report =
             |index: Option<usize>, result: Result<&domain_events::Envelope, &InvalidEvent>| {
                 print(out, format, &mut counts, number, index, result, true)?;
-                // Further faults of the same event: one invalid event, several lines.
+                // An event with several faults is printed on several lines, but counts as one
+                // invalid event.
                 let others = result.err().map(InvalidEvent::others).unwrap_or_default();
                 others.iter().try_for_each(|other| {
                     print(out, format, &mut counts, number, index, Err(other), false)

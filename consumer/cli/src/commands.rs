@@ -40,7 +40,7 @@ impl Printing {
     }
 }
 
-/// An option that a variable of the environment can give instead.
+/// An option that can also be set with an environment variable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     what: &'static str,
@@ -65,7 +65,8 @@ pub(crate) const TABLE: Setting = Setting {
 };
 
 impl Setting {
-    /// The value. clap does not require it, because clap's message names only the option.
+    /// The value of the option. clap does not check that it is present, because clap's
+    /// message would name only the option and not the variable.
     pub(crate) fn of(self, value: Option<String>) -> Result<String, Failure> {
         let Self {
             what,
@@ -79,25 +80,26 @@ impl Setting {
         })
     }
 
-    /// The queue with the URL that is given.
+    /// Opens the queue whose URL is the value of the option.
     pub(crate) async fn open(self, value: Option<String>) -> Result<Queue, Failure> {
         Queue::open(&self.of(value)?, &self.name()).await
     }
 
-    /// How messages name it.
+    /// The name of the setting in messages.
     pub(crate) fn name(self) -> String {
         format!("{} ({})", self.variable, self.option)
     }
 }
 
-/// An empty value counts as absent: templates produce it for an absent setting.
+/// The value of a setting, if there is one. An empty value counts as absent, because templates
+/// produce it for an absent setting.
 pub(crate) fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()
         .map(str::trim)
         .filter(|text| !text.is_empty())
 }
 
-/// The shards of the index by event type, if they are given.
+/// The number of shards of the index by event type, if it is set.
 pub(crate) fn index_shards(text: &Option<String>) -> Result<Option<NonZeroU16>, Failure> {
     let parse = |text: &str| {
         text.parse().map_err(|_| {
@@ -109,7 +111,7 @@ pub(crate) fn index_shards(text: &Option<String>) -> Result<Option<NonZeroU16>, 
     given(text).map(parse).transpose()
 }
 
-/// Opens a file, or standard input for `-` and for no path.
+/// Opens a file, or standard input if the path is `-` or absent.
 pub(crate) fn input(path: Option<&Path>) -> Result<Box<dyn BufRead>, Failure> {
     match path {
         None => Ok(Box::new(io::stdin().lock())),

@@ -10,7 +10,7 @@ use domain_events_consumer::__internals;
 
 use crate::Failure;
 
-/// The endpoints that the AWS clients read themselves.
+/// The variables from which the AWS clients read their endpoints.
 const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_SQS",
@@ -18,7 +18,7 @@ const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL_LAMBDA",
 ];
 
-/// Region, credentials and endpoints of the environment.
+/// Loads region, credentials and endpoints from the environment.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ const ENDPOINTS: [&str; 4] = [
 ///
 /// Dropping the future leaves nothing behind.
 pub async fn load() -> Result<SdkConfig, Failure> {
-    // The AWS clients would only report that there is no connection.
+    // For a malformed endpoint, the AWS clients would only report a failed connection.
     for name in ENDPOINTS {
         let endpoint = std::env::var(name).unwrap_or_default();
         if !endpoint.is_empty()
@@ -48,7 +48,7 @@ pub async fn load() -> Result<SdkConfig, Failure> {
                 .to_owned(),
         ));
     }
-    // Other errors of the provider may pass, and the request reports them.
+    // Other errors of the provider may be temporary. If not, the request reports them.
     if let Some(provider) = config.credentials_provider()
         && let Err(error) = provider.provide_credentials().await
         && let Some(failure) = AwsFailure::of_missing_credentials(&error)
@@ -58,11 +58,11 @@ pub async fn load() -> Result<SdkConfig, Failure> {
     Ok(config)
 }
 
-/// Checks the name of a table; `setting` names the option and the variable that give it.
+/// Checks the name of a table. `setting` names the option and the variable that set it.
 ///
 /// # Errors
 ///
-/// [`Failure::Usage`] if DynamoDB accepts no such name.
+/// [`Failure::Usage`] if DynamoDB does not accept the name.
 pub fn table_name(name: String, setting: &str) -> Result<String, Failure> {
     if is_table_name(&name) {
         return Ok(name);
@@ -73,7 +73,7 @@ pub fn table_name(name: String, setting: &str) -> Result<String, Failure> {
     )))
 }
 
-/// A queue that a command was given, with a client for its region.
+/// A queue from the arguments of a command, with a client for its region.
 #[derive(Debug, Clone)]
 pub struct Queue {
     client: Client,
@@ -81,7 +81,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue with this URL. `setting` names the option and the variable that give it.
+    /// Opens the queue with this URL. `setting` names the option and the variable that set it.
     ///
     /// # Errors
     ///
@@ -102,10 +102,10 @@ impl Queue {
         }
     }
 
-    /// The queue with this URL, which may belong to another set-up than the environment
-    /// describes: requests go to the host of the URL, whatever AWS_ENDPOINT_URL says. The
-    /// queues of two set-ups often have the same name, so the other endpoint would accept
-    /// the messages.
+    /// Opens the queue with this URL in another set-up than the one in the environment.
+    /// Requests go to the host of the URL, even if AWS_ENDPOINT_URL names another host. The
+    /// queues of two set-ups often have the same name, so an endpoint from the environment
+    /// would accept the messages for the wrong queue.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Queue {
         let Self { mut client, url } = Self::open(url, setting).await?;
         if let Some(endpoint) = url.endpoint() {
             let mut config = client.config().to_builder().endpoint_url(endpoint);
-            // The AWS SDK refuses these settings next to an endpoint.
+            // The AWS SDK refuses these settings together with an endpoint.
             config.set_use_fips(None).set_use_dual_stack(None);
             client = Client::from_conf(config.build());
         }
@@ -145,7 +145,8 @@ impl Queue {
         self.url.is_fifo()
     }
 
-    /// A request to this queue failed while `doing`; `action` is its IAM action.
+    /// The failure for a request to this queue that failed while `doing`. `action` is the IAM
+    /// action of the request.
     pub fn failed(&self, doing: &str, action: &str, failure: &AwsFailure) -> Failure {
         let remedy = failure
             .queue_remedy(action)

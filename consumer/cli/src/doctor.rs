@@ -1,7 +1,7 @@
-//! `doctor`: checks a live set-up, and says what to change.
+//! `doctor`: checks a live set-up, and reports what to change.
 //!
-//! Every check reads. Permissions are checked with requests that change nothing: a request
-//! that the service refuses as invalid was permitted.
+//! No check changes anything. A permission is checked with an invalid request: if the service
+//! reports the request as invalid, and not as denied, the request was permitted.
 
 mod function;
 mod permissions;
@@ -18,7 +18,7 @@ use crate::connection::Queue;
 use crate::output::{json_line, line_of};
 use crate::{Failure, Format, Outcome};
 
-/// What is checked.
+/// The resources that `doctor` checks.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// The queue.
@@ -33,11 +33,11 @@ pub struct Setup {
     pub index_shards: Option<u16>,
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing to change.
+    /// There is nothing to change.
     Ok,
     /// Events are stored now, but a risk remains.
     Warning,
@@ -50,16 +50,16 @@ pub enum Severity {
 /// One result of a check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The queue, table or function.
+    /// The queue, table or function that the finding is about.
     pub object: String,
-    /// What was found.
+    /// The result of the check.
     pub found: String,
-    /// What happens because of it.
+    /// The consequence of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consequence: Option<String>,
-    /// The command or setting that repairs it.
+    /// The command or setting that solves the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -101,9 +101,9 @@ impl Findings {
         );
     }
 
-    /// A request failed, so something could not be checked. `what` completes "… cannot be
-    /// checked"; `action` is the IAM action of the request, and `policy` the Terraform output
-    /// that grants it.
+    /// Adds a finding for a check whose request failed. `what` completes the sentence "… cannot
+    /// be checked", `action` is the IAM action of the request, and `policy` is the Terraform
+    /// output of the policy that grants it.
     fn failed(&mut self, what: &str, failure: &AwsFailure, action: &str, policy: &str) {
         if failure.is_credentials() {
             self.error(
@@ -162,7 +162,7 @@ fn denied(failure: &AwsFailure) -> bool {
 ///
 /// # Cancel safety
 ///
-/// Dropping the future leaves nothing behind: every check reads.
+/// Dropping the future leaves nothing behind, because no check changes anything.
 pub async fn doctor(config: &SdkConfig, setup: &Setup) -> Vec<Finding> {
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let mut findings = Vec::new();
@@ -218,7 +218,8 @@ fn missing(what: &str, how: &str) -> Vec<Finding> {
     findings.all
 }
 
-/// Prints the findings, the worst first, and says whether there is something to change.
+/// Prints the findings, the most severe first. The outcome states whether there is something
+/// to change.
 ///
 /// # Errors
 ///

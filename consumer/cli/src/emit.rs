@@ -1,4 +1,4 @@
-//! `emit`: sends events from a file of wire JSON, or one event given by hand.
+//! `emit`: sends events from a file of wire JSON, or one event from the arguments.
 
 use std::io::BufRead;
 
@@ -17,17 +17,17 @@ pub struct Emitted {
     pub accepted: u64,
     /// The events that SQS has not accepted, with the reason.
     pub failed: Vec<String>,
-    /// Whether the queue does not exist, does not respond, or does not permit the request. The
-    /// events are then not the cause.
+    /// Whether the queue does not exist, does not respond, or does not permit the request. In
+    /// this case, the events are not the cause.
     pub unavailable: bool,
 }
 
-/// Reads each line of `input` as one message, and checks all of them before the first is
-/// sent. An event without an `EventId` gets a new one.
+/// Reads each line of `input` as one message and checks it, so that all messages are checked
+/// before the first one is sent. An event without an `EventId` gets a new one.
 ///
 /// # Errors
 ///
-/// [`Failure::Usage`] with the lines that are invalid; nothing was sent then.
+/// [`Failure::Usage`] with the invalid lines. In this case, nothing was sent.
 pub fn read<R: BufRead>(input: R) -> Result<Vec<Envelope>, Failure> {
     let mut envelopes = Vec::new();
     let mut problems = Vec::new();

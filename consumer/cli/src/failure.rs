@@ -1,4 +1,4 @@
-//! How a command ends.
+//! The outcomes and failures of a command, and their exit codes.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,24 +7,24 @@ use std::{fmt, io};
 use domain_events::__internals::with_causes;
 use domain_events::ReadError;
 
-/// A command that ran to its end.
+/// The outcome of a command that completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
-    /// It is done: exit code 0.
+    /// The command is done: exit code 0.
     Done,
-    /// It found what it looks for, for example invalid events: exit code 1.
+    /// The command found what it looks for, for example invalid events: exit code 1.
     Found,
 }
 
-/// A command that could not run to its end.
+/// Why a command did not complete.
 #[derive(Debug)]
 pub enum Failure {
     /// The command was called incorrectly: exit code 2.
     Usage(String),
-    /// AWS, the disk or another program does not do what is needed: exit code 3.
+    /// AWS, the disk or another program failed or does not respond: exit code 3.
     Environment(String),
-    /// The reader of standard output has ended, as `head` does: exit code 0.
+    /// The program that reads standard output has closed it, as `head` does: exit code 0.
     OutputClosed,
 }
 
@@ -58,7 +58,8 @@ impl Failure {
         }
     }
 
-    /// Events could not be read while `doing`. What was asked for may be the reason.
+    /// Events could not be read while `doing`. The failure is incorrect usage if the arguments
+    /// are the cause.
     pub fn read(doing: &str, error: &ReadError) -> Self {
         let text = format!("{doing}: {}", with_causes(error));
         match error {

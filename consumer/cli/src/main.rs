@@ -87,7 +87,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Before the arguments are parsed: their defaults come from the environment.
+    // The file is read before the arguments are parsed, because the defaults of the arguments
+    // come from the environment.
     let result = match env_file() {
         Some(file) => Err(restart_with(&file)),
         None => run(Arguments::parse()).await,
@@ -123,7 +124,7 @@ fn env_file() -> Option<PathBuf> {
     None
 }
 
-/// Whether the command, the first argument that is not an option, is `local`.
+/// Whether the command is `local`. The command is the first argument that is not an option.
 fn is_local(mut arguments: impl Iterator<Item = OsString>) -> bool {
     while let Some(argument) = arguments.next() {
         if argument == "--env-file" {
@@ -156,8 +157,8 @@ async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     }
 }
 
-/// Starts this program again with the variables of `file`: a running process cannot change
-/// its environment safely. Returns only on failure.
+/// Starts this program again with the variables of `file`, because a running process cannot
+/// change its environment safely. Returns only on failure.
 fn restart_with(file: &std::path::Path) -> Failure {
     let variables = match commands::env_file::read(file) {
         Ok(variables) => variables,

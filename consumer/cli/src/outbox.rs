@@ -1,4 +1,4 @@
-//! The outbox that a command works on, named by a URL.
+//! Opens the outbox that a URL names.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,12 +11,13 @@ use domain_events_outbox::{AnyOutbox, DynamoDbOutbox, PostgresOutbox, SqliteOutb
 
 use crate::Failure;
 
-/// The connections of a relay: it reads, deletes and counts at the same time.
+/// The number of database connections of a relay, which reads, deletes and counts rows at the
+/// same time.
 const MAX_CONNECTIONS: u32 = 3;
 /// How long connecting to a database may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The place of an outbox.
+/// The location of an outbox.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
     /// `dynamodb:TABLE`.
@@ -28,7 +29,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The name of the outbox in metrics: no URL, because it may contain a password.
+    /// The name of the outbox in metrics. It is not the URL, which may contain a password.
     pub fn name(&self) -> String {
         match self {
             Self::DynamoDb(table) => table.clone(),
@@ -42,7 +43,7 @@ impl Place {
     }
 }
 
-/// Without the URL, which may contain a password.
+/// Omits the URL, because it may contain a password.
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Place").field(&self.name()).finish()

@@ -11,15 +11,15 @@ use crate::Failure;
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people.
+    /// Text for people to read.
     #[default]
     Text,
     /// One JSON object per line.
     Json,
 }
 
-/// Writes a value as one line of JSON. Characters that [`printable`] escapes are escaped as
-/// JSON does.
+/// Writes a value as one line of JSON. The characters that [`printable`] escapes are written
+/// as JSON escapes.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn line_of<W: Write>(out: &mut W, line: &str) -> Result<(), Failure> {
     writeln!(out, "{line}").map_err(|error| closed(&error))
 }
 
-/// A number of things: `1 event`, `2 events`.
+/// A number with its noun in the singular or plural: `1 event`, `2 events`.
 pub fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
@@ -51,7 +51,7 @@ pub(crate) fn warn(error: &(dyn std::error::Error + 'static)) {
     let _ = writeln!(io::stderr(), "{}", printable(&text));
 }
 
-/// The failure for an error of standard output.
+/// Converts an error of standard output into the failure of the command.
 pub fn closed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -59,8 +59,9 @@ pub fn closed(error: &io::Error) -> Failure {
     }
 }
 
-/// Text from a message or an item, safe to print on a terminal: control characters, and
-/// invisible characters such as those that change the direction of text, are escaped.
+/// Escapes text from a message or an item, so that it is safe to print on a terminal. Control
+/// characters, and invisible characters such as those that change the direction of text, are
+/// escaped.
 pub fn printable(text: &str) -> String {
     let mut printed = String::with_capacity(text.len());
     for c in text.chars() {

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A progress bar on a terminal, and nothing otherwise.
+/// A progress bar on a terminal. If standard error is not a terminal, nothing is shown.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
@@ -30,7 +30,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Sets the number of things that are done.
+    /// Sets the number of completed steps.
     pub fn set(&self, done: u64) {
         self.0.set_position(done);
     }

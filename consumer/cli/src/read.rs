@@ -1,4 +1,4 @@
-//! `history`, `by-type`, `trace` and `tail`: stored events, printed.
+//! `history`, `by-type`, `trace` and `tail`: print stored events.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -11,8 +11,8 @@ use futures::{Stream, StreamExt as _};
 use crate::output::{json_line, line_of, printable};
 use crate::{Failure, Format, Outcome};
 
-/// How far back `tail` reads again in each round. An event becomes visible to a scan as
-/// soon as it is stored, but the clocks of two consumers may differ.
+/// The period before the last round that `tail` reads again in each round. An event becomes
+/// visible to a scan as soon as it is stored, but the clocks of two consumers may differ.
 const TAIL_WINDOW: Duration = Duration::from_secs(10);
 
 /// Prints a stream of events, one per line. An item that is not an event is reported on
@@ -145,7 +145,7 @@ pub async fn tail<W: Write>(
     format: Format,
 ) -> Result<Outcome, Failure> {
     let mut since = Timestamp::now();
-    // The keys that were printed and that the window may return again.
+    // The keys of printed events that the next scan may return again.
     let mut printed: HashSet<(String, String)> = HashSet::new();
     loop {
         let began = Timestamp::now();

@@ -1,23 +1,24 @@
 //! `rejected`: the dead-letter queue as a folder.
 //!
-//! SQS has no peek operation: each look at a message is a receive that hides it, and on a
-//! FIFO queue a receive blocks the message group. So rejected messages are pulled into a
+//! SQS cannot show a message without receiving it. A receive hides the message, and on a
+//! FIFO queue it blocks the message group. Therefore, rejected messages are pulled into a
 //! folder, inspected and corrected there, and pushed back to the queue.
 //!
-//! A letter is two files: `ID.body`, the body of the message to the byte, and `ID.json`,
-//! everything else. Both are on disk before the message is deleted from the queue. After
-//! a push, both are moved into the subfolder `pushed`.
+//! A message in the folder is called a letter. It consists of two files: `ID.body` contains
+//! the exact bytes of the message body, and `ID.json` contains everything else. Both files
+//! are on disk before the message is deleted from the queue. After a push, both are moved
+//! into the subfolder `pushed`.
 //!
 //! # Identity
 //!
-//! An event without an `EventId` is identified by its SQS message id, and a message that is
-//! sent again has a new one. So each letter keeps an identity for such events:
+//! An event without an `EventId` is identified by its SQS message id, but a message that is
+//! sent again has a new id. Therefore, each letter contains an identity for such events:
 //!
-//! - A letter that SQS moved has no `RejectionCode`. Its event may have been stored before,
-//!   under the id of this message, which SQS keeps when it moves a message. The letter
-//!   keeps that id, so that the event is found to be a duplicate.
-//! - A letter that the consumer sent was never stored. It gets the id that it has in the
-//!   dead-letter queue.
+//! - If SQS moved the message to the dead-letter queue, it has no `RejectionCode`, and its
+//!   event may already be stored under the message id. SQS keeps the message id when it moves
+//!   a message. The letter uses this id, so that the consumer recognises a duplicate.
+//! - If the consumer sent the message to the dead-letter queue, its event was never stored.
+//!   The letter uses the message id in the dead-letter queue.
 
 pub mod edit;
 mod faults;

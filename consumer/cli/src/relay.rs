@@ -1,4 +1,4 @@
-//! Sending the rows of an outbox, and listing them.
+//! `relay`: lists the rows of an outbox, and reports the age of the oldest row.
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::output::{Format, json_line, line_of, printable};
 use crate::{Failure, Outcome};
 
-/// The alarm on the age of the oldest row needs one value a minute.
+/// The time between two values of the metric. The alarm on the age of the oldest row needs
+/// one value per minute.
 const METRIC_INTERVAL: Duration = Duration::from_secs(30);
-/// The limits of one page of a listing.
+/// The limits of one page of a list.
 const MAX_PAGE_ROWS: usize = 1_000;
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A row as the listing shows it, without the data of the event.
+/// A row in the list, without the data of the event.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -140,7 +141,7 @@ pub async fn measure(outbox: &AnyOutbox, name: &str) {
                 let line = cloudwatch::metric_line(name, backlog);
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }
-            // Without a metric, the alarm fires.
+            // Missing values of the metric trigger the alarm, so a log line is enough.
             Err(error) => tracing::warn!(
                 outbox = outbox.name(),
                 error = %with_causes(&error),

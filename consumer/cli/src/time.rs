@@ -1,4 +1,4 @@
-//! Times on the command line.
+//! Parses times on the command line.
 
 use chrono::{DateTime, Days, Local, NaiveDate, TimeDelta, TimeZone as _, Utc};
 use domain_events::Timestamp;

@@ -1,4 +1,5 @@
-//! `export`, `import` and `replay`: events out of a table, into a table, and to a queue.
+//! `export`, `import` and `replay`: copy events from a table, into a table, and from a table
+//! to a queue.
 
 use std::io::{BufRead, Write};
 use std::time::Duration;
@@ -18,9 +19,9 @@ use crate::{Failure, Outcome};
 const IMPORT_BATCH: usize = 500;
 /// Entries of one request (SQS developer guide, "Message quotas").
 const MAX_ENTRIES: usize = 10;
-/// What the attribute `Replayed` and its type take of the request.
+/// The size of the attribute `Replayed`, with its type and value, in bytes.
 const ATTRIBUTE_BYTES: usize = "Replayed".len() + "String".len() + "true".len();
-/// Attempts to send the entries that SQS did not accept.
+/// The maximum number of attempts to send an entry that SQS did not accept.
 const MAX_ATTEMPTS: u32 = 8;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
@@ -60,19 +61,19 @@ pub async fn export<W: Write>(
     Ok((outcome, count))
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
     /// Events that are new in the table.
     pub stored: u64,
-    /// Events that the table contained already.
+    /// Events that the table already contained.
     pub duplicates: u64,
     /// Events that DynamoDB did not store.
     pub failed: u64,
 }
 
-/// Appends every line of `input` to the table, without the queue. An event that is there
-/// already is a duplicate, so an import can be repeated.
+/// Appends every line of `input` to the table, without the queue. An event that the table
+/// already contains is a duplicate and changes nothing, so an import can be repeated.
 ///
 /// # Errors
 ///
@@ -154,7 +155,7 @@ fn event_of(line: &str, number: u64) -> Result<Envelope, Failure> {
 pub struct Replay<'a> {
     /// The target queue.
     pub queue: &'a Queue,
-    /// The most events per second.
+    /// The maximum number of events per second.
     pub rate: Option<u32>,
 }
 

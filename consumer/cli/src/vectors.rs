@@ -27,12 +27,12 @@ pub struct Header {
 /// One line of the file: a message and its verdict, or a text and its message group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Vector {
-    /// What the vector is about.
+    /// A description of the vector.
     pub name: String,
     /// The body of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// A long body: texts, each with the number of its repetitions.
+    /// A long body, as a list of texts with the number of repetitions of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<(String, usize)>>,
     /// A body that is not text, in hexadecimal digits.
@@ -54,24 +54,24 @@ pub struct Vector {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Expected {
-    /// On the message.
+    /// The verdict on the message.
     Message(String),
-    /// On each event of an array, in order.
+    /// The verdict on each event of an array, in order.
     Events(Vec<Repeated>),
 }
 
-/// The verdict on one event, or on a number of events that follow each other.
+/// The verdict on one event, or on several consecutive events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Repeated {
-    /// On one event.
+    /// The verdict on one event.
     Once(String),
-    /// On so many events.
+    /// The same verdict on this number of events.
     Times(String, usize),
 }
 
 impl Expected {
-    /// One verdict for each event, or one for the message.
+    /// Returns one verdict for each event, or one verdict for the message.
     pub fn verdicts(&self) -> Vec<String> {
         match self {
             Self::Message(verdict) => vec![verdict.clone()],
@@ -87,7 +87,7 @@ impl Expected {
 }
 
 impl Vector {
-    /// The body of the message, if the vector is about one.
+    /// The body of the message, if the vector contains a message.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Vector {
 
 /// The verdicts of this program on a message.
 pub fn verdicts(body: &[u8]) -> Vec<String> {
-    // A message of SQS is text, so that its consumer never sees other bytes.
+    // The body of an SQS message is text, so the consumer never receives other bytes.
     let Ok(body) = std::str::from_utf8(body) else {
         return vec!["NOT_JSON".to_owned()];
     };
@@ -131,7 +131,7 @@ pub fn verdicts(body: &[u8]) -> Vec<String> {
     }
 }
 
-/// A vector on which this program does not agree with the file.
+/// A vector for which the verdict of this program differs from the file.
 #[derive(Debug, Serialize)]
 struct Difference<'a> {
     line: u64,

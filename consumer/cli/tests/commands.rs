@@ -16,7 +16,7 @@ use domain_events_local::{Options, Stack};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Endpoints without a worker.
+/// Starts the SQS and DynamoDB endpoints without a worker.
 async fn endpoints() -> Stack {
     let options = Options {
         pollers: 0,
@@ -56,7 +56,7 @@ async fn worker_drains_on_sigterm() {
     let send = stack.sqs_client().send_message();
     let send = send.queue_url(stack.queue_url()).message_body(body);
     send.send().await.unwrap();
-    // A worker in another process takes the message.
+    // A worker in another process receives the message.
     tokio::time::timeout(Duration::from_secs(20), stack.wait_until_drained())
         .await
         .unwrap();
@@ -80,7 +80,7 @@ async fn worker_drains_on_sigterm() {
     );
 }
 
-/// Profiles are for the machines of developers, which have no other credentials.
+/// On the machines of developers, a profile is often the only source of credentials.
 #[tokio::test]
 async fn worker_reads_a_credential_process() {
     let stack = endpoints().await;
@@ -249,7 +249,7 @@ async fn local_prints_its_variables_first() {
     ] {
         assert!(local.variables.contains_key(name), "{name}");
     }
-    // Then the web page and the events, as JSON.
+    // The web page and the events follow, as JSON lines.
     let page = local.output.next_line().await.unwrap().unwrap();
     let page: serde_json::Value = serde_json::from_str(&page).unwrap();
     assert!(
@@ -269,7 +269,7 @@ async fn local_prints_its_variables_first() {
 #[tokio::test]
 async fn local_continues_if_its_log_is_not_read() {
     let local = Local::start(&["--no-page"], Vec::new()).await;
-    // The lines of 1,000 events do not fit into a pipe.
+    // The log lines of 1,000 events do not fit into the buffer of a pipe.
     let (sqs, queue) = (local.sqs(), local.variables["EVENT_QUEUE_URL"].clone());
     for batch in 0..100 {
         let mut request = sqs.send_message_batch().queue_url(&queue);
@@ -369,7 +369,7 @@ async fn local_writes_the_env_file_for_others() {
         }
         local.stop().await;
     }
-    // A file that `local` did not write is kept.
+    // A file that `local` did not write is not overwritten.
     std::fs::write(&file, "DATABASE_URL=postgres://\n").unwrap();
     let child = command(&["local", "--env-file", path], Vec::new());
     let output = child.wait_with_output().await.unwrap();

@@ -1,4 +1,4 @@
-//! `doctor` finds what is wrong with a set-up, with its consequence and a remedy.
+//! `doctor` reports each problem of a set-up with its consequence and a remedy.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -32,7 +32,7 @@ async fn doctor(stack: &Stack, changes: &[(&str, &str)]) -> (Option<i32>, Vec<Va
     (output.status.code(), findings.collect())
 }
 
-/// The findings of this severity.
+/// The texts of the findings with this severity.
 fn of<'a>(findings: &'a [Value], severity: &str) -> Vec<&'a str> {
     let found = findings.iter().filter(|f| f["severity"] == severity);
     found.map(|f| f["found"].as_str().unwrap()).collect()

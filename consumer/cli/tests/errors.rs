@@ -26,8 +26,8 @@ use tokio::process::Command;
 
 /// One incorrect set-up. `{NAME}` in the texts stands for a value of [`World`].
 struct Row {
-    /// The arguments of the command. `sdk` and `store` are not commands: they run the
-    /// children below, which use the SDK as a service does.
+    /// The arguments of the command. `sdk` and `store` are not commands: they run the child
+    /// tests below, which use the SDK in the same way as a service does.
     run: &'static str,
     /// `NAME=value` sets a variable, and `NAME` alone removes it.
     environment: &'static [&'static str],
@@ -172,7 +172,7 @@ const ROWS: &[Row] = &[
     row("store", DENIED, 1, ["AccessDenied", "table \"events\"", "grant dynamodb:"]),
 ];
 
-/// What the rows refer to.
+/// The values of the placeholders in the rows.
 type World = BTreeMap<&'static str, String>;
 
 fn filled(text: &str, world: &World) -> String {
@@ -252,7 +252,7 @@ async fn each_error_has_cause_object_and_next_step() {
     stack.stop().await;
 }
 
-/// Runs a row, and returns its exit code and everything it printed.
+/// Runs a row, and returns its exit code and all of its output.
 async fn run(row: &Row, stack: &Stack, world: &World) -> (Option<i32>, String) {
     let mut command = match row.run {
         "sdk" | "store" => {
@@ -276,7 +276,7 @@ async fn run(row: &Row, stack: &Stack, world: &World) -> (Option<i32>, String) {
         .env_clear()
         .envs(stack.environment())
         .env("EVENT_EMITTER_ID", "tests")
-        // Nothing of this machine gives credentials or a region.
+        // No configuration of this machine provides credentials or a region.
         .envs([
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_CONFIG_FILE", "/dev/null"),
@@ -301,14 +301,14 @@ async fn run(row: &Row, stack: &Stack, world: &World) -> (Option<i32>, String) {
     let output = output.unwrap();
     let text = [output.stdout, output.stderr].concat();
     let code = match row.run {
-        // The exit code of a test is not the one of a service.
+        // The exit code of a test binary differs from the exit code of a service.
         "sdk" | "store" => Some(1),
         _ => output.status.code(),
     };
     (code, String::from_utf8(text).unwrap())
 }
 
-/// Emits an event, with the settings of the environment.
+/// Emits an event with the settings in the environment.
 #[tokio::test]
 #[ignore = "a child of the test above"]
 async fn child_sdk() {
@@ -329,7 +329,7 @@ async fn child_sdk() {
     }
 }
 
-/// Checks and reads the table of the environment.
+/// Checks and reads the table that the environment names.
 #[tokio::test]
 #[ignore = "a child of the test above"]
 async fn child_store() {
@@ -351,8 +351,8 @@ fn envelope(event_type: &str) -> Envelope {
         .unwrap()
 }
 
-/// Creates what the rows need: two tables that are not tables of events, and events in a
-/// second shard of the index.
+/// Creates the objects that the rows need: two tables that are not event tables, and events in
+/// a second shard of the index.
 async fn fill(stack: &Stack) {
     create_table(
         stack,
@@ -395,8 +395,8 @@ async fn create_table(stack: &Stack, name: &str, keys: &[(&str, KeyType, ScalarA
     request.send().await.unwrap();
 }
 
-/// An endpoint that refuses every request as AWS refuses credentials: neither the embedded
-/// stack nor an endpoint without accounts can do that. Returns its URL.
+/// Starts an endpoint that refuses every request in the same way as AWS refuses invalid
+/// credentials, and returns its URL. The embedded stack has no accounts, so it cannot do this.
 async fn refusing(code: &'static str, message: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

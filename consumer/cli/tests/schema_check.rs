@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-/// What a program with one event prints.
+/// The output of a program with one event.
 fn document(fields: &[&str]) -> Value {
     let properties: serde_json::Map<_, _> = fields
         .iter()
@@ -56,7 +56,7 @@ fn check_in(
         .spawn()
         .expect("the command runs");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // It need not read what it is not asked to.
+    // The command may exit without reading its input.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("the command ends")

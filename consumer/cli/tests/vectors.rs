@@ -1,5 +1,5 @@
-//! The vectors for other languages are those of the fixtures, and the command agrees with
-//! them.
+//! The vectors for other languages match the fixtures, and the command agrees with the
+//! vectors.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -33,7 +33,7 @@ fn vectors_file() -> PathBuf {
     repository().join("docs/vectors.jsonl")
 }
 
-/// The vectors that the fixtures give.
+/// The vectors that follow from the fixtures.
 fn of_fixtures() -> Vec<Vector> {
     let mut vectors = Vec::new();
     for file in ["accept", "reject", "hostile"] {
@@ -71,7 +71,7 @@ fn of_fixtures() -> Vec<Vector> {
     vectors
 }
 
-/// `body`, with runs of one character as parts of their own.
+/// Splits `body`, so that each long run of one character is a separate part.
 fn parts(body: &str) -> Vec<(String, usize)> {
     let mut parts: Vec<(String, usize)> = Vec::new();
     let mut rest = body;

@@ -1,4 +1,4 @@
-//! `--env-file`: variables from a file, for example the one that `local` writes.
+//! `--env-file`: reads variables from a file, for example from the file that `local` writes.
 
 use std::path::Path;
 

@@ -17,7 +17,7 @@ pub(super) mod lines;
 
 /// The port of the web page, unless another program uses it.
 const PAGE_PORT: u16 = 8001;
-/// The number of log lines that wait for a slow reader. Further lines are dropped.
+/// The maximum number of log lines that wait for a slow reader. Further lines are dropped.
 const MAX_WAITING_LINES: usize = 10_000;
 /// The first line of a file that `--env-file` writes.
 const ENV_FILE_HEADER: &str = "# Written by `domain-events local`, which overwrites it.";
@@ -182,8 +182,8 @@ async fn start(options: Options, any_page_port: bool) -> Result<Stack, Failure> 
     started.map_err(|e| Failure::environment("starting the embedded stack", &e))
 }
 
-/// The log on standard output. A thread writes it, and lines are dropped if a program
-/// does not read them: neither a full pipe nor a slow terminal stops the stack.
+/// The log on standard output. A separate thread writes the lines, and drops them if the reader
+/// is too slow, so that neither a full pipe nor a slow terminal stops the stack.
 struct Log {
     exports_written: mpsc::Sender<()>,
     _writer: WorkerGuard,
@@ -203,7 +203,8 @@ impl Log {
         }
     }
 
-    /// Lets the log begin: the exports are the first lines of the output.
+    /// Starts the log. The log waits until the exports have been written, because they must be
+    /// the first lines of the output.
     fn release(&self) {
         // An error means that the writer's thread has ended.
         let _ = self.exports_written.send(());
@@ -211,7 +212,7 @@ impl Log {
 }
 
 fn install(text: bool, writer: NonBlocking) {
-    // Without its message, which may quote the value that caused the panic.
+    // The message of the panic is omitted, because it may quote the value that caused it.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked");
@@ -222,12 +223,12 @@ fn install(text: bool, writer: NonBlocking) {
         lines::init(level, color, writer);
     } else {
         let subscriber = domain_events_consumer::log::subscriber(level, writer);
-        // It fails only if a subscriber is installed, and this is the only place.
+        // This fails only if a subscriber is already installed, and no other code installs one.
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
 }
 
-/// Standard output, once the exports have been written.
+/// Standard output, which blocks until the exports have been written.
 struct AfterExports(Option<mpsc::Receiver<()>>);
 
 impl Write for AfterExports {

@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let stop = stop_signal().map_err(|e| Failure::environment("installing signal handlers", &e))?;
     start_log(arguments.printing.json);
     let sdk = publisher(&arguments).await?;
-    // An outbox that cannot be read is a mistake in the configuration: the command ends, and
-    // does not try again forever.
+    // If the outbox cannot be read at the start, the configuration is wrong. The command ends
+    // in this case, because retries would not help.
     let backlog = outbox
         .backlog()
         .await
@@ -123,7 +123,7 @@ async fn publisher(arguments: &Arguments) -> Result<Sdk, Failure> {
             "the queue is missing; give --queue-url or set EVENT_QUEUE_URL".to_owned(),
         ));
     };
-    // Every row has an emitter of its own.
+    // The emitter is required but not used: every row contains its own emitter.
     let emitter = Emitter::system("relay").map_err(|e| Failure::Usage(e.to_string()))?;
     let sdk = Sdk::builder(queue_url, emitter).build().await;
     sdk.map_err(|e| Failure::Usage(e.to_string()))
@@ -146,7 +146,7 @@ fn once(outbox: &AnyOutbox, report: Option<RelayReport>) -> Result<Outcome, Fail
     }
 }
 
-/// Short lines on a terminal, and JSON lines otherwise.
+/// Starts the log: short lines on a terminal, and JSON lines otherwise.
 fn start_log(json: bool) {
     let text = !json && io::stderr().is_terminal();
     let level = tracing::Level::INFO;

@@ -82,8 +82,8 @@ pub(super) async fn check(
     findings.all
 }
 
-/// The mappings from the queue to the function; without one, the mappings of the function
-/// from other queues.
+/// The mappings from the queue to the function. If there are none, the mappings from other
+/// queues to the function.
 async fn mappings(
     client: &Client,
     function: &str,
@@ -91,8 +91,8 @@ async fn mappings(
 ) -> Result<Vec<EventSourceMappingConfiguration>, AwsFailure> {
     let list = || client.list_event_source_mappings();
     if let Some(arn) = &queue.arn {
-        // By queue, because Lambda does not list the mappings of an alias for the name of its
-        // function.
+        // The request names the queue, because Lambda does not list the mappings of an alias
+        // for the name of the function.
         let output = list().event_source_arn(arn).send().await;
         let output = output.map_err(|error| AwsFailure::new(&error))?;
         let mut found = output.event_source_mappings.unwrap_or_default();
@@ -180,7 +180,7 @@ fn mapping_command(mapping: &EventSourceMappingConfiguration, option: &str) -> S
     )
 }
 
-/// Compares the function's variables with the set-up that is checked.
+/// Compares the variables of the function with the set-up that `doctor` checks.
 fn environment(
     variables: Option<&HashMap<String, String>>,
     setup: &Setup,

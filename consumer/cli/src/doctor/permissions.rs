@@ -1,4 +1,4 @@
-//! What the caller may do, found out with requests that change nothing.
+//! Checks the permissions of the caller with requests that change nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -47,8 +47,8 @@ impl Intercept for ServerClock {
     }
 }
 
-/// Whether this caller may send. SQS refuses the character U+FFFF after it has checked the
-/// permission, so nothing is sent.
+/// Checks whether this caller may send messages. SQS refuses the character U+FFFF only after
+/// it has checked the permission, so nothing is sent.
 pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
     let mut findings = Findings::about(format!("queue {}", queue.label()));
     let mut request = queue
@@ -71,7 +71,7 @@ pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
             "these credentials may not send to it",
             "a producer needs the policy producer_policy_arn; ignore this if you are not one",
         ),
-        // What SQS says about the character.
+        // The error of SQS for the invalid character.
         Some(failure)
             if failure
                 .code()
@@ -79,7 +79,7 @@ pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
         {
             findings.ok("these credentials may send to it");
         }
-        // `check` has reported that it does not exist.
+        // `check` has already reported that the queue does not exist.
         Some(failure)
             if failure.code().is_some_and(|code| {
                 code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist")
@@ -99,8 +99,8 @@ pub(super) async fn send(queue: &Queue) -> Vec<Finding> {
     findings.all
 }
 
-/// Whether this caller may read, and insert. The insert has no hash key, so DynamoDB
-/// refuses it after it has checked the permission.
+/// Checks whether this caller may read and insert items. The insert has no hash key, so
+/// DynamoDB refuses it, but only after it has checked the permission.
 pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &str) -> Vec<Finding> {
     let mut findings = Findings::about(format!("table {name}"));
     let query = client
@@ -152,7 +152,7 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
     findings.all
 }
 
-/// Whether the table does not exist, which `table::check` reports.
+/// Whether the table does not exist. `table::check` reports this.
 fn missing(failure: &AwsFailure) -> bool {
     failure
         .code()

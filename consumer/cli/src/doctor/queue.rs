@@ -14,19 +14,20 @@ use crate::output::counted;
 /// The least number of receives before SQS moves a message (Lambda developer guide, "Using
 /// Lambda with Amazon SQS").
 const MIN_RECEIVES: u32 = 5;
-/// An outage that begins on a Friday evening may last until Monday. A queue that keeps its
-/// messages for less time loses events in it.
+/// The shortest safe retention, in seconds. An outage that begins on a Friday evening may last
+/// until Monday, and a queue with a shorter retention would lose events during it.
 const MIN_RETENTION: u64 = 4 * 24 * 60 * 60;
-/// The longest retention of SQS.
+/// The longest retention that SQS allows, in seconds.
 const MAX_RETENTION: u64 = 14 * 24 * 60 * 60;
-/// A clock that is wrong by more than this puts events into the wrong order.
+/// The maximum tolerated clock error. A clock that is wrong by more than this puts events into
+/// the wrong order.
 const MAX_SKEW: Duration = Duration::from_secs(5);
 
 /// Attributes of a queue that other checks need.
 #[derive(Debug, Default)]
 pub(super) struct Described {
     pub(super) arn: Option<String>,
-    /// In seconds.
+    /// The visibility timeout in seconds.
     pub(super) visibility_timeout: Option<u64>,
 }
 
@@ -187,7 +188,7 @@ fn skew(clock: &super::permissions::ServerClock, before: SystemTime, findings: &
     let Some(server) = clock.time() else { return };
     let ahead = before.duration_since(server).unwrap_or_default();
     let behind = server.duration_since(before).unwrap_or_default();
-    // The service's time has whole seconds.
+    // The time in the response of the service has whole seconds.
     let skew = ahead.max(behind).saturating_sub(Duration::from_secs(1));
     if skew > MAX_SKEW {
         findings.error(

@@ -1,4 +1,4 @@
-//! The table.
+//! Checks the table.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use domain_events::store::table;
 
 use super::{Finding, Findings};
 
-/// Entries of the index that are compared with the number of shards. They cost at most a
-/// few read units.
+/// The number of index entries that are compared with the number of shards. Reading them
+/// consumes only a few read units.
 const SHARD_SAMPLE: i32 = 500;
 
 pub(super) async fn check(client: &Client, name: &str, index_shards: Option<u16>) -> Vec<Finding> {
@@ -120,8 +120,8 @@ fn index(description: &TableDescription, shards: Option<u16>, findings: &mut Fin
     index.is_some()
 }
 
-/// Compares the configured shards with entries of the index: a reader that reads fewer shards
-/// than the consumer writes would miss events.
+/// Compares the configured number of shards with the entries of the index. A reader that reads
+/// fewer shards than the consumer writes would miss events.
 async fn check_shards(client: &Client, name: &str, shards: u16, findings: &mut Findings) {
     let scan = client
         .scan()

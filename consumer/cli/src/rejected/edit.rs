@@ -1,7 +1,7 @@
-//! Replaces one value in a JSON text, and leaves every other byte as it is.
+//! Replaces one value in a JSON text, and leaves every other byte unchanged.
 //!
-//! A `serde_json::Value` would reorder keys and round numbers. Here, serde_json only says
-//! where each value begins and ends.
+//! A `serde_json::Value` would reorder keys and round numbers. Therefore, serde_json is used
+//! only to find the start and the end of each value.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The text is not JSON, so that a pointer has no meaning in it.
+    /// The text is not JSON, so it has no value at any pointer.
     #[error("the body is not JSON; replace all of it (the pointer \"\"), or edit the file")]
     NotJson,
-    /// The pointer is not of the form of RFC 6901.
+    /// The pointer does not have the form of RFC 6901.
     #[error("a JSON pointer is empty or begins with a slash, for example /Data/total")]
     NotAPointer,
-    /// There is no value at the pointer, and nothing that could contain it.
+    /// There is no value at the pointer, and no object or list to which it could be added.
     #[error("the body has no value at {0}")]
     NotFound(String),
     /// The pointer does not contain an index where the text contains a list.
@@ -27,8 +27,8 @@ pub enum EditError {
     NotAnIndex(String),
 }
 
-/// `text` with the value at `pointer` replaced. A member that an object does not have is
-/// added to it. The empty pointer means the whole text, which need not be JSON.
+/// Returns `text` with the value at `pointer` replaced. If an object does not have the member,
+/// the member is added. The empty pointer means the whole text, which need not be JSON.
 ///
 /// # Errors
 ///
@@ -102,7 +102,8 @@ pub fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
     Some(span(text, found))
 }
 
-/// A borrowed `RawValue` is a slice of the text that it was read from.
+/// The position of `value` in `text`. A borrowed `RawValue` is a slice of the text that it was
+/// read from.
 fn span(text: &str, value: &RawValue) -> Range<usize> {
     let start = value.get().as_ptr().addr() - text.as_ptr().addr();
     start..start + value.get().len()
@@ -124,7 +125,7 @@ fn members(value: &RawValue) -> Result<Members<'_>, EditError> {
     members.map_err(|_| EditError::NotJson)
 }
 
-/// The members of an object in their order.
+/// The members of an object in the order of the text.
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {

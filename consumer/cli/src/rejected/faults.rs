@@ -1,4 +1,4 @@
-//! What is wrong with the body of a letter.
+//! Finds the faults in the body of a letter.
 
 use domain_events::{Envelope, EventId, InvalidEvent, wire};
 
@@ -32,7 +32,7 @@ impl Fault {
     }
 }
 
-/// The events of a letter, or every fault of them.
+/// Returns the events of a letter, or all of their faults.
 ///
 /// # Errors
 ///
@@ -70,8 +70,8 @@ pub(super) fn decode(
     })
 }
 
-/// JSON pointers to everything that is wrong in a letter: what this program finds, and what
-/// the consumer found, which also knows the table.
+/// JSON pointers to the faults in a letter. If this program finds none, the pointer that the
+/// consumer reported is returned, because the consumer also compares events with the table.
 pub(super) fn pointers(letter: &Letter, body: &str) -> Result<Vec<String>, Failure> {
     let mut pointers: Vec<String> = match decode(letter, body)? {
         Ok(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! Letters on disk.
+//! Reads and writes letters on disk.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,7 +24,8 @@ pub struct Letter {
     /// When the message was sent, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<String>,
-    /// The identity of events that have no `EventId`; see the module's documentation.
+    /// The identity of events that have no `EventId`; see the documentation of
+    /// [`rejected`](super).
     pub identity: String,
 }
 
@@ -40,11 +41,11 @@ impl Letter {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A folder that exists.
+    /// Opens a folder that exists.
     ///
     /// # Errors
     ///
-    /// It does not exist.
+    /// The folder does not exist.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if path.is_dir() {
             return Ok(Self(path.to_owned()));
@@ -56,18 +57,18 @@ impl Folder {
         )))
     }
 
-    /// Opens a folder, and creates it first if there is none. Only the current user may
-    /// read a new one: letters contain payloads.
+    /// Opens a folder, and creates it if it does not exist. Only the current user may read a
+    /// new folder, because letters contain payloads.
     ///
     /// # Errors
     ///
-    /// It cannot be created.
+    /// The folder cannot be created.
     pub fn create(path: &Path) -> Result<Self, Failure> {
         create_private(path).map_err(|e| Failure::file("create", path, &e))?;
         Ok(Self(path.to_owned()))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -85,11 +86,11 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// A file cannot be written. The letter then does not exist.
+    /// A file cannot be written. In this case, the letter does not exist.
     pub fn write(&self, letter: &Letter, body: &str) -> Result<(), Failure> {
         let id = &letter.message_id;
         self.write_body(id, body)?;
-        // The letter exists from here on: `list` looks for this file.
+        // This file makes the letter complete: `list` looks for it.
         let text = serde_json::to_string_pretty(letter)
             .map_err(|e| Failure::environment("encoding a message", &e))?;
         write_synced(&self.letter_path(id), text.as_bytes())
@@ -99,7 +100,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// The file cannot be written; the old body is still there then.
+    /// The file cannot be written. In this case, the old body is unchanged.
     pub fn write_body(&self, id: &str, body: &str) -> Result<(), Failure> {
         write_synced(&self.body_path(id), body.as_bytes())
     }
@@ -122,11 +123,11 @@ impl Folder {
         Ok(ids)
     }
 
-    /// The ids that begin with one of `wanted`; all of them for an empty list.
+    /// The ids that begin with one of `wanted`, or all ids if `wanted` is empty.
     ///
     /// # Errors
     ///
-    /// One of `wanted` fits no letter, or more than one.
+    /// One of `wanted` matches no letter, or more than one letter.
     pub fn select(&self, wanted: &[String]) -> Result<Vec<String>, Failure> {
         let ids = self.ids()?;
         if wanted.is_empty() {
@@ -138,11 +139,11 @@ impl Folder {
             .collect()
     }
 
-    /// The one letter whose id begins with `wanted`.
+    /// The id of the only letter whose id begins with `wanted`.
     ///
     /// # Errors
     ///
-    /// There is none, or more than one.
+    /// No letter matches, or more than one letter matches.
     pub fn only(&self, wanted: &str) -> Result<String, Failure> {
         self.find(&self.ids()?, wanted)
     }
@@ -191,7 +192,7 @@ impl Folder {
     pub fn retire(&self, id: &str) -> Result<(), Failure> {
         let pushed = self.0.join("pushed");
         create_private(&pushed).map_err(|e| Failure::file("create", &pushed, &e))?;
-        // The letter first: a body without a letter is ignored.
+        // The file of the letter is moved first, because a body without a letter is ignored.
         for path in [self.letter_path(id), self.body_path(id)] {
             if let Some(name) = path.file_name() {
                 fs::rename(&path, pushed.join(name))
@@ -212,7 +213,8 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         .create(path)
 }
 
-/// Writes under another name, syncs, and renames: a file is either whole or not there.
+/// Writes a file under a temporary name, syncs it, and renames it, so that an incomplete file
+/// never has the final name.
 fn write_synced(path: &Path, content: &[u8]) -> Result<(), Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let failed = |e: std::io::Error| Failure::file("write", path, &e);

@@ -1,4 +1,4 @@
-//! From the dead-letter queue into a folder.
+//! `rejected pull`: moves messages from the dead-letter queue into a folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,9 +13,11 @@ use crate::connection::Queue;
 /// How long a received letter is hidden from others, in seconds. Writing one takes
 /// milliseconds; the rest is for a slow disk.
 const VISIBILITY_TIMEOUT: i32 = 120;
-/// How many empty receives in a row mean that the queue is empty: SQS samples its servers.
+/// The number of consecutive empty receives after which the queue counts as empty. One is not
+/// enough, because a receive may ask only some of the servers of SQS.
 const EMPTY_RECEIVES: u32 = 2;
-/// How long a receive waits for a message, in seconds. A long poll asks all servers.
+/// How long a receive waits for a message, in seconds. A receive that waits (long polling) asks
+/// all servers of SQS.
 const WAIT: i32 = 2;
 
 /// Moves every letter of the queue into `to`. Each letter is written and synced, and only
@@ -27,7 +29,7 @@ const WAIT: i32 = 2;
 ///
 /// # Errors
 ///
-/// SQS or the disk fails; the letters that were counted until then are in the folder.
+/// SQS or the disk fails. The letters that were pulled before the failure are in the folder.
 ///
 /// # Cancel safety
 ///
@@ -81,7 +83,8 @@ pub async fn pull(
 
 fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Failure> {
     let system = |name: System| message.attributes()?.get(&name).cloned();
-    // SQS documents the id as always there. An empty one would name a hidden file.
+    // According to the API reference, the id is always present. An empty id would be the name
+    // of a hidden file.
     let id = message.message_id().unwrap_or("without-id").to_owned();
     let attributes: BTreeMap<String, String> = message
         .message_attributes()
@@ -89,7 +92,7 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
         .flatten()
         .map(|(name, value)| {
             let text = value.string_value().map(str::to_owned);
-            // Binary attributes are kept as text only if they are text.
+            // A letter contains only text: bytes that are not UTF-8 are replaced.
             let binary = || {
                 value
                     .binary_value()
@@ -109,7 +112,7 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
     folder.write(&letter, message.body().unwrap_or_default())
 }
 
-/// Messages that another consumer has received and not deleted.
+/// The number of messages that another consumer has received and not deleted.
 async fn hidden(queue: &Queue) -> Result<u64, Failure> {
     use aws_sdk_sqs::types::QueueAttributeName as Attribute;
     let attributes = queue

@@ -1,4 +1,4 @@
-//! From a folder back to the queue.
+//! `rejected push`: sends the letters of a folder back to the queue.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::connection::Queue;
 use crate::output::{line_of, printable};
 use crate::{Failure, Outcome};
 
-/// Sends the letters back to the queue, each event as a message of its own, and moves a
-/// letter into the subfolder `pushed` once SQS has accepted all of its events. A letter
-/// that is still invalid stays, and its problems are printed.
+/// Sends the letters back to the queue, each event as a separate message, and moves a letter
+/// into the subfolder `pushed` once SQS has accepted all of its events. A letter that is
+/// still invalid stays in the folder, and its problems are printed.
 ///
 /// # Errors
 ///
-/// SQS or the disk fails. Letters that were sent before are in `pushed`; pushing again
-/// sends the others.
+/// SQS or the disk fails. The letters that were sent before the failure are in `pushed`, and
+/// another push sends the others.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future loses nothing: a letter is moved after it was sent. A letter that is
-/// sent twice is stored once, because its events keep their identities.
+/// Dropping the future loses nothing, because a letter is moved only after it was sent. A
+/// letter that is sent twice is stored once, because its events keep their identities.
 pub async fn push<W: Write>(
     queue: &Queue,
     from: &Path,
@@ -72,8 +72,8 @@ async fn send(
         .queue_url(queue.url())
         .message_body(body);
     if queue.is_fifo() {
-        // Not the id of the event: within five minutes of the first attempt, SQS would
-        // accept the message and drop it.
+        // The deduplication id is not the id of the event. Otherwise, within five minutes of
+        // the first attempt, SQS would accept the message but not deliver it.
         request = request
             .message_group_id(&*group_name(envelope.entity_id().as_str()))
             .message_deduplication_id(format!("pushed-{}-{index}", letter.message_id));

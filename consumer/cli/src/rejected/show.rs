@@ -1,4 +1,4 @@
-//! Looking at letters, and correcting them.
+//! `rejected list`, `show` and `set`: print letters, and correct them.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::{edit, faults};
 use crate::output::{counted, json_line, line_of, printable};
 use crate::{Failure, Format};
 
-/// How much of a body `show` prints before the offending value.
+/// The number of characters that `show` prints before the offending value.
 const CONTEXT: usize = 60;
 
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Shown<'a> {
     body_file: String,
 }
 
-/// Prints a line per letter: its id, and why it was rejected.
+/// Prints one line for each letter: its id, and why it was rejected.
 ///
 /// # Errors
 ///
@@ -71,8 +71,8 @@ pub fn show<W: Write>(folder: &Path, id: &str, out: &mut W, format: Format) -> R
     Ok(())
 }
 
-/// Replaces the value at `pointer` in the body of a letter. `value` is JSON; a text that is
-/// not JSON becomes a string.
+/// Replaces the value at `pointer` in the body of a letter. `value` is JSON. If it is not valid
+/// JSON, it becomes a string.
 ///
 /// # Errors
 ///
@@ -96,14 +96,15 @@ pub fn set(folder: &Path, id: &str, pointer: &str, value: &str) -> Result<(), Fa
     folder.write_body(&id, &edited)
 }
 
-/// Replaces values, as [`set`] does. Each pair is a pointer and a value. With the ids in
-/// `wanted`, these letters are changed; without ids, each value is replaced in the letters in
-/// which it is wrong. Returns the number of letters that were changed.
+/// Replaces values in the same way as [`set`]. Each pair is a pointer and a value. If `wanted`
+/// contains ids, the values are replaced in these letters. If it is empty, each value is
+/// replaced in the letters that have a fault at the pointer. Returns the number of changed
+/// letters.
 ///
 /// # Errors
 ///
-/// As for [`set`], or no letter is wrong there. Letters that come before the one with the
-/// error are changed.
+/// The errors of [`set`], or no letter has a fault at a pointer. The letters before the one
+/// with the error have been changed.
 pub fn set_all(folder: &Path, wanted: &[String], values: &[(&str, &str)]) -> Result<u64, Failure> {
     let letters = Folder::open(folder)?;
     let mut changed = 0;
@@ -131,7 +132,7 @@ pub fn set_all(folder: &Path, wanted: &[String], values: &[(&str, &str)]) -> Res
     Ok(changed)
 }
 
-/// Prints the value at `pointer` and what stands before it, and marks the value.
+/// Prints the value at `pointer` with the text before it, and marks the value.
 fn mark<W: Write>(out: &mut W, body: &str, pointer: &str) -> Result<(), Failure> {
     let Some(place) = edit::find(body, pointer).filter(|_| !pointer.is_empty()) else {
         return Ok(());

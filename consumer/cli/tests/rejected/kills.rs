@@ -1,5 +1,5 @@
-//! `rejected pull` and `rejected push` are killed with SIGKILL: nothing is lost, and nothing
-//! is stored twice.
+//! Kills `rejected pull` and `rejected push` with SIGKILL, and checks that no event is lost or
+//! stored twice.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,7 +32,7 @@ fn start(stack: &Stack, proxy: &Proxy, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Runs the command to its end.
+/// Runs the command until it exits.
 async fn complete(stack: &Stack, proxy: &Proxy, arguments: &[&str]) {
     let mut child = start(stack, proxy, arguments);
     let status = tokio::time::timeout(TIMEOUT, child.wait()).await;
@@ -51,7 +51,7 @@ async fn kill_at(stack: &Stack, proxy: &Proxy, stall: Stall, arguments: &[&str])
     child.kill().await.unwrap();
 }
 
-/// Messages that the consumer rejects. Every second one has no `EventId`.
+/// Sends messages that the consumer rejects. Every second message has no `EventId`.
 async fn reject(stack: &Stack, count: usize, fifo: bool) -> BTreeSet<String> {
     let mut bodies = BTreeSet::new();
     for index in 0..count {
@@ -77,7 +77,7 @@ async fn reject(stack: &Stack, count: usize, fifo: bool) -> BTreeSet<String> {
     bodies
 }
 
-/// The bodies of all complete letters of the folder.
+/// The bodies of all complete letters in the folder.
 fn letters(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     files
@@ -86,7 +86,7 @@ fn letters(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that the folder contains each message once and the queue none.
+/// Asserts that the folder contains each message once, and that the queue is empty.
 fn assert_pulled(stack: &Stack, folder: &Path, bodies: &BTreeSet<String>) {
     let pulled = letters(folder);
     assert_eq!(pulled.len(), bodies.len());
@@ -94,7 +94,7 @@ fn assert_pulled(stack: &Stack, folder: &Path, bodies: &BTreeSet<String>) {
     assert_eq!(stack.dead_letters(), 0);
 }
 
-/// Corrects every letter as `rejected set` does: only the value changes.
+/// Corrects every letter in the same way as `rejected set`: only the value changes.
 fn correct(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -105,7 +105,8 @@ fn correct(folder: &Path) {
     }
 }
 
-/// Asserts that each entity has its event once, and that nothing else happened.
+/// Asserts that the table contains the event of each entity exactly once and no other event,
+/// and that the dead-letter queue is empty.
 async fn assert_stored(stack: &Stack, count: usize) {
     stack.wait_until_drained().await;
     assert_eq!(stack.dead_letters(), 0);

@@ -1,4 +1,4 @@
-//! Rejected messages are pulled, corrected and stored, with the command as a user runs it.
+//! Pulls, corrects and stores rejected messages with the command, as a user would run it.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -72,7 +72,7 @@ fn samples() -> BTreeMap<String, (String, String)> {
     for line in fs::read_to_string(vectors).unwrap().lines() {
         let vector: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| vector[name].as_str().unwrap().to_owned();
-        // SQS accepts no empty body.
+        // SQS does not accept an empty body.
         if !text("body").is_empty() {
             samples
                 .entry(text("code"))
@@ -109,7 +109,7 @@ async fn one_message_of_each_code_is_corrected() {
         assert_eq!(stack.dead_letters(), samples.len());
 
         let pulled = succeeds(&stack, &["rejected", "pull", "--to", path]).await;
-        // What was rejected, and why.
+        // The output lists the rejected messages with their codes.
         for code in samples.keys() {
             assert!(pulled.contains(code.as_str()), "{pulled}");
         }
@@ -162,7 +162,7 @@ async fn pushing_a_letter_twice_stores_it_once() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let (folder, copy) = (folder("twice"), folder("twice-copy"));
     let path = folder.to_str().unwrap();
-    // Without an EventId, and with two events in one message.
+    // One message contains two events, both without an `EventId`.
     let invalid = VALID.replace("EVENT_TEST", "event test");
     send(
         &stack,
@@ -229,7 +229,8 @@ async fn push_corrects_the_messages_of_one_mistake() {
     let invalid = VALID.replace("EVENT_TEST", "event test");
     send(&stack, &invalid).await;
     send(&stack, &VALID.replace("1596719980", "-1")).await;
-    // Both events of a message, so that the pointers begin with an index; and two values.
+    // Both events of a message are invalid, so the pointers begin with an index, and two values
+    // are corrected.
     let second = invalid.replace("1596719980", "-1");
     send(&stack, &format!("[{invalid},{second}]")).await;
     stack.wait_until_drained().await;
@@ -250,7 +251,7 @@ async fn push_corrects_the_messages_of_one_mistake() {
         }
     };
     let (code, out) = push(&["/EventType=CORRECTED"]).await;
-    // The other messages have other mistakes, and are unchanged.
+    // The other messages have other faults, and remain unchanged.
     assert_eq!(code, Some(1));
     assert!(out.starts_with("1 message corrected\n"), "{out}");
     for fault in [

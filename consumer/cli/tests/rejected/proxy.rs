@@ -1,4 +1,5 @@
-//! A proxy in front of SQS that holds one request, so that a process can be killed there.
+//! A proxy in front of SQS that holds one request, so that a test can kill the process during
+//! the request.
 
 use std::sync::{Arc, Mutex};
 
@@ -75,14 +76,15 @@ impl Proxy {
     }
 }
 
-/// Relays the requests of one connection. It ends where the process is to be killed, and
-/// keeps the connection open.
+/// Relays the requests of one connection. It stops at the held request, and keeps the
+/// connection open.
 async fn relay(mut client: TcpStream, upstream: String, armed: Arc<Mutex<Option<Armed>>>) {
     let Ok(mut server) = TcpStream::connect(&upstream).await else {
         return;
     };
     while let Some(request) = message(&mut client).await {
-        // A message whose receiver was killed is soon visible again.
+        // With a short visibility timeout, a message whose receiver was killed is soon visible
+        // again.
         let request = request.replace(r#""VisibilityTimeout":120"#, r#""VisibilityTimeout":  1"#);
         let held = armed.lock().unwrap().as_mut().and_then(|armed| {
             let target = format!("AmazonSQS.{}\r\n", armed.stall.operation);
@@ -110,7 +112,7 @@ async fn relay(mut client: TcpStream, upstream: String, armed: Arc<Mutex<Option<
 
 async fn hold(mut client: TcpStream, reached: Option<oneshot::Sender<()>>) {
     let _ = reached.map(|reached| reached.send(()));
-    // Until the process is killed.
+    // Waits until the process is killed.
     let _ = client.read(&mut [0]).await;
 }
 
@@ -124,7 +126,7 @@ async fn message(stream: &mut TcpStream) -> Option<String> {
             return None;
         }
         bytes.extend_from_slice(&buffer[..read]);
-        // Everything that the tests send is text.
+        // The tests send only text.
         let Ok(text) = std::str::from_utf8(&bytes) else {
             continue;
         };

@@ -13,7 +13,8 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Prints lines from `level` on, and warnings of other crates.
+/// Prints the log lines of the domain-events crates from `level` on, and the warnings of other
+/// crates.
 pub(in crate::commands) fn init<W>(level: Level, color: bool, writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
