@@ -1,8 +1,8 @@
-//! The functions behind the command `domain-events`. The binary parses arguments and
-//! calls them.
+//! The functions of the command `domain-events`. The binary parses the arguments and calls
+//! these functions.
 //!
-//! Data goes to standard output, logs and progress to standard error. A function that
-//! prints data takes a [`Format`].
+//! Data is written to standard output. Logs and progress are written to standard error. A
+//! function that prints data takes a [`Format`].
 
 #![forbid(unsafe_code)]
 

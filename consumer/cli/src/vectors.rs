@@ -49,8 +49,8 @@ pub struct Vector {
     pub group: Option<String>,
 }
 
-/// The verdict on a message, or on each of its events. A verdict is `accept`, or a code
-/// with a JSON pointer behind it if the pointer is not empty.
+/// The verdict on a message, or on each of its events. A verdict is `accept`, or a code that is
+/// followed by a JSON pointer if the pointer is not empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Expected {

@@ -50,9 +50,9 @@ fn push_with_escapes(out: &mut String, text: &str) {
 
 /// Appends JSON text as the content of a JSON string, which is how a message is sent.
 ///
-/// JSON text has a quote in almost every word of eight bytes. So this function copies whole
-/// words and continues behind the first quote of each, where [`push_escaped`] copies a piece
-/// of the text for every quote.
+/// JSON text has a quote in almost every word of eight bytes. Therefore, this function copies
+/// whole words and continues after the first quote of each word. [`push_escaped`] instead
+/// copies a piece of the text for every quote.
 #[cfg(feature = "sqs")]
 pub(crate) fn push_escaped_json(out: &mut Vec<u8>, json: &str) {
     let bytes = json.as_bytes();

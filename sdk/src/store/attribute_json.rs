@@ -266,7 +266,7 @@ impl Values<'_, '_> {
         Ok(())
     }
 
-    /// Closes a container, and removes the comma behind its last member.
+    /// Closes a container, and removes the comma after its last member.
     fn close(&mut self, start: usize, bracket: char) {
         if self.text.len() > start {
             self.text.pop();

@@ -7,7 +7,7 @@ use super::sort_key::SortKey;
 use crate::event::timestamp::Timestamp;
 use crate::event::{CorrelationId, EntityId, EventType};
 
-/// A position in a stream of events: directly behind one event.
+/// A position in a stream of events: directly after one event.
 ///
 /// A cursor comes from [`StoredEvent::cursor`](super::StoredEvent::cursor) and is passed
 /// to [`Events::after`](super::Events::after). As text ([`Display`](fmt::Display) and

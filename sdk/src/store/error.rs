@@ -176,7 +176,7 @@ impl ReadError {
         }
     }
 
-    /// Whether the stream continues behind this error.
+    /// Whether the stream continues after this error.
     pub fn is_about_one_event(&self) -> bool {
         matches!(self, Self::Corrupt(_) | Self::Decode { .. })
     }

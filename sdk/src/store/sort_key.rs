@@ -77,7 +77,7 @@ impl SortKey {
         }
     }
 
-    /// The digits before the decimal point, as a number, and the digits behind it.
+    /// The digits before the decimal point, as a number, and the digits after it.
     fn digits(&self) -> (u64, &str) {
         let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
         (

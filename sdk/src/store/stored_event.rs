@@ -64,7 +64,7 @@ impl StoredEvent {
         self.expires_at
     }
 
-    /// The position directly behind this event, in every stream that contains the event.
+    /// The position directly after this event, in every stream that contains the event.
     pub fn cursor(&self) -> Cursor {
         Cursor::new(
             self.sort_key.clone(),

@@ -424,7 +424,7 @@ async fn thousands_of_ties_need_no_extra_requests() {
     assert_exactly_once(&table, &tied, 0);
     let requests = table.requests.load(Ordering::Relaxed);
     assert!(requests < 5_000 / 25 + 50, "{requests} requests");
-    // Delivered again, each event reads the item of its own key once.
+    // When the message is delivered again, each event reads the item with its key once.
     assert!(are_all(
         &append(&table, &tied).await,
         AppendOutcome::Duplicate
