@@ -70,7 +70,8 @@ impl PartitionReader {
         Poll::Ready(Ok(()))
     }
 
-    /// Sorts the events of a sort key, after the last of them has been read.
+    /// Called after the last event of a sort key has been read. Sorts the events of the sort
+    /// key, and drops those that are not after the cursor.
     fn complete(&mut self, selection: &Selection) {
         let mut events = std::mem::take(&mut self.incomplete);
         events.retain(|event| selection.is_behind_cursor(event));

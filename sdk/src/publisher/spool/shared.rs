@@ -18,7 +18,7 @@ use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
 use crate::publisher::metrics;
 
-/// The delay after the first failed round.
+/// The shortest delay after a failed round.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The state that the spool, its drain and its thread share.
