@@ -90,14 +90,14 @@ impl SqsQueue {
                 *slot = Some(result);
             }
         };
-        for entry in results.successful {
+        for entry in results.successful.into_iter().flatten() {
             let result = EntryResult::Accepted {
                 message_id: entry.message_id,
                 sequence_number: entry.sequence_number,
             };
             put(&entry.id, result);
         }
-        for entry in results.failed {
+        for entry in results.failed.into_iter().flatten() {
             let failure = AwsFailure::Service {
                 status: 400,
                 code: aws::printable(&entry.code),

@@ -75,7 +75,7 @@ mod tests {
     const ITEM: &str = r#"{"EventType":{"S":"A"},"Timestamp":{"N":"1.5"},"ID":{"S":"e"},"EmitterId":{"S":"u"},"EmitterType":{"S":"USER"},"EventId":{"S":"i"},"Data":{"M":{"b":{"N":"1"},"a":{"S":"\u00e9"}}},"x":{"L":[]},"StoredAt":{"N":"2"},"IndexKey":{"S":"A#0"}}"#;
 
     #[test]
-    fn page_is_read_whatever_the_order_of_its_members() {
+    fn page_is_read_in_any_order_of_its_members() {
         for body in [
             format!(r#"{{"Items":[{ITEM},{ITEM}],"Count":2,"ScannedCount":2}}"#),
             format!(r#" {{ "Count" : 2 , "New" : {{"a":[1]}}, "Items" : [ {ITEM} , {ITEM} ] }} "#),

@@ -7,7 +7,7 @@
 //! is read several times, until one combination fits the type. Only a few types need a
 //! second attempt.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::IS_ARBITRARY_PRECISION;
 use crate::json::reader::{Reader, SyntaxError, Token};
@@ -72,7 +72,7 @@ struct Open {
 fn places(text: &str) -> Result<Vec<Vec<usize>>, SyntaxError> {
     let mut reader = Reader::new(text);
     let mut open: Vec<Open> = Vec::new();
-    let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     loop {
         match reader.next()? {
             Token::End => break,
@@ -97,16 +97,13 @@ fn places(text: &str) -> Result<Vec<Vec<usize>>, SyntaxError> {
                 }
                 outer.next = format!("{}/*", outer.place);
                 if let Some(object) = outer.object.take() {
-                    match found.iter_mut().find(|(place, _)| *place == outer.place) {
-                        Some((_, objects)) => objects.push(object),
-                        None => found.push((outer.place.clone(), vec![object])),
-                    }
+                    found.entry(outer.place.clone()).or_default().push(object);
                 }
             }
             _ => {}
         }
     }
-    Ok(found.into_iter().map(|(_, objects)| objects).collect())
+    Ok(found.into_values().collect())
 }
 
 /// A key that is the text of a value that is not a string.

@@ -46,10 +46,8 @@ fn push(out: &mut Vec<u8>, name: &str, value: &str) {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Results {
-    #[serde(default)]
-    pub(super) successful: Vec<Successful>,
-    #[serde(default)]
-    pub(super) failed: Vec<Failed>,
+    pub(super) successful: Option<Vec<Successful>>,
+    pub(super) failed: Option<Vec<Failed>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,8 +120,13 @@ mod tests {
             assert!(results(body).is_none(), "{body}");
         }
         let all = r#"{"New":[1],"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"","SequenceNumber":"5"}],"Failed":[{"Id":"1","Code":"c","SenderFault":true}]}"#;
-        let results = results(all).unwrap();
-        assert_eq!(results.successful[0].sequence_number.as_deref(), Some("5"));
-        assert!(results.failed[0].sender_fault && results.failed[0].message.is_none());
+        let read = results(all).unwrap();
+        let (successful, failed) = (read.successful.unwrap(), read.failed.unwrap());
+        assert_eq!(successful[0].sequence_number.as_deref(), Some("5"));
+        assert!(failed[0].sender_fault && failed[0].message.is_none());
+        // As the AWS SDK reads it.
+        let null = results(r#"{"Successful":[{"Id":"0","MessageId":"m"}],"Failed":null}"#).unwrap();
+        assert_eq!(null.successful.unwrap().len(), 1);
+        assert!(null.failed.is_none());
     }
 }
