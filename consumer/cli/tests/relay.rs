@@ -16,6 +16,7 @@ use domain_events_outbox::sqlx::SqlitePool;
 use domain_events_outbox::{DynamoDbOutbox, OutboxPut as _, OutboxRows as _, SqliteOutbox};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 const TABLE: &str = "orders-outbox";
@@ -125,19 +126,23 @@ async fn dry_run_lists_rows_and_sends_nothing() {
 #[tokio::test]
 async fn relay_runs_until_sigterm_and_measures() {
     let (stack, outbox) = with_row("order-1").await;
-    let child = command(&stack, &["--table", TABLE]).spawn().unwrap();
-    let empty = async {
+    let mut child = command(&stack, &["--table", TABLE]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The row can be sent and deleted before the first measurement has ended.
+    let measured_and_sent = async {
+        let metric = lines.next_line().await.unwrap().unwrap();
         while outbox.backlog().await.unwrap().rows > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        metric
     };
-    tokio::time::timeout(Duration::from_secs(20), empty)
+    let metric = tokio::time::timeout(Duration::from_secs(20), measured_and_sent)
         .await
         .unwrap();
     terminate(&child);
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let metric: Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
+    let metric: Value = serde_json::from_str(&metric).unwrap();
     assert_eq!(metric["Outbox"], TABLE);
     assert!(metric["domain_events_outbox_oldest_seconds"].is_f64());
     assert_eq!(drained(&stack).await, 1);
