@@ -226,6 +226,8 @@ mod tests {
         assert_eq!(Timestamp::MAX.to_string(), "9999999999.999999999");
         assert!("soon".parse::<Timestamp>().is_err());
         assert!("+1".parse::<Timestamp>().is_err());
+        assert!(" 1".parse::<Timestamp>().is_err());
+        assert!("1\n".parse::<Timestamp>().is_err());
     }
 
     #[test]

@@ -340,11 +340,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns `text` if it is exactly one JSON number.
+/// Returns `text` if it is exactly one JSON number, without white space around it.
 pub(crate) fn number_text(text: &str) -> Option<&str> {
-    let mut reader = Reader::new(text);
-    match (reader.next(), reader.next()) {
-        (Ok(Token::Number(lexeme)), Ok(Token::End)) => Some(lexeme),
+    match Reader::new(text).next() {
+        Ok(Token::Number(lexeme)) if lexeme.len() == text.len() => Some(lexeme),
         _ => None,
     }
 }

@@ -80,6 +80,7 @@ fn push_next(out: &mut String, reader: &mut Reader<'_>) -> bool {
 #[derive(Debug)]
 pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
+    /// Follows the grammar of a JSON number, as [`Number::parse`] requires.
     Number(Cow<'a, str>),
     /// A value of another type.
     Other,
@@ -94,7 +95,9 @@ pub(crate) fn scalar<'a>(reader: &mut Reader<'a>) -> Result<Scalar<'a>, SyntaxEr
     {
         scalar = match (&*kind, reader.next()?) {
             ("S", Token::String(text)) => Scalar::Text(text),
-            ("N", Token::String(number)) => Scalar::Number(number),
+            ("N", Token::String(number)) if number_text(&number).is_some() => {
+                Scalar::Number(number)
+            }
             _ => Scalar::Other,
         };
         if reader.depth() > outside && reader.next()? != Token::EndObject {
@@ -389,6 +392,12 @@ mod tests {
         for (attribute, is_other) in [
             (r#"{"S":"a"}"#, false),
             (r#"{"N":"1"}"#, false),
+            (r#"{"N":"-1.5E+2"}"#, false),
+            (r#"{"N":""}"#, true),
+            (r#"{"N":"1 "}"#, true),
+            (r#"{"N":"1-"}"#, true),
+            (r#"{"N":"!"}"#, true),
+            (r#"{"N":"é"}"#, true),
             (r#"{"S":"a","N":"1"}"#, true),
             (r#"{"L":[{"S":"a"}]}"#, true),
             (r#"{"S":["a"]}"#, true),
