@@ -14,6 +14,10 @@ use std::time::Duration;
 /// The relay may be killed after any call, and several relays may use the same rows at the same
 /// time. An implementation nevertheless needs no locks and no leases: a row that two relays
 /// read is sent twice, and its event is stored once.
+///
+/// The table is almost empty until an outage. Its statistics, and plans that the database has
+/// cached, therefore say little about a backlog. Make sure that the database finds the rows of a
+/// page and of a deletion through an index in any case, as `PostgresOutbox` does.
 pub trait OutboxRows: Send + Sync + 'static {
     /// Returns the name of the outbox for logs and errors, for example `the Postgres table
     /// domain_events_outbox`.
