@@ -104,8 +104,8 @@ pub use error::{InvalidEvent, RejectionCode};
 pub use event::MarkedField;
 pub use event::{
     CausationId, Context, CorrelationId, DecodeError, DomainEvent, Emitter, EmitterId, EmitterType,
-    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, IntoEntityId,
-    MAX_ITEM_BYTES, PastVersion, Redacted, Timestamp,
+    EntityId, Envelope, EnvelopeBuilder, EventDefinition, EventId, EventType, MAX_ITEM_BYTES,
+    PastVersion, Redacted, Timestamp,
 };
 #[cfg(feature = "sqs")]
 pub use publisher::{

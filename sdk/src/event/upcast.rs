@@ -36,6 +36,21 @@ impl<'a> PastVersion<'a> {
     /// # Errors
     ///
     /// [`DecodeError::Data`] if the data does not fit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{DecodeError, PastVersion};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct OldData { total: f64 }
+    ///
+    /// /// Part of `DomainEvent::upcast`.
+    /// fn cents(older: PastVersion<'_>) -> Result<u64, DecodeError> {
+    ///     let old: OldData = older.data()?;
+    ///     Ok((old.total * 100.0).round() as u64)
+    /// }
+    /// ```
     pub fn data<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
         data_of(self.envelope, None)
     }
