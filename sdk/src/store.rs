@@ -73,6 +73,11 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// | [`scan`](Self::scan) | `dynamodb:Scan` |
 /// | [`check_table`](Self::check_table) | `dynamodb:DescribeTable`, if it is to check the index |
 ///
+/// # Panics
+///
+/// Like the AWS SDK, the futures and streams of a store need a Tokio runtime with I/O and time
+/// enabled, and panic outside of such a runtime.
+///
 /// # Examples
 ///
 /// ```no_run
@@ -286,6 +291,11 @@ impl EventStore {
     /// Appends many events, with 25 events in a request and several requests in flight.
     /// Returns one outcome for each event, in order. At `deadline` it stops waiting: an
     /// outcome that is not known by then is [`StoreError::DeadlineExceeded`].
+    ///
+    /// # Errors
+    ///
+    /// Each event has its own outcome, as for [`append`](Self::append). An event that fails does
+    /// not affect the others.
     ///
     /// # Cancel safety
     ///

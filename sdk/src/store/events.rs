@@ -280,6 +280,11 @@ impl Events {
     /// Decodes the events as `E`, which is usually an enum with one variant for each event
     /// type of the entity.
     ///
+    /// # Errors
+    ///
+    /// The errors of the stream, and [`ReadError::Decode`] for an event whose data does not fit
+    /// its type in `E`. The stream continues after it.
+    ///
     /// # Examples
     ///
     /// ```no_run
