@@ -194,7 +194,10 @@ impl EventStore {
     ///
     /// ```no_run
     /// # async fn run(store: domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
-    /// let store = store.with_index_shards(4.try_into()?); // the output EVENT_INDEX_SHARDS
+    /// use std::num::NonZeroU16;
+    ///
+    /// const SHARDS: NonZeroU16 = NonZeroU16::new(4).unwrap(); // the output EVENT_INDEX_SHARDS
+    /// let store = store.with_index_shards(SHARDS);
     /// # let _ = store;
     /// # Ok(())
     /// # }
@@ -466,8 +469,10 @@ impl EventStore {
     /// ```no_run
     /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
     /// use futures::TryStreamExt;
+    /// use std::num::NonZeroU16;
     ///
-    /// let mut events = store.scan().segments(4.try_into()?);
+    /// const SEGMENTS: NonZeroU16 = NonZeroU16::new(4).unwrap(); // read in parallel
+    /// let mut events = store.scan().segments(SEGMENTS);
     /// while let Some(event) = events.try_next().await? {
     ///     println!("{}", serde_json::to_string(&event)?);
     /// }

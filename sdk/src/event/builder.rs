@@ -37,11 +37,13 @@ impl Envelope {
 ///
 /// ```
 /// use domain_events::{Emitter, Envelope};
+/// use std::num::NonZeroU16;
 ///
+/// const VERSION: NonZeroU16 = NonZeroU16::new(2).unwrap();
 /// let envelope = Envelope::builder("ORDER_PLACED".parse()?, "order-7".parse()?, Emitter::user("u-42")?)
 ///     .timestamp("1596719980.5".parse()?)
 ///     .event_id("legacy-4711".parse()?)
-///     .version(2.try_into().expect("2 is not 0"))
+///     .version(VERSION)
 ///     .correlation_id("import-1".parse()?)
 ///     .causation_id("legacy-4710".parse()?)
 ///     .trace_parent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

@@ -305,7 +305,7 @@ impl Recorder {
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
     /// # example!(fn main(sdk, recorder) {
     /// let pause = recorder.pause();
-    /// let mut waiting = tokio::spawn(sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }));
+    /// let waiting = tokio::spawn(sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }));
     /// tokio::task::yield_now().await;
     /// assert!(!waiting.is_finished());
     ///

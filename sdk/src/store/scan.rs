@@ -156,7 +156,10 @@ impl Scan {
     ///
     /// ```no_run
     /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
-    /// let scan = store.scan().segments(8.try_into()?);
+    /// use std::num::NonZeroU16;
+    ///
+    /// const SEGMENTS: NonZeroU16 = NonZeroU16::new(8).unwrap();
+    /// let scan = store.scan().segments(SEGMENTS);
     /// # let _ = scan;
     /// # Ok(())
     /// # }
