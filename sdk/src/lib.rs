@@ -139,7 +139,7 @@
 //! Stored events never change, so a program must read every form in which an event was ever
 //! written. A new field needs a default. A new form needs a new version, and
 //! `#[event(version = 2, upcast_from = OrderPlacedV1)]` names the type of the previous one
-//! ([`DomainEvent::upcast`](trait@DomainEvent::upcast)). A test with [`schema::assert_lock`] fails
+//! ([`DomainEvent::upcast`]). A test with [`schema::assert_lock`] fails
 //! if a change makes stored events unreadable (`docs/evolution.md`).
 //!
 //! # Features

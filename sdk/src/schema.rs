@@ -133,6 +133,22 @@ macro_rules! events {
 }
 
 /// The events of a program; see [`events!`](crate::events).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// use domain_events::schema::Events;
+///
+/// // The macro `events!` creates the same list, and also checks that the names differ.
+/// let events = Events::new().with::<OrderPlaced>();
+/// assert_eq!(events.json_schemas()?[0].version, 1);
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Events {
     all: Vec<Described>,
@@ -151,6 +167,21 @@ struct Described {
 }
 
 /// The JSON Schema of one event.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// for event in domain_events::events![OrderPlaced].json_schemas()? {
+///     let file = format!("{}-{}.schema.json", event.event_type, event.version);
+///     println!("{file}: {:#}", event.schema);
+/// }
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EventSchema {

@@ -12,6 +12,27 @@ use crate::event::envelope::Envelope;
 use crate::json::document;
 
 /// A stored event of an earlier version, as [`DomainEvent::upcast`] receives it.
+///
+/// # Examples
+///
+/// The body of a handwritten [`DomainEvent::upcast`]:
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, DomainEvent)]
+/// # #[event(type = "ORDER_PLACED")]
+/// # struct OrderPlacedV1 { #[event(id)] order_id: u64, total: f64 }
+/// # struct OrderPlaced { order_id: u64, total_cents: u64 }
+/// use domain_events::{DecodeError, PastVersion};
+///
+/// fn upcast(older: PastVersion<'_>) -> Result<OrderPlaced, DecodeError> {
+///     let old: OrderPlacedV1 = older.read_as()?;
+///     let total_cents = (old.total * 100.0).round() as u64;
+///     Ok(OrderPlaced { order_id: old.order_id, total_cents })
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct PastVersion<'a> {
     envelope: &'a Envelope,
