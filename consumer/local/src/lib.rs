@@ -69,8 +69,6 @@ mod pages {
     mod evolution {}
     #[doc = include_str!("../../../docs/idempotency.md")]
     mod idempotency {}
-    #[doc = include_str!("../../../docs/outbox.md")]
-    mod outbox {}
     #[doc = include_str!("../../../docs/test-kit.md")]
     mod test_kit {}
 }
