@@ -363,13 +363,12 @@ mod tests {
     fn entity_id_is_made_from_any_displayed_value() {
         let id = uuid::Uuid::nil();
         let expected = EntityId::from_static("7");
-        assert_eq!("7".into_entity_id().unwrap(), expected);
-        assert_eq!("7".to_owned().into_entity_id().unwrap(), expected);
-        assert_eq!(7.into_entity_id().unwrap(), expected);
-        assert_eq!((&7_u64).into_entity_id().unwrap(), expected);
-        assert_eq!((&expected).into_entity_id().unwrap(), expected);
-        assert_eq!(id.into_entity_id().unwrap().as_str(), id.to_string());
-        assert!("".into_entity_id().is_err());
+        assert_eq!(EntityId::of("7").unwrap(), expected);
+        assert_eq!(EntityId::of(&"7".to_owned()).unwrap(), expected);
+        assert_eq!(EntityId::of(&7).unwrap(), expected);
+        assert_eq!(EntityId::of(&expected).unwrap(), expected);
+        assert_eq!(EntityId::of(&id).unwrap().as_str(), id.to_string());
+        assert!(EntityId::of("").is_err());
     }
 
     #[test]
