@@ -43,7 +43,7 @@ for path in encode decode append read; do
   fi
   allowed=$(sed -n "s/^$path //p" $budget)
   printf '%s: %s instructions per event, %+d %% of the budget of %s\n' \
-    "$path" "$count" $((100 * count / allowed - 100)) "$allowed"
+    "$path" "$count" $(((100 * count + allowed / 2) / allowed - 100)) "$allowed"
   if [ $((100 * count)) -gt $((105 * allowed)) ]; then
     echo "$path needs over 5 % more instructions than its budget of $(sed -n '1s/.*[.] //p' $budget)"
     failed=1
