@@ -93,7 +93,7 @@ const ROWS: &[Row] = &[
     row("emit {BAD}", &[], 2, ["MISSING_FIELD", "line 1", "`domain-events check`"]),
     row("check {DIR}", &[], 2, ["is a directory", "{DIR}", "give a file"]),
     row("import {BAD}", &[], 2, ["MISSING_FIELD", "line 1", "`domain-events check`"]),
-    row("export {BAD}", &[], 2, ["File exists", "{BAD}", "choose another path"]),
+    row("export {BAD}", &[], 2, ["already exists", "{BAD}", "choose another path"]),
     row("export {DIR}/none/file", &[], 2, ["No such file", "{DIR}/none/file", "check the path"]),
     row("history 7 --since soon", &[], 2, ["invalid value 'soon'", "--since", "expected a time such as"]),
     row("--env-file {DIR}/missing.env history 7", &[], 2, ["No such file", "missing.env", "check the path"]),
@@ -107,6 +107,7 @@ const ROWS: &[Row] = &[
     row("history 7", &["EVENT_TABLE=my events"], 2, ["3 to 255 of the characters", "EVENT_TABLE (--table) is \"my events\"", "set it to the name"]),
     row("history 7", &["EVENT_TABLE=missing"], 3, ["ResourceNotFound", "table \"missing\" in region us-east-1", "check the name of the table (EVENT_TABLE)"]),
     row("history 7", &["EVENT_TABLE=other-keys"], 3, ["Validation", "table \"other-keys\" in region us-east-1", "hash key ID (a string) and the sort key Timestamp"]),
+    row("relay", &[], 2, ["no outbox is given", "EVENT_OUTBOX or EVENT_OUTBOX_TABLE", "give --outbox PLACE"]),
     row("export", &["EVENT_TABLE=missing"], 3, ["ResourceNotFound", "scanning table \"missing\"", "AWS_REGION"]),
     row("by-type A", &["EVENT_TABLE=no-index"], 3, ["index", "index \"by-type\" of table \"no-index\"", "create the index"]),
     row("trace c", &["EVENT_TABLE=no-index"], 3, ["index", "index \"by-correlation\" of table \"no-index\"", "create the index"]),
@@ -240,6 +241,9 @@ async fn each_error_has_cause_object_and_next_step() {
             .map(|part| filled(part, &world))
             .filter(|part| !text.contains(part.as_str()))
             .collect();
+        if std::env::var_os("PRINT_ERRORS").is_some() {
+            println!("{} {:?}\n  {text}", row.run, row.environment);
+        }
         if code != Some(row.exit_code) || !missing.is_empty() {
             failures += &format!(
                 "{} {:?}: exit code {code:?}, expected {}; missing {missing:?} in\n{text}\n",
