@@ -122,7 +122,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     )?;
     if emitted.unavailable {
         return Err(Failure::Environment(format!(
-            "the queue {} did not accept {}; correct the cause above, and emit the file again: events with an EventId are stored once",
+            "the queue {} did not accept {}; correct the cause above, and emit again: events with an EventId are stored once",
             queue.label(),
             counted(emitted.failed.len() as u64, "event")
         )));
