@@ -53,6 +53,8 @@ const fn row(
     }
 }
 
+/// Text of an input. No message may contain it.
+const SECRET: &str = "alice@example.com";
 const NO_KEYS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const NO_REGION: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
 const SQS_DOWN: &[&str] = &[
@@ -101,6 +103,7 @@ const ROWS: &[Row] = &[
     row("histroy 7", &[], 2, ["unrecognized subcommand", "histroy", "a similar subcommand exists: 'history'"]),
     row("schema check {DIR}/missing", &[], 2, ["No such file", "/missing", "check the path"]),
     row("schema check {BAD}", &[], 2, ["is not a document of events", "the input", "print_document"]),
+    row("schema check {TEXT}", &[], 2, ["a field is missing or has another type", "line 1", "print_document"]),
     row("schema check -- /no/such", &[], 3, ["cannot be started", "/no/such", "check that it is installed"]),
     // The table of the command.
     row("history 7", &["EVENT_TABLE"], 2, ["no table is given", "EVENT_TABLE", "give --table"]),
@@ -191,6 +194,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     fs::create_dir(path("empty-letters")).unwrap();
     fs::write(path("bad"), "{\"a\":1}\n").unwrap();
+    fs::write(path("text"), format!("\"{SECRET}\"\n")).unwrap();
     let stack = Stack::start(Options {
         data: Some(path("data").into()),
         ..Options::default()
@@ -208,6 +212,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let world = World::from([
         ("DIR", folder.to_str().unwrap().to_owned()),
         ("BAD", path("bad")),
+        ("TEXT", path("text")),
         ("LETTERS", path("empty-letters")),
         ("DATA", path("data")),
         ("SPOOL", path("spool")),
@@ -244,6 +249,7 @@ async fn each_error_has_cause_object_and_next_step() {
         if std::env::var_os("PRINT_ERRORS").is_some() {
             println!("{} {:?}\n  {text}", row.run, row.environment);
         }
+        assert!(!text.contains(SECRET), "{}: {text}", row.run);
         if code != Some(row.exit_code) || !missing.is_empty() {
             failures += &format!(
                 "{} {:?}: exit code {code:?}, expected {}; missing {missing:?} in\n{text}\n",
