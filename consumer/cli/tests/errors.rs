@@ -103,7 +103,7 @@ const ROWS: &[Row] = &[
     row("histroy 7", &[], 2, ["unrecognized subcommand", "histroy", "a similar subcommand exists: 'history'"]),
     row("schema check {DIR}/missing", &[], 2, ["No such file", "/missing", "check the path"]),
     row("schema check {BAD}", &[], 2, ["is not a document of events", "the input", "print_document"]),
-    row("schema check {TEXT}", &[], 2, ["a field is missing or has another type", "line 1", "print_document"]),
+    row("schema check {TEXT}", &[], 2, ["a field is missing, unknown or of another type", "line 1", "print_document"]),
     row("schema check -- /no/such", &[], 3, ["cannot be started", "/no/such", "check that it is installed"]),
     // The table of the command.
     row("history 7", &["EVENT_TABLE"], 2, ["no table is given", "EVENT_TABLE", "give --table"]),

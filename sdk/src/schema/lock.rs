@@ -275,7 +275,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         Category::Data => {
-            format!("line {line}, column {column}: a field is missing or has another type")
+            format!("line {line}, column {column}: a field is missing, unknown or of another type")
         }
         Category::Eof => format!("the JSON ends too early, in line {line}"),
         Category::Syntax | Category::Io => format!("line {line}, column {column} is not JSON"),
