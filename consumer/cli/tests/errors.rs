@@ -140,10 +140,10 @@ const ROWS: &[Row] = &[
     row("replay --to {QUEUE}", &[], 2, ["every event would be a duplicate", "EVENT_QUEUE_URL", "give another queue"]),
     row("replay --to {QUEUE}-missing --dry-run=false", &[], 3, ["NonExistentQueue", "the queue events-missing", "check the queue URL"]),
     // The embedded stack.
-    row("local --no-page --dynamodb-port 0 --sqs-port {PORT}", &[], 3, ["Address already in use", "127.0.0.1:{PORT} for SQS", "choose another port"]),
+    row("local --no-page --dynamodb-port 0 --sqs-port {PORT}", &[], 3, ["Address already in use", "(--sqs-port, --host): cannot listen on 127.0.0.1:{PORT} for SQS", "choose another port"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --host 192.0.2.1", &[], 3, ["Cannot assign requested address", "192.0.2.1", "choose an address of this machine"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {DATA}", &[], 3, ["another process", "{DATA}", "that no other stack uses"]),
-    row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {BAD}", &[], 3, ["File exists", "{BAD}", "give a folder that can be written"]),
+    row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {BAD}", &[], 3, ["File exists", "(--data): cannot use the data folder {BAD}", "give a folder that can be written"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --retention forever", &[], 2, ["retention rule \"forever\"", "EVENT_RETENTION", "expected EVENT_TYPE=30d"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --env-file {BAD}", &[], 2, ["did not write it", "{BAD}", "choose another file"]),
     // The worker.

@@ -185,7 +185,18 @@ async fn start(options: Options, any_page_port: bool) -> Result<Stack, Failure> 
         }
         started => started,
     };
-    started.map_err(|e| Failure::environment("starting the embedded stack", &e))
+    started.map_err(|error| {
+        let option = match &error {
+            StartError::Port { endpoint, .. } => match *endpoint {
+                "SQS" => " (--sqs-port, --host)",
+                "DynamoDB" => " (--dynamodb-port, --host)",
+                _ => " (--page-port)",
+            },
+            StartError::Data { .. } => " (--data)",
+            _ => "",
+        };
+        Failure::environment(format!("starting the embedded stack{option}"), &error)
+    })
 }
 
 /// The log on standard output. A separate thread writes the lines, and drops them if the reader

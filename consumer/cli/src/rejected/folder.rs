@@ -218,7 +218,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         .create(path)?;
     for parent in parents().take(created + 1) {
         match File::open(or_current(parent)) {
-            // The folder existed before: who creates a folder can usually read its parent.
+            // An existing folder can be in a folder that this user cannot read.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
             parent => parent?.sync_all()?,
         }
