@@ -5,7 +5,6 @@
 //! call is the state before the next one, so the kills cover every state in which the process
 //! can die.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -20,16 +19,14 @@ use crate::kills::{
 };
 use crate::proxy::Proxy;
 
-/// The calls that change the names in a folder or sync it. A question mark stands before calls
-/// that some processors do not have.
-const FOLDER: &str = "?mkdir,?mkdirat,?rename,?renameat,?renameat2,fsync";
-/// The calls that write to a file. Most of them only wake another thread, so their number
-/// varies.
+// The calls. A question mark stands before names that some processors do not have.
+const MKDIR: &str = "?mkdir,?mkdirat";
+const RENAME: &str = "?rename,?renameat,?renameat2";
+const FSYNC: &str = "fsync";
+/// Most of these calls only wake another thread, so their number varies.
 const WRITE: &str = "write";
-/// The calls that send a request or receive a response. `strace` counts the calls of each thread
-/// separately, so a set must not contain a call of another thread: the main thread opens the
-/// connections and changes the folder.
-const NETWORK: &str = "sendto,writev,recvfrom";
+const SEND: &str = "writev";
+const RECEIVE: &str = "recvfrom";
 
 /// The number of rejected messages. One has an `EventId`, and the other has none.
 const MESSAGES: usize = 2;
@@ -51,25 +48,22 @@ struct Start {
 }
 
 impl Victim {
-    /// Kills the command before each call of a set, and returns how often it was killed before
-    /// each call.
-    async fn killed_before_each(self, calls: &'static str) -> BTreeMap<String, usize> {
-        let mut kills = BTreeMap::new();
-        let mut numbers = futures::stream::iter(1..)
-            .map(|number| self.killed_before(calls, number))
-            .buffered(PARALLEL);
-        // The first process that completes has made all of its calls.
-        while let Some(Some(call)) = numbers.next().await {
-            *kills.entry(call).or_default() += 1;
-        }
-        kills
+    /// Kills the command before each call with this name, and returns the number of kills.
+    async fn killed_before_each(self, call: &'static str) -> usize {
+        futures::stream::iter(1..)
+            .map(|number| self.killed_before(call, number))
+            .buffered(PARALLEL)
+            // The first process that completes has made all of its calls.
+            .take_while(|was_killed| std::future::ready(*was_killed))
+            .count()
+            .await
     }
 
     /// Kills the command before the call with this number, completes the work, and checks that
-    /// each event is stored once. Returns the call, or `None` if the command has completed.
-    async fn killed_before(self, calls: &str, number: usize) -> Option<String> {
+    /// each event is stored once. Returns whether the command was killed: it may have completed.
+    async fn killed_before(self, call: &str, number: usize) -> bool {
         let Self { command, fifo } = self;
-        let name = format!("{command}-{fifo}-{}-{number}", &calls[..5]);
+        let name = format!("{command}-{fifo}-{}-{number}", &call[..5]);
         let start = Start::new(&name.replace('?', ""), fifo).await;
         let Start {
             stack,
@@ -87,7 +81,7 @@ impl Victim {
             correct(folder);
         }
         let arguments = if command == "push" { &push[..] } else { &pull };
-        let killed = kill_before(&start, calls, number, arguments).await;
+        let was_killed = kill_before(&start, call, number, arguments).await;
         if command == "pull" {
             assert!(
                 letters(folder).len() + stack.dead_letters() >= MESSAGES,
@@ -106,7 +100,7 @@ impl Victim {
         assert!(letters(folder).is_empty(), "{name}");
         assert_stored(stack, MESSAGES).await;
         start.stack.stop().await;
-        killed
+        was_killed
     }
 }
 
@@ -128,28 +122,13 @@ impl Start {
     }
 }
 
-/// Runs the command until the call with this number, and returns the name of the call; `None`
-/// if the command completes.
-async fn kill_before(
-    start: &Start,
-    calls: &str,
-    number: usize,
-    arguments: &[&str],
-) -> Option<String> {
-    let inject = format!("--inject={calls}:signal=KILL:when={number}");
-    let (status, log) = strace(start, &[&format!("--trace={calls}"), &inject], arguments).await;
-    if status.success() {
-        return None;
-    }
-    assert_eq!(status.signal(), Some(9), "{arguments:?}: {status}");
-    // A call that did not return: `PID name(…) = ?`, or `PID <... name resumed>) = ?`.
-    let line = log.lines().rfind(|line| line.ends_with("= ?"));
-    let line = line.unwrap_or_else(|| panic!("no call was interrupted: {log}"));
-    let call = line
-        .split(' ')
-        .find(|word| word.starts_with(char::is_alphabetic));
-    let call = call.unwrap().split('(').next().unwrap();
-    Some(call.to_owned())
+/// Runs the command until the call with this number. Returns false if the command completes.
+async fn kill_before(start: &Start, call: &str, number: usize, arguments: &[&str]) -> bool {
+    let inject = format!("--inject={call}:signal=KILL:when={number}");
+    let (status, _) = strace(start, &[&format!("--trace={call}"), &inject], arguments).await;
+    let is_killed = status.signal() == Some(9);
+    assert!(is_killed || status.success(), "{arguments:?}: {status}");
+    is_killed
 }
 
 /// Runs the command under strace, and returns its status and the calls that strace printed.
@@ -163,31 +142,22 @@ async fn strace(start: &Start, options: &[&str], arguments: &[&str]) -> (ExitSta
     (status, fs::read_to_string(&log).unwrap())
 }
 
-/// How often the process was killed before a call whose name begins with `prefix`: some
-/// processors have only `mkdirat` and `renameat`.
-fn count(kills: &BTreeMap<String, usize>, prefix: &str) -> usize {
-    let kills = kills.iter().filter(|(call, _)| call.starts_with(prefix));
-    kills.map(|(_, kills)| kills).sum()
-}
-
-/// Tests one command on one kind of queue. `expected` contains the numbers of calls `mkdir`,
-/// `rename` and `fsync` in an undisturbed run; the process must be killed before each of them.
+/// Tests one command on one kind of queue. `expected` contains the numbers of calls of mkdir,
+/// rename and fsync in an undisturbed run; the process must be killed before each of them.
 async fn check(victim: Victim, expected: [usize; 3]) {
-    let folder = victim.killed_before_each(FOLDER).await;
-    let found = ["mkdir", "rename", "fsync"].map(|call| count(&folder, call));
-    assert_eq!(found, expected, "{victim:?}: {folder:?}");
-    let network = victim.killed_before_each(NETWORK).await;
+    for (call, expected) in [MKDIR, RENAME, FSYNC].into_iter().zip(expected) {
+        let kills = victim.killed_before_each(call).await;
+        assert_eq!(kills, expected, "{victim:?}: {call}");
+    }
     // A request for each message, and its response.
-    let sent = count(&network, "writev") + count(&network, "sendto");
-    let received = count(&network, "recvfrom");
-    assert!(
-        sent >= MESSAGES && received >= MESSAGES,
-        "{victim:?}: {network:?}"
-    );
+    let mut calls = vec![SEND, RECEIVE];
     // Whether the queue is a FIFO queue makes no difference to the files.
     if !victim.fifo {
-        let files = victim.killed_before_each(WRITE).await;
-        assert!(count(&files, "write") > MESSAGES, "{victim:?}: {files:?}");
+        calls.push(WRITE);
+    }
+    for call in calls {
+        let kills = victim.killed_before_each(call).await;
+        assert!(kills >= MESSAGES, "{victim:?}: {kills} times before {call}");
     }
 }
 

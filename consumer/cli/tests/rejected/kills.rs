@@ -84,8 +84,10 @@ pub(crate) async fn reject(stack: &Stack, count: usize, fifo: bool) -> BTreeSet<
 
 /// The bodies of all complete letters in the folder.
 pub(crate) fn letters(folder: &Path) -> Vec<String> {
-    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    // The process may have been killed before it created the folder.
+    let files = fs::read_dir(folder).into_iter().flatten();
     files
+        .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .map(|path| fs::read_to_string(path.with_extension("body")).unwrap())
         .collect()
