@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Events;
 use super::compatibility::{compare, read_examples, without_example};
-use super::lock::Lock;
+use super::lock::{Lock, unreadable};
 use super::lock_error::LockError;
 use super::report::{BreakingChange, Report};
 
@@ -186,7 +186,7 @@ struct Document {
 
 impl Document {
     fn parse(text: &str) -> Result<Self, String> {
-        let document: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let document: Self = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         document.program.validate()?;
         Ok(document)
     }

@@ -216,7 +216,7 @@ impl TableError {
             }
             TableErrorKind::IndexNotFound => match operation.index() {
                 Some(table::CORRELATION_INDEX_NAME) => {
-                    "create the index with the hash key CorrelationId (a string) and the sort key Timestamp (a number)"
+                    "create the index (the Terraform variable correlation_index) with the hash key CorrelationId (a string) and the sort key Timestamp (a number)"
                 }
                 _ => {
                     "create the index (the Terraform variable index_shards) and set EVENT_INDEX_SHARDS for the consumer; it contains only events that are stored afterwards"

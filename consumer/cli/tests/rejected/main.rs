@@ -7,6 +7,7 @@
     reason = "clippy knows the tests, but not what they share"
 )]
 
+mod each_call;
 mod kills;
 mod proxy;
 
