@@ -30,7 +30,7 @@ impl Sender {
         self.lock().closed = true;
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            spool.hurry();
+            spool.end_pause();
         }
         let mut flushed = false;
         let end = async {

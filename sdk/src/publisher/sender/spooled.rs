@@ -10,9 +10,9 @@ use super::{Sender, SenderState};
 use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::{Outcome, Pending};
 use crate::publisher::buffer::queue::MessageEvents;
-use crate::publisher::spool::outlet::Outlet;
+use crate::publisher::spool::event_sender::EventSender;
 
-impl Outlet for Sender {
+impl EventSender for Sender {
     fn send_spooled(self: Arc<Self>, mut event: Pending) -> oneshot::Receiver<Outcome> {
         let outcome = event.subscribe();
         let mut state = self.lock();
@@ -77,7 +77,7 @@ impl Sender {
         event: Pending,
     ) -> Result<(), Pending> {
         let spool = self.spool.as_ref();
-        match spool.filter(|spool| spool.is_on() && !state.queue.holds(event.group())) {
+        match spool.filter(|spool| spool.is_active() && !state.queue.holds(event.group())) {
             Some(spool) => {
                 spool.append(self.clone(), vec![event]);
                 Ok(())
@@ -102,7 +102,7 @@ impl Sender {
         };
         if spool.stored() > 0 && completed.iter().any(accepted) {
             // SQS is available: the next round need not wait.
-            spool.hurry();
+            spool.end_pause();
         }
         let mut to_spool = Vec::new();
         let mut others = Vec::with_capacity(completed.len());
