@@ -99,8 +99,8 @@ impl RuntimeApi {
             .unwrap()
             .push_back((number, event.to_string(), timeout));
         self.invocations.changed.notify_one();
-        let answer = tokio::time::timeout(timeout + patience, receiver).await;
-        answer.ok().map(|answer| answer.unwrap())
+        let response = tokio::time::timeout(timeout + patience, receiver).await;
+        response.ok().map(|response| response.unwrap())
     }
 }
 
@@ -196,7 +196,7 @@ async fn response(
     Path(id): Path<u64>,
     body: String,
 ) -> StatusCode {
-    answer(
+    response(
         &invocations,
         id,
         Answer::Response(serde_json::from_str(&body).unwrap()),
@@ -208,16 +208,16 @@ async fn error(
     Path(id): Path<u64>,
     body: String,
 ) -> StatusCode {
-    answer(
+    response(
         &invocations,
         id,
         Answer::Error(serde_json::from_str(&body).unwrap()),
     )
 }
 
-fn answer(invocations: &Invocations, id: u64, answer: Answer) -> StatusCode {
+fn response(invocations: &Invocations, id: u64, response: Answer) -> StatusCode {
     let mut open = invocations.open.lock().unwrap();
     let index = open.iter().position(|(number, _)| *number == id).unwrap();
-    let _ = open.remove(index).1.send(answer);
+    let _ = open.remove(index).1.send(response);
     StatusCode::ACCEPTED
 }

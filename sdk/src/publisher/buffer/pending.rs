@@ -119,18 +119,18 @@ impl Pending {
             message_id.to_owned(),
             sequence_number.map(str::to_owned),
         );
-        self.answer(Ok(receipt));
+        self.complete(Ok(receipt));
     }
 
     #[cfg(feature = "spool")]
     pub(crate) fn spooled(mut self) {
         let receipt = Receipt::spooled(&self.envelope);
-        self.answer(Ok(receipt));
+        self.complete(Ok(receipt));
     }
 
     pub(crate) fn failed(mut self, error: impl FnOnce(Envelope) -> EmitError) {
         let error = error(self.envelope.clone());
-        self.answer(Err(error));
+        self.complete(Err(error));
     }
 
     /// Converts an event that was not taken to the error for its caller.
@@ -141,7 +141,7 @@ impl Pending {
         }
     }
 
-    fn answer(&mut self, outcome: Outcome) {
+    fn complete(&mut self, outcome: Outcome) {
         let Some(reply) = self.reply.take() else {
             return;
         };
@@ -160,7 +160,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if self.reply.is_some() {
             let envelope = self.envelope.clone();
-            self.answer(Err(EmitError::Interrupted { envelope }));
+            self.complete(Err(EmitError::Interrupted { envelope }));
         }
     }
 }

@@ -16,7 +16,7 @@ impl EventSender for Sender {
     fn send_spooled(self: Arc<Self>, mut event: Pending) -> oneshot::Receiver<Outcome> {
         let outcome = event.subscribe();
         let mut state = self.lock();
-        // Otherwise dropping the event answers `Interrupted`.
+        // After the deadline of a shutdown, the event is dropped, and its outcome is `Interrupted`.
         if !state.abandoned {
             event.sequence = state.next_sequence();
             state.queue.push(event);

@@ -93,10 +93,12 @@ impl Drain {
     /// accept.
     async fn round(&self, count: usize) -> Result<Round, SpoolError> {
         self.shared.begin_round();
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let read = Command::Read(count, self.event_sender.clone(), reply);
         let _ = self.commands.send(read);
-        let events = answer.await.unwrap_or_else(|_| Err(self.shared.ended()))?;
+        let events = response
+            .await
+            .unwrap_or_else(|_| Err(self.shared.ended()))?;
         if events.is_empty() {
             // Events that are not on disk yet are in the queue of the thread, behind this
             // command. The next round reads them.
