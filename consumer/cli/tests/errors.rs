@@ -5,7 +5,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share; the children print"
+    reason = "clippy allows unwrap in tests, but not in their shared functions; child processes print"
 )]
 
 use std::collections::BTreeMap;

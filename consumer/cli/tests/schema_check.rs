@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
 use std::fs;
