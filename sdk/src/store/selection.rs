@@ -54,7 +54,7 @@ impl Selection {
     }
 
     /// Whether an event comes after the cursor, in the direction of the stream.
-    pub(crate) fn is_behind_cursor(&self, event: &StoredEvent) -> bool {
+    pub(crate) fn is_after_cursor(&self, event: &StoredEvent) -> bool {
         self.after
             .as_ref()
             .is_none_or(|cursor| match self.latest_first {
