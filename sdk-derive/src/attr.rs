@@ -40,7 +40,7 @@ impl Settings {
         settings
     }
 
-    /// The constants, each with the name of its type in the library.
+    /// Returns the constants, each with the name of its type in the library.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let settings = [
             ("EntityId", &self.id),

@@ -29,7 +29,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// The name of the outbox in metrics. It is not the URL, which may contain a password.
+    /// Returns the name of the outbox in metrics. It is not the URL, which may contain a
+    /// password.
     pub fn name(&self) -> String {
         match self {
             Self::DynamoDb(table) => table.clone(),

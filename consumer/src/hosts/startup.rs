@@ -127,7 +127,7 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     }
 }
 
-/// A problem of the client's configuration. Any other failure may pass, or concerns a
+/// Returns a problem of the client's configuration. Any other failure may pass, or concerns a
 /// permission that only this check needs: it is logged.
 fn problem_of_client(
     region: Option<&Region>,

@@ -62,8 +62,8 @@ impl PublisherThread {
         })
     }
 
-    /// No thread: `executor` spawns the tasks, and that of the spool, on the current
-    /// runtime.
+    /// Creates a value without a thread: `executor` spawns the tasks, including the task of the
+    /// spool, on the current runtime.
     ///
     /// # Panics
     ///
@@ -76,7 +76,7 @@ impl PublisherThread {
         }
     }
 
-    /// The runtime of the caller, whose clock a test can pause.
+    /// Uses the runtime of the caller, whose clock a test can pause.
     #[cfg(test)]
     pub(crate) fn of_caller() -> Self {
         Self {

@@ -21,7 +21,7 @@ const MAX_ATTEMPTS: usize = 1_000;
 /// once.
 const MAX_EXAMPLES: usize = 600;
 
-/// One example of the event, as the SDK sends it.
+/// Returns one example of the event, as the SDK sends it.
 pub(super) fn first(described: &Described) -> Result<Value, SchemaProblem> {
     let schemas = Schemas::of(described)?;
     if schemas.read.is_none() {
@@ -91,7 +91,8 @@ impl Schemas {
     }
 }
 
-/// An example of an event that its type never reads. It is generated from the schema alone.
+/// Returns an example of an event that its type never reads. It is generated from the schema
+/// alone.
 fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaProblem> {
     let definition = &described.definition;
     let failed = |reason: &str| {
@@ -286,7 +287,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The message, if it matches the schema and the type reads it back.
+    /// Returns the message, if it matches the schema and the type reads it back.
     fn checked(&mut self, envelope: &Envelope) -> Result<Value, SchemaProblem> {
         let definition = &self.described.definition;
         let broken = |reason: String| {

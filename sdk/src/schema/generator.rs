@@ -272,7 +272,7 @@ impl<'a> Generator<'a> {
         Some(array.into())
     }
 
-    /// The nesting of the smallest value, if there is a finite one.
+    /// Returns the nesting of the smallest value, if there is a finite one.
     fn height(&mut self, schema: &Value) -> Option<usize> {
         (1..=MAX_DEPTH).find(|depth| self.ends_within(schema, *depth))
     }
@@ -294,7 +294,7 @@ impl<'a> Generator<'a> {
         ends
     }
 
-    /// The schemas of the parts that every value must contain.
+    /// Returns the schemas of the parts that every value must contain.
     fn parts(&self, schema: &Value) -> Vec<Value> {
         if schema.get("const").is_some() || candidates::given(schema).is_some() {
             return Vec::new();

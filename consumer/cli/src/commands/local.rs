@@ -151,7 +151,7 @@ pub(crate) async fn run(
     Ok(Outcome::Done)
 }
 
-/// The outbox of a service in a SQL database. It must exist.
+/// Returns the outbox of a service in a SQL database. It must exist.
 async fn sql_outbox(place: &str) -> Result<AnyOutbox, Failure> {
     match place.parse::<Place>() {
         Ok(Place::DynamoDb(_)) => Err(Failure::Usage(

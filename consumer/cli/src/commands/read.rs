@@ -20,7 +20,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The name of the table.
+    /// Returns the name of the table.
     fn name(&self) -> Result<String, Failure> {
         let name = super::TABLE.of(self.table.clone())?;
         connection::table_name(name, &super::TABLE.name())

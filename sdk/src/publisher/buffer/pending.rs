@@ -91,12 +91,12 @@ impl Pending {
         self.bytes
     }
 
-    /// The message group, on FIFO queues and for tenants of fair queues.
+    /// Returns the message group, on FIFO queues and for tenants of fair queues.
     pub(crate) fn group(&self) -> Option<&Arc<str>> {
         self.group.as_ref()
     }
 
-    /// The encoded event. It is empty while the body is in a request.
+    /// Returns the encoded event. It is empty while the body is in a request.
     pub(crate) fn body(&self) -> &str {
         &self.body
     }

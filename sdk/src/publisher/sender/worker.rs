@@ -44,7 +44,7 @@ enum Step {
 }
 
 impl Worker {
-    /// A worker that the state has already counted in `starting`.
+    /// Creates a worker that the state has already counted in `starting`.
     pub(super) fn new(sender: &Arc<Sender>) -> Self {
         Self {
             sender: sender.clone(),

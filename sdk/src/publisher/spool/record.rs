@@ -62,7 +62,7 @@ impl Mark {
             .unwrap_or(Self::Waiting)
     }
 
-    /// The offset of the mark of the record at the offset `record`.
+    /// Returns the offset of the mark of the record at the offset `record`.
     pub(super) fn offset(record: u64) -> u64 {
         record + MARK_OFFSET
     }
@@ -232,7 +232,7 @@ mod tests {
         (bytes, ends)
     }
 
-    /// The events that are read, the number of damaged regions, and whether the last
+    /// Returns the events that are read, the number of damaged regions, and whether the last
     /// record is incomplete.
     fn scan(bytes: &[u8]) -> (Vec<Event>, usize, bool) {
         let (mut events, mut damaged, mut cut) = (Vec::new(), 0, false);

@@ -54,7 +54,7 @@ impl Scan {
         self.damaged() > 0
     }
 
-    /// The number of damaged regions. A region is one record, several records whose
+    /// Returns the number of damaged regions. A region is one record, several records whose
     /// boundaries are damaged, or the header of the file.
     pub(super) fn damaged(&self) -> u64 {
         match self {
@@ -169,8 +169,8 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
     }
 }
 
-/// Whether the error concerns this process and not the file: too many open files, or not
-/// enough memory.
+/// Returns true if the error concerns this process and not the file: too many open files, or
+/// not enough memory.
 pub(super) fn lacks_resources(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;

@@ -258,7 +258,7 @@ impl Shared {
         metrics::spool_damaged(damaged.saturating_sub(before));
     }
 
-    /// The error for events that the thread can no longer write.
+    /// Returns the error for events that the thread can no longer write.
     pub(super) fn ended(&self) -> SpoolError {
         SpoolError::new(
             "write to the spool's folder",

@@ -35,8 +35,8 @@ impl SegmentWriter {
         }
     }
 
-    /// The offset at which the next commit writes: the length of the active segment, or 0 for
-    /// a new segment. A segment of `limit` bytes or more receives no more records.
+    /// Returns the offset at which the next commit writes: the length of the active segment, or
+    /// 0 for a new segment. A segment of `limit` bytes or more receives no more records.
     pub(super) fn next_offset(&mut self, limit: u64) -> u64 {
         self.active.take_if(|active| active.bytes >= limit);
         self.active.as_ref().map_or(0, |active| active.bytes)
