@@ -166,8 +166,8 @@ async fn rows_of_a_sqlite_database_are_sent() {
     outbox.put(&mut transaction, &event).await.unwrap();
     transaction.commit().await.unwrap();
 
-    let place = format!("sqlite:{}", file.display());
-    let output = relay(&stack, &["--outbox", &place, "--once"]).await;
+    let location = format!("sqlite:{}", file.display());
+    let output = relay(&stack, &["--outbox", &location, "--once"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(outbox.backlog().await.unwrap().rows, 0);
     assert_eq!(drained(&stack).await, 1);

@@ -62,7 +62,7 @@ impl SortKey {
         Some(Self(number.to_owned()))
     }
 
-    /// Returns a key as DynamoDB returned it. Another writer may have stored a number that is
+    /// Creates a key from a number that DynamoDB returned. Another writer may have stored a number that is
     /// not the key of an event.
     pub(crate) fn from_item(number: String) -> Self {
         Self(number)

@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_cli::outbox::{Place, open};
+use domain_events_cli::outbox::{OutboxLocation, open};
 use domain_events_cli::relay::{list, measure};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
         value_name = "PLACE",
         required_unless_present = "table"
     )]
-    outbox: Option<Place>,
+    outbox: Option<OutboxLocation>,
     /// Outbox table in DynamoDB, without --outbox.
     #[arg(long = "table", env = "EVENT_OUTBOX_TABLE", value_name = "TABLE")]
     table: Option<String>,
@@ -58,10 +58,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn place(&self) -> Result<Place, Failure> {
+    fn location(&self) -> Result<OutboxLocation, Failure> {
         match (&self.outbox, &self.table) {
-            (Some(place), _) => Ok(place.clone()),
-            (None, Some(table)) => Ok(Place::DynamoDb(table.clone())),
+            (Some(location), _) => Ok(location.clone()),
+            (None, Some(table)) => Ok(OutboxLocation::DynamoDb(table.clone())),
             (None, None) => Err(Failure::Usage(
                 "--outbox (EVENT_OUTBOX) is missing".to_owned(),
             )),
@@ -70,8 +70,8 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let place = arguments.place()?;
-    let outbox = open(&place).await?;
+    let location = arguments.location()?;
+    let outbox = open(&location).await?;
     if arguments.dry_run {
         let format = arguments.printing.format();
         return list(&outbox, format, &mut io::stdout().lock()).await;
@@ -103,7 +103,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         let report = match io::stdout().is_terminal() {
             true => running.await,
             false => {
-                let name = place.name();
+                let name = location.name();
                 tokio::select! {
                     report = running => report,
                     () = measure(&outbox, &name) => RelayReport::default(),
