@@ -163,7 +163,7 @@ const ROWS: &[Row] = &[
     row("sdk", DENIED, 1, ["AccessDenied", "queue events", "grant sqs:SendMessage"]),
     row("sdk", SQS_DOWN, 1, ["connection refused", "queue events (http://127.0.0.1:9)", "check the network"]),
     row("sdk", &["SPOOL=/proc/spool"], 1, ["No such file", "/proc/spool", "give a folder that this process can create"]),
-    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "give each publisher a folder of its own"]),
+    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "separate folder for each publisher"]),
     row("store", &["EVENT_TABLE"], 1, ["is not set", "EVENT_TABLE", "set it to the name of the DynamoDB table"]),
     row("store", &["EVENT_INDEX_SHARDS=0"], 1, ["is \"0\"", "EVENT_INDEX_SHARDS", "from 1 to 65,535"]),
     row("store", &["EVENT_TABLE=missing"], 1, ["ResourceNotFound", "table \"missing\" in region us-east-1", "check the name of the table"]),

@@ -29,7 +29,7 @@ fn document(fields: &[&str]) -> Value {
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder of its own");
+    fs::create_dir_all(&folder).expect("a new folder");
     folder
 }
 

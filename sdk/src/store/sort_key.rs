@@ -62,8 +62,8 @@ impl SortKey {
         Some(Self(number.to_owned()))
     }
 
-    /// Creates a key from a number that DynamoDB returned. Another writer may have stored a number that is
-    /// not the key of an event.
+    /// Creates a key from a number that DynamoDB returned. Another writer may have stored a
+    /// number that is not the key of an event.
     pub(crate) fn from_item(number: String) -> Self {
         Self(number)
     }
