@@ -48,8 +48,8 @@ while True:
         request, event = response.headers["Lambda-Runtime-Aws-Request-Id"], json.load(response)
     for record in event["Records"]:
         table.put_item(Item=json.loads(record["body"], parse_float=Decimal))
-    response = urllib.request.Request(api + request + "/response", data=b'{"batchItemFailures":[]}')
-    urllib.request.urlopen(response).read()
+    report = urllib.request.Request(api + request + "/response", data=b'{"batchItemFailures":[]}')
+    urllib.request.urlopen(report).read()
 """
 
 

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_place_says_what_to_write() {
+    fn invalid_location_error_lists_the_forms() {
         for text in [
             "",
             "orders-outbox",

@@ -79,7 +79,7 @@ async fn embedded_stack_has_no_error() {
 }
 
 #[tokio::test]
-async fn mistakes_have_consequence_and_remedy() {
+async fn finding_has_consequence_and_remedy() {
     let stack = Stack::start(Options::default()).await.unwrap();
     set(
         &stack,

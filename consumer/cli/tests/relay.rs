@@ -187,7 +187,7 @@ async fn sqs_outage_exits_with_3_and_keeps_rows() {
 }
 
 #[tokio::test]
-async fn wrong_outbox_is_named_with_what_to_do() {
+async fn unusable_outbox_error_names_it() {
     let stack = Stack::start(Options::default()).await.unwrap();
     for (arguments, code, expected) in [
         (&[][..], 2, "--outbox"),
