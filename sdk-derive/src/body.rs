@@ -8,7 +8,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Field, Ident, LitStr, Path, Type};
 
-use crate::attr::Settings;
+use crate::attr::EventSettings;
 use crate::definition::{of_struct, of_variant};
 use crate::location::{at, located};
 use crate::model::{Content, Event, Origin, Part, Variant};
@@ -61,7 +61,7 @@ impl Body<'_> {
     pub(crate) fn of_enum(
         &self,
         name: &Ident,
-        settings: &Settings,
+        settings: &EventSettings,
         variants: &[Variant<'_>],
     ) -> TokenStream {
         let krate = self.krate;

@@ -6,12 +6,12 @@ use heck::ToShoutySnakeCase;
 use syn::ext::IdentExt;
 use syn::{Field, Ident, LitStr, Type};
 
-use crate::attr::Settings;
+use crate::attr::EventSettings;
 
 pub(crate) enum Model<'a> {
     Struct(Box<Event<'a>>),
     Enum {
-        settings: Box<Settings>,
+        settings: Box<EventSettings>,
         variants: Vec<Variant<'a>>,
     },
 }

@@ -2,7 +2,7 @@
 
 use syn::{Field, Fields, Ident, LitStr, Type};
 
-use crate::attr::{Marks, Setting, Settings};
+use crate::attr::{EventSettings, Marks, Setting};
 use crate::errors::Errors;
 use crate::model::{Event, Name, Origin, Part, Variant};
 use crate::serde_name::{FieldNaming, find_flag, is_flattened};
@@ -10,7 +10,7 @@ use crate::serde_name::{FieldNaming, find_flag, is_flattened};
 /// A struct or variant as it appears in the source, before the rules are applied.
 pub(crate) struct Source<'a> {
     ident: &'a Ident,
-    settings: Settings,
+    settings: EventSettings,
     fields: Vec<(&'a Field, Marks)>,
     naming: FieldNaming,
     /// The serde attribute that moves the fields away from the top of the data.
@@ -21,7 +21,7 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn read(
         ident: &'a Ident,
-        settings: Settings,
+        settings: EventSettings,
         fields: &'a Fields,
         naming: FieldNaming,
         moved_by: Option<Ident>,
@@ -44,7 +44,7 @@ impl<'a> Source<'a> {
 pub(crate) struct Container<'m> {
     pub(crate) ident: &'m Ident,
     /// The attributes of the enum, which apply to all its variants.
-    pub(crate) settings: &'m Settings,
+    pub(crate) settings: &'m EventSettings,
 }
 
 pub(crate) struct Rules<'m> {
@@ -170,7 +170,7 @@ impl<'m> Rules<'m> {
 
     /// Returns the type of the previous version. An event with a version above 1 must state how
     /// stored events of earlier versions are read, or that there are none.
-    fn upcast_source(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
+    fn upcast_source(&mut self, ident: &Ident, settings: &mut EventSettings) -> Option<Type> {
         let version = settings.version.as_ref().map_or(1, |v| v.value.get());
         let (from, oldest) = (settings.upcast_from.take(), settings.oldest.take());
         let (key, message) = match (&from, &oldest, &settings.version) {

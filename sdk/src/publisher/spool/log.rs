@@ -27,7 +27,7 @@ use std::path::Path;
 use super::error::{SpoolDamage, SpoolError};
 use super::folder::{FileKind, SpoolFolder, make_private};
 use super::record::{self, Mark};
-use super::scan::{Scan, WaitingRecord, lacks_resources, scan};
+use super::scan::{SegmentScan, WaitingRecord, lacks_resources, scan_segment};
 use super::writer::SegmentWriter;
 
 /// A segment of this length or more receives no more records.
@@ -94,7 +94,7 @@ impl SpoolLog {
                 next = next.max(number.saturating_add(1));
             }
             if let FileKind::Segment(number) = name {
-                scans.push((*number, scan(path, &mut each)?));
+                scans.push((*number, scan_segment(path, &mut each)?));
             }
         }
         if damage == SpoolDamage::Refuse
@@ -130,7 +130,7 @@ impl SpoolLog {
     }
 
     /// Adds a segment that an earlier process wrote.
-    fn add_segment(&mut self, number: u64, scan: Scan) {
+    fn add_segment(&mut self, number: u64, scan: SegmentScan) {
         let path = self.folder.segment(number);
         make_private(&path);
         if scan.is_damaged() {
@@ -147,7 +147,7 @@ impl SpoolLog {
             keep: scan.is_damaged(),
             ..Segment::default()
         };
-        if let Scan::Read(read) = scan {
+        if let SegmentScan::Read(read) = scan {
             if read.truncated > 0 {
                 tracing::warn!(
                     path = %path.display(),

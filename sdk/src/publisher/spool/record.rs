@@ -70,7 +70,7 @@ impl Mark {
 
 /// The content of a segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum SegmentHeader {
     Known,
     /// The header is intact, and names the format of a later version.
     Later(u32),
@@ -90,13 +90,13 @@ pub(super) fn header_of(format: u32) -> [u8; HEADER_BYTES] {
     header
 }
 
-pub(super) fn read_header(bytes: &[u8]) -> Header {
+pub(super) fn read_header(bytes: &[u8]) -> SegmentHeader {
     match bytes.get(..HEADER_BYTES).and_then(|h| number(h, 8)) {
         Some(format) if bytes.starts_with(&header_of(format)) => match format {
-            FORMAT => Header::Known,
-            later => Header::Later(later),
+            FORMAT => SegmentHeader::Known,
+            later => SegmentHeader::Later(later),
         },
-        _ => Header::Damaged,
+        _ => SegmentHeader::Damaged,
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) enum Region<'a> {
 /// Returns the regions of a segment in order, each with its offset.
 pub(super) fn regions(bytes: &[u8]) -> impl Iterator<Item = (usize, Region<'_>)> {
     let mut at = match read_header(bytes) {
-        Header::Damaged => 0,
+        SegmentHeader::Damaged => 0,
         _ => HEADER_BYTES,
     };
     std::iter::from_fn(move || {
@@ -261,8 +261,8 @@ mod tests {
     fn segment_is_read_as_written() {
         let (bytes, _) = segment(&three());
         assert_eq!(scan(&bytes), (three(), 0, false));
-        assert_eq!(read_header(&bytes), Header::Known);
-        assert_eq!(read_header(&header_of(2)), Header::Later(2));
+        assert_eq!(read_header(&bytes), SegmentHeader::Known);
+        assert_eq!(read_header(&header_of(2)), SegmentHeader::Later(2));
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let mut end = match read_header(&bytes) {
-                Header::Damaged => 0,
+                SegmentHeader::Damaged => 0,
                 _ => HEADER_BYTES,
             };
             for (offset, region) in regions(&bytes) {

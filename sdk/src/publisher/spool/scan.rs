@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::error::SpoolError;
-use super::record::{self, FORMAT, Header, Mark, Region};
+use super::record::{self, FORMAT, Mark, Region, SegmentHeader};
 
 /// The maximum number of bytes that are read from a file. A segment is far smaller. Bytes
 /// beyond this limit count as damaged.
@@ -22,7 +22,7 @@ pub(super) struct WaitingRecord {
 
 /// The result of reading a segment.
 #[derive(Debug)]
-pub(super) enum Scan {
+pub(super) enum SegmentScan {
     Read(SegmentContent),
     /// No part of the file could be read.
     Unreadable(io::Error),
@@ -49,7 +49,7 @@ pub(super) struct SegmentContent {
 )]
 struct LaterFormat(u32);
 
-impl Scan {
+impl SegmentScan {
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged() > 0
     }
@@ -86,17 +86,20 @@ impl Scan {
 ///
 /// If a later version wrote the file, or if the process lacks memory or file
 /// descriptors. In both cases the file is not damaged.
-pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<Scan, SpoolError> {
+pub(super) fn scan_segment(
+    path: &Path,
+    each: &mut impl FnMut(Option<&str>),
+) -> Result<SegmentScan, SpoolError> {
     let (bytes, error, more) = match read(path) {
         Ok(read) => read,
         Err(error) if lacks_resources(&error) => {
             return Err(SpoolError::new("open the spool's file", path, error));
         }
-        Err(error) => return Ok(Scan::Unreadable(error)),
+        Err(error) => return Ok(SegmentScan::Unreadable(error)),
     };
     let mut content = SegmentContent::default();
     let header = record::read_header(&bytes);
-    if let Header::Later(format) = header {
+    if let SegmentHeader::Later(format) = header {
         let error = LaterFormat(format);
         return Err(SpoolError::new("read the spool's file", path, error));
     }
@@ -120,13 +123,13 @@ pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<S
     if more > 0 {
         content.damage(bytes.len() as u64, more);
     }
-    if header == Header::Damaged && content.damaged == 0 {
+    if header == SegmentHeader::Damaged && content.damaged == 0 {
         // The file is empty. A killed process does not leave an empty file, so this is
         // damage.
         content.damage(0, 0);
     }
     content.error = error;
-    Ok(Scan::Read(content))
+    Ok(SegmentScan::Read(content))
 }
 
 impl SegmentContent {

@@ -48,14 +48,14 @@ pub(super) struct SpoolState {
     /// For FIFO queues: events that could not be written, and wait until the events of their
     /// message group that are on disk have been sent. The map is ordered, so that the events
     /// are completed in a fixed order.
-    pub(super) held: BTreeMap<Arc<str>, Vec<Held>>,
+    pub(super) held: BTreeMap<Arc<str>, Vec<HeldEvent>>,
     /// The number of the last round that has started.
     round: u64,
 }
 
 /// An event in memory that waits until events on disk have been sent.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldEvent {
     pub(super) event: Pending,
     /// Why the event was not written.
     error: SpoolError,
@@ -183,7 +183,7 @@ impl Shared {
         self.in_flight.complete([(failed, outcome)]);
         self.changed.notify_waiters();
         if !self.state().held.is_empty() {
-            // Held events wait for the next round, so the pause before it is ended.
+            // HeldEvent events wait for the next round, so the pause before it is ended.
             self.end_pause.notify_waiters();
         }
     }
@@ -281,7 +281,7 @@ impl SpoolState {
             Some(group) if on_disk(group) || self.held.contains_key(group) => {
                 let round = self.round;
                 let held = self.held.entry(group.clone()).or_default();
-                held.push(Held {
+                held.push(HeldEvent {
                     event,
                     error: error.clone(),
                     round,
