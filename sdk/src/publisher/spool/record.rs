@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_foreign_bytes_are_one_stretch() {
+    fn zeros_and_foreign_bytes_are_one_region() {
         let (mut bytes, _) = segment(&three());
         bytes.resize(bytes.len() + 4_096, 0);
         assert_eq!(scan(&bytes), (three(), 1, false));
