@@ -120,8 +120,8 @@ impl Drain {
                 None => {
                     tracing::error!(
                         position = %event.position,
-                        "a record of the spool does not contain a valid event; it is not sent, and its \
-                         file is set aside"
+                        "a record of the spool does not contain a valid event; it is not sent, \
+                         and its file is set aside"
                     );
                     outcomes.refused.push(event.position);
                     outcomes.groups.extend(event.group);

@@ -102,8 +102,9 @@ impl SpoolLog {
         {
             let damaged = scans.iter().filter(|(_, scan)| scan.is_damaged()).count();
             let what = format!(
-                "{}; {damaged} file(s) of the folder are damaged, and were not changed: move them \
-                 to another folder, or build the publisher with `SpoolDamage::SetAside`",
+                "{}; {damaged} file(s) of this folder are damaged, and no file was changed: move \
+                 the damaged files to another folder, or build the publisher with \
+                 `SpoolDamage::SetAside`",
                 scan.describe()
             );
             let path = folder.segment(*number);
@@ -152,8 +153,8 @@ impl SpoolLog {
                 tracing::warn!(
                     path = %path.display(),
                     bytes = read.truncated,
-                    "the last record of a file of the spool is incomplete: the process ended before \
-                     the record was confirmed"
+                    "the last record of a file of the spool is incomplete: the process ended \
+                     before the record was confirmed"
                 );
             }
             segment.keep |= read.refused > 0;

@@ -71,7 +71,7 @@ impl SegmentScan {
                     None => String::new(),
                 };
                 format!(
-                    "{} damaged record(s), {} bytes together, the first at byte {}{cause}",
+                    "{} damaged record(s), {} bytes in total, the first at byte {}{cause}",
                     content.damaged, content.damaged_bytes, content.first_damage
                 )
             }
