@@ -11,7 +11,8 @@ use crate::publisher::buffer::pending::{Outcome, Pending};
 ///
 /// [`Sender`](crate::publisher::sender::Sender) implements this trait, so that the spool does
 /// not import the sender. The trait has no method for an event that the spool has written: the
-/// spool completes such an event through [`InFlight::complete`](crate::publisher::buffer::in_flight::InFlight::complete).
+/// spool completes such an event through
+/// [`InFlight::complete`](crate::publisher::buffer::in_flight::InFlight::complete).
 pub(crate) trait EventSender: Send + Sync + fmt::Debug {
     /// Sends an event that is on disk. The event needs no capacity, because the size of a round
     /// is limited.

@@ -41,8 +41,8 @@ impl SpoolFolder {
             Err(TryLockError::WouldBlock) => Err(SpoolError::new(
                 "use the spool's folder",
                 path,
-                "another publisher in this process or in another process uses the folder; configure \
-                 a separate folder for each publisher",
+                "another publisher in this process or in another process uses the folder; \
+                 configure a separate folder for each publisher",
             )),
             Err(TryLockError::Error(e)) => Err(SpoolError::new("lock the file", &lock, e)),
         }

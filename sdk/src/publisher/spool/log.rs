@@ -356,8 +356,8 @@ impl SpoolLog {
             tracing::warn!(
                 path = %path.display(),
                 error = &error as &dyn std::error::Error,
-                "a file of the spool that contains no waiting events cannot be deleted or set aside; \
-                 the next start tries again"
+                "a file of the spool without waiting events cannot be deleted or set aside; the \
+                 next start tries again"
             );
         }
     }

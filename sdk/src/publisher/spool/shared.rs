@@ -235,8 +235,9 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the duration `wait`, or until [`Spool::end_pause`](super::Spool::end_pause) is called.
-    /// Does not wait while events are held, because their callers wait for the next round.
+    /// Waits for the duration `wait`, or until [`Spool::end_pause`](super::Spool::end_pause) is
+    /// called. Does not wait while events are held, because their callers wait for the next
+    /// round.
     pub(super) async fn pause(&self, event_sender: &dyn EventSender, wait: Duration) {
         let mut end_pause = pin!(self.end_pause.notified());
         end_pause.as_mut().enable();
