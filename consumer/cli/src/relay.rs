@@ -45,7 +45,7 @@ impl Listed {
                 Some(event) if events.is_empty() => {
                     event.outcome.map_err(|error| error.to_string())
                 }
-                _ => Err("found an array; the message of a row must be one event".to_owned()),
+                _ => Err("found an array; a row must contain one event".to_owned()),
             });
         let mut listed = Self {
             event_id: row.event_id,
