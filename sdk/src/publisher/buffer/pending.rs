@@ -133,8 +133,9 @@ impl Pending {
         self.complete(Err(error));
     }
 
-    /// Converts an event that was not taken to the error for its caller.
-    pub(crate) fn refused(mut self) -> EmitError {
+    /// Returns the error for the caller of an event that the sender did not take, because the
+    /// publisher is shut down.
+    pub(crate) fn into_shut_down_error(mut self) -> EmitError {
         self.reply = None;
         EmitError::ShutDown {
             envelope: self.envelope.clone(),
