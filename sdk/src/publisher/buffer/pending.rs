@@ -17,7 +17,7 @@ pub(crate) type Outcome = Result<Receipt, EmitError>;
 
 /// An event that the publisher has taken and that has no outcome yet.
 ///
-/// If this value is dropped in any way, the caller gets an error that contains the event.
+/// If the value is dropped without an outcome, the caller gets an error that contains the event.
 #[derive(Debug)]
 pub(crate) struct Pending {
     envelope: Envelope,
