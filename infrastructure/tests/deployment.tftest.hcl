@@ -11,7 +11,7 @@ variables {
   }
 }
 
-run "recorded_place_is_accepted" {
+run "recorded_deployment_is_accepted" {
   command = plan
 
   module {
