@@ -102,7 +102,9 @@ impl QueueUrl {
         // Host names are not case-sensitive.
         let aws = AwsHost::parse(&host.to_ascii_lowercase());
         if let AwsHost::Other = aws {
-            return fail("its host belongs to AWS and not to SQS");
+            return fail(
+                "its host belongs to AWS and not to SQS; give the URL of a queue, for example https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+            );
         }
         if !matches!(aws, AwsHost::NotAws)
             && (path.len() != 2

@@ -32,11 +32,12 @@ const VERSION: &str = concat!(
 /// EVENT_TABLE. `domain-events local` runs all of them on this machine and prints the
 /// variables.
 ///
-/// Data goes to standard output; logs, progress and errors go to standard error. Colors are
-/// used on a terminal only, and never if NO_COLOR is set.
+/// Data goes to standard output; logs, progress and errors go to standard error. Progress and
+/// colors are shown on a terminal only, and no colors if NO_COLOR is set.
 ///
-/// Exit codes: 0 done; 1 the command found what it looks for, for example invalid events;
-/// 2 incorrect usage; 3 the environment does not respond.
+/// Exit codes: 0 done, also if Ctrl-C ends a command that runs until then; 1 the command found
+/// what it looks for, for example invalid events; 2 incorrect usage; 3 AWS, the disk or another
+/// program failed or does not respond.
 #[derive(Debug, Parser)]
 #[command(
     name = "domain-events",

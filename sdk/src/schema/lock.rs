@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::keywords::{bare, sorted};
@@ -167,7 +168,7 @@ impl Lock {
     ///
     /// The reason why the text is not a lock.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let lock: Self = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         lock.validate()?;
         Ok(lock)
     }
@@ -265,6 +266,19 @@ impl Lock {
         let gone = self.events.keys().filter(is_gone);
         found.extend(gone.map(|name| format!("{name} is written under another name")));
         found
+    }
+}
+
+/// Returns why a text could not be read, without serde_json's message, which quotes the text, which
+/// may be any file that was given by mistake.
+pub(super) fn unreadable(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Data => {
+            format!("line {line}, column {column}: a field is missing, unknown or of another type")
+        }
+        Category::Eof => format!("the JSON ends too early, in line {line}"),
+        Category::Syntax | Category::Io => format!("line {line}, column {column} is not JSON"),
     }
 }
 

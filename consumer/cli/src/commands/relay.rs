@@ -26,6 +26,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// never be sent are left, and with --dry-run, rows wait; 3 the queue or the database does
 /// not respond.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events relay --outbox dynamodb:orders-outbox
+  domain-events relay --outbox sqlite:shop.db --once
+  EVENT_OUTBOX=postgres://shop:secret@db/shop domain-events relay --dry-run")]
 pub(crate) struct Arguments {
     /// dynamodb:TABLE, sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE. Other users of
     /// this machine can read a password on the command line: prefer the variable.
@@ -33,8 +37,7 @@ pub(crate) struct Arguments {
         long,
         env = "EVENT_OUTBOX",
         hide_env_values = true,
-        value_name = "PLACE",
-        required_unless_present = "table"
+        value_name = "PLACE"
     )]
     outbox: Option<OutboxLocation>,
     /// Outbox table in DynamoDB, without --outbox.
@@ -63,7 +66,7 @@ impl Arguments {
             (Some(location), _) => Ok(location.clone()),
             (None, Some(table)) => Ok(OutboxLocation::DynamoDb(table.clone())),
             (None, None) => Err(Failure::Usage(
-                "--outbox (EVENT_OUTBOX) is missing".to_owned(),
+                "no outbox is given; set EVENT_OUTBOX or EVENT_OUTBOX_TABLE, or give --outbox PLACE, for example --outbox dynamodb:orders-outbox, or give --env-file FILE with the variables of a set-up".to_owned(),
             )),
         }
     }
@@ -151,7 +154,7 @@ fn start_log(json: bool) {
     let text = !json && io::stderr().is_terminal();
     let level = tracing::Level::INFO;
     if text {
-        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = domain_events_cli::output::has_colors();
         super::local::lines::init(level, color, io::stderr);
     } else {
         use tracing_subscriber::util::SubscriberInitExt as _;

@@ -7,6 +7,7 @@
     reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
+mod each_call;
 mod kills;
 mod proxy;
 
