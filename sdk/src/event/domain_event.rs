@@ -13,7 +13,37 @@ use super::upcast::PastVersion;
 
 /// An event of your domain.
 ///
-/// Derive the trait, or implement it by hand:
+/// Derive the trait. An enum has one event type for each variant:
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use domain_events::DomainEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(prefix = "ORDER")] // ORDER_PLACED and ORDER_SHIPPED
+/// enum OrderEvent {
+///     #[event(emitter_type = "USER")]
+///     Placed {
+///         #[event(id)]
+///         order_id: u64,
+///         #[event(emitter_id)]
+///         customer: u64,
+///     },
+///     #[event(emitter_type = "SYSTEM", emitter_id = "warehouse")]
+///     Shipped {
+///         #[event(id)]
+///         order_id: u64,
+///     },
+/// }
+///
+/// let shipped = OrderEvent::Shipped { order_id: 7 };
+/// assert_eq!(shipped.definition().event_type(), "ORDER_SHIPPED");
+/// assert_eq!(shipped.entity_id().to_string(), "7");
+/// # }
+/// ```
+///
+/// Or implement it by hand:
 ///
 /// ```
 /// use domain_events::{DomainEvent, EventDefinition};

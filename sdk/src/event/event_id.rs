@@ -31,6 +31,15 @@ const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 impl EventId {
     /// A new identity: a UUID of version 7, so that identities sort by time. Identities of
     /// the same millisecond resemble each other. An identity is not a secret.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventId;
+    ///
+    /// let (first, second) = (EventId::random(), EventId::random());
+    /// assert!(first < second); // the identities of one process sort by time
+    /// ```
     pub fn random() -> Self {
         new_v7(Timestamp::now())
     }

@@ -36,6 +36,22 @@ const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration:
 pub(super) const MAX_TIE_BREAKS: u32 = 32;
 
 /// What an append did.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore, envelope: &domain_events::Envelope) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::AppendOutcome;
+///
+/// let is_new = match store.append(envelope).await? {
+///     AppendOutcome::Stored | AppendOutcome::StoredWithTieBreak => true,
+///     AppendOutcome::Duplicate => false,
+///     _ => false,
+/// };
+/// # let _ = is_new;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

@@ -9,6 +9,25 @@ use crate::aws::AwsFailure;
 ///
 /// `Display` is one line: what was attempted, on which table and in which region, why it
 /// failed, and what to do next. It contains no item.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::store::TableErrorKind;
+///
+/// if let Err(error) = store.check_table().await {
+///     let remedy = match error.kind() {
+///         TableErrorKind::TableNotFound => "check EVENT_TABLE and AWS_REGION",
+///         TableErrorKind::AccessDenied => "attach the reader's policy",
+///         _ if error.is_retryable() => "try again",
+///         _ => "see the runbook",
+///     };
+///     eprintln!("{error}; {remedy}"); // the error names the table and the region
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableError(Box<Facts>);
 

@@ -56,6 +56,21 @@ pub struct Options {
 }
 
 /// The outbox for which the stack runs a relay. The web page shows its rows.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events_local::Outbox;
+///
+/// let options = Options { outbox: Some(Outbox::DynamoDb), ..Options::default() };
+/// let stack = Stack::start(options).await?;
+/// println!("{:?}", stack.outbox_table());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outbox {
@@ -88,6 +103,22 @@ impl Default for Options {
 }
 
 /// Why the embedded stack cannot be started.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events_local::StartError;
+///
+/// let first = Stack::start(Options::default()).await?;
+/// let port = first.sqs_endpoint().rsplit(':').next().unwrap_or_default().parse()?;
+/// let second = Stack::start(Options { sqs_port: port, ..Options::default() }).await;
+/// assert!(matches!(second, Err(StartError::Port { endpoint: "SQS", .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
