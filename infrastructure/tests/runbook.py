@@ -8,7 +8,7 @@ of the deployer among them. Commands about alarms and the dead-letter queue run
 with the operator's policy, the others with the deployer's or as administrator.
 PIPELINE is "true" if the function can run.
 
-Each block of the page runs in a shell of its own, with the variables of the
+Each block of the page runs in a separate shell, with the variables of the
 block that sets them. A block fails if one of its commands fails, or if a check
 below does not find the block's effect.
 """
@@ -38,7 +38,7 @@ DEPLOYER_SECTIONS = {"Stop consuming", "Roll back the function", "In your own Te
 NOT_RUN = {
     "infrastructure/run.sh package\n": "check.sh runs it before this test",
     "cargo build --release -p domain-events-cli --bin domain-events\ntarget/release/domain-events worker\n":
-        "a release build, and a program that runs until it is stopped; the worker has tests of its own",
+        "a release build, and a program that runs until it is stopped; the worker has its own tests",
     "infrastructure/tests/check.sh\n": "it runs this test",
 }
 

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_says_what_to_give() {
+    fn invalid_url_error_shows_a_valid_url() {
         let check = |text: &str, expected: &str| {
             let error = QueueUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -104,7 +104,7 @@ async fn main() -> ExitCode {
     exit_code(&result)
 }
 
-/// The value of `--env-file`, if the command reads the file.
+/// Returns the value of `--env-file`, if the command reads the file.
 fn env_file() -> Option<PathBuf> {
     let arguments = || std::env::args_os().skip(1).take_while(|a| a != "--");
     if is_local(arguments()) {
@@ -125,7 +125,8 @@ fn env_file() -> Option<PathBuf> {
     None
 }
 
-/// Whether the command is `local`. The command is the first argument that is not an option.
+/// Returns true if the command is `local`. The command is the first argument that is not an
+/// option.
 fn is_local(mut arguments: impl Iterator<Item = OsString>) -> bool {
     while let Some(argument) = arguments.next() {
         if argument == "--env-file" {

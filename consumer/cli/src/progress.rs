@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar for `what`, with the total if it is known.
+    /// Creates a bar for `what`, with the total if it is known.
     pub fn new(what: &'static str, of: Option<u64>) -> Self {
         let bar = match of {
             Some(of) => ProgressBar::new(of),

@@ -5,7 +5,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share; the children print"
+    reason = "clippy allows unwrap in tests, but not in their shared functions; child processes print"
 )]
 
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ const ROWS: &[Row] = &[
     row("sdk", DENIED, 1, ["AccessDenied", "queue events", "grant sqs:SendMessage"]),
     row("sdk", SQS_DOWN, 1, ["connection refused", "queue events (http://127.0.0.1:9)", "check the network"]),
     row("sdk", &["SPOOL=/proc/spool"], 1, ["No such file", "/proc/spool", "give a folder that this process can create"]),
-    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "give each publisher a folder of its own"]),
+    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "separate folder for each publisher"]),
     row("store", &["EVENT_TABLE"], 1, ["is not set", "EVENT_TABLE", "set it to the name of the DynamoDB table"]),
     row("store", &["EVENT_INDEX_SHARDS=0"], 1, ["is \"0\"", "EVENT_INDEX_SHARDS", "from 1 to 65,535"]),
     row("store", &["EVENT_TABLE=missing"], 1, ["ResourceNotFound", "table \"missing\" in region us-east-1", "check the name of the table"]),
@@ -246,9 +246,6 @@ async fn each_error_has_cause_object_and_next_step() {
             .map(|part| filled(part, &world))
             .filter(|part| !text.contains(part.as_str()))
             .collect();
-        if std::env::var_os("PRINT_ERRORS").is_some() {
-            println!("{} {:?}\n  {text}", row.run, row.environment);
-        }
         assert!(!text.contains(SECRET), "{}: {text}", row.run);
         if code != Some(row.exit_code) || !missing.is_empty() {
             failures += &format!(

@@ -387,8 +387,8 @@ impl Stack {
     /// ```
     pub async fn events(&self) -> Result<Vec<StoredEvent>, ReadError> {
         let mut events: Vec<StoredEvent> = self.store.scan().try_collect().await?;
-        let place = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
-        events.sort_by_cached_key(|event| (place(event), event.sort_key().to_owned()));
+        let position = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
+        events.sort_by_cached_key(|event| (position(event), event.sort_key().to_owned()));
         Ok(events)
     }
 

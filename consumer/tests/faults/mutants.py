@@ -124,15 +124,15 @@ MUTANTS = [
         "spool",
         "the spool deletes its events before SQS has accepted them",
         "sdk/src/publisher/spool/drain.rs",
-        "        let mut under_way = Vec::new();\n        for event in events {\n",
-        """        let mut under_way = Vec::new();
+        "        let mut sending = Vec::new();\n        for event in events {\n",
+        """        let mut sending = Vec::new();
         if crate::mutated("spool") {
-            let early = Handled {
-                sent: events.iter().map(|event| event.place).collect(),
-                ..Handled::default()
+            let early = RoundOutcomes {
+                sent: events.iter().map(|event| event.position).collect(),
+                ..RoundOutcomes::default()
             };
             let (reply, done) = oneshot::channel();
-            let _ = self.commands.send(Command::Remove(early, self.outlet.clone(), reply));
+            let _ = self.commands.send(Command::Remove(early, self.event_sender.clone(), reply));
             let _ = done.await;
         }
         for event in events {

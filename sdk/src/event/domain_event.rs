@@ -83,16 +83,17 @@ pub trait DomainEvent: Serialize {
     /// each variant of an enum.
     const DEFINITIONS: &'static [EventDefinition];
 
-    /// The definition of this value, which is one of [`DEFINITIONS`](Self::DEFINITIONS).
+    /// Returns the definition of this value, which is one of
+    /// [`DEFINITIONS`](Self::DEFINITIONS).
     fn definition(&self) -> EventDefinition {
         Self::DEFINITIONS[0]
     }
 
-    /// The id of the entity that the event is about: 1 to 2,048 bytes when displayed.
+    /// Returns the id of the entity that the event is about: 1 to 2,048 bytes when displayed.
     fn entity_id(&self) -> &dyn fmt::Display;
 
-    /// The id of the user or system that caused the event. The default is the constant of
-    /// the [`definition`](Self::definition).
+    /// Returns the id of the user or system that caused the event. The default is the constant
+    /// of the [`definition`](Self::definition).
     ///
     /// An event has both the id and the type of its emitter, or neither. If it has neither,
     /// the emitter of the `Sdk` handle is used. An event with only one of them is invalid,
@@ -101,7 +102,7 @@ pub trait DomainEvent: Serialize {
         self.definition().emitter_id()
     }
 
-    /// The type of the emitter. See [`emitter_id`](Self::emitter_id).
+    /// Returns the type of the emitter. See [`emitter_id`](Self::emitter_id).
     fn emitter_type(&self) -> Option<&dyn fmt::Display> {
         self.definition().emitter_type()
     }

@@ -50,7 +50,7 @@ pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
     // The fraction of the millisecond in units of 1/4096. A millisecond has more units than
-    // microseconds, so each microsecond has a unit of its own.
+    // microseconds, so each microsecond has a different unit.
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;

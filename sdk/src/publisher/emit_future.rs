@@ -93,7 +93,9 @@ impl EmitFuture {
                 Err((CapacityError::Full, event)) => {
                     Progress::AwaitsCapacity(Box::pin(sender.submit(event)))
                 }
-                Err((CapacityError::Closed, event)) => Progress::Failed(event.refused()),
+                Err((CapacityError::Closed, event)) => {
+                    Progress::Failed(event.into_shut_down_error())
+                }
             };
         }
         if let Progress::AwaitsCapacity(submitted) = &mut self.progress {

@@ -92,7 +92,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every audience can still read every event.
+    /// Returns true if every audience can still read every event.
     pub fn is_compatible(&self) -> bool {
         self.breaking_changes.is_empty()
     }

@@ -38,7 +38,7 @@ pub enum StoreError {
     /// These three fields identify an event, so a producer has used one identity for two
     /// events. The stored event is unchanged.
     #[error(
-        "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event an EventId of its own",
+        "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event a different EventId",
         at(pointer)
     )]
     IdentityReused {

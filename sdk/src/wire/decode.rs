@@ -94,9 +94,9 @@ pub fn decode<'a>(
     })
 }
 
-type Decoded<'a> = Result<Vec<DecodedEvent<'a>>, InvalidEvent>;
+type DecodedEvents<'a> = Result<Vec<DecodedEvent<'a>>, InvalidEvent>;
 
-fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Decoded<'a>, SyntaxError> {
+fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<DecodedEvents<'a>, SyntaxError> {
     let mut reader = Reader::new(body);
     let mut events = Vec::new();
     let first = reader.next()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use domain_events::store::Retention;
-use domain_events_cli::outbox::{Place, open};
+use domain_events_cli::outbox::{OutboxLocation, open};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
 use domain_events_local::{Options, Outbox, Stack, StartError};
@@ -121,7 +121,7 @@ pub(crate) async fn run(
     options.outbox = match arguments.outbox.as_deref() {
         None => None,
         Some("dynamodb") => Some(Outbox::DynamoDb),
-        Some(place) => Some(Outbox::Other(sql_outbox(place).await?)),
+        Some(location) => Some(Outbox::Other(sql_outbox(location).await?)),
     };
     if let Some(file) = &env_file {
         check_env_file(file)?;
@@ -157,13 +157,13 @@ pub(crate) async fn run(
     Ok(Outcome::Done)
 }
 
-/// The outbox of a service in a SQL database. It must exist.
-async fn sql_outbox(place: &str) -> Result<AnyOutbox, Failure> {
-    match place.parse::<Place>() {
-        Ok(Place::DynamoDb(_)) => Err(Failure::Usage(
+/// Returns the outbox of a service in a SQL database. It must exist.
+async fn sql_outbox(location: &str) -> Result<AnyOutbox, Failure> {
+    match location.parse::<OutboxLocation>() {
+        Ok(OutboxLocation::DynamoDb(_)) => Err(Failure::Usage(
             "--outbox: the embedded stack creates its own table; use --outbox dynamodb".to_owned(),
         )),
-        Ok(place) => open(&place).await,
+        Ok(location) => open(&location).await,
         Err(error) => Err(Failure::Usage(format!("--outbox: {error}"))),
     }
 }

@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_cli::outbox::{Place, open};
+use domain_events_cli::outbox::{OutboxLocation, open};
 use domain_events_cli::relay::{list, measure};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
         hide_env_values = true,
         value_name = "PLACE"
     )]
-    outbox: Option<Place>,
+    outbox: Option<OutboxLocation>,
     /// Outbox table in DynamoDB, without --outbox.
     #[arg(long = "table", env = "EVENT_OUTBOX_TABLE", value_name = "TABLE")]
     table: Option<String>,
@@ -61,10 +61,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn place(&self) -> Result<Place, Failure> {
+    fn location(&self) -> Result<OutboxLocation, Failure> {
         match (&self.outbox, &self.table) {
-            (Some(place), _) => Ok(place.clone()),
-            (None, Some(table)) => Ok(Place::DynamoDb(table.clone())),
+            (Some(location), _) => Ok(location.clone()),
+            (None, Some(table)) => Ok(OutboxLocation::DynamoDb(table.clone())),
             (None, None) => Err(Failure::Usage(
                 "no outbox is given; set EVENT_OUTBOX or EVENT_OUTBOX_TABLE, or give --outbox PLACE, for example --outbox dynamodb:orders-outbox, or give --env-file FILE with the variables of a set-up".to_owned(),
             )),
@@ -73,8 +73,8 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let place = arguments.place()?;
-    let outbox = open(&place).await?;
+    let location = arguments.location()?;
+    let outbox = open(&location).await?;
     if arguments.dry_run {
         let format = arguments.printing.format();
         return list(&outbox, format, &mut io::stdout().lock()).await;
@@ -106,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         let report = match io::stdout().is_terminal() {
             true => running.await,
             false => {
-                let name = place.name();
+                let name = location.name();
                 tokio::select! {
                     report = running => report,
                     () = measure(&outbox, &name) => RelayReport::default(),

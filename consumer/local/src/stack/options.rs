@@ -82,8 +82,9 @@ pub enum Outbox {
 }
 
 impl Default for Options {
-    /// A stack that keeps its data in memory and listens on free loopback ports, with two
-    /// pollers, an index by event type with one shard, no web page and no relay.
+    /// Returns the options of a stack that keeps its data in memory and listens on free
+    /// loopback ports, with two pollers, an index by event type with one shard, no web page and
+    /// no relay.
     fn default() -> Self {
         Self {
             data: None,
