@@ -99,9 +99,12 @@ impl QueueUrl {
                 "the last part is not a queue's name: 1 to 80 of A-Z, a-z, 0-9, - and _, with .fifo at the end for a FIFO queue",
             );
         }
-        let aws = AwsHost::parse(&host);
+        // Host names are not case-sensitive.
+        let aws = AwsHost::parse(&host.to_ascii_lowercase());
         if let AwsHost::Other = aws {
-            return fail("its host belongs to AWS and not to SQS");
+            return fail(
+                "its host belongs to AWS and not to SQS; give the URL of a queue, for example https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+            );
         }
         if !matches!(aws, AwsHost::NotAws)
             && (path.len() != 2
@@ -343,6 +346,7 @@ mod tests {
             ("https://eu-west-1.queue.amazonaws.com", "eu-west-1"),
             ("https://cn-north-1.queue.amazonaws.com.cn", "cn-north-1"),
             ("https://queue.amazonaws.com", "us-east-1"),
+            ("https://SQS.EU-West-1.AmazonAWS.com", "eu-west-1"),
         ] {
             check(host, Some(region), None);
         }
@@ -380,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_says_what_to_give() {
+    fn invalid_url_error_shows_a_valid_url() {
         let check = |text: &str, expected: &str| {
             let error = QueueUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");
