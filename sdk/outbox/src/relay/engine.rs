@@ -1,7 +1,8 @@
 //! The loop of a relay.
 //!
 //! One task runs the relay. It has at most one read, one deletion and one count in progress at
-//! a time, and a limited number of sends. Under load, each deletion is a batch.
+//! a time, and a limited number of sends. The rows that SQS accepts during a deletion are part
+//! of the next deletion, so under load each deletion is a batch.
 
 use std::collections::HashSet;
 use std::pin::{Pin, pin};
@@ -294,7 +295,7 @@ impl Engine {
             }
         }
         if sent.outcome.is_ok() {
-            self.delete_later(sent.event_id);
+            self.accepted.push(sent.event_id);
         }
         self.end_sweep_if_done();
     }
