@@ -158,8 +158,8 @@
 //!
 //! The features add to each other: enabling one never changes what another does. The public
 //! interface contains types of `aws-sdk-sqs` and `aws-sdk-dynamodb` (in [`SdkBuilder::sqs_client`]
-//! and [`EventStore::new`]), `chrono`, `futures`, `schemars`, `serde`, `serde_json` and `tokio`; a new major version of one
-//! of them is a breaking change of this crate.
+//! and [`EventStore::new`]), `chrono`, `futures`, `schemars`, `serde`, `serde_json` and `tokio`; a
+//! new major version of one of them is a breaking change of this crate.
 
 #![forbid(unsafe_code)]
 

@@ -246,9 +246,6 @@ async fn each_error_has_cause_object_and_next_step() {
             .map(|part| filled(part, &world))
             .filter(|part| !text.contains(part.as_str()))
             .collect();
-        if std::env::var_os("PRINT_ERRORS").is_some() {
-            println!("{} {:?}\n  {text}", row.run, row.environment);
-        }
         assert!(!text.contains(SECRET), "{}: {text}", row.run);
         if code != Some(row.exit_code) || !missing.is_empty() {
             failures += &format!(
