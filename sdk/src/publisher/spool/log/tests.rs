@@ -70,6 +70,17 @@ fn folder_with_three_events(name: &str) -> (Temporary, Vec<u8>) {
 }
 
 #[test]
+fn append_after_a_seal_starts_a_segment() {
+    let folder = Temporary::new("seal");
+    let mut log = folder.open();
+    append(&mut log, &["a"]);
+    log.seal();
+    append(&mut log, &["b"]);
+    assert_eq!(folder.names(), ["000000000001.events", "000000000002.events"]);
+    assert_eq!(all(&mut log), ["a", "b"]);
+}
+
+#[test]
 fn events_survive_a_restart_in_order() {
     let folder = Temporary::new("restart");
     let mut groups = Vec::new();
