@@ -61,6 +61,9 @@
 //! SHOWS THE TWO CHANGES IN THE WRONG ORDER. Lock first (`select … for update`; on SQLite
 //! `begin immediate`), then call `prepare`.
 //!
+//! [`Relay`], `PostgresOutbox` and `SqliteOutbox` have examples. The page `docs/outbox.md` of the
+//! repository contains a complete service.
+//!
 //! # Features
 //!
 //! | feature | what it adds |

@@ -15,6 +15,10 @@ use std::time::Duration;
 /// time. An implementation nevertheless needs no locks and no leases: a row that two relays
 /// read is sent twice, and its event is stored once.
 ///
+/// The table is almost empty until an outage. Its statistics, and plans that the database has
+/// cached, therefore say little about a backlog. Make sure that the database finds the rows of a
+/// page and of a deletion through an index in any case, as `PostgresOutbox` does.
+///
 /// # Examples
 ///
 /// An outbox in memory, for tests of a service:

@@ -6,6 +6,25 @@ use sqlx::{SqliteConnection, SqlitePool};
 use crate::rows::{Backlog, OutboxRows, Page, PageRequest, RowsError};
 use crate::sql;
 
+/// Deletes the rows that the index of the primary key finds.
+///
+/// A healthy outbox is almost empty. If `analyze` or `pragma optimize` has run in this state,
+/// SQLite otherwise reads all rows of a backlog in each deletion.
+const DELETE_BY_INDEX: &str = "delete from domain_events_outbox \
+     indexed by sqlite_autoindex_domain_events_outbox_1 \
+     where event_id in (select value from json_each($1))";
+
+/// Deletes the rows of a table that was not created by [`SqliteOutbox::MIGRATION`] and has
+/// another index, for example because it is a table `without rowid`.
+const DELETE: &str = "delete from domain_events_outbox \
+     where event_id in (select value from json_each($1))";
+
+fn is_without_index(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.message().starts_with("no such index"))
+}
+
 /// The table `domain_events_outbox` of a SQLite database.
 ///
 /// This is a cheap handle that contains a connection pool.
@@ -146,15 +165,16 @@ impl OutboxRows for SqliteOutbox {
     async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
         let failed = "delete rows of the outbox";
         let ids = serde_json::to_string(&event_ids).map_err(|e| RowsError::new(failed, e))?;
-        sqlx::query(
-            "delete from domain_events_outbox \
-             where event_id in (select value from json_each($1))",
-        )
-        .bind(ids)
-        .execute(&self.pool)
-        .await
-        .map_err(|error| RowsError::new(failed, error))?;
-        Ok(())
+        let mut deleted = sqlx::query(DELETE_BY_INDEX)
+            .bind(&ids)
+            .execute(&self.pool)
+            .await;
+        if deleted.as_ref().is_err_and(is_without_index) {
+            deleted = sqlx::query(DELETE).bind(&ids).execute(&self.pool).await;
+        }
+        deleted
+            .map(drop)
+            .map_err(|error| RowsError::new(failed, error))
     }
 
     async fn backlog(&self) -> Result<Backlog, RowsError> {

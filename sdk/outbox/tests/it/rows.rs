@@ -1,12 +1,15 @@
 //! One contract suite for the rows of both SQL databases.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
 use domain_events_outbox::sqlx::postgres::PgPoolOptions;
+use domain_events_outbox::sqlx::sqlite::SqlitePoolOptions;
 use domain_events_outbox::sqlx::{self, PgPool, SqlitePool};
-use domain_events_outbox::{OutboxRows, Page, PageRequest, PostgresOutbox};
+use domain_events_outbox::{OutboxRows, Page, PageRequest, PostgresOutbox, SqliteOutbox};
 
 use crate::postgres::PostgresServer;
 use crate::service::{TestDatabase, placed};
@@ -163,6 +166,62 @@ macro_rules! row_exists_only_after_the_commit {
 async fn sqlite_rows_keep_the_contract() {
     let database = TestDatabase::new().await;
     contract(&database.pool, &database.outbox).await;
+}
+
+/// Returns how many instructions SQLite executes to delete 1,000 of `rows` rows.
+async fn instructions_of_a_deletion(rows: i64) -> usize {
+    // The handler that counts the instructions belongs to the connection.
+    let one = SqlitePoolOptions::new().max_connections(1);
+    let pool = one.connect("sqlite::memory:").await.unwrap();
+    let outbox = SqliteOutbox::new(pool.clone());
+    outbox.migrate().await.unwrap();
+    // The statistics describe a table that is almost empty.
+    pool.insert("event", "{}", "2026-01-01 00:00:00").await;
+    pool.execute("analyze").await;
+    let fill = "with recursive numbers (number) as \
+           (select 1 union all select number + 1 from numbers where number < $1) \
+         insert into domain_events_outbox (event_id, message) \
+         select 'event-' || number, '{}' from numbers";
+    sqlx::query(fill).bind(rows).execute(&pool).await.unwrap();
+    let page = outbox.page(PageRequest::first(1_000, ALL)).await.unwrap();
+
+    let executed = Arc::new(AtomicUsize::new(0));
+    let counter = executed.clone();
+    let mut connection = pool.acquire().await.unwrap();
+    connection
+        .lock_handle()
+        .await
+        .unwrap()
+        .set_progress_handler(10, move || {
+            counter.fetch_add(10, Ordering::Relaxed);
+            true
+        });
+    drop(connection);
+    let ids = page.rows.into_iter().map(|row| row.event_id);
+    outbox.delete(ids.collect()).await.unwrap();
+    let executed = executed.load(Ordering::Relaxed);
+    assert_eq!(outbox.backlog().await.unwrap().rows, rows as u64 - 999);
+    executed
+}
+
+#[tokio::test]
+async fn sqlite_deletion_reads_only_its_rows() {
+    let of_few = instructions_of_a_deletion(2_000).await;
+    let of_many = instructions_of_a_deletion(20_000).await;
+    assert!(of_few > 1_000, "{of_few} instructions were counted");
+    assert!(
+        of_many < 2 * of_few,
+        "{of_many} instructions for more rows, {of_few} for few"
+    );
+}
+
+#[tokio::test]
+async fn sqlite_table_without_rowid_is_supported() {
+    let database = TestDatabase::new().await;
+    let other = "drop table domain_events_outbox; create table domain_events_outbox \
+        (event_id text primary key, message text not null, at text not null) without rowid";
+    database.pool.execute(other).await;
+    deleted_rows_may_be_gone(&database.pool, &database.outbox).await;
 }
 
 #[tokio::test]
