@@ -64,7 +64,7 @@ fn each_attribute(
     }
     put(EVENT_ID, Text(parts.event_id.as_str()));
     if let Some(version) = parts.version {
-        put(VERSION, Number(itoa::Buffer::new().format(version)));
+        put(VERSION, Number(itoa::Buffer::new().format(version.get())));
     }
     if let Some(id) = &parts.correlation_id {
         put(CORRELATION_ID, Text(id.as_str()));

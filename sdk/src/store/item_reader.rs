@@ -1,6 +1,7 @@
 //! Reads items from the JSON of a response, each in one pass.
 
 use std::borrow::Cow;
+use std::num::NonZeroU16;
 
 use super::attribute_json::{Scalar, read_json, scalar};
 use super::error::CorruptItem;
@@ -103,7 +104,13 @@ impl<'a> Fields<'a> {
                     continue;
                 }
                 _ => {
-                    let value = read_json(&name, reader)?;
+                    // Another name is untrusted text, and may be data.
+                    let shown = if is_field_name(&name) {
+                        &*name
+                    } else {
+                        "an attribute"
+                    };
+                    let value = read_json(shown, reader)?;
                     fields.extra.push((name.as_ref().into(), value));
                     continue;
                 }
@@ -127,8 +134,8 @@ impl<'a> Fields<'a> {
             None => identity_of_key(sort_key.as_str(), &id).map_err(reason)?,
         };
         let version = |number: Cow<'_, str>| {
-            let version = Number::parse(&number).as_u16();
-            version.ok_or_else(|| format!("{VERSION} is not a version"))
+            let version = Number::parse(&number).as_u16().and_then(NonZeroU16::new);
+            version.ok_or_else(|| format!("{VERSION} is not a whole number from 1 to 65,535"))
         };
         let mut extra = self
             .extra

@@ -257,6 +257,76 @@ fn buffered_maps_with_different_keys_are_read() {
 }
 
 #[test]
+fn places_with_similar_keys_are_distinct() {
+    type Numbers = BTreeMap<u32, u8>;
+    type Texts = BTreeMap<String, u8>;
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Nested {
+        b: Texts,
+        #[serde(rename = "*")]
+        star: Texts,
+    }
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Parts {
+        #[serde(rename = "a/b")]
+        slash: Numbers,
+        #[serde(rename = "a~1b")]
+        escape: Texts,
+        #[serde(rename = "a~b")]
+        tilde: Numbers,
+        #[serde(rename = "a~0b")]
+        escaped_tilde: Texts,
+        a: Nested,
+        #[serde(rename = "~i")]
+        items_step: Texts,
+        items: Vec<Numbers>,
+        #[serde(rename = "~m")]
+        member_step: Texts,
+        #[serde(rename = "")]
+        empty: Texts,
+        #[serde(flatten)]
+        members: BTreeMap<u32, Numbers>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flattened {
+        #[serde(flatten)]
+        parts: Parts,
+    }
+    let numbers = || BTreeMap::from([(1, 1)]);
+    let texts = || BTreeMap::from([("1".to_owned(), 1)]);
+    let survives = |parts: Parts| survives(Flattened { parts });
+    survives(Parts {
+        slash: numbers(),
+        escape: texts(),
+        a: Nested {
+            b: texts(),
+            ..Nested::default()
+        },
+        ..Parts::default()
+    });
+    survives(Parts {
+        tilde: numbers(),
+        escaped_tilde: texts(),
+        ..Parts::default()
+    });
+    survives(Parts {
+        a: Nested {
+            star: texts(),
+            ..Nested::default()
+        },
+        items: vec![numbers()],
+        items_step: texts(),
+        ..Parts::default()
+    });
+    survives(Parts {
+        members: BTreeMap::from([(7, numbers())]),
+        member_step: texts(),
+        empty: texts(),
+        ..Parts::default()
+    });
+}
+
+#[test]
 fn u128_in_a_buffered_part_says_what_to_do() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Amount {
@@ -273,6 +343,29 @@ fn u128_in_a_buffered_part_says_what_to_do() {
         error.to_string().contains("use a smaller integer"),
         "{error}"
     );
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Object { cents: u128 },
+        List(Vec<i128>),
+        Plain(u128),
+    }
+    for (value, found) in [
+        (r#"{"cents":5}"#, "an object"),
+        ("[5]", "an array"),
+        ("5", "a number"),
+        (r#""secret""#, "a string"),
+        ("null", "null"),
+    ] {
+        let stored = self::stored("HOLDER", &format!(r#"{{"value":[{value}]}}"#));
+        let error = stored.decode::<Holder<Vec<Untagged>>>().unwrap_err();
+        let expected = format!(
+            "at /Data/value/0: found {found}; no variant of the untagged enum fits; a variant with an \
+             i128 or a u128 never fits, because serde cannot read them there: use a smaller \
+             integer or a string"
+        );
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
 }
 
 #[test]

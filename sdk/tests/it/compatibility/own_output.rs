@@ -168,13 +168,11 @@ fn u128_in_a_buffered_part_is_refused() {
         u128_flattened::events(),
         u128_tagged::events(),
         u128_in_content::events(),
+        u128_untagged::events(),
     ] {
         let problem = problem(&events).to_string();
         assert!(problem.contains("use a smaller integer"), "{problem}");
     }
-    // serde replaces the reason for an untagged enum.
-    let untagged = problem(&u128_untagged::events()).to_string();
-    assert!(untagged.contains("no variant of the untagged enum fits"));
     check_lock(lock_path(), &u128_plain::events(), Mode::Update).unwrap();
 }
 
