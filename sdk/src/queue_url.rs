@@ -88,6 +88,8 @@ impl QueueUrl {
         let Some(host) = host_of(authority) else {
             return fail("its host is not a valid name with an optional port");
         };
+        // Host names are compared without case.
+        let host = host.to_ascii_lowercase();
         let [.., account, name] = path[..] else {
             return fail("its path must be /ACCOUNT/NAME");
         };
@@ -111,7 +113,10 @@ impl QueueUrl {
             return fail("its path must be /ACCOUNT/NAME, where ACCOUNT has 12 digits");
         }
         let (region, is_default) = match aws {
-            AwsHost::Regional(region) => (Some(region), scheme == "https" && authority == host),
+            AwsHost::Regional(region) => (
+                Some(region),
+                scheme == "https" && authority.eq_ignore_ascii_case(&host),
+            ),
             AwsHost::Specific(region) => (Some(region), false),
             AwsHost::NotAws | AwsHost::Other => (region_of_emulator(&host), false),
         };
@@ -187,15 +192,22 @@ pub fn check_endpoint(text: &str) -> Result<(), &'static str> {
 }
 
 /// Returns `text` in quotes for an error: with a limited length, escaped, and without the
-/// password of a URL.
+/// parts of a URL that may be secret, which are the user with the password, and the query.
 pub fn quoted(text: &str) -> String {
-    let mut shown = text.to_owned();
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let authority = rest.split('/').next().unwrap_or_default();
-        if let Some(at) = authority.rfind('@') {
-            shown = format!("{scheme}://…{}", &rest[at..]);
-        }
-    }
+    let (scheme, rest) = match text.find("://") {
+        Some(at) => text.split_at(at + "://".len()),
+        None => ("", text),
+    };
+    // A password may contain any character.
+    let (user, rest) = rest.split_at(rest.rfind('@').unwrap_or_default());
+    let query = rest.find(['?', '#']).unwrap_or(rest.len());
+    let hidden = |part: &str| if part.is_empty() { "" } else { "…" };
+    let shown = format!(
+        "{scheme}{}{}{}",
+        hidden(user),
+        &rest[..query],
+        hidden(&rest[query..])
+    );
     match shown.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{:?}…", &shown[..end]),
         None => format!("{shown:?}"),
@@ -370,6 +382,14 @@ mod tests {
         ] {
             check(host, Some(region), Some(host));
         }
+        // Host names have no case.
+        check(
+            "https://SQS.EU-West-1.amazonAWS.com",
+            Some("eu-west-1"),
+            None,
+        );
+        let port = "https://Sqs.eu-west-1.amazonaws.com:443";
+        check(port, Some("eu-west-1"), Some(port));
         for host in [
             "http://localhost:4566",
             "http://127.0.0.1:9324",
@@ -453,6 +473,18 @@ mod tests {
         assert_eq!(quoted("a\nb\u{202e}"), r#""a\nb\u{202e}""#);
         let shown = quoted("http://user:secret@localhost/1/orders");
         assert_eq!(shown, "\"http://…@localhost/1/orders\"");
+        for text in [
+            "http://user:se/cret@localhost/1/orders",
+            "http://user:se@cret@localhost/1/orders",
+            "user:secret@localhost/1/orders",
+            "https://localhost/1/orders?X-Amz-Security-Token=secret",
+            "https://localhost/1/orders#secret",
+            "http://user:se?cret@localhost/1/orders?a=secret",
+        ] {
+            let shown = quoted(text);
+            let is_hidden = !shown.contains("secret") && !shown.contains("cret@");
+            assert!(is_hidden && shown.contains("localhost/1/orders"), "{shown}");
+        }
         assert!(quoted(&"x".repeat(5_000)).len() < 250);
     }
 

@@ -1,5 +1,6 @@
 //! Decodes the body of an SQS message into envelopes.
 
+use std::fmt;
 use std::num::NonZeroU16;
 
 use super::MAX_MESSAGE_BYTES;
@@ -24,8 +25,7 @@ use crate::json::reader::{Reader, SyntaxError, Token};
 const MAX_PACKED: usize = MAX_MESSAGE_BYTES
     / r#"{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}"#.len();
 
-/// One event of a message.
-#[derive(Debug)]
+/// One event of a message. `Debug` does not print its text.
 pub struct DecodedEvent<'a> {
     /// The part of the body that contains the event, unchanged.
     pub text: &'a str,
@@ -34,6 +34,15 @@ pub struct DecodedEvent<'a> {
     /// The ids of an invalid event, for logs. `None` if no id could be read, and for a valid
     /// event, because its envelope contains the ids.
     pub identification: Option<Box<Identification>>,
+}
+
+impl fmt::Debug for DecodedEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodedEvent")
+            .field("text_bytes", &self.text.len())
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The ids of an invalid event that could be read.

@@ -409,6 +409,19 @@ fn debug_of_envelope_has_no_data() {
         debug.contains("ANYTHING") && !debug.contains("secret"),
         "{debug}"
     );
+    let message = EventId::from_static("1");
+    let valid = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"a":"secret"}}"#;
+    for body in [
+        valid,
+        r#"{"secret":"secret"}"#,
+        r#"["secret",{"Data":["secret"]}]"#,
+    ] {
+        let debug = format!("{:?}", wire::decode(body, &message).unwrap());
+        assert!(
+            debug.contains("DecodedEvent") && !debug.contains("secret"),
+            "{debug}"
+        );
+    }
 }
 
 #[test]
