@@ -129,8 +129,8 @@ impl AwsFailure {
     pub(crate) fn service(status: u16, code: &str, message: Option<&str>) -> Self {
         Self::Service {
             status,
-            code: printable(code),
-            message: printable(&without_quotations(message.unwrap_or_default())),
+            code: bounded(code),
+            message: bounded(&without_quotations(message.unwrap_or_default())),
         }
     }
 
@@ -348,7 +348,7 @@ fn quotation(text: &str) -> Option<usize> {
 }
 
 /// Returns a text of the service with a limited length and without control characters.
-fn printable(text: &str) -> String {
+fn bounded(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]
         .chars()
@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn service_text_is_bounded_and_printable() {
-        assert_eq!(printable("a\u{9b}b\nc"), "a b c");
-        assert_eq!(printable(&"é".repeat(400)).len(), 300);
+        assert_eq!(bounded("a\u{9b}b\nc"), "a b c");
+        assert_eq!(bounded(&"é".repeat(400)).len(), 300);
     }
 
     #[test]

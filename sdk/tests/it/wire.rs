@@ -425,6 +425,15 @@ fn debug_of_envelope_has_no_data() {
 }
 
 #[test]
+fn pointer_in_an_error_is_safe_to_print() {
+    let body = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"\u009b2J\u202e":1e999}}"#;
+    let error = decode_one(body).unwrap_err();
+    assert_eq!(error.pointer(), "/Data/\u{9b}2J\u{202e}");
+    let text = error.to_string();
+    assert!(text.contains("at /Data/\\u{9b}2J\\u{202e}: "), "{text}");
+}
+
+#[test]
 fn envelope_is_built_field_by_field() {
     let envelope = Envelope::builder(
         "IMPORTED".parse().unwrap(),
