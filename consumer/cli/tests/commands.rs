@@ -307,6 +307,33 @@ async fn local_continues_if_its_log_is_not_read() {
 }
 
 #[tokio::test]
+async fn worker_continues_if_its_log_is_not_read() {
+    let stack = endpoints().await;
+    let mut environment = stack.environment();
+    environment.push(("EVENT_LOG", "debug".to_owned()));
+    let mut child = command(&["worker"], environment);
+    // The log lines of 1,000 rejected messages do not fit into the buffer of a pipe.
+    for batch in 0..100 {
+        let mut request = stack.sqs_client().send_message_batch();
+        for entry in 0..10 {
+            let entry = aws_sdk_sqs::types::SendMessageBatchRequestEntry::builder()
+                .id(entry.to_string())
+                .message_body(format!("not JSON {batch}"));
+            request = request.entries(entry.build().unwrap());
+        }
+        let request = request.queue_url(stack.queue_url());
+        request.send().await.unwrap();
+    }
+    tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained())
+        .await
+        .expect("the worker has stopped");
+    terminate(&child);
+    let ended = tokio::time::timeout(Duration::from_secs(30), child.wait());
+    let status = ended.await.expect("it does not stop").unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
 async fn local_uses_no_proxy_and_no_aws_settings() {
     let proxies = [
         "HTTP_PROXY",

@@ -399,6 +399,70 @@ fn every_kind_of_value_is_read_as_it_was_written() {
     survives(std::net::IpAddr::from([127, 0, 0, 1]));
 }
 
+/// The types of the standard library that serde supports, alone and in serde's buffer.
+#[test]
+fn standard_types_are_read_as_they_were_written() {
+    use std::borrow::Cow;
+    use std::collections::{BTreeSet, HashSet, LinkedList, VecDeque};
+    use std::num::{NonZeroI16, NonZeroU64, Saturating, Wrapping};
+    use std::time::{Duration, SystemTime};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Standard {
+        duration: Duration,
+        time: SystemTime,
+        range: std::ops::Range<i64>,
+        bound: std::ops::Bound<u8>,
+        results: [Result<u8, String>; 2],
+        non_zero: (NonZeroU64, NonZeroI16),
+        wrapped: (Wrapping<i64>, Saturating<u8>, std::cmp::Reverse<u16>),
+        texts: (Box<str>, Cow<'static, str>, std::path::PathBuf),
+        sets: (BTreeSet<char>, HashSet<u64>),
+        lists: (VecDeque<bool>, LinkedList<i8>),
+        nothing: (std::marker::PhantomData<u8>, ()),
+        boxes: Option<Box<[Option<u8>]>>,
+        floats: [f32; 4],
+        doubles: [f64; 5],
+        key: BTreeMap<NonZeroU64, Wrapping<i8>>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flattened {
+        #[serde(flatten)]
+        standard: Standard,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "t", content = "c")]
+    enum Adjacent {
+        Standard(Vec<Standard>),
+    }
+    let one = NonZeroU64::MIN;
+    let standard = Standard {
+        duration: Duration::new(u64::MAX, 999_999_999),
+        time: SystemTime::UNIX_EPOCH + Duration::new(1, 1),
+        range: -1..i64::MAX,
+        bound: std::ops::Bound::Excluded(7),
+        results: [Ok(1), Err("1".to_owned())],
+        non_zero: (NonZeroU64::MAX, NonZeroI16::MIN),
+        wrapped: (Wrapping(i64::MIN), Saturating(255), std::cmp::Reverse(0)),
+        texts: ("".into(), "\0é".into(), "/a b/é".into()),
+        sets: (
+            BTreeSet::from(['0', '\u{10ffff}']),
+            HashSet::from([0, u64::MAX]),
+        ),
+        lists: (VecDeque::from([true, false]), LinkedList::from([-128, 127])),
+        nothing: (std::marker::PhantomData, ()),
+        boxes: Some(Box::new([None, Some(0)])),
+        floats: [0.1, f32::MAX, f32::MIN_POSITIVE, -0.5],
+        doubles: [0.1, 1e20, 5.0, -1e-120, 2_f64.powi(64)],
+        key: BTreeMap::from([(one, Wrapping(-1)), (NonZeroU64::MAX, Wrapping(1))]),
+    };
+    survives(standard.clone());
+    survives(Flattened {
+        standard: standard.clone(),
+    });
+    survives(Adjacent::Standard(vec![standard.clone(), standard]));
+}
+
 #[test]
 fn raw_json_is_read_as_it_was_written() {
     #[derive(Debug, Serialize, Deserialize, DomainEvent)]
