@@ -91,10 +91,18 @@ impl SpoolFolder {
     }
 }
 
+/// The digits of the number in a file's name. The numbers never become longer: a publisher
+/// that fills a file every millisecond needs 30 years for them.
+const DIGITS: usize = 12;
+
 fn meaning(name: &str) -> Name {
     let Some((number, rest)) = name.split_once('.') else {
         return Name::Foreign;
     };
+    // Another form of a number, such as `1`, would be a second name of the same file.
+    if number.len() != DIGITS || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return Name::Foreign;
+    }
     match (number.parse(), rest) {
         (Ok(number), "events") => Name::Segment(number),
         (Ok(number), "events.new") => Name::Unfinished(number),
