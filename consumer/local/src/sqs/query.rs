@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
 use super::error::{ErrorCode, SqsError, invalid_value};
@@ -77,9 +78,14 @@ struct Node {
 ///
 /// # Errors
 ///
-/// `MissingParameter` if there is no action, `InvalidParameterValue` if a numeric parameter is
+/// `InvalidMessageContents` if the form is not UTF-8, `MissingParameter` if there is no action, `InvalidParameterValue` if a numeric parameter is
 /// not a number, and `UnknownOperation` if the names do not describe a request.
 pub(super) fn request(path: &str, form: &[u8]) -> Result<(String, Vec<u8>), SqsError> {
+    // `form_urlencoded` replaces bytes that are not UTF-8, which would change a message.
+    if percent_decode(form).decode_utf8().is_err() {
+        let error = ErrorCode::InvalidMessageContents;
+        return Err(error.error("The form of the request is not UTF-8."));
+    }
     let mut root = Node::default();
     let mut action = None;
     for (name, value) in form_urlencoded::parse(form) {
@@ -388,6 +394,14 @@ mod tests {
     fn malformed_forms_are_refused() {
         for (form, code) in [
             ("", ErrorCode::MissingParameter),
+            (
+                "Action=SendMessage&MessageBody=a%FFb",
+                ErrorCode::InvalidMessageContents,
+            ),
+            (
+                "Action=SendMessage&MessageBody=%C3",
+                ErrorCode::InvalidMessageContents,
+            ),
             (
                 "Action=A&DelaySeconds=soon",
                 ErrorCode::InvalidParameterValue,
