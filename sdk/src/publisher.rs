@@ -287,8 +287,8 @@ impl Sdk {
     /// Checks and encodes `event` as [`emit`](Self::emit) does, but does not send it.
     ///
     /// Use it to commit an event together with your own state: store
-    /// [`Prepared::body`] in the same transaction, and send it after the commit. Call this
-    /// function after the transaction has locked the entity, because it assigns the timestamp.
+    /// [`Prepared::body`] in the same transaction, and send it after the commit. CALL THIS
+    /// FUNCTION AFTER THE TRANSACTION HAS LOCKED THE ENTITY, because it assigns the timestamp.
     /// Otherwise, transactions can commit in another order than their timestamps, and the
     /// history has the wrong order.
     ///

@@ -101,7 +101,8 @@ impl QueueUrl {
                 "the last part is not a queue's name: 1 to 80 of A-Z, a-z, 0-9, - and _, with .fifo at the end for a FIFO queue",
             );
         }
-        let aws = AwsHost::parse(&host);
+        // Host names are not case-sensitive.
+        let aws = AwsHost::parse(&host.to_ascii_lowercase());
         if let AwsHost::Other = aws {
             return fail("its host belongs to AWS and not to SQS");
         }
@@ -355,6 +356,7 @@ mod tests {
             ("https://eu-west-1.queue.amazonaws.com", "eu-west-1"),
             ("https://cn-north-1.queue.amazonaws.com.cn", "cn-north-1"),
             ("https://queue.amazonaws.com", "us-east-1"),
+            ("https://SQS.EU-West-1.AmazonAWS.com", "eu-west-1"),
         ] {
             check(host, Some(region), None);
         }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::update_table::UpdateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
     GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType,
+    ScalarAttributeType,
 };
 use domain_events::store::table;
 
@@ -131,7 +131,11 @@ async fn add_missing_indexes(client: &Client, name: &str) -> Result<(), CreateTa
     Ok(())
 }
 
-/// Creates the outbox table, with its stream. Nothing happens if the table exists.
+/// Creates the outbox table. Nothing happens if the table exists.
+///
+/// Unlike the table of the Terraform module, this table has no stream, because the embedded stack
+/// does not invoke functions. With a stream, the embedded DynamoDB would also search all earlier
+/// records of the stream in every write.
 ///
 /// # Errors
 ///
@@ -145,17 +149,12 @@ pub async fn create_outbox_table(client: &Client, name: &str) -> Result<(), Crea
     if exists(client, name).await? {
         return Ok(());
     }
-    let stream = StreamSpecification::builder()
-        .stream_enabled(true)
-        .stream_view_type(StreamViewType::NewImage)
-        .build()?;
     let created = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .attribute_definitions(attribute("EventId", ScalarAttributeType::S)?)
         .key_schema(key("EventId", KeyType::Hash)?)
-        .stream_specification(stream)
         .send()
         .await;
     created

@@ -50,6 +50,11 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+/// The program in `docs/outbox.md`, compiled as it is printed there.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../../../docs/outbox.md")]
+mod guide {}
+
 pub use any::AnyOutbox;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{DynamoDbOutbox, OutboxPut};

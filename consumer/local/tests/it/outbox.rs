@@ -57,6 +57,17 @@ async fn waiting(outbox: &DynamoDbOutbox) -> u64 {
 }
 
 #[tokio::test]
+async fn outbox_table_has_no_stream() {
+    let (stack, _) = outbox().await;
+    let client = stack.dynamodb_client();
+    let table = client.describe_table().table_name(TABLE).send().await;
+    let table = table.unwrap().table.unwrap();
+    // With a stream, a write to the embedded DynamoDB reads all records of the stream.
+    assert_eq!(table.latest_stream_arn(), None);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn row_exists_only_if_the_transaction_commits() {
     let (stack, outbox) = outbox().await;
     let sdk = sdk(&stack).await;

@@ -1,8 +1,7 @@
 //! The loop of a relay.
 //!
 //! One task runs the relay. It has at most one read, one deletion and one count in progress at
-//! a time, and a limited number of sends. The rows that SQS accepts during a deletion are part
-//! of the next deletion, so under load each deletion is a batch.
+//! a time, and a limited number of sends. Under load, each deletion is a batch.
 
 use std::collections::HashSet;
 use std::pin::{Pin, pin};
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use domain_events::__internals::with_causes;
 use domain_events::{EmitFuture, Prepared};
+use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -134,7 +134,7 @@ impl Engine {
                     Some(event) => self.take_committed(event),
                     None => fast_path_open = false,
                 },
-                Some(sent) = self.sends.next() => self.sent(sent),
+                Some(sent) = self.sends.next() => self.all_sent(sent),
                 (rows, result) = finished(&mut self.deletion) => self.deleted(rows, result),
                 page = finished(&mut self.page) => self.read(page),
                 count = finished(&mut self.count) => self.counted(count),
@@ -163,7 +163,7 @@ impl Engine {
             }
             let wake = self.wake_time(deadline);
             tokio::select! {
-                Some(sent) = self.sends.next() => self.sent(sent),
+                Some(sent) = self.sends.next() => self.all_sent(sent),
                 (rows, result) = finished(&mut self.deletion) => self.deleted(rows, result),
                 page = finished(&mut self.page) => self.read(page),
                 () = sleep_until(wake) => {
@@ -256,6 +256,14 @@ impl Engine {
         }));
     }
 
+    /// Handles the results of all sends that have ended. The rows of a request end together.
+    fn all_sent(&mut self, first: Sent) {
+        self.sent(first);
+        while let Some(Some(sent)) = self.sends.next().now_or_never() {
+            self.sent(sent);
+        }
+    }
+
     /// Handles the result of a send.
     fn sent(&mut self, sent: Sent) {
         self.bytes -= sent.bytes;
@@ -286,7 +294,7 @@ impl Engine {
             }
         }
         if sent.outcome.is_ok() {
-            self.accepted.push(sent.event_id);
+            self.delete_later(sent.event_id);
         }
         self.end_sweep_if_done();
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
+use domain_events_outbox::sqlx::postgres::PgPoolOptions;
 use domain_events_outbox::sqlx::{self, PgPool, SqlitePool};
 use domain_events_outbox::{OutboxRows, Page, PageRequest, PostgresOutbox};
 
@@ -202,4 +203,64 @@ async fn postgres_row_exists_only_after_commit() {
     let outbox = &PostgresOutbox::new(pool.clone());
     outbox.migrate().await.unwrap();
     row_exists_only_after_the_commit!(pool, outbox);
+}
+
+/// Reads and deletes all rows, page by page. Returns the number of rows.
+async fn drain(outbox: &impl OutboxRows) -> i64 {
+    let mut drained = 0;
+    let mut next = Some(PageRequest::first(1_000, ALL));
+    while let Some(request) = next {
+        let page = outbox.page(request.clone()).await.unwrap();
+        drained += page.rows.len() as i64;
+        let ids = page.rows.into_iter().map(|row| row.event_id);
+        outbox.delete(ids.collect()).await.unwrap();
+        next = page.next.map(|cursor| request.after(cursor));
+    }
+    drained
+}
+
+/// Returns how many rows and index entries the database has read for the statements of all
+/// closed connections, once it has counted `deleted` deletions.
+async fn entries_read(pool: &PgPool, deleted: i64) -> i64 {
+    let counters = "select n_tup_del, cast(seq_tup_read + \
+           (select sum(idx_tup_read) from pg_stat_user_indexes where relid = rows.relid) as bigint) \
+         from pg_stat_user_tables as rows where relname = 'domain_events_outbox'";
+    loop {
+        let counted: (i64, i64) = sqlx::query_as(counters).fetch_one(pool).await.unwrap();
+        if counted.0 >= deleted {
+            return counted.1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: .ci/postgres"]
+async fn postgres_rows_are_read_once_by_a_drain() {
+    let server = PostgresServer::start();
+    // The cached plans belong to the connection, so all statements use the same connection.
+    let one = PgPoolOptions::new().max_connections(1);
+    let pool = one.connect(&server.url()).await.unwrap();
+    let outbox = PostgresOutbox::new(pool.clone());
+    outbox.migrate().await.unwrap();
+    // A relay has run for a while on a table that was almost empty.
+    pool.insert("event", "{}", "2026-01-01 00:00:00").await;
+    pool.execute("vacuum analyze domain_events_outbox").await;
+    for _ in 0..10 {
+        outbox.page(PageRequest::first(1_000, ALL)).await.unwrap();
+        outbox.delete(vec!["gone".to_owned()]).await.unwrap();
+    }
+    // An outage has left a backlog.
+    pool.execute(
+        "insert into domain_events_outbox (event_id, message) \
+         select 'event-' || number, '{}' from generate_series(1, 20000) as number",
+    )
+    .await;
+    let drained = drain(&outbox).await;
+    assert_eq!(drained, 20_001);
+    pool.close().await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let read = entries_read(&pool, drained).await;
+    // A page reads a row once, and a deletion once.
+    assert!(read <= 3 * drained, "{read} entries for {drained} rows");
 }

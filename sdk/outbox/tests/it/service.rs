@@ -72,6 +72,16 @@ impl Service {
         event
     }
 
+    /// Commits the events of `count` orders in one transaction.
+    pub(crate) async fn commit_many(&self, count: usize) {
+        let mut transaction = self.database.pool.begin().await.unwrap();
+        for order in 0..count {
+            let event = self.sdk.prepare(&placed(&order.to_string())).unwrap();
+            self.outbox().put(&mut transaction, &event).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+
     /// Inserts a row with any content.
     pub(crate) async fn insert(&self, event_id: &str, message: &str) {
         domain_events_outbox::sqlx::query(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain_events_local::Options;
 use domain_events_outbox::{Backlog, OutboxRows, Page, PageRequest, Relay, RowsError};
@@ -45,18 +45,30 @@ async fn rows_survive_a_change_to_a_fifo_queue() {
 #[tokio::test]
 async fn backlog_of_many_pages_is_sent_once() {
     let service = Service::start().await;
-    let mut transaction = service.database.pool.begin().await.unwrap();
-    for n in 0..2_500 {
-        let event = service.sdk.prepare(&crate::service::placed(&n.to_string()));
-        let outbox = service.outbox();
-        outbox.put(&mut transaction, &event.unwrap()).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
+    service.commit_many(2_500).await;
     let before = service.stack.messages();
     let report = service.relay().sweep().await;
     assert_eq!((report.sent, report.deleted), (2_500, 2_500), "{report:?}");
     assert_eq!((before, service.rows().await), (0, 0));
     assert_eq!(service.stored().await.len(), 2_500);
+}
+
+#[tokio::test]
+async fn deletions_are_batched_under_load() {
+    let service = Service::start().await;
+    service.commit_many(2_500).await;
+    let rows = Counting::new(service.outbox());
+    let counts = rows.counts.clone();
+    let relay = Relay::builder(service.sdk.clone(), rows).build();
+    let started = Instant::now();
+    assert_eq!(relay.sweep().await.deleted, 2_500);
+    let elapsed = started.elapsed().as_millis() as usize;
+    let pages = counts.pages.load(Ordering::Relaxed);
+    let deletions = counts.deletions.load(Ordering::Relaxed);
+    // A deletion begins after 10 ms, when it has 1,000 rows, or when no row is being sent, which
+    // happens at most once per page.
+    let most = elapsed / 10 + 2 + pages;
+    assert!(deletions <= most, "{deletions} deletions in {elapsed} ms");
 }
 
 #[tokio::test]
@@ -86,8 +98,8 @@ async fn invalid_rows_do_not_stop_the_others() {
 async fn refused_row_is_tried_once_and_counted() {
     let service = Service::start().await;
     service.insert("0-invalid", "{}").await;
-    let pages = Arc::new(AtomicUsize::new(0));
-    let rows = Counting(service.outbox(), pages.clone());
+    let rows = Counting::new(service.outbox());
+    let counts = rows.counts.clone();
     let relay = Relay::builder(service.sdk.clone(), rows)
         .grace(Duration::ZERO)
         .sweep_interval(Duration::from_millis(5))
@@ -100,7 +112,7 @@ async fn refused_row_is_tried_once_and_counted() {
     assert_eq!(refused.await.unwrap().failure, None);
     let counted = status.wait_for(|status| status.backlog.is_some_and(|b| b.rows == 1));
     assert!(counted.await.unwrap().backlog.unwrap().oldest.is_some());
-    while pages.load(Ordering::Relaxed) < 10 {
+    while counts.pages.load(Ordering::Relaxed) < 10 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     // An operator deletes the row.
@@ -116,25 +128,45 @@ async fn refused_row_is_tried_once_and_counted() {
     assert_eq!((report.sent, report.refused), (0, 0), "{report:?}");
 }
 
-/// Counts the pages that are read.
-struct Counting<R>(R, Arc<AtomicUsize>);
+/// The number of pages that were read, and the number of deletions.
+#[derive(Default)]
+struct Counts {
+    pages: AtomicUsize,
+    deletions: AtomicUsize,
+}
+
+/// Counts the operations on the rows.
+struct Counting<R> {
+    rows: R,
+    counts: Arc<Counts>,
+}
+
+impl<R> Counting<R> {
+    fn new(rows: R) -> Self {
+        Self {
+            rows,
+            counts: Arc::default(),
+        }
+    }
+}
 
 impl<R: OutboxRows> OutboxRows for Counting<R> {
     fn name(&self) -> &str {
-        self.0.name()
+        self.rows.name()
     }
 
     async fn page(&self, request: PageRequest) -> Result<Page, RowsError> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.page(request).await
+        self.counts.pages.fetch_add(1, Ordering::Relaxed);
+        self.rows.page(request).await
     }
 
     async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
-        self.0.delete(event_ids).await
+        self.counts.deletions.fetch_add(1, Ordering::Relaxed);
+        self.rows.delete(event_ids).await
     }
 
     async fn backlog(&self) -> Result<Backlog, RowsError> {
-        self.0.backlog().await
+        self.rows.backlog().await
     }
 }
 
@@ -198,15 +230,15 @@ async fn two_relays_store_each_event_once() {
 async fn sweep_leaves_young_rows_to_the_fast_path() {
     let service = Service::start().await;
     let _ = service.commit("order-1").await;
-    let pages = Arc::new(AtomicUsize::new(0));
-    let rows = Counting(service.outbox(), pages.clone());
+    let rows = Counting::new(service.outbox());
+    let counts = rows.counts.clone();
     let relay = Relay::builder(service.sdk.clone(), rows)
         .grace(Duration::from_secs(3_600))
         .sweep_interval(Duration::from_millis(5))
         .build();
     let stop = CancellationToken::new();
     let relay = tokio::spawn(relay.run(stop.clone().cancelled_owned()));
-    while pages.load(Ordering::Relaxed) < 5 {
+    while counts.pages.load(Ordering::Relaxed) < 5 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     stop.cancel();

@@ -12,6 +12,10 @@ use crate::rows::RowsError;
 /// The maximum number of rows that one statement deletes.
 const MAX_DELETED_ROWS: usize = 1_000;
 
+/// How long an accepted row waits for further rows while rows are being sent. One statement then
+/// deletes them together, which costs the database one commit instead of several.
+const DELETION_DELAY: Duration = Duration::from_millis(10);
+
 const DELETE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), MAX_RETRY_DELAY);
 
 impl Shared {
@@ -21,9 +25,22 @@ impl Shared {
 }
 
 impl Engine {
+    /// Adds a row to the next deletion.
+    pub(super) fn delete_later(&mut self, event_id: String) {
+        if self.accepted.is_empty() {
+            self.next_deletion = self.next_deletion.max(Instant::now() + DELETION_DELAY);
+        }
+        self.accepted.push(event_id);
+    }
+
     pub(super) fn start_deletion(&mut self) {
-        let can_start = self.deletion.is_none() && self.next_deletion <= Instant::now();
-        if !can_start || self.accepted.is_empty() {
+        if self.deletion.is_some() || self.accepted.is_empty() {
+            return;
+        }
+        // It is useless to wait for further rows if the batch is full or no row is being sent.
+        let is_complete = self.accepted.len() >= MAX_DELETED_ROWS || self.sends.is_empty();
+        let is_retry = self.failed_deletions > 0;
+        if self.next_deletion > Instant::now() && (is_retry || !is_complete) {
             return;
         }
         let count = self.accepted.len().min(MAX_DELETED_ROWS);
