@@ -47,7 +47,7 @@ type WriteLine = Box<dyn Fn(&str) + Send + Sync>;
 /// The destination of metrics.
 static METRICS: OnceLock<WriteLine> = OnceLock::new();
 
-/// The subscriber that [`init`] installs, with another destination.
+/// Returns the subscriber that [`init`] installs, with another destination.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -103,7 +103,9 @@ impl QueueUrl {
         }
         let aws = AwsHost::parse(&host);
         if let AwsHost::Other = aws {
-            return fail("its host belongs to AWS and not to SQS");
+            return fail(
+                "its host belongs to AWS and not to SQS; give the URL of a queue, for example https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+            );
         }
         if !matches!(aws, AwsHost::NotAws)
             && (path.len() != 2
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_says_what_to_give() {
+    fn invalid_url_error_shows_a_valid_url() {
         let check = |text: &str, expected: &str| {
             let error = QueueUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -112,6 +112,18 @@ pub use round_trip::assert_reads_back;
 /// Takes events and enums of events, and refuses to compile if two of them have
 /// the same name, like [`assert_distinct!`](crate::assert_distinct). Earlier versions
 /// of an event may also be listed.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderShipped { #[event(id)] order_id: String }
+/// let events = domain_events::events![OrderPlaced, OrderShipped];
+/// # assert_eq!(events.json_schemas().unwrap().len(), 2);
+/// # }
+/// ```
 #[macro_export]
 macro_rules! events {
     ($($event:ty),* $(,)?) => {{
@@ -121,6 +133,22 @@ macro_rules! events {
 }
 
 /// The events of a program; see [`events!`](crate::events).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// use domain_events::schema::Events;
+///
+/// // The macro `events!` creates the same list, and also checks that the names differ.
+/// let events = Events::new().with::<OrderPlaced>();
+/// assert_eq!(events.json_schemas()?[0].version, 1);
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Events {
     all: Vec<Described>,
@@ -139,6 +167,21 @@ struct Described {
 }
 
 /// The JSON Schema of one event.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// for event in domain_events::events![OrderPlaced].json_schemas()? {
+///     let file = format!("{}-{}.schema.json", event.event_type, event.version);
+///     println!("{file}: {:#}", event.schema);
+/// }
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EventSchema {
@@ -176,6 +219,21 @@ impl Events {
     /// # Errors
     ///
     /// [`SchemaError`] if an event has no example that matches its schema.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// # use domain_events::DomainEvent;
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+    /// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+    /// # let events = domain_events::events![OrderPlaced];
+    /// for event in events.json_schemas()? {
+    ///     println!("{} version {}: {:#}", event.event_type, event.version, event.schema);
+    /// }
+    /// # }
+    /// # Ok::<(), domain_events::schema::SchemaError>(())
+    /// ```
     pub fn json_schemas(&self) -> Result<Vec<EventSchema>, SchemaError> {
         let (mut schemas, mut problems) = (Vec::new(), Vec::new());
         for described in self.written() {
@@ -206,6 +264,20 @@ impl Events {
     /// # Errors
     ///
     /// [`SchemaError`] if an event has no example that matches its schema.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// # use domain_events::DomainEvent;
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+    /// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+    /// # let events = domain_events::events![OrderPlaced];
+    /// let document = events.asyncapi("Shop", "1.0.0")?;
+    /// assert_eq!(document["asyncapi"], "3.0.0");
+    /// # }
+    /// # Ok::<(), domain_events::schema::SchemaError>(())
+    /// ```
     pub fn asyncapi(&self, title: &str, version: &str) -> Result<Value, SchemaError> {
         asyncapi::document(self, title, version)
     }

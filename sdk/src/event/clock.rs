@@ -21,6 +21,15 @@ impl Timestamp {
     /// not show the order of the events, but the identities of the events still differ.
     /// [`clock_resets`](Self::clock_resets) counts the resets, and with the feature `sqs`
     /// each reset is logged as a warning.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::Timestamp;
+    ///
+    /// let (first, second) = (Timestamp::now(), Timestamp::now());
+    /// assert!(first < second);
+    /// ```
     pub fn now() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|d| {
             // This computation uses 64 bits, because the 128-bit division of `as_micros` is slow.

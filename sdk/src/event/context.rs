@@ -4,6 +4,21 @@ use super::emitter::Emitter;
 use super::ids::{CausationId, CorrelationId};
 
 /// The fields of an event that come from its surroundings, and not from the event's type.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{Context, Emitter, EventId};
+///
+/// let cause = EventId::random();
+/// let context = Context::new(Emitter::system("billing")?)
+///     .with_emitter(Emitter::user("u-42")?)
+///     .with_correlation_id("request-9f2c".parse()?)
+///     .with_causation_id(cause.into())
+///     .with_trace_parent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+/// assert_eq!(context.emitter().id(), &"u-42");
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Context {
     pub(super) emitter: Emitter,

@@ -10,6 +10,23 @@ use super::ids::{EventType, is_event_type};
 ///
 /// A definition is a constant. Its names are checked when the constant is evaluated, so
 /// an invalid name is a compile error.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::EventDefinition;
+///
+/// const DEFINITION: EventDefinition = EventDefinition::new("ORDER_PLACED")
+///     .with_version(2)
+///     .with_aliases(&["ORDER_CREATED"])
+///     .with_emitter_type(&"SYSTEM")
+///     .with_emitter_id(&"shop")
+///     .with_pii(&["address"]);
+///
+/// assert!(DEFINITION.matches(&"ORDER_CREATED".parse()?)); // stored under its former name
+/// assert_eq!((DEFINITION.version(), DEFINITION.pii()), (2, &["address"][..]));
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventDefinition {
     event_type: &'static str,
@@ -193,6 +210,16 @@ impl EventDefinition {
     ///
     /// If `older` is not exactly one event, does not have the previous version, or has a
     /// name that this event does not have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventDefinition;
+    ///
+    /// const V1: &[EventDefinition] = &[EventDefinition::new("ORDER_PLACED")];
+    /// const V2: EventDefinition = EventDefinition::new("ORDER_PLACED").with_version(2).upcast_from(V1);
+    /// assert_eq!(V2.older(), Some(&V1[0]));
+    /// ```
     #[track_caller]
     #[must_use]
     pub const fn upcast_from(self, older: &'static [Self]) -> Self {

@@ -31,6 +31,15 @@ const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 impl EventId {
     /// A new identity: a UUID of version 7, so that identities sort by time. Identities of
     /// the same millisecond resemble each other. An identity is not a secret.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventId;
+    ///
+    /// let (first, second) = (EventId::random(), EventId::random());
+    /// assert!(first < second); // the identities of one process sort by time
+    /// ```
     pub fn random() -> Self {
         new_v7(Timestamp::now())
     }
@@ -41,7 +50,7 @@ pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
     // The fraction of the millisecond in units of 1/4096. A millisecond has more units than
-    // microseconds, so each microsecond has a unit of its own.
+    // microseconds, so each microsecond has a different unit.
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;

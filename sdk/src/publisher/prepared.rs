@@ -14,6 +14,21 @@ use crate::publisher::buffer::pending::{Pending, deduplication_id};
 /// [`Sdk::emit_prepared`](crate::Sdk::emit_prepared), or with a relay that reads the
 /// stored bodies. A message that is sent twice is stored once, because the identity and
 /// the timestamp are part of the body.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// let prepared = sdk.prepare(&OrderPlaced { order_id: 7, cents: 4990 })?;
+/// assert_eq!(prepared.envelope().entity_id(), &"7");
+/// assert!(prepared.body().starts_with('{'));
+/// // Only on a FIFO queue:
+/// assert_eq!((prepared.group_id(), prepared.deduplication_id()), (None, None));
+///
+/// sdk.emit_prepared(prepared).await?;
+/// # });
+/// ```
 #[must_use = "a prepared event is not sent"]
 pub struct Prepared {
     pending: Box<Pending>,

@@ -99,7 +99,7 @@ impl SqsQueue {
         }
         for entry in results.failed.into_iter().flatten() {
             let failure = AwsFailure::service(400, &entry.code, entry.message.as_deref());
-            // SQS sets `SenderFault` for throttling as well, which may pass.
+            // SQS also sets `SenderFault` for throttling, although a retry can succeed.
             let permanent = entry.sender_fault && !failure.is_throttled();
             let result = if permanent && (is_denied(&entry.code) || failure.is_credentials()) {
                 EntryResult::Denied(self.error(&failure))

@@ -14,6 +14,13 @@ use crate::event::fields::{
 /// matches is accepted, because JSON Schema cannot express some rules: lengths in
 /// bytes, duplicate keys, the number of decimals of a timestamp, and the limits of
 /// DynamoDB on numbers, nesting and size.
+///
+/// # Examples
+///
+/// ```
+/// let schema = domain_events::schema::message_schema();
+/// assert_eq!(schema["$defs"]["Event"]["required"][0], "Timestamp");
+/// ```
 #[must_use]
 pub fn message_schema() -> Value {
     let text = |most: u32| json!({"type": "string", "minLength": 1, "maxLength": most});

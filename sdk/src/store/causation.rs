@@ -26,6 +26,24 @@ pub struct CausationNode {
 ///
 /// An event is a root if it has no `CausationId`, or if its cause is not among the events.
 /// If events name each other as causes in a circle, the first of them is a root.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::store::causation_tree;
+/// use futures::TryStreamExt;
+///
+/// let events = store.conversation("request-9f2c").try_collect().await?;
+/// for node in causation_tree(events) {
+///     println!("{:width$}{}", "", node.event.event_type(), width = 2 * node.depth);
+/// }
+/// // ORDER_PLACED
+/// //   PAYMENT_REQUESTED
+/// //     PAYMENT_RECEIVED
+/// # Ok(())
+/// # }
+/// ```
 pub fn causation_tree(events: Vec<StoredEvent>) -> Vec<CausationNode> {
     let mut position: HashMap<&EventId, usize> = HashMap::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {

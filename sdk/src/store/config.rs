@@ -5,6 +5,19 @@ use std::num::NonZeroU16;
 
 /// The environment variables do not describe an event store. The error lists every
 /// problem.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::EventStore;
+///
+/// if let Err(error) = EventStore::from_env().await {
+///     error.problems().for_each(|problem| eprintln!("{problem}"));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreConfigError(Vec<String>);
 

@@ -9,6 +9,25 @@ use crate::aws::AwsFailure;
 ///
 /// `Display` is one line: what was attempted, on which table and in which region, why it
 /// failed, and what to do next. It contains no item.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::store::TableErrorKind;
+///
+/// if let Err(error) = store.check_table().await {
+///     let remedy = match error.kind() {
+///         TableErrorKind::TableNotFound => "check EVENT_TABLE and AWS_REGION",
+///         TableErrorKind::AccessDenied => "attach the reader's policy",
+///         _ if error.is_retryable() => "try again",
+///         _ => "see the runbook",
+///     };
+///     eprintln!("{error}; {remedy}"); // the error names the table and the region
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableError(Box<Facts>);
 
@@ -197,7 +216,7 @@ impl TableError {
             }
             TableErrorKind::IndexNotFound => match operation.index() {
                 Some(table::CORRELATION_INDEX_NAME) => {
-                    "create the index with the hash key CorrelationId (a string) and the sort key Timestamp (a number)"
+                    "create the index (the Terraform variable correlation_index) with the hash key CorrelationId (a string) and the sort key Timestamp (a number)"
                 }
                 _ => {
                     "create the index (the Terraform variable index_shards) and set EVENT_INDEX_SHARDS for the consumer; it contains only events that are stored afterwards"

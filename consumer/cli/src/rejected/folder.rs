@@ -204,13 +204,38 @@ impl Folder {
     }
 }
 
+/// Creates a folder that only the current user may read. When this returns, the folder has
+/// reached the disk: otherwise, a power failure could remove it together with the letters that
+/// are already deleted from the queue.
 #[cfg(unix)]
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
+    let parents = || path.ancestors().skip(1);
+    let created = parents().take_while(|parent| !is_folder(parent)).count();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
+        .create(path)?;
+    for parent in parents().take(created + 1) {
+        match File::open(or_current(parent)) {
+            // An existing folder can be in a folder that this user cannot read.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            parent => parent?.sync_all()?,
+        }
+    }
+    Ok(())
+}
+
+fn is_folder(path: &Path) -> bool {
+    or_current(path).is_dir()
+}
+
+/// The path, or the current folder for the parent of a relative path, which is empty.
+fn or_current(path: &Path) -> &Path {
+    match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    }
 }
 
 /// Writes a file under a temporary name, syncs it, and renames it, so that an incomplete file

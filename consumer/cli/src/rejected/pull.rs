@@ -111,7 +111,7 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
     folder.write(&letter, message.body().unwrap_or_default())
 }
 
-/// The id of a message, which names its files. SQS always returns one. If another endpoint does
+/// Returns the id of a message, which names its files. SQS always returns one. If another endpoint does
 /// not, or returns one that is not the name of a file, the letter gets a new id: letters with
 /// the same name would overwrite each other.
 fn name_of(id: Option<&str>) -> String {
@@ -125,7 +125,7 @@ fn name_of(id: Option<&str>) -> String {
     }
 }
 
-/// The number of messages that another consumer has received and not deleted.
+/// Returns the number of messages that another consumer has received and not deleted.
 async fn hidden(queue: &Queue) -> Result<u64, Failure> {
     use aws_sdk_sqs::types::QueueAttributeName as Attribute;
     let attributes = queue
