@@ -409,6 +409,28 @@ fn debug_of_envelope_has_no_data() {
         debug.contains("ANYTHING") && !debug.contains("secret"),
         "{debug}"
     );
+    let message = EventId::from_static("1");
+    let valid = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"a":"secret"}}"#;
+    for body in [
+        valid,
+        r#"{"secret":"secret"}"#,
+        r#"["secret",{"Data":["secret"]}]"#,
+    ] {
+        let debug = format!("{:?}", wire::decode(body, &message).unwrap());
+        assert!(
+            debug.contains("DecodedEvent") && !debug.contains("secret"),
+            "{debug}"
+        );
+    }
+}
+
+#[test]
+fn pointer_in_an_error_is_safe_to_print() {
+    let body = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"\u009b2J\u202e":1e999}}"#;
+    let error = decode_one(body).unwrap_err();
+    assert_eq!(error.pointer(), "/Data/\u{9b}2J\u{202e}");
+    let text = error.to_string();
+    assert!(text.contains("at /Data/\\u{9b}2J\\u{202e}: "), "{text}");
 }
 
 #[test]

@@ -297,6 +297,32 @@ fn foreign_file_is_set_aside_unchanged() {
 }
 
 #[test]
+fn file_with_another_form_of_number_is_ignored() {
+    let folder = Temporary::new("numbers");
+    append(&mut folder.open(), &["good"]);
+    let bytes = fs::read(folder.segment(1)).unwrap();
+    let names = [
+        "1.events",
+        "+00000000001.events",
+        "18446744073709551615.events",
+        "0000000000001.events",
+        "00000000000x.events",
+        "18446744073709551615.events.new",
+    ];
+    for name in names {
+        fs::write(folder.0.join(name), &bytes).unwrap();
+    }
+    let mut log = folder.open();
+    append(&mut log, &["next"]);
+    assert_eq!(
+        (all(&mut log), log.damaged()),
+        (vec!["good".to_owned(), "next".to_owned()], 0)
+    );
+    assert!(folder.segment(2).exists());
+    assert!(names.iter().all(|name| folder.0.join(name).exists()));
+}
+
+#[test]
 fn file_that_cannot_be_opened_is_renamed() {
     let folder = Temporary::new("unreadable");
     append(&mut folder.open(), &["good"]);
