@@ -77,7 +77,10 @@ fn append_after_a_seal_starts_a_segment() {
     append(&mut log, &["a"]);
     log.seal();
     append(&mut log, &["b"]);
-    assert_eq!(folder.names(), ["000000000001.events", "000000000002.events"]);
+    assert_eq!(
+        folder.names(),
+        ["000000000001.events", "000000000002.events"]
+    );
     assert_eq!(all(&mut log), ["a", "b"]);
 }
 
