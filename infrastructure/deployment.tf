@@ -24,7 +24,7 @@ resource "terraform_data" "deployment" {
 module "deployment" {
   source = "./modules/deployment"
 
-  place = {
+  deployment = {
     recorded        = terraform_data.deployment.input
     name            = var.name
     region          = var.region

@@ -53,7 +53,7 @@ if [[ -z $resources ]]; then
 fi
 
 read_variables "$@"
-check_place
+check_deployment
 
 # A plain destroy would remove everything else first and then fail on the table:
 # producers would have no queue, and the table would remain. The outbox table has the

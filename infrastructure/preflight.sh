@@ -85,7 +85,7 @@ read_variables() {
     <<<'[var.name, var.region, var.architecture, coalesce(var.table_name, var.name), tostring(var.fifo), var.iam_path, tostring(var.outbox), tostring(var.outbox_relay_package_path != null)]' |
     sed -nE 's/^  "?([^"]*[^",])"?,$/\1/p') || true
   # The state of an interrupted apply causes other errors, which do not matter here.
-  # A place that is not the recorded one is refused by check_place, which knows more.
+  # check_deployment refuses another name, region or account, with a better message.
   invalid=$(grep -c 'Error: Invalid value for' "$work/console.log" || true)
   elsewhere=$(grep -c 'in module "deployment"' "$work/console.log" || true)
   if ((invalid > elsewhere)) || [[ $(grep -c . <<<"$values") -ne 8 ]]; then
@@ -124,7 +124,7 @@ in_state() { # ADDRESS
 # Region and account of what is deployed, for instance "eu-central-1 123456789012".
 # They are read from the ARNs, so that also a state of an earlier version and
 # the state of an interrupted apply have them.
-deployed_places() {
+deployed_targets() {
   jq -r '
     [.resources[]
       | select(.mode == "managed" and (.type | IN("aws_sqs_queue", "aws_dynamodb_table", "aws_lambda_function", "aws_cloudwatch_log_group", "aws_cloudwatch_metric_alarm", "aws_sns_topic")))
@@ -139,13 +139,13 @@ deployed_name() {
 
 # Sets the region of all later commands, and account and partition.
 # shellcheck disable=SC2034 # run.sh uses the partition
-check_place() {
-  local places deployed_region deployed_account other
-  places=$(deployed_places)
-  if [[ $(grep -c . <<<"$places") -gt 1 ]]; then
-    fail "this state contains resources in more than one region or account: $(tr '\n' ';' <<<"$places" | sed 's/;$//; s/;/, /g'). An earlier run used another region or account. Nothing was changed. Restore the state from before that run (backups: terraform.tfstate.backup beside the state, or the versions of the state's S3 object), then run the same command again"
+check_deployment() {
+  local targets deployed_region deployed_account other
+  targets=$(deployed_targets)
+  if [[ $(grep -c . <<<"$targets") -gt 1 ]]; then
+    fail "this state contains resources in more than one region or account: $(tr '\n' ';' <<<"$targets" | sed 's/;$//; s/;/, /g'). An earlier run used another region or account. Nothing was changed. Restore the state from before that run (backups: terraform.tfstate.backup beside the state, or the versions of the state's S3 object), then run the same command again"
   fi
-  read -r deployed_region deployed_account <<<"$places"
+  read -r deployed_region deployed_account <<<"$targets"
 
   local unset="(known after apply)"
   if [[ $name == "$unset" || $region == "$unset" ]]; then

@@ -197,7 +197,7 @@ else
   initialize
   read_variables "$@"
   read_state
-  check_place
+  check_deployment
   check_tainted
   check_existing
   if [[ -n $arch && $arch != "$architecture" ]]; then

@@ -48,8 +48,8 @@ while True:
         request, event = response.headers["Lambda-Runtime-Aws-Request-Id"], json.load(response)
     for record in event["Records"]:
         table.put_item(Item=json.loads(record["body"], parse_float=Decimal))
-    answer = urllib.request.Request(api + request + "/response", data=b'{"batchItemFailures":[]}')
-    urllib.request.urlopen(answer).read()
+    report = urllib.request.Request(api + request + "/response", data=b'{"batchItemFailures":[]}')
+    urllib.request.urlopen(report).read()
 """
 
 
@@ -162,10 +162,10 @@ def cold_start(command, record, environment):
             self.wfile.write(payload)
 
         def do_POST(self):
-            answer = self.rfile.read(int(self.headers.get("content-length", 0)))
+            response = self.rfile.read(int(self.headers.get("content-length", 0)))
             figures["invocation"] = cpu_ms(process.pid) - figures["poll"]
             figures["peak"] = peak_mib(process.pid)
-            figures["answer"] = answer.decode()
+            figures["response"] = response.decode()
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -181,7 +181,7 @@ def cold_start(command, record, environment):
         raise SystemExit("the function did not respond")
     process.kill()
     process.wait()
-    assert json.loads(figures["answer"]) == {"batchItemFailures": []}, figures["answer"]
+    assert json.loads(figures["response"]) == {"batchItemFailures": []}, figures["response"]
     return figures["poll"], figures["invocation"], figures["peak"]
 
 

@@ -36,8 +36,8 @@ pub fn dynamodb(config: &SdkConfig) -> (aws_sdk_dynamodb::Client, RequestCounter
     (aws_sdk_dynamodb::Client::from_conf(config), counter)
 }
 
-/// An SQS client for one queue. The URL of the queue determines the region and, unless an
-/// endpoint is configured, the host.
+/// Creates an SQS client for one queue. The URL of the queue determines the region and, unless
+/// an endpoint is configured, the host.
 pub fn sqs(config: &SdkConfig, url: &QueueUrl) -> aws_sdk_sqs::Client {
     let mut builder = aws_sdk_sqs::config::Builder::from(config);
     if let Some(region) = url.region() {

@@ -96,7 +96,7 @@ impl DeadLetterQueue {
         }
         for (letter, outcome) in letters.iter().zip(outcomes) {
             // SQS may have refused the whole batch because of another entry, so each
-            // refused letter is sent again in a request of its own.
+            // refused letter is sent again in a separate request.
             for detail in [Detail::Full, Detail::Short, Detail::Code, Detail::None] {
                 if !is_refusal(outcome) {
                     break;

@@ -25,7 +25,7 @@ pub fn init(level: Level) {
     subscriber(level, io::stdout).init();
 }
 
-/// The subscriber that [`init`] installs, with another destination.
+/// Returns the subscriber that [`init`] installs, with another destination.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -20,8 +20,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// Starts the Runtime API with one invocation, and returns its address. Sends the response
-/// of the function to `answers`.
-async fn runtime_api(event: &'static str, answers: UnboundedSender<String>) -> String {
+/// of the function to `responses`.
+async fn runtime_api(event: &'static str, responses: UnboundedSender<String>) -> String {
     let invocation = std::sync::Arc::new(Mutex::new(Some(event)));
     let next = move || async move {
         let event = invocation.lock().unwrap().take();
@@ -40,16 +40,16 @@ async fn runtime_api(event: &'static str, answers: UnboundedSender<String>) -> S
             None => std::future::pending().await,
         }
     };
-    let answer = |State(answers): State<UnboundedSender<String>>, body: String| async move {
-        answers.send(body).unwrap();
+    let respond = |State(responses): State<UnboundedSender<String>>, body: String| async move {
+        responses.send(body).unwrap();
         StatusCode::ACCEPTED
     };
     let invocation = "/2018-06-01/runtime/invocation";
     let routes = Router::new()
         .route(&format!("{invocation}/next"), get(next))
-        .route(&format!("{invocation}/one/response"), post(answer))
-        .route(&format!("{invocation}/one/error"), post(answer))
-        .with_state(answers);
+        .route(&format!("{invocation}/one/response"), post(respond))
+        .route(&format!("{invocation}/one/error"), post(respond))
+        .with_state(responses);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -59,7 +59,7 @@ async fn runtime_api(event: &'static str, answers: UnboundedSender<String>) -> S
 #[tokio::test(flavor = "multi_thread")]
 async fn event_is_in_sqs_when_the_function_responds() {
     let stack = Stack::start(Options::default()).await.unwrap();
-    let (sender, mut answers) = unbounded_channel();
+    let (sender, mut responses) = unbounded_channel();
     let event = r#"{"number":"order-1","parcels":2}"#;
     let mut function = Command::new(env!("CARGO_BIN_EXE_lambda"))
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api(event, sender).await)
@@ -74,10 +74,10 @@ async fn event_is_in_sqs_when_the_function_responds() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let answer = timeout(Duration::from_secs(30), answers.recv()).await;
+    let response = timeout(Duration::from_secs(30), responses.recv()).await;
     // Lambda freezes the process after the response. Killing it has the same effect.
     function.kill().await.unwrap();
-    let event_id: String = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
+    let event_id: String = serde_json::from_str(&response.unwrap().unwrap()).unwrap();
 
     let (store, order) = (stack.store(), "order-1");
     let stored = timeout(Duration::from_secs(30), async {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
 # Sourced by bad_day.sh: the scenarios that run at the same time, because most of an
-# apply is waiting for SQS. Each has a deployment of its own and runs in a subshell
+# apply is waiting for SQS. Each has its own deployment and runs in a subshell
 # with `set -e`: a command that fails ends the scenario.
 
 # shellcheck disable=SC2154 # bad_day.sh and endpoint.sh set the variables
@@ -76,7 +76,7 @@ interrupted() {
   deployment third shop eu-central-1
   # With everything that a lost state has to find again.
   printf '%s\n' 'outbox = true' "outbox_relay_package_path = \"$package\"" >>"$temporary/third/infrastructure/terraform.tfvars"
-  # Job control gives the run a process group of its own, which gets the interrupt
+  # Job control gives the run a separate process group, which gets the interrupt
   # as a terminal would send it.
   set -m
   apply third >"$log" 2>&1 &

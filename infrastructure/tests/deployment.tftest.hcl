@@ -1,8 +1,8 @@
-# A plan for another place than the recorded one is refused. bad_day.sh proves that
+# A plan for a deployment other than the recorded one is refused. bad_day.sh proves that
 # plan, apply, refresh and destroy are refused.
 
 variables {
-  place = {
+  deployment = {
     recorded        = { name = "domain-events", region = "eu-central-1", account = "123456789012" }
     name            = "domain-events"
     region          = "eu-central-1"
@@ -11,7 +11,7 @@ variables {
   }
 }
 
-run "recorded_place_is_accepted" {
+run "recorded_deployment_is_accepted" {
   command = plan
 
   module {
@@ -32,7 +32,7 @@ run "provider_in_another_region_is_refused" {
   }
 
   variables {
-    place = {
+    deployment = {
       recorded        = { name = "domain-events", region = "eu-central-1", account = "123456789012" }
       name            = "domain-events"
       region          = "eu-central-1"
@@ -41,7 +41,7 @@ run "provider_in_another_region_is_refused" {
     }
   }
 
-  expect_failures = [var.place]
+  expect_failures = [var.deployment]
 }
 
 run "state_of_another_name_is_refused" {
@@ -52,7 +52,7 @@ run "state_of_another_name_is_refused" {
   }
 
   variables {
-    place = {
+    deployment = {
       recorded        = { name = "domain-events", region = "eu-central-1", account = "123456789012" }
       name            = "shop-events"
       region          = "eu-central-1"
@@ -61,7 +61,7 @@ run "state_of_another_name_is_refused" {
     }
   }
 
-  expect_failures = [var.place]
+  expect_failures = [var.deployment]
 }
 
 run "state_of_another_region_is_refused" {
@@ -72,7 +72,7 @@ run "state_of_another_region_is_refused" {
   }
 
   variables {
-    place = {
+    deployment = {
       recorded        = { name = "domain-events", region = "eu-central-1", account = "123456789012" }
       name            = "domain-events"
       region          = "us-east-1"
@@ -81,7 +81,7 @@ run "state_of_another_region_is_refused" {
     }
   }
 
-  expect_failures = [var.place]
+  expect_failures = [var.deployment]
 }
 
 run "state_of_another_account_is_refused" {
@@ -92,7 +92,7 @@ run "state_of_another_account_is_refused" {
   }
 
   variables {
-    place = {
+    deployment = {
       recorded        = { name = "domain-events", region = "eu-central-1", account = "123456789012" }
       name            = "domain-events"
       region          = "eu-central-1"
@@ -101,5 +101,5 @@ run "state_of_another_account_is_refused" {
     }
   }
 
-  expect_failures = [var.place]
+  expect_failures = [var.deployment]
 }

@@ -85,7 +85,7 @@ start_endpoint() {
     -keyout "$temporary/tls/key.pem" -out "$temporary/tls/certificate.pem" 2>/dev/null
   port=$("$venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 
-  # The AWS CLI needs an environment of its own, because the CLI and boto3 require
+  # The AWS CLI needs a separate environment, because the CLI and boto3 require
   # different versions of a library.
   if ! real=$(command -v aws); then
     python3 -m venv "$temporary/cli"

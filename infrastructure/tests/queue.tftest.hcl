@@ -95,7 +95,7 @@ run "standard_queues_prevent_loss" {
   }
 }
 
-run "queue_policy_allows_nobody_by_default" {
+run "queue_policy_allows_no_principal_by_default" {
   command = plan
 
   module {

@@ -8,7 +8,7 @@ of the deployer among them. Commands about alarms and the dead-letter queue run
 with the operator's policy, the others with the deployer's or as administrator.
 PIPELINE is "true" if the function can run.
 
-Each block of the page runs in a shell of its own, with the variables of the
+Each block of the page runs in a separate shell, with the variables of the
 block that sets them. A block fails if one of its commands fails, or if a check
 below does not find the block's effect.
 """
@@ -33,12 +33,14 @@ OPERATOR_SECTIONS = {
 }
 DEPLOYER_SECTIONS = {"Stop consuming", "Roll back the function", "In your own Terraform", "Replace or destroy"}
 
+ERASURE = "Erase the events of a person"
+
 # Commands that do not run here, each with the reason. A command that is no longer
 # on the page fails the test.
 NOT_RUN = {
     "infrastructure/run.sh package\n": "check.sh runs it before this test",
     "cargo build --release -p domain-events-cli --bin domain-events\ntarget/release/domain-events worker\n":
-        "a release build, and a program that runs until it is stopped; the worker has tests of its own",
+        "a release build, and a program that runs until it is stopped; the worker has its own tests",
     "infrastructure/tests/check.sh\n": "it runs this test",
 }
 
@@ -165,6 +167,11 @@ class Runbook:
             # An earlier receive hides ten of fourteen messages.
             self.letters = self.dead_letters(14)
             self.sqs.receive_message(QueueUrl=self.dead_letter, MaxNumberOfMessages=10, VisibilityTimeout=8)
+        elif section == ERASURE and "dynamodb query" in block:
+            for entity, key in [("customer-42", "1"), ("customer-42", "2.000000001"), ("customer-43", "1")]:
+                client("dynamodb", ADMINISTRATOR).put_item(TableName=self.table, Item={
+                    "ID": {"S": entity}, "Timestamp": {"N": key}, "EventType": {"S": "ERASED"}, "EventId": {"S": f"{entity}-{key}"},
+                    "EmitterId": {"S": "me"}, "EmitterType": {"S": "USER"}, "StoredAt": {"N": "1"}})
         elif "restore-table-to-point-in-time" in block:
             # One event that only this table has before the restore.
             client("dynamodb", ADMINISTRATOR).put_item(TableName=self.table, Item={
@@ -183,6 +190,12 @@ class Runbook:
         check = self.report.check
         if block.startswith("infrastructure/run.sh plan"):
             check("terraform plan" in done.stdout, "run.sh plans and applies", done.stdout[-200:] if done.returncode else "")
+        elif section == ERASURE and "dynamodb query" in block:
+            keys = read_text(os.path.join(self.repository, "keys.jsonl")).splitlines()
+            check(len(keys) == 2, "the keys of the person are in the file", str(keys))
+        elif section == ERASURE:
+            check(not self.history("customer-42"), "the events of the person are erased")
+            check(len(self.history("customer-43")) == 1, "the events of others remain")
         elif "dynamodb query" in block and self.pipeline:
             check(len(json.loads(done.stdout)["Items"]) == 1, "the event that was sent by hand is stored")
         elif "cargo run --bin emit" in block and self.pipeline:

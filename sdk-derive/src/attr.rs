@@ -10,7 +10,7 @@ use crate::target::Target;
 
 /// The attributes of a struct, an enum or a variant.
 #[derive(Default)]
-pub(crate) struct Settings {
+pub(crate) struct EventSettings {
     pub(crate) event_type: Option<Setting<LitStr>>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) version: Option<Setting<NonZeroU16>>,
@@ -29,7 +29,7 @@ pub(crate) struct Setting<T> {
     pub(crate) value: T,
 }
 
-impl Settings {
+impl EventSettings {
     pub(crate) fn read(attrs: &[Attribute], target: Target, errors: &mut Errors) -> Self {
         let mut settings = Self::default();
         for entry in meta_entries(attrs, target, errors) {
@@ -40,7 +40,7 @@ impl Settings {
         settings
     }
 
-    /// The constants, each with the name of its type in the library.
+    /// Returns the constants, each with the name of its type in the library.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let settings = [
             ("EntityId", &self.id),

@@ -8,7 +8,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Field, Ident, LitStr, Path, Type};
 
-use crate::attr::Settings;
+use crate::attr::EventSettings;
 use crate::definition::{of_struct, of_variant};
 use crate::location::{at, located};
 use crate::model::{Content, Event, Origin, Part, Variant};
@@ -61,7 +61,7 @@ impl Body<'_> {
     pub(crate) fn of_enum(
         &self,
         name: &Ident,
-        settings: &Settings,
+        settings: &EventSettings,
         variants: &[Variant<'_>],
     ) -> TokenStream {
         let krate = self.krate;
@@ -122,7 +122,7 @@ impl Body<'_> {
         }
     }
 
-    /// `None` if no variant can have earlier versions.
+    /// Returns `None` if no variant can have earlier versions.
     fn upcast_of_enum(&self, variants: &[Variant<'_>]) -> Option<TokenStream> {
         let krate = self.krate;
         let arm = |(index, variant): (usize, &Variant<'_>)| {
@@ -177,8 +177,8 @@ impl Body<'_> {
         }
     }
 
-    /// The method for one half of the emitter. `None` if no variant states this half. A
-    /// wrapped event uses the constant of the enum if it states neither half. `default`
+    /// Returns the method for one half of the emitter, or `None` if no variant states this
+    /// half. A wrapped event uses the constant of the enum if it states neither half. `default`
     /// contains the match arm for an event that states its own half, and the constant.
     fn half_of_enum(
         &self,
@@ -225,7 +225,7 @@ impl Body<'_> {
         known.then(|| half(name, &quote!(match self { #(#arms,)* })))
     }
 
-    /// A `match` arm that calls the method of the wrapped event.
+    /// Returns a `match` arm that calls the method of the wrapped event.
     fn wrapped_arm(&self, variant: &Variant<'_>, method: &str) -> TokenStream {
         let (krate, ident) = (self.krate, variant.ident);
         let method = format_ident!("{method}");
@@ -240,7 +240,7 @@ impl Body<'_> {
         quote_spanned!(span=> #krate::MarkedField::display(#borrowed))
     }
 
-    /// A `match` arm whose value is computed from the borrowed field.
+    /// Returns a `match` arm whose value is computed from the borrowed field.
     fn field_arm(
         &self,
         variant: &Variant<'_>,

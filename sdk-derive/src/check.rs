@@ -2,7 +2,7 @@
 
 use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Ident, Path, parse_quote};
 
-use crate::attr::Settings;
+use crate::attr::EventSettings;
 use crate::errors::Errors;
 use crate::meta_entry::meta_entries;
 use crate::model::{Content, Model, Variant, Wrapped};
@@ -25,7 +25,7 @@ pub(crate) fn check(input: &DeriveInput) -> Checked<'_> {
         Data::Struct(_) | Data::Union(_) => Target::Struct,
     };
     let mut errors = Errors::default();
-    let mut settings = Settings::read(&input.attrs, target, &mut errors);
+    let mut settings = EventSettings::read(&input.attrs, target, &mut errors);
     let krate = match settings.krate.take() {
         Some(setting) => setting.value,
         None => parse_quote!(::domain_events),
@@ -46,7 +46,7 @@ pub(crate) fn check(input: &DeriveInput) -> Checked<'_> {
 fn check_struct<'a>(
     input: &'a DeriveInput,
     data: &'a DataStruct,
-    settings: Settings,
+    settings: EventSettings,
     errors: &mut Errors,
 ) -> Option<Model<'a>> {
     let name = &input.ident;
@@ -71,7 +71,7 @@ fn check_struct<'a>(
 fn check_enum<'a>(
     input: &'a DeriveInput,
     data: &'a DataEnum,
-    settings: Settings,
+    settings: EventSettings,
     errors: &mut Errors,
 ) -> Model<'a> {
     if data.variants.is_empty() {
@@ -141,7 +141,7 @@ impl<'a> Shape<'a> {
         let name = &variant.ident;
         match &variant.fields {
             Fields::Named(_) | Fields::Unit => {
-                let settings = Settings::read(&variant.attrs, Target::Variant, errors);
+                let settings = EventSettings::read(&variant.attrs, Target::Variant, errors);
                 let naming = naming.of_variant(&variant.attrs);
                 let fields = &variant.fields;
                 let source = Source::read(name, settings, fields, naming, moved_by, errors);

@@ -104,7 +104,7 @@ impl ConstChecks<'_> {
     }
 }
 
-/// The same rule as in the library. The library makes the final decision.
+/// Applies the same rule as the library. The library makes the final decision.
 fn is_event_type(name: &str) -> bool {
     let is_word = |word: &str| {
         let right = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();

@@ -57,7 +57,7 @@ fn evaluated_late(definition: &TokenStream) -> TokenStream {
     }}
 }
 
-/// The part of a definition that is the same for a struct and for a variant of an enum.
+/// Returns the part of a definition that is the same for a struct and for a variant of an enum.
 pub(crate) fn alone(event: &Event<'_>, krate: &Path) -> TokenStream {
     let name = event.name.text();
     let version = event.version.map(|version| {

@@ -12,7 +12,7 @@ use crate::const_checks::ConstChecks;
 use crate::location::{at, located};
 use crate::model::{Content, Event, Model};
 
-/// The derived code, or all errors and a fallback `impl`.
+/// Returns the derived code, or all errors and a fallback `impl`.
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let checked = check::check(input);
     let expansion = Expansion {
@@ -63,7 +63,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// The `impl` for a type with errors. It prevents errors in the code that uses the type.
+    /// Returns the `impl` for a type with errors. It prevents errors in the code that uses the
+    /// type.
     fn fallback(&self) -> TokenStream {
         let krate = self.krate;
         let body = quote! {
@@ -98,10 +99,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// The bounds of the `impl`. A struct without type parameters has no bounds, because
-    /// errors in its code have better messages. With type parameters, the bounds depend on
-    /// the user of the type. In an enum, several methods need the same bound; with the bound,
-    /// the compiler reports one error instead of several.
+    /// Returns the bounds of the `impl`. A struct without type parameters has no bounds,
+    /// because errors in its code have better messages. With type parameters, the bounds depend
+    /// on the user of the type. In an enum, several methods need the same bound; with the
+    /// bound, the compiler reports one error instead of several.
     fn bounds(&self, model: &Model<'_>) -> Vec<WherePredicate> {
         let mut bounds = self.serialize_bound();
         let displayed = |event: &Event<'_>| -> Vec<WherePredicate> {
@@ -126,7 +127,7 @@ impl Expansion<'_> {
         bounds
     }
 
-    /// The bounds for reading the previous version and converting it into this version.
+    /// Returns the bounds for reading the previous version and converting it into this version.
     fn older_bounds(&self, event: &Event<'_>) -> Vec<WherePredicate> {
         let krate = self.krate;
         let older = event.upcast_from.as_ref().filter(|_| self.is_generic());
@@ -139,7 +140,8 @@ impl Expansion<'_> {
         bounds.into_iter().flatten().collect()
     }
 
-    /// The layout that distinguishes the instances of a type with type or const parameters.
+    /// Returns the layout that distinguishes the instances of a type with type or const
+    /// parameters.
     fn layout(&self) -> Option<TokenStream> {
         let generics = &self.input.generics;
         let is_generic = self.is_generic() || generics.const_params().next().is_some();
@@ -171,7 +173,7 @@ impl Expansion<'_> {
         vec![parse_quote_spanned!(span=> Self: #krate::Serialize)]
     }
 
-    /// The bound `DomainEvent` for a type, with the span of the type.
+    /// Returns the bound `DomainEvent` for a type, with the span of the type.
     fn event_bound(&self, ty: &Type) -> Option<WherePredicate> {
         let end = ty.to_token_stream().into_iter().last()?.span();
         let krate = located(self.krate, end);

@@ -19,7 +19,7 @@ pub(crate) struct MetaEntry {
     value: Option<TokenStream>,
 }
 
-/// The entries of all `#[event(...)]` in `attrs` that `target` accepts.
+/// Returns the entries of all `#[event(...)]` in `attrs` that `target` accepts.
 pub(crate) fn meta_entries(
     attrs: &[Attribute],
     target: Target,
@@ -78,7 +78,7 @@ impl MetaEntry {
         Ok(Self { key, value })
     }
 
-    /// The key as text. `r#type` and `type` are the same key.
+    /// Returns the key as text. `r#type` and `type` are the same key.
     pub(crate) fn name(&self) -> String {
         self.key.unraw().to_string()
     }

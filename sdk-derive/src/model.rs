@@ -6,12 +6,12 @@ use heck::ToShoutySnakeCase;
 use syn::ext::IdentExt;
 use syn::{Field, Ident, LitStr, Type};
 
-use crate::attr::Settings;
+use crate::attr::EventSettings;
 
 pub(crate) enum Model<'a> {
     Struct(Box<Event<'a>>),
     Enum {
-        settings: Box<Settings>,
+        settings: Box<EventSettings>,
         variants: Vec<Variant<'a>>,
     },
 }
@@ -25,7 +25,8 @@ pub(crate) struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
-    /// The event that the variant describes. `None` if the variant wraps another event.
+    /// Returns the event that the variant describes, or `None` if the variant wraps another
+    /// event.
     pub(crate) fn event(&self) -> Option<&Event<'a>> {
         match &self.content {
             Content::Fields(event) => Some(event),
@@ -62,7 +63,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The fields that are displayed outside of `Data`.
+    /// Returns the fields that are displayed outside of `Data`.
     pub(crate) fn shown_fields(&self) -> impl Iterator<Item = &'a Field> {
         let parts = [
             Some(&self.id),
@@ -75,7 +76,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// The constants, each with the name of its type in the library.
+    /// Returns the constants, each with the name of its type in the library.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&'static str, &LitStr)> {
         let parts = [
             ("EntityId", Some(&self.id)),

@@ -2,7 +2,7 @@
 
 use syn::{Field, Fields, Ident, LitStr, Type};
 
-use crate::attr::{Marks, Setting, Settings};
+use crate::attr::{EventSettings, Marks, Setting};
 use crate::errors::Errors;
 use crate::model::{Event, Name, Origin, Part, Variant};
 use crate::serde_name::{FieldNaming, find_flag, is_flattened};
@@ -10,7 +10,7 @@ use crate::serde_name::{FieldNaming, find_flag, is_flattened};
 /// A struct or variant as it appears in the source, before the rules are applied.
 pub(crate) struct Source<'a> {
     ident: &'a Ident,
-    settings: Settings,
+    settings: EventSettings,
     fields: Vec<(&'a Field, Marks)>,
     naming: FieldNaming,
     /// The serde attribute that moves the fields away from the top of the data.
@@ -21,7 +21,7 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn read(
         ident: &'a Ident,
-        settings: Settings,
+        settings: EventSettings,
         fields: &'a Fields,
         naming: FieldNaming,
         moved_by: Option<Ident>,
@@ -44,7 +44,7 @@ impl<'a> Source<'a> {
 pub(crate) struct Container<'m> {
     pub(crate) ident: &'m Ident,
     /// The attributes of the enum, which apply to all its variants.
-    pub(crate) settings: &'m Settings,
+    pub(crate) settings: &'m EventSettings,
 }
 
 pub(crate) struct Rules<'m> {
@@ -74,7 +74,7 @@ impl<'m> Rules<'m> {
         self.errors.push(error);
     }
 
-    /// The event that `source` describes. `None` if it does not name its entity.
+    /// Returns the event that `source` describes, or `None` if it does not name its entity.
     pub(crate) fn event<'a>(&mut self, source: Source<'a>) -> Option<Event<'a>> {
         let Source {
             ident,
@@ -134,7 +134,7 @@ impl<'m> Rules<'m> {
         Some(event)
     }
 
-    /// The rules that concern all variants together.
+    /// Checks the rules that concern all variants together.
     pub(crate) fn finish(&mut self, variants: &[Variant<'_>]) {
         let events: Vec<_> = variants
             .iter()
@@ -168,9 +168,9 @@ impl<'m> Rules<'m> {
         self.errors.at(ident, message);
     }
 
-    /// The type of the previous version. An event with a version above 1 must state how
+    /// Returns the type of the previous version. An event with a version above 1 must state how
     /// stored events of earlier versions are read, or that there are none.
-    fn upcast_source(&mut self, ident: &Ident, settings: &mut Settings) -> Option<Type> {
+    fn upcast_source(&mut self, ident: &Ident, settings: &mut EventSettings) -> Option<Type> {
         let version = settings.version.as_ref().map_or(1, |v| v.value.get());
         let (from, oldest) = (settings.upcast_from.take(), settings.oldest.take());
         let (key, message) = match (&from, &oldest, &settings.version) {
@@ -226,7 +226,7 @@ impl<'m> Rules<'m> {
         }
     }
 
-    /// The names that the fields with personal data have in the data.
+    /// Returns the names that the fields with personal data have in the data.
     fn pii_fields(
         &mut self,
         fields: &[(&Field, Marks)],
@@ -256,7 +256,7 @@ impl<'m> Rules<'m> {
         names
     }
 
-    /// The only field with this mark.
+    /// Returns the only field with this mark.
     fn marked<'a, 'f>(
         &mut self,
         fields: &'f [(&'a Field, Marks)],
@@ -283,8 +283,8 @@ impl<'m> Rules<'m> {
         first
     }
 
-    /// The id or a half of the emitter. It comes from a field, from a constant of the event,
-    /// or from a constant of the enum.
+    /// Returns the id or a half of the emitter. It comes from a field, from a constant of the
+    /// event, or from a constant of the enum.
     fn part<'a>(
         &mut self,
         fields: &[(&'a Field, Marks)],

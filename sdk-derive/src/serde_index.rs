@@ -7,7 +7,7 @@ use syn::Variant;
 
 use crate::serde_name::find_flag;
 
-/// The index of each variant. A skipped variant has none.
+/// Returns the index of each variant. A skipped variant has none.
 pub(crate) fn serde_indices<'a>(
     variants: impl IntoIterator<Item = &'a Variant>,
 ) -> Vec<Option<u32>> {

@@ -18,7 +18,7 @@ pub(crate) struct Naming {
 pub(crate) struct FieldNaming(Rule);
 
 impl Naming {
-    /// The rules in `attrs`, the attributes of a struct or enum.
+    /// Returns the rules in `attrs`, the attributes of a struct or enum.
     pub(crate) fn of(attrs: &[Attribute]) -> Self {
         let rule = |key| setting(attrs, key).map_or(Rule::default(), |name| Rule::named(&name));
         Self {
@@ -57,25 +57,25 @@ pub(crate) fn is_flattened(field: &Field) -> bool {
     find_flag(&field.attrs, &["flatten"]).is_some()
 }
 
-/// The serde attribute of a struct or enum that moves its fields away from the top of the
-/// data, if there is one.
+/// Returns the serde attribute of a struct or enum that moves its fields away from the top of
+/// the data, if there is one.
 pub(crate) fn moves_fields(attrs: &[Attribute]) -> Option<Ident> {
     find_flag(attrs, &["content", "transparent", "into"])
 }
 
-/// Like [`moves_fields`], for the attributes of a variant.
+/// Does the same as [`moves_fields`] for the attributes of a variant.
 pub(crate) fn moves_fields_of_variant(attrs: &[Attribute]) -> Option<Ident> {
     find_flag(attrs, &["with", "serialize_with"])
 }
 
-/// The first entry of `#[serde(...)]` that has one of these names.
+/// Returns the first entry of `#[serde(...)]` that has one of these names.
 pub(crate) fn find_flag(attrs: &[Attribute], flags: &[&str]) -> Option<Ident> {
     let entries = attrs.iter().flat_map(entries);
     let mut called = entries.filter_map(|meta| meta.path().get_ident().cloned());
     called.find(|ident| flags.iter().any(|flag| ident == flag))
 }
 
-/// The text of `key = "text"`, or of `key(serialize = "text")`.
+/// Returns the text of `key = "text"`, or of `key(serialize = "text")`.
 fn setting(attrs: &[Attribute], key: &str) -> Option<String> {
     let text = |meta: Meta| match meta {
         Meta::NameValue(pair) if pair.path.is_ident(key) => literal(pair.value),
@@ -145,7 +145,7 @@ impl Rule {
         }
     }
 
-    /// The name of a field. serde assumes that it is in snake case.
+    /// Returns the name of a field. serde assumes that it is in snake case.
     fn field(self, name: &str) -> String {
         match self {
             Self::AsWritten | Self::Lower | Self::Snake => name.to_owned(),
@@ -157,7 +157,7 @@ impl Rule {
         }
     }
 
-    /// The name of a variant. serde assumes that it is in Pascal case.
+    /// Returns the name of a variant. serde assumes that it is in Pascal case.
     fn variant(self, name: &str) -> String {
         match self {
             Self::AsWritten | Self::Pascal => name.to_owned(),

@@ -125,7 +125,7 @@ impl Target {
     }
 }
 
-/// The known name that is most similar to `name`, if it is similar enough.
+/// Returns the known name that is most similar to `name`, if it is similar enough.
 fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = name.to_lowercase();
     if let Some((_, meant)) = SYNONYMS.iter().find(|(synonym, _)| *synonym == name) {
@@ -139,7 +139,7 @@ fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// The edit distance between `a` and `b`: the number of letters inserted, removed or
+/// Returns the edit distance between `a` and `b`: the number of letters inserted, removed or
 /// replaced.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

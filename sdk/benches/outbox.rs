@@ -1,7 +1,7 @@
 //! The outbox beside a plain `emit` after the commit, and a relay beside raw batches.
 //!
 //! `cargo bench -p domain-events-benches --bench outbox` runs on SQLite; with the argument
-//! `postgres` it runs on a Postgres server of its own. The queue is a process-wide sink that
+//! `postgres`, it starts and uses a Postgres server. The queue is a process-wide sink that
 //! accepts each message, so the figures contain the database and the client, and no queue.
 
 #![forbid(unsafe_code)]

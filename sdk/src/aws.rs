@@ -131,7 +131,7 @@ impl AwsFailure {
 
     /// A fault in the configuration of the client. The AWS SDK reports it like a failed
     /// connection, with types that are not public, so that only the beginning of the text
-    /// tells it apart. Any other text counts as a failed connection, which may pass.
+    /// identifies it. Any other text counts as a failed connection, which may be temporary.
     fn of_client(error: &(dyn Error + 'static)) -> Option<Self> {
         /// The rest of these texts may quote the request.
         const INVALID: [&str; 3] = [

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn delay_lies_in_the_upper_half() {
+    fn delay_is_in_the_upper_half() {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
         let delays: Vec<Duration> = (0..200).map(|_| backoff.delay(3)).collect();
         assert!(

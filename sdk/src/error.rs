@@ -7,6 +7,16 @@ use std::fmt;
 ///
 /// The codes are part of the wire contract: in the dead-letter queue, a rejected message has
 /// its code in the attribute `RejectionCode`.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{EntityId, RejectionCode};
+///
+/// let error = EntityId::new("").unwrap_err();
+/// assert_eq!(error.code(), RejectionCode::InvalidValue);
+/// assert_eq!(error.code().as_str(), "INVALID_VALUE");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionCode {
@@ -72,6 +82,23 @@ impl fmt::Display for RejectionCode {
 /// names of fields, but never the keys of maps, because these keys are data.
 ///
 /// The error is permanent: a retry with the same event fails in the same way.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{EventId, RejectionCode, wire};
+///
+/// let body = r#"{"Timestamp":1596719980123,"EventType":"order placed","ID":"7"}"#;
+/// let events = wire::decode(body, &EventId::from_static("message-1"))?;
+/// let error = events[0].outcome.as_ref().unwrap_err();
+///
+/// assert_eq!(error.code(), RejectionCode::InvalidValue);
+/// assert_eq!(error.pointer(), "/Timestamp");
+/// assert!(error.reason().contains("looks like milliseconds"));
+/// let others: Vec<_> = error.others().iter().map(|other| other.pointer()).collect();
+/// assert_eq!(others, ["/EventType", "/EmitterId", "/EmitterType"]);
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEvent {
     code: RejectionCode,

@@ -24,7 +24,7 @@ pub use definition::EventDefinition;
 pub use domain_event::{DomainEvent, MarkedField};
 pub use emitter::{Emitter, EmitterId, EmitterType};
 pub use envelope::{Envelope, MAX_ITEM_BYTES};
-pub use ids::{CausationId, CorrelationId, EntityId, EventId, EventType, IntoEntityId};
+pub use ids::{CausationId, CorrelationId, EntityId, EventId, EventType};
 pub use redacted::Redacted;
 pub use timestamp::Timestamp;
 pub use upcast::PastVersion;

@@ -92,8 +92,8 @@ impl<T> ResponseBody<T> {
         }
     }
 
-    /// The value that the function read from the response. `None` if only the AWS SDK could
-    /// read the response.
+    /// Returns the value that the function read from the response, or `None` if only the AWS
+    /// SDK could read the response.
     pub(crate) fn take(&self) -> Option<T> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         content.take()
@@ -155,7 +155,7 @@ impl<T: Send + 'static> DeserializeResponse for ResponseBody<T> {
     }
 }
 
-/// The AWS SDK's configuration of an operation.
+/// Returns the AWS SDK's configuration of an operation.
 pub(crate) fn operation(operation: &dyn RuntimePlugin) -> FrozenLayer {
     let config = operation.config();
     config.unwrap_or_else(|| Layer::new("no operation").freeze())

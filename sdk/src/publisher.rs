@@ -175,6 +175,19 @@ impl Sdk {
     /// `.fifo`, the publisher keeps the order of the events of each entity.
     ///
     /// `emitter` is the emitter of events that do not state an emitter.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{Emitter, Sdk};
+    ///
+    /// let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// let sdk = Sdk::builder(url, Emitter::system("billing")?).build().await?;
+    /// # let _ = sdk;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(queue_url: impl Into<String>, emitter: Emitter) -> SdkBuilder {
         SdkBuilder::new(queue_url.into(), emitter)
     }
@@ -191,6 +204,20 @@ impl Sdk {
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::Sdk;
+    ///
+    /// // EVENT_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/events
+    /// // EVENT_EMITTER_ID=billing
+    /// let sdk = Sdk::from_env().await?;
+    /// # let _ = sdk;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn from_env() -> Result<Self, BuildError> {
         builder::from_env(|name| std::env::var(name).ok())?
             .build()
@@ -239,6 +266,19 @@ impl Sdk {
     /// If the future is dropped before its first poll, or while it waits for capacity, the
     /// event is not sent, and is counted as dropped. Later, the event is sent even if the
     /// future is dropped; see [`EmitFuture`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// match sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await {
+    ///     Ok(receipt) => assert_eq!(receipt.entity_id, "7"),
+    ///     Err(error) if error.is_retryable() => { /* keep `error.into_envelope()` and try again later */ }
+    ///     Err(error) => return Err(error.into()), // this event can never be sent
+    /// }
+    /// # });
+    /// ```
     pub fn emit<E: DomainEvent>(&self, event: E) -> EmitFuture {
         EmitFuture::new(self.sender(), self.encode(&event))
     }
@@ -253,6 +293,24 @@ impl Sdk {
     /// # Cancel safety
     ///
     /// As for [`emit`](Self::emit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # use domain_events::testing::Fault;
+    /// # recorder.inject(Fault::AmbiguousOutcome);
+    /// // The response was lost, so it is unknown whether SQS has accepted the event.
+    /// let error = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await.unwrap_err();
+    /// if error.is_retryable() && let Some(envelope) = error.into_envelope() {
+    ///     sdk.emit_envelope(envelope).await?; // the same identity: the store keeps the event once
+    /// }
+    /// # let events = recorder.events();
+    /// # assert_eq!(events.len(), 2);
+    /// # assert_eq!(events[0], events[1]);
+    /// # });
+    /// ```
     pub fn emit_envelope(&self, envelope: Envelope) -> EmitFuture {
         let pending = self.pending(envelope);
         let pending = pending.map_err(|error| error.into_error(self.queue()));
@@ -265,6 +323,19 @@ impl Sdk {
     /// # Errors
     ///
     /// [`InvalidEvent`] if the event can never be stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let envelope = sdk.envelope(&OrderPlaced { order_id: 7, cents: 4990 })?;
+    /// assert_eq!(envelope.event_type(), &"ORDER_PLACED");
+    /// assert_eq!(envelope.emitter().id(), &"shop");
+    ///
+    /// sdk.emit_envelope(envelope).await?; // later
+    /// # });
+    /// ```
     pub fn envelope<E: DomainEvent>(&self, event: &E) -> Result<Envelope, InvalidEvent> {
         #[cfg(feature = "opentelemetry")]
         let context = &*trace::in_current_span(&self.context);
@@ -295,6 +366,20 @@ impl Sdk {
     /// # Errors
     ///
     /// [`EmitError::Invalid`] or [`EmitError::TooLargeForQueue`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// // In the transaction that changes the order:
+    /// let prepared = sdk.prepare(&OrderPlaced { order_id: 7, cents: 4990 })?;
+    /// assert!(prepared.body().contains(r#""EventType":"ORDER_PLACED""#));
+    /// // … insert `prepared.event_id()` and `prepared.body()`, and commit.
+    ///
+    /// sdk.emit_prepared(prepared).await?;
+    /// # });
+    /// ```
     pub fn prepare<E: DomainEvent>(&self, event: &E) -> Result<Prepared, EmitError> {
         let pending = self.encode(event)?;
         Ok(Prepared::new(pending, self.sender().is_fifo()))
@@ -309,6 +394,18 @@ impl Sdk {
     /// # Cancel safety
     ///
     /// As for [`emit`](Self::emit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let prepared = sdk.prepare(&OrderPlaced { order_id: 7, cents: 4990 })?;
+    /// let id = prepared.event_id().clone();
+    /// let receipt = sdk.emit_prepared(prepared).await?;
+    /// assert_eq!(receipt.event_id, id);
+    /// # });
+    /// ```
     pub fn emit_prepared(&self, prepared: Prepared) -> EmitFuture {
         EmitFuture::new(self.sender(), Ok(prepared.into_pending()))
     }
@@ -329,6 +426,19 @@ impl Sdk {
     ///
     /// If the future is dropped, no further events are taken from the iterator. The events that
     /// were already taken are sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let orders = (1..=3).map(|order_id| OrderPlaced { order_id, cents: 100 });
+    /// for outcome in sdk.emit_all(orders).await {
+    ///     outcome?;
+    /// }
+    /// assert_eq!(recorder.events().len(), 3);
+    /// # });
+    /// ```
     pub async fn emit_all<E: DomainEvent>(
         &self,
         events: impl IntoIterator<Item = E>,
@@ -351,6 +461,21 @@ impl Sdk {
     /// # Errors
     ///
     /// [`TryEmitError::Full`] if the publisher is full. Every error returns the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// use domain_events::TryEmitError;
+    ///
+    /// match sdk.try_emit(OrderPlaced { order_id: 7, cents: 4990 }) {
+    ///     Ok(outcome) => { outcome.await?; }
+    ///     Err(TryEmitError::Full(order)) => println!("try order {} again later", order.order_id),
+    ///     Err(error) => return Err(error.to_string().into()),
+    /// }
+    /// # });
+    /// ```
     pub fn try_emit<E: DomainEvent>(&self, event: E) -> Result<EmitFuture, TryEmitError<E>> {
         let envelope = self.envelope(&event);
         let pending = envelope.and_then(|e| self.pending(e).map_err(|failed| failed.source));
@@ -369,12 +494,36 @@ impl Sdk {
     }
 
     /// Returns a handle whose events are caused by `emitter`, unless they state an emitter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// use domain_events::Emitter;
+    ///
+    /// let as_user = sdk.on_behalf_of(Emitter::user("u-42")?); // for one request
+    /// as_user.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(recorder.events()[0].emitter(), &Emitter::user("u-42")?);
+    /// # });
+    /// ```
     #[must_use]
     pub fn on_behalf_of(&self, emitter: Emitter) -> Self {
         self.with(|context| context.with_emitter(emitter))
     }
 
     /// Returns a handle whose events belong to a conversation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let request = sdk.with_correlation_id("request-9f2c".parse()?);
+    /// request.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(recorder.events()[0].correlation_id().map(|id| id.as_str()), Some("request-9f2c"));
+    /// # });
+    /// ```
     #[must_use]
     pub fn with_correlation_id(&self, id: CorrelationId) -> Self {
         self.with(|context| context.with_correlation_id(id))
@@ -382,6 +531,20 @@ impl Sdk {
 
     /// Returns a handle whose events are caused by another event, for example by the event that
     /// the service is handling.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let placed = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    ///
+    /// let reaction = sdk.caused_by(placed.event_id);
+    /// reaction.emit(OrderPlaced { order_id: 8, cents: 0 }).await?; // the free gift
+    /// let events = recorder.events();
+    /// assert_eq!(events[1].causation_id().unwrap().as_str(), events[0].event_id().as_str());
+    /// # });
+    /// ```
     #[must_use]
     pub fn caused_by(&self, cause: impl Into<CausationId>) -> Self {
         self.with(|context| context.with_causation_id(cause.into()))
@@ -394,6 +557,17 @@ impl Sdk {
     ///
     /// A name that SQS does not accept as a message group (1 to 128 visible ASCII
     /// characters) is replaced by its hash.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let sdk = sdk.for_tenant("customer-17");
+    /// let prepared = sdk.prepare(&OrderPlaced { order_id: 7, cents: 4990 })?;
+    /// assert_eq!(prepared.group_id(), Some("customer-17"));
+    /// # });
+    /// ```
     #[must_use]
     pub fn for_tenant(&self, tenant: &str) -> Self {
         Self {
@@ -419,6 +593,18 @@ impl Sdk {
     /// # Cancel safety
     ///
     /// Dropping the future does not affect the events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let pending = sdk.try_emit(OrderPlaced { order_id: 7, cents: 4990 })?;
+    /// sdk.flush().await;
+    /// assert_eq!(recorder.events().len(), 1);
+    /// # pending.await?;
+    /// # });
+    /// ```
     pub async fn flush(&self) {
         self.sender().flush().await;
     }
@@ -437,6 +623,23 @@ impl Sdk {
     ///
     /// If the future is dropped, the publisher stays closed and continues to send its
     /// events. You can call this function again to wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// use std::time::Duration;
+    ///
+    /// # sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// let report = sdk.shutdown(Duration::from_secs(10)).await; // after SIGTERM
+    /// println!("{} events accepted, {} failed", report.accepted, report.failed);
+    /// for envelope in report.unsent.iter().chain(&report.undetermined) {
+    ///     println!("keep {} of {}", envelope.event_type(), envelope.entity_id());
+    /// }
+    /// # assert!(report.is_complete());
+    /// # });
+    /// ```
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.sender().shutdown(deadline).await
     }
@@ -445,7 +648,7 @@ impl Sdk {
         &self.handle.sender
     }
 
-    /// The name of the queue in errors.
+    /// Returns the name of the queue in errors.
     fn queue(&self) -> &Arc<str> {
         self.sender().in_flight().queue()
     }

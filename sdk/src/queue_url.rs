@@ -102,7 +102,9 @@ impl QueueUrl {
         // Host names are not case-sensitive.
         let aws = AwsHost::parse(&host.to_ascii_lowercase());
         if let AwsHost::Other = aws {
-            return fail("its host belongs to AWS and not to SQS");
+            return fail(
+                "its host belongs to AWS and not to SQS; give the URL of a queue, for example https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+            );
         }
         if !matches!(aws, AwsHost::NotAws)
             && (path.len() != 2
@@ -382,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_says_what_to_give() {
+    fn invalid_url_error_shows_a_valid_url() {
         let check = |text: &str, expected: &str| {
             let error = QueueUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -112,6 +112,18 @@ pub use round_trip::assert_reads_back;
 /// Takes events and enums of events, and refuses to compile if two of them have
 /// the same name, like [`assert_distinct!`](crate::assert_distinct). Earlier versions
 /// of an event may also be listed.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderShipped { #[event(id)] order_id: String }
+/// let events = domain_events::events![OrderPlaced, OrderShipped];
+/// # assert_eq!(events.json_schemas().unwrap().len(), 2);
+/// # }
+/// ```
 #[macro_export]
 macro_rules! events {
     ($($event:ty),* $(,)?) => {{
@@ -121,6 +133,22 @@ macro_rules! events {
 }
 
 /// The events of a program; see [`events!`](crate::events).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// use domain_events::schema::Events;
+///
+/// // The macro `events!` creates the same list, and also checks that the names differ.
+/// let events = Events::new().with::<OrderPlaced>();
+/// assert_eq!(events.json_schemas()?[0].version, 1);
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Events {
     all: Vec<Described>,
@@ -139,6 +167,21 @@ struct Described {
 }
 
 /// The JSON Schema of one event.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// for event in domain_events::events![OrderPlaced].json_schemas()? {
+///     let file = format!("{}-{}.schema.json", event.event_type, event.version);
+///     println!("{file}: {:#}", event.schema);
+/// }
+/// # }
+/// # Ok::<(), domain_events::schema::SchemaError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EventSchema {
@@ -151,7 +194,7 @@ pub struct EventSchema {
 }
 
 impl Events {
-    /// An empty list of events.
+    /// Creates an empty list of events.
     pub fn new() -> Self {
         Self::default()
     }
@@ -170,12 +213,27 @@ impl Events {
         self
     }
 
-    /// A JSON Schema (2020-12) for each event as it appears in a message, with an
+    /// Returns a JSON Schema (2020-12) for each event as it appears in a message, with an
     /// example.
     ///
     /// # Errors
     ///
     /// [`SchemaError`] if an event has no example that matches its schema.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// # use domain_events::DomainEvent;
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+    /// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+    /// # let events = domain_events::events![OrderPlaced];
+    /// for event in events.json_schemas()? {
+    ///     println!("{} version {}: {:#}", event.event_type, event.version, event.schema);
+    /// }
+    /// # }
+    /// # Ok::<(), domain_events::schema::SchemaError>(())
+    /// ```
     pub fn json_schemas(&self) -> Result<Vec<EventSchema>, SchemaError> {
         let (mut schemas, mut problems) = (Vec::new(), Vec::new());
         for described in self.written() {
@@ -200,17 +258,31 @@ impl Events {
         }
     }
 
-    /// An AsyncAPI 3.0 document for all events, with an example of each event. `title`
+    /// Returns an AsyncAPI 3.0 document for all events, with an example of each event. `title`
     /// and `version` are the title and version of your service.
     ///
     /// # Errors
     ///
     /// [`SchemaError`] if an event has no example that matches its schema.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// # use domain_events::DomainEvent;
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+    /// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+    /// # let events = domain_events::events![OrderPlaced];
+    /// let document = events.asyncapi("Shop", "1.0.0")?;
+    /// assert_eq!(document["asyncapi"], "3.0.0");
+    /// # }
+    /// # Ok::<(), domain_events::schema::SchemaError>(())
+    /// ```
     pub fn asyncapi(&self, title: &str, version: &str) -> Result<Value, SchemaError> {
         asyncapi::document(self, title, version)
     }
 
-    /// Each event once. An event may be listed alone and also as a variant of an enum.
+    /// Returns each event once. An event may be listed alone and also as a variant of an enum.
     fn distinct(&self) -> impl Iterator<Item = &Described> {
         let mut seen = std::collections::HashSet::new();
         let key = |d: &EventDefinition| (d.event_type().into_string(), d.version());
@@ -219,7 +291,7 @@ impl Events {
             .filter(move |described| seen.insert(key(&described.definition)))
     }
 
-    /// The events that are written. serde does not write skipped variants of an enum.
+    /// Returns the events that are written. serde does not write skipped variants of an enum.
     fn written(&self) -> impl Iterator<Item = &Described> {
         let is_written = |described: &&Described| {
             let mut generator = SchemaSettings::draft2020_12()
@@ -232,7 +304,7 @@ impl Events {
 }
 
 impl Described {
-    /// The schema of the data, with the definitions that it refers to.
+    /// Returns the schema of the data, with the definitions that it refers to.
     fn data(&self, settings: SchemaSettings) -> Result<Option<Value>, SchemaProblem> {
         let mut generator = settings.into_generator();
         let Some(mut schema) = data::schema(self, &mut generator) else {
@@ -248,12 +320,12 @@ impl Described {
         Ok(Some(schema))
     }
 
-    /// The schema of the data that is written. `None` if the event is never written.
+    /// Returns the schema of the data that is written, or `None` if the event is never written.
     fn written(&self) -> Result<Option<Value>, SchemaProblem> {
         self.data(SchemaSettings::draft2020_12().for_serialize())
     }
 
-    /// The schema of the data that is read. `None` if the event is never read.
+    /// Returns the schema of the data that is read, or `None` if the event is never read.
     fn read_schema(&self) -> Result<Option<Value>, SchemaProblem> {
         let schema = self.data(SchemaSettings::draft2020_12().for_deserialize())?;
         let is_read = self.definition.write_only_variant().is_none();
@@ -262,7 +334,7 @@ impl Described {
         Ok(schema.or(is_read.then_some(Value::Bool(true))))
     }
 
-    /// The schemas of the data that is written and read, if they show that the type can
+    /// Returns the schemas of the data that is written and read, if they show that the type can
     /// read its own output.
     fn readable_schemas(&self) -> Result<(Option<Value>, Option<Value>), SchemaProblem> {
         let (written, read) = (self.written()?, self.read_schema()?);
@@ -282,7 +354,7 @@ impl Described {
         Ok((written, read))
     }
 
-    /// An example of the event, as the SDK sends it.
+    /// Returns an example of the event, as the SDK sends it.
     fn example(&self) -> Result<Value, SchemaProblem> {
         example::first(self)
     }

@@ -73,6 +73,11 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// | [`scan`](Self::scan) | `dynamodb:Scan` |
 /// | [`check_table`](Self::check_table) | `dynamodb:DescribeTable`, if it is to check the index |
 ///
+/// # Panics
+///
+/// Like the AWS SDK, the futures and streams of a store need a Tokio runtime with I/O and time
+/// enabled, and panic outside of such a runtime.
+///
 /// # Examples
 ///
 /// ```no_run
@@ -98,8 +103,8 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// A store in the table `EVENT_TABLE`, with `EVENT_INDEX_SHARDS` shards of the index
-    /// by event type (without the index, if this is not set). Region, credentials and
+    /// Creates a store in the table `EVENT_TABLE`, with `EVENT_INDEX_SHARDS` shards of the
+    /// index by event type (without the index, if this is not set). Region, credentials and
     /// endpoint are found in the environment as by every AWS SDK.
     ///
     /// # Errors
@@ -110,6 +115,18 @@ impl EventStore {
     /// # Cancel safety
     ///
     /// The future may be dropped at any point; nothing remains.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::EventStore;
+    ///
+    /// let store = EventStore::from_env().await?; // EVENT_TABLE, EVENT_INDEX_SHARDS, AWS_REGION
+    /// store.check_table().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn from_env() -> Result<Self, StoreConfigError> {
         let aws = aws_config::defaults(crate::aws::behavior_version())
             .timeout_config(crate::aws::timeouts())
@@ -123,7 +140,20 @@ impl EventStore {
         Ok(store)
     }
 
-    /// A store in the table with this name or ARN.
+    /// Creates a store in the table with this name or ARN.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(dynamodb: aws_sdk_dynamodb::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::EventStore;
+    ///
+    /// // `dynamodb` is the client that your program has already configured.
+    /// let store = EventStore::new(dynamodb, "events");
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(client: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
         Self {
             table: DynamoDb::new(client, table.into()),
@@ -142,6 +172,16 @@ impl EventStore {
     }
 
     /// Sets how long appended events are kept.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = store.with_retention("SESSION_PINGED=30d,*=never".parse()?);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -149,6 +189,19 @@ impl EventStore {
 
     /// Writes and reads the index by event type with this number of shards. A reader
     /// needs the largest number that the table's writers have used.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::num::NonZeroU16;
+    ///
+    /// const SHARDS: NonZeroU16 = NonZeroU16::new(4).unwrap(); // the output EVENT_INDEX_SHARDS
+    /// let store = store.with_index_shards(SHARDS);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_index_shards(self, shards: NonZeroU16) -> Self {
         Self {
@@ -157,7 +210,7 @@ impl EventStore {
         }
     }
 
-    /// The name of the table.
+    /// Returns the name of the table.
     pub fn table(&self) -> &str {
         self.table.table()
     }
@@ -177,6 +230,21 @@ impl EventStore {
     /// # Cancel safety
     ///
     /// The future may be dropped at any point; nothing was changed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::store::TableErrorKind;
+    ///
+    /// match store.check_table().await {
+    ///     Ok(()) => {}
+    ///     Err(error) if error.kind() == TableErrorKind::IndexNotFound => eprintln!("{error}"),
+    ///     Err(error) => return Err(error.into()), // at the start, and not at the first event
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn check_table(&self) -> Result<(), TableError> {
         self.table.check(self.index_shards.is_some()).await
     }
@@ -196,6 +264,25 @@ impl EventStore {
     ///
     /// If the future is dropped, the event is stored or not, but never in part.
     /// Appending it again is safe: the event is stored once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{AppendOutcome, Emitter, Envelope};
+    ///
+    /// let emitter = Emitter::system("import")?;
+    /// let envelope = Envelope::builder("ORDER_PLACED".parse()?, "order-7".parse()?, emitter)
+    ///     .timestamp("1596719980".parse()?)
+    ///     .event_id("legacy-4711".parse()?)
+    ///     .build()?;
+    /// match store.append(&envelope).await? {
+    ///     AppendOutcome::Duplicate => println!("the import was interrupted after this event"),
+    ///     outcome => println!("{outcome:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn append(&self, envelope: &Envelope) -> Result<AppendOutcome, StoreError> {
         let outcomes = self.append_all(std::slice::from_ref(envelope), None).await;
         outcomes
@@ -208,9 +295,32 @@ impl EventStore {
     /// Returns one outcome for each event, in order. At `deadline` it stops waiting: an
     /// outcome that is not known by then is [`StoreError::DeadlineExceeded`].
     ///
+    /// # Errors
+    ///
+    /// Each event has its own outcome, as for [`append`](Self::append). An event that fails does
+    /// not affect the others.
+    ///
     /// # Cancel safety
     ///
     /// As [`append`](Self::append).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore, envelopes: &[domain_events::Envelope]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use tokio::time::Instant;
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(20);
+    /// let outcomes = store.append_all(envelopes, Some(deadline)).await;
+    /// for (envelope, outcome) in envelopes.iter().zip(outcomes) {
+    ///     if let Err(error) = outcome {
+    ///         println!("{}: {error}; retryable: {}", envelope.event_id(), error.is_retryable());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn append_all(
         &self,
         envelopes: &[Envelope],
@@ -231,7 +341,7 @@ impl EventStore {
         .await
     }
 
-    /// What the store itself writes into an item. `StoredAt` is the time of the attempt
+    /// Returns what the store itself writes into an item. `StoredAt` is the time of the attempt
     /// that succeeded.
     fn store_attributes(&self, envelope: &Envelope) -> StoreAttributes {
         let shard = |shards: u16| (stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
@@ -245,11 +355,31 @@ impl EventStore {
         }
     }
 
-    /// The events of one entity, in the order of their timestamps, read consistently.
+    /// Returns the events of one entity, in the order of their timestamps, read consistently.
     ///
     /// `id` is anything that displays as the entity's id, such as an [`EntityId`], a
     /// string, a number or a UUID. An id that no entity can have is a
     /// [`ReadError::InvalidId`] of the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut history = store.history(7).decode::<OrderPlaced>();
+    /// while let Some(event) = history.try_next().await? {
+    ///     let stored_at = event.stored().stored_at();
+    ///     match event.known() {
+    ///         Some(placed) => println!("{} cents, stored at {stored_at:?}", placed.cents),
+    ///         None => println!("an event of another type"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub fn history(&self, id: impl fmt::Display) -> Events {
         let mut text = String::new();
         let source = match write!(text, "{id}").map(|()| EntityId::new(text)) {
@@ -264,7 +394,7 @@ impl EventStore {
         Events::new(self.table.clone(), source)
     }
 
-    /// The events of one type, in the order of their timestamps, merged from all shards
+    /// Returns the events of one type, in the order of their timestamps, merged from all shards
     /// of the index by event type.
     ///
     /// An index of DynamoDB follows its table a little later, so events of the last second
@@ -280,6 +410,20 @@ impl EventStore {
     ///
     /// [`ReadError::NoIndex`] if the store was created without the index.
     /// [`ReadError::InvalidId`] if no event can have this type.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut latest = store.by_type("ORDER_PLACED")?.latest_first().limit(20);
+    /// while let Some(event) = latest.try_next().await? {
+    ///     println!("{} {}", event.timestamp(), event.entity_id());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn by_type(&self, event_type: impl AsRef<str>) -> Result<Events, ReadError> {
         let event_type: EventType = event_type.as_ref().parse()?;
         let shards = self.index_shards.ok_or(ReadError::NoIndex)?;
@@ -287,14 +431,29 @@ impl EventStore {
         Ok(Events::new(self.table.clone(), source))
     }
 
-    /// The events of one conversation, which are those with this `CorrelationId`, in the
-    /// order of their timestamps. [`causation_tree`] arranges them by their causes.
+    /// Returns the events of one conversation, which are those with this `CorrelationId`, in
+    /// the order of their timestamps. [`causation_tree`] arranges them by their causes.
     ///
     /// It reads the optional index by conversation
     /// ([`table::CORRELATION_INDEX_NAME`]), which DynamoDB also fills with events that
     /// were stored before the index was created. The index follows its table a little
     /// later, so events of the last second may be missing. Without the index, the stream
     /// is an error of the kind [`TableErrorKind::IndexNotFound`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::store::causation_tree;
+    /// use futures::TryStreamExt;
+    ///
+    /// let events = store.conversation("request-9f2c").try_collect().await?;
+    /// for node in causation_tree(events) {
+    ///     println!("{:width$}{}", "", node.event.event_type(), width = 2 * node.depth);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn conversation(&self, id: impl AsRef<str>) -> Events {
         let source = match id.as_ref().parse::<CorrelationId>() {
             Ok(id) => Source::Conversation(id),
@@ -303,14 +462,30 @@ impl EventStore {
         Events::new(self.table.clone(), source)
     }
 
-    /// All events of the table, in no particular order.
+    /// Returns all events of the table, in no particular order.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    /// use std::num::NonZeroU16;
+    ///
+    /// const SEGMENTS: NonZeroU16 = NonZeroU16::new(4).unwrap(); // read in parallel
+    /// let mut events = store.scan().segments(SEGMENTS);
+    /// while let Some(event) = events.try_next().await? {
+    ///     println!("{}", serde_json::to_string(&event)?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn scan(&self) -> Scan {
         Scan::new(self.table.clone())
     }
 
-    /// The stored event of a receipt, as soon as it is stored: for reading one's own
-    /// writes. Returns `None` if the event is not stored when `timeout` has passed, after
-    /// one last read.
+    /// Waits until the event of a receipt is stored, and returns it. Use it to read your own
+    /// writes. Returns `None` if the event is not stored when `timeout` has passed, after one
+    /// last read.
     ///
     /// # Errors
     ///
@@ -320,6 +495,23 @@ impl EventStore {
     /// # Cancel safety
     ///
     /// The future may be dropped at any point; nothing remains.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore, sdk: &domain_events::Sdk) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let receipt = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// match store.wait_for(&receipt, Duration::from_secs(5)).await? {
+    ///     Some(event) => println!("stored at {:?}", event.stored_at()),
+    ///     None => println!("SQS has the event, and it is not in the table yet"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     #[cfg(feature = "sqs")]
     pub async fn wait_for(
         &self,
@@ -348,8 +540,8 @@ impl EventStore {
         }
     }
 
-    /// The stored event with this identity, read consistently. `None` if it is not in the
-    /// table.
+    /// Returns the stored event with this identity, read consistently, or `None` if it is not
+    /// in the table.
     ///
     /// All three values are needed, as an emission's receipt contains them. The table has
     /// no index by `EventId`, so an event cannot be found by its `EventId` alone.
@@ -361,6 +553,20 @@ impl EventStore {
     /// # Cancel safety
     ///
     /// The future may be dropped at any point; nothing remains.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, at) = ("7".parse()?, "1596719980.5".parse()?);
+    /// # let event_id = "0198f0c2-7b5e-7c3a-9d2e-5a1f0c9b8d7e".parse()?;
+    /// // The three values come from the event's receipt.
+    /// if let Some(event) = store.get(&id, at, &event_id).await? {
+    ///     println!("{}", event.event_type());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get(
         &self,
         entity_id: &EntityId,

@@ -2,6 +2,19 @@
 //!
 //! Producers and the consumer run the same code. [`encode`] and [`decode`] refuse the same
 //! events for the same reasons, so the store can hold every event that `emit` accepted.
+//!
+//! ```
+//! use domain_events::{EventId, wire};
+//!
+//! let body = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"7","EmitterId":"u-42","EmitterType":"USER","Data":{"foo":1.50}}"#;
+//! let message_id = EventId::from_static("message-1"); // the identity of an event without one
+//! for event in wire::decode(body, &message_id)? {
+//!     let envelope = event.outcome?;
+//!     assert_eq!(envelope.data(), Some(r#"{"foo":1.50}"#)); // numbers keep every digit
+//!     println!("{}", wire::encode(&envelope)?);
+//! }
+//! # Ok::<(), domain_events::InvalidEvent>(())
+//! ```
 
 mod decode;
 mod encode;

@@ -65,7 +65,7 @@ pub(crate) const TABLE: Setting = Setting {
 };
 
 impl Setting {
-    /// The value of the option. clap does not check that it is present, because clap's
+    /// Returns the value of the option. clap does not check that it is present, because clap's
     /// message would name only the option and not the variable.
     pub(crate) fn of(self, value: Option<String>) -> Result<String, Failure> {
         let Self {
@@ -85,21 +85,21 @@ impl Setting {
         Queue::open(&self.of(value)?, &self.name()).await
     }
 
-    /// The name of the setting in messages.
+    /// Returns the name of the setting in messages.
     pub(crate) fn name(self) -> String {
         format!("{} ({})", self.variable, self.option)
     }
 }
 
-/// The value of a setting, if there is one. An empty value counts as absent, because templates
-/// produce it for an absent setting.
+/// Returns the value of a setting, if there is one. An empty value counts as absent, because
+/// templates produce it for an absent setting.
 pub(crate) fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()
         .map(str::trim)
         .filter(|text| !text.is_empty())
 }
 
-/// The number of shards of the index by event type, if it is set.
+/// Returns the number of shards of the index by event type, if it is set.
 pub(crate) fn index_shards(text: &Option<String>) -> Result<Option<NonZeroU16>, Failure> {
     let parse = |text: &str| {
         text.parse().map_err(|_| {

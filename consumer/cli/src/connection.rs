@@ -125,28 +125,28 @@ impl Queue {
         Ok(Self { client, url })
     }
 
-    /// A client for the queue's region.
+    /// Returns a client for the queue's region.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The queue's URL.
+    /// Returns the queue's URL.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The queue's name, with its region or endpoint.
+    /// Returns the queue's name, with its region or endpoint.
     pub fn label(&self) -> String {
         self.url.to_string()
     }
 
-    /// Whether this is a FIFO queue.
+    /// Returns true if this is a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         self.url.is_fifo()
     }
 
-    /// The failure for a request to this queue that failed while `doing`. `action` is the IAM
-    /// action of the request.
+    /// Returns the failure for a request to this queue that failed while `doing`. `action` is
+    /// the IAM action of the request.
     pub fn failed(&self, doing: &str, action: &str, failure: &AwsFailure) -> Failure {
         let remedy = failure
             .queue_remedy(action)
@@ -159,7 +159,7 @@ impl Queue {
     }
 }
 
-/// The last part of a queue URL, for messages.
+/// Returns the last part of a queue URL, for messages.
 pub fn queue_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }

@@ -151,7 +151,7 @@ impl Findings {
     }
 }
 
-/// Whether the credentials do not permit a request.
+/// Returns true if the credentials do not permit a request.
 fn denied(failure: &AwsFailure) -> bool {
     failure
         .code()

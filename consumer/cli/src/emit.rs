@@ -5,6 +5,7 @@ use std::io::BufRead;
 use domain_events::{EmitError, Envelope, EventId, Sdk, wire};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 
+use crate::output::counted;
 use crate::{Failure, Outcome};
 
 /// Events that are in flight at the same time.
@@ -54,7 +55,8 @@ pub fn read<R: BufRead>(input: R) -> Result<Vec<Envelope>, Failure> {
     let count = problems.len();
     problems.truncate(20);
     Err(Failure::Usage(format!(
-        "nothing was sent, because {count} events are invalid (`domain-events check` prints all of them):\n  {}",
+        "nothing was sent, because the input has {} (`domain-events check` prints every fault); correct them, and emit again:\n  {}",
+        counted(count as u64, "invalid event"),
         problems.join("\n  ")
     )))
 }

@@ -29,7 +29,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The environment failed while `doing`, because of `error`.
+    /// Creates the failure of an environment that failed while `doing`, because of `error`.
     pub fn environment(
         doing: impl fmt::Display,
         error: &(dyn std::error::Error + 'static),
@@ -37,8 +37,9 @@ impl Failure {
         Self::Environment(format!("{doing}: {}", with_causes(error)))
     }
 
-    /// The file system failed while `doing` with the file or folder at `path`. A path that
-    /// does not exist, or that exists as something else, is incorrect usage.
+    /// Creates the failure of a file system that failed while `doing` with the file or folder
+    /// at `path`. A path that does not exist, or that exists as something else, is incorrect
+    /// usage.
     pub fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         let (usage, remedy) = match error.kind() {
@@ -83,7 +84,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The exit code of a command.
+/// Returns the exit code of a command.
 pub fn exit_code(result: &Result<Outcome, Failure>) -> ExitCode {
     ExitCode::from(match result {
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => 0,

@@ -32,11 +32,12 @@ const VERSION: &str = concat!(
 /// EVENT_TABLE. `domain-events local` runs all of them on this machine and prints the
 /// variables.
 ///
-/// Data goes to standard output; logs, progress and errors go to standard error. Colors are
-/// used on a terminal only, and never if NO_COLOR is set.
+/// Data goes to standard output; logs, progress and errors go to standard error. Progress and
+/// colors are shown on a terminal only, and no colors if NO_COLOR is set.
 ///
-/// Exit codes: 0 done; 1 the command found what it looks for, for example invalid events;
-/// 2 incorrect usage; 3 the environment does not respond.
+/// Exit codes: 0 done, also if Ctrl-C ends a command that runs until then; 1 the command found
+/// what it looks for, for example invalid events; 2 incorrect usage; 3 AWS, the disk or another
+/// program failed or does not respond.
 #[derive(Debug, Parser)]
 #[command(
     name = "domain-events",
@@ -103,7 +104,7 @@ async fn main() -> ExitCode {
     exit_code(&result)
 }
 
-/// The value of `--env-file`, if the command reads the file.
+/// Returns the value of `--env-file`, if the command reads the file.
 fn env_file() -> Option<PathBuf> {
     let arguments = || std::env::args_os().skip(1).take_while(|a| a != "--");
     if is_local(arguments()) {
@@ -124,7 +125,8 @@ fn env_file() -> Option<PathBuf> {
     None
 }
 
-/// Whether the command is `local`. The command is the first argument that is not an option.
+/// Returns true if the command is `local`. The command is the first argument that is not an
+/// option.
 fn is_local(mut arguments: impl Iterator<Item = OsString>) -> bool {
     while let Some(argument) = arguments.next() {
         if argument == "--env-file" {

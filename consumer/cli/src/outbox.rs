@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The location of an outbox.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum OutboxLocation {
     /// `dynamodb:TABLE`.
     DynamoDb(String),
     /// `sqlite:FILE`.
@@ -28,8 +28,9 @@ pub enum Place {
     Postgres(String),
 }
 
-impl Place {
-    /// The name of the outbox in metrics. It is not the URL, which may contain a password.
+impl OutboxLocation {
+    /// Returns the name of the outbox in metrics. It is not the URL, which may contain a
+    /// password.
     pub fn name(&self) -> String {
         match self {
             Self::DynamoDb(table) => table.clone(),
@@ -44,13 +45,13 @@ impl Place {
 }
 
 /// Omits the URL, because it may contain a password.
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for OutboxLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Place").field(&self.name()).finish()
+        f.debug_tuple("OutboxLocation").field(&self.name()).finish()
     }
 }
 
-impl FromStr for Place {
+impl FromStr for OutboxLocation {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -84,17 +85,17 @@ impl FromStr for Place {
 /// # Cancel safety
 ///
 /// Dropping the future leaves nothing behind.
-pub async fn open(place: &Place) -> Result<AnyOutbox, Failure> {
-    match place {
-        Place::DynamoDb(table) => {
+pub async fn open(location: &OutboxLocation) -> Result<AnyOutbox, Failure> {
+    match location {
+        OutboxLocation::DynamoDb(table) => {
             let config = crate::connection::load().await?;
             let outbox = DynamoDbOutbox::new(Client::new(&config), table);
             Ok(AnyOutbox::new(outbox))
         }
-        Place::Sqlite(file) => sqlite(file).await,
-        Place::Postgres(url) => {
+        OutboxLocation::Sqlite(file) => sqlite(file).await,
+        OutboxLocation::Postgres(url) => {
             let failed = |error: domain_events_outbox::sqlx::Error| {
-                let name = place.name();
+                let name = location.name();
                 Failure::environment(
                     format_args!("connecting to the Postgres database {name}"),
                     &error,
@@ -137,20 +138,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_read_by_their_scheme() {
+    fn locations_are_read_by_their_scheme() {
         for (text, expected) in [
             (
                 "dynamodb:orders-outbox",
-                Place::DynamoDb("orders-outbox".into()),
+                OutboxLocation::DynamoDb("orders-outbox".into()),
             ),
-            ("sqlite:orders.db", Place::Sqlite("orders.db".into())),
+            (
+                "sqlite:orders.db",
+                OutboxLocation::Sqlite("orders.db".into()),
+            ),
             (
                 "sqlite:///var/orders.db",
-                Place::Sqlite("/var/orders.db".into()),
+                OutboxLocation::Sqlite("/var/orders.db".into()),
             ),
             (
                 "postgres://shop:secret@db/orders",
-                Place::Postgres("postgres://shop:secret@db/orders".into()),
+                OutboxLocation::Postgres("postgres://shop:secret@db/orders".into()),
             ),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_place_says_what_to_write() {
+    fn invalid_location_error_lists_the_forms() {
         for text in [
             "",
             "orders-outbox",
@@ -166,17 +170,17 @@ mod tests {
             "sqlite:",
             "mysql://db/orders",
         ] {
-            let error = text.parse::<Place>().unwrap_err();
+            let error = text.parse::<OutboxLocation>().unwrap_err();
             assert!(error.contains("use dynamodb:TABLE"), "{error}");
         }
     }
 
     #[test]
     fn password_is_not_in_debug_or_errors() {
-        let place: Place = "postgres://shop:secret@db/orders".parse().unwrap();
-        assert_eq!(format!("{place:?}"), r#"Place("orders")"#);
+        let location: OutboxLocation = "postgres://shop:secret@db/orders".parse().unwrap();
+        assert_eq!(format!("{location:?}"), r#"OutboxLocation("orders")"#);
         let error = "postgres://shop:secret@db:port/x"
-            .parse::<Place>()
+            .parse::<OutboxLocation>()
             .unwrap_err();
         assert!(!error.contains("secret"), "{error}");
     }

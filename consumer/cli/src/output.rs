@@ -59,6 +59,15 @@ pub fn closed(error: &io::Error) -> Failure {
     }
 }
 
+/// Whether a terminal shows colors: NO_COLOR is not set (<https://no-color.org>), and TERM is
+/// not `dumb`.
+pub fn has_colors() -> bool {
+    let is = |name, accepts: fn(&std::ffi::OsStr) -> bool| {
+        std::env::var_os(name).is_some_and(|value| accepts(&value))
+    };
+    !is("NO_COLOR", |value| !value.is_empty()) && !is("TERM", |value| value == "dumb")
+}
+
 /// Escapes text from a message or an item, so that it is safe to print on a terminal. Control
 /// characters, and invisible characters such as those that change the direction of text, are
 /// escaped.

@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal as _;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A progress bar on a terminal. If standard error is not a terminal, nothing is shown.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar for `what`, with the total if it is known.
+    /// Creates a bar for `what`, with the total if it is known.
     pub fn new(what: &'static str, of: Option<u64>) -> Self {
         let bar = match of {
             Some(of) => ProgressBar::new(of),
@@ -20,11 +20,14 @@ impl Progress {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         let template = match of {
-            Some(_) => "{wide_bar} {pos}/{len} {msg} ({per_sec}, {eta})",
-            None => "{spinner} {pos} {msg} ({per_sec})",
+            Some(_) => "{wide_bar} {pos}/{len} {msg} ({rate}, {eta})",
+            None => "{spinner} {pos} {msg} ({rate})",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_message(what);
         Self(bar)

@@ -45,7 +45,7 @@ impl Listed {
                 Some(event) if events.is_empty() => {
                     event.outcome.map_err(|error| error.to_string())
                 }
-                _ => Err("the message contains an array; a row has one event".to_owned()),
+                _ => Err("found an array; a row must contain one event".to_owned()),
             });
         let mut listed = Self {
             event_id: row.event_id,
@@ -85,15 +85,15 @@ impl Listed {
     }
 }
 
-/// Lists the rows that wait, and changes nothing. [`Outcome::Found`] if there are any.
+/// Lists the rows of an outbox. Returns [`Outcome::Found`] if the outbox contains rows.
 ///
 /// # Errors
 ///
-/// The rows cannot be read, or standard output is closed.
+/// Returns an error if the rows cannot be read, or if standard output is closed.
 ///
 /// # Cancel safety
 ///
-/// The function only reads.
+/// The future can be dropped at any point, because the function only reads.
 pub async fn list<W: Write>(
     outbox: &AnyOutbox,
     format: Format,
@@ -141,11 +141,11 @@ pub async fn measure(outbox: &AnyOutbox, name: &str) {
                 let line = cloudwatch::metric_line(name, backlog);
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }
-            // Missing values of the metric trigger the alarm, so a log line is enough.
+            // Missing values of the metric trigger the alarm, so a log line is sufficient.
             Err(error) => tracing::warn!(
                 outbox = outbox.name(),
                 error = %with_causes(&error),
-                "the rows cannot be counted, so there is no metric"
+                "could not count the rows, so this value of the metric is missing"
             ),
         }
     }

@@ -87,7 +87,7 @@ impl Expected {
 }
 
 impl Vector {
-    /// The body of the message, if the vector contains a message.
+    /// Returns the body of the message, if the vector contains a message.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Vector {
     }
 }
 
-/// The verdicts of this program on a message.
+/// Returns the verdicts of this program on a message.
 pub fn verdicts(body: &[u8]) -> Vec<String> {
     // The body of an SQS message is text, so the consumer never receives other bytes.
     let Ok(body) = std::str::from_utf8(body) else {

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ async fn embedded_stack_has_no_error() {
 }
 
 #[tokio::test]
-async fn mistakes_have_consequence_and_remedy() {
+async fn finding_has_consequence_and_remedy() {
     let stack = Stack::start(Options::default()).await.unwrap();
     set(
         &stack,

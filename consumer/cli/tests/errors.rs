@@ -5,7 +5,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share; the children print"
+    reason = "clippy allows unwrap in tests, but not in their shared functions; child processes print"
 )]
 
 use std::collections::BTreeMap;
@@ -53,6 +53,8 @@ const fn row(
     }
 }
 
+/// Text of an input. No message may contain it.
+const SECRET: &str = "alice@example.com";
 const NO_KEYS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 const NO_REGION: &[&str] = &["AWS_REGION", "AWS_DEFAULT_REGION"];
 const SQS_DOWN: &[&str] = &[
@@ -76,7 +78,7 @@ const ROWS: &[Row] = &[
     row("emit --type A --id 1", &["EVENT_QUEUE_URL="], 2, ["no queue is given", "EVENT_QUEUE_URL", "give --env-file FILE"]),
     row("emit --type A --id 1", &["EVENT_QUEUE_URL=orders"], 2, ["is not a URL", "EVENT_QUEUE_URL (--queue-url) is \"orders\"", "`aws sqs get-queue-url"]),
     row("emit --type A --id 1", &["EVENT_QUEUE_URL=arn:aws:sqs:eu-west-1:123456789012:orders"], 2, ["is an ARN", "EVENT_QUEUE_URL", "give the queue's URL, https://sqs.eu-west-1.amazonaws.com/123456789012/orders"]),
-    row("emit --type A --id 1", &["EVENT_QUEUE_URL=https://s3.eu-west-1.amazonaws.com/123456789012/orders"], 2, ["belongs to AWS and not to SQS", "EVENT_QUEUE_URL", "https://s3.eu-west-1"]),
+    row("emit --type A --id 1", &["EVENT_QUEUE_URL=https://s3.eu-west-1.amazonaws.com/123456789012/orders"], 2, ["belongs to AWS and not to SQS", "EVENT_QUEUE_URL (--queue-url) is \"https://s3.eu-west-1", "give the URL of a queue, for example https://sqs."]),
     row("emit --type A --id 1", &["EVENT_QUEUE_URL={QUEUE}-missing"], 3, ["NonExistentQueue", "queue events-missing (http://127.0.0.1", "check the queue URL, its region"]),
     row("emit --type A --id 1", &["EVENT_QUEUE_URL={QUEUE}.fifo"], 3, ["NonExistentQueue", "queue events.fifo", "check the queue URL"]),
     row("emit --type A --id 1", &["EVENT_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/orders"], 3, ["NonExistentQueue", "queue orders (eu-west-1)", "the account of the AWS credentials"]),
@@ -90,10 +92,10 @@ const ROWS: &[Row] = &[
     row("emit --type order.placed --id 1", &[], 2, ["INVALID_VALUE", "/EventType", "must be of the form EVENT_EXAMPLE"]),
     row("emit --type A --id 1 --data {", &[], 2, ["is not JSON", "--data", "for example --data '{\"cents\": 4990}'"]),
     row("emit {DIR}/missing", &[], 2, ["No such file", "/missing", "check the path"]),
-    row("emit {BAD}", &[], 2, ["MISSING_FIELD", "line 1", "`domain-events check`"]),
+    row("emit {BAD}", &[], 2, ["MISSING_FIELD", "line 1", "`domain-events check` prints every fault); correct them"]),
     row("check {DIR}", &[], 2, ["is a directory", "{DIR}", "give a file"]),
     row("import {BAD}", &[], 2, ["MISSING_FIELD", "line 1", "`domain-events check`"]),
-    row("export {BAD}", &[], 2, ["File exists", "{BAD}", "choose another path"]),
+    row("export {BAD}", &[], 2, ["already exists", "{BAD}", "choose another path"]),
     row("export {DIR}/none/file", &[], 2, ["No such file", "{DIR}/none/file", "check the path"]),
     row("history 7 --since soon", &[], 2, ["invalid value 'soon'", "--since", "expected a time such as"]),
     row("--env-file {DIR}/missing.env history 7", &[], 2, ["No such file", "missing.env", "check the path"]),
@@ -101,15 +103,17 @@ const ROWS: &[Row] = &[
     row("histroy 7", &[], 2, ["unrecognized subcommand", "histroy", "a similar subcommand exists: 'history'"]),
     row("schema check {DIR}/missing", &[], 2, ["No such file", "/missing", "check the path"]),
     row("schema check {BAD}", &[], 2, ["is not a document of events", "the input", "print_document"]),
+    row("schema check {TEXT}", &[], 2, ["a field is missing, unknown or of another type", "line 1", "print_document"]),
     row("schema check -- /no/such", &[], 3, ["cannot be started", "/no/such", "check that it is installed"]),
     // The table of the command.
     row("history 7", &["EVENT_TABLE"], 2, ["no table is given", "EVENT_TABLE", "give --table"]),
     row("history 7", &["EVENT_TABLE=my events"], 2, ["3 to 255 of the characters", "EVENT_TABLE (--table) is \"my events\"", "set it to the name"]),
     row("history 7", &["EVENT_TABLE=missing"], 3, ["ResourceNotFound", "table \"missing\" in region us-east-1", "check the name of the table (EVENT_TABLE)"]),
     row("history 7", &["EVENT_TABLE=other-keys"], 3, ["Validation", "table \"other-keys\" in region us-east-1", "hash key ID (a string) and the sort key Timestamp"]),
+    row("relay", &[], 2, ["no outbox is given", "EVENT_OUTBOX or EVENT_OUTBOX_TABLE", "give --outbox PLACE"]),
     row("export", &["EVENT_TABLE=missing"], 3, ["ResourceNotFound", "scanning table \"missing\"", "AWS_REGION"]),
     row("by-type A", &["EVENT_TABLE=no-index"], 3, ["index", "index \"by-type\" of table \"no-index\"", "create the index"]),
-    row("trace c", &["EVENT_TABLE=no-index"], 3, ["index", "index \"by-correlation\" of table \"no-index\"", "create the index"]),
+    row("trace c", &["EVENT_TABLE=no-index"], 3, ["index", "index \"by-correlation\" of table \"no-index\"", "create the index (the Terraform variable correlation_index)"]),
     row("by-type A", &["EVENT_INDEX_SHARDS"], 2, ["without the index", "index by event type", "set EVENT_INDEX_SHARDS"]),
     row("by-type A", &["EVENT_INDEX_SHARDS=many"], 2, ["whole number from 1 to 65,535", "EVENT_INDEX_SHARDS (--index-shards) is \"many\"", "the number that the consumer uses"]),
     row("by-type A", &["EVENT_INDEX_SHARDS=0"], 2, ["whole number from 1", "EVENT_INDEX_SHARDS", "set it to"]),
@@ -136,10 +140,10 @@ const ROWS: &[Row] = &[
     row("replay --to {QUEUE}", &[], 2, ["every event would be a duplicate", "EVENT_QUEUE_URL", "give another queue"]),
     row("replay --to {QUEUE}-missing --dry-run=false", &[], 3, ["NonExistentQueue", "the queue events-missing", "check the queue URL"]),
     // The embedded stack.
-    row("local --no-page --dynamodb-port 0 --sqs-port {PORT}", &[], 3, ["Address already in use", "127.0.0.1:{PORT} for SQS", "choose another port"]),
+    row("local --no-page --dynamodb-port 0 --sqs-port {PORT}", &[], 3, ["Address already in use", "(--sqs-port, --host): cannot listen on 127.0.0.1:{PORT} for SQS", "choose another port"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --host 192.0.2.1", &[], 3, ["Cannot assign requested address", "192.0.2.1", "choose an address of this machine"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {DATA}", &[], 3, ["another process", "{DATA}", "that no other stack uses"]),
-    row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {BAD}", &[], 3, ["File exists", "{BAD}", "give a folder that can be written"]),
+    row("local --no-page --dynamodb-port 0 --sqs-port 0 --data {BAD}", &[], 3, ["File exists", "(--data): cannot use the data folder {BAD}", "give a folder that can be written"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --retention forever", &[], 2, ["retention rule \"forever\"", "EVENT_RETENTION", "expected EVENT_TYPE=30d"]),
     row("local --no-page --dynamodb-port 0 --sqs-port 0 --env-file {BAD}", &[], 2, ["did not write it", "{BAD}", "choose another file"]),
     // The worker.
@@ -163,7 +167,7 @@ const ROWS: &[Row] = &[
     row("sdk", DENIED, 1, ["AccessDenied", "queue events", "grant sqs:SendMessage"]),
     row("sdk", SQS_DOWN, 1, ["connection refused", "queue events (http://127.0.0.1:9)", "check the network"]),
     row("sdk", &["SPOOL=/proc/spool"], 1, ["No such file", "/proc/spool", "give a folder that this process can create"]),
-    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "give each publisher a folder of its own"]),
+    row("sdk", &["SPOOL={SPOOL}"], 1, ["another publisher", "{SPOOL}", "separate folder for each publisher"]),
     row("store", &["EVENT_TABLE"], 1, ["is not set", "EVENT_TABLE", "set it to the name of the DynamoDB table"]),
     row("store", &["EVENT_INDEX_SHARDS=0"], 1, ["is \"0\"", "EVENT_INDEX_SHARDS", "from 1 to 65,535"]),
     row("store", &["EVENT_TABLE=missing"], 1, ["ResourceNotFound", "table \"missing\" in region us-east-1", "check the name of the table"]),
@@ -190,6 +194,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     fs::create_dir(path("empty-letters")).unwrap();
     fs::write(path("bad"), "{\"a\":1}\n").unwrap();
+    fs::write(path("text"), format!("\"{SECRET}\"\n")).unwrap();
     let stack = Stack::start(Options {
         data: Some(path("data").into()),
         ..Options::default()
@@ -207,6 +212,7 @@ async fn each_error_has_cause_object_and_next_step() {
     let world = World::from([
         ("DIR", folder.to_str().unwrap().to_owned()),
         ("BAD", path("bad")),
+        ("TEXT", path("text")),
         ("LETTERS", path("empty-letters")),
         ("DATA", path("data")),
         ("SPOOL", path("spool")),
@@ -240,6 +246,7 @@ async fn each_error_has_cause_object_and_next_step() {
             .map(|part| filled(part, &world))
             .filter(|part| !text.contains(part.as_str()))
             .collect();
+        assert!(!text.contains(SECRET), "{}: {text}", row.run);
         if code != Some(row.exit_code) || !missing.is_empty() {
             failures += &format!(
                 "{} {:?}: exit code {code:?}, expected {}; missing {missing:?} in\n{text}\n",

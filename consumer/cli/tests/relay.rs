@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
 use std::path::PathBuf;
@@ -166,8 +166,8 @@ async fn rows_of_a_sqlite_database_are_sent() {
     outbox.put(&mut transaction, &event).await.unwrap();
     transaction.commit().await.unwrap();
 
-    let place = format!("sqlite:{}", file.display());
-    let output = relay(&stack, &["--outbox", &place, "--once"]).await;
+    let location = format!("sqlite:{}", file.display());
+    let output = relay(&stack, &["--outbox", &location, "--once"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(outbox.backlog().await.unwrap().rows, 0);
     assert_eq!(drained(&stack).await, 1);
@@ -187,7 +187,7 @@ async fn sqs_outage_exits_with_3_and_keeps_rows() {
 }
 
 #[tokio::test]
-async fn wrong_outbox_is_named_with_what_to_do() {
+async fn unusable_outbox_error_names_it() {
     let stack = Stack::start(Options::default()).await.unwrap();
     for (arguments, code, expected) in [
         (&[][..], 2, "--outbox"),

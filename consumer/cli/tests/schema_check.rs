@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
 use std::fs;
@@ -29,7 +29,7 @@ fn document(fields: &[&str]) -> Value {
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder of its own");
+    fs::create_dir_all(&folder).expect("a new folder");
     folder
 }
 

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
 use std::fs;

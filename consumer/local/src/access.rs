@@ -45,8 +45,8 @@ fn refused(reason: &'static str) -> Response<Body> {
     (StatusCode::FORBIDDEN, reason).into_response()
 }
 
-/// A request without `Host` passes, because only browsers are subject to DNS rebinding, and
-/// browsers always send `Host`.
+/// Returns true if the `Host` header names this machine. A request without `Host` passes,
+/// because only browsers are subject to DNS rebinding, and browsers always send `Host`.
 fn has_loopback_host(headers: &HeaderMap) -> bool {
     headers
         .get(header::HOST)

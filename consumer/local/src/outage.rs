@@ -58,6 +58,21 @@ async fn delay(
 }
 
 /// A simulated outage. It ends when this guard is dropped.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stack = Stack::start(Options::default()).await?;
+/// let outage = stack.outage();
+/// assert!(stack.sqs_client().list_queues().send().await.is_err());
+/// outage.end();
+/// assert!(stack.sqs_client().list_queues().send().await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "the outage ends when the guard is dropped"]
 pub struct Outage(watch::Sender<usize>);

@@ -111,6 +111,18 @@ impl Stack {
     /// # Cancel safety
     ///
     /// Dropping the future stops the parts that were already started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options { fifo: true, ..Options::default() }).await?;
+    /// assert!(stack.queue_url().ends_with(".fifo"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn start(options: Options) -> Result<Self, StartError> {
         if !options.host.is_loopback() {
             tracing::warn!(
@@ -260,6 +272,18 @@ impl Stack {
     /// # Cancel safety
     ///
     /// Dropping the future stops the remaining parts at once, like dropping the stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// stack.stop().await; // finishes the work in progress, unlike dropping the stack
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn stop(mut self) {
         // The relay stops before the worker, so that the worker stores the events that the
         // relay has sent.
@@ -285,6 +309,21 @@ impl Stack {
     /// # Cancel safety
     ///
     /// Dropping the future has no effect, and the function can be called again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let stack = Stack::start(Options::default()).await?;
+    /// tokio::time::timeout(Duration::from_secs(10), stack.wait_until_drained()).await?;
+    /// assert_eq!((stack.messages(), stack.dead_letters()), (0, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_until_drained(&self) {
         while self.messages() > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -297,6 +336,21 @@ impl Stack {
     }
 
     /// Returns the number of messages in the dead-letter queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let sqs = stack.sqs_client();
+    /// sqs.send_message().queue_url(stack.queue_url()).message_body("not an event").send().await?;
+    /// stack.wait_until_drained().await;
+    /// assert_eq!(stack.dead_letters(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dead_letters(&self) -> usize {
         self.queues
             .messages(&queue_name(DEAD_LETTER_QUEUE, self.fifo))
@@ -313,10 +367,28 @@ impl Stack {
     /// # Cancel safety
     ///
     /// Dropping the future has no effect, and the function can be called again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let body = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"7","EmitterId":"u-42","EmitterType":"USER"}"#;
+    /// let sqs = stack.sqs_client();
+    /// sqs.send_message().queue_url(stack.queue_url()).message_body(body).send().await?;
+    /// stack.wait_until_drained().await;
+    ///
+    /// let events = stack.events().await?;
+    /// assert_eq!(events[0].event_type(), &"EVENT_TEST");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn events(&self) -> Result<Vec<StoredEvent>, ReadError> {
         let mut events: Vec<StoredEvent> = self.store.scan().try_collect().await?;
-        let place = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
-        events.sort_by_cached_key(|event| (place(event), event.sort_key().to_owned()));
+        let position = |event: &StoredEvent| (event.timestamp(), event.entity_id().to_string());
+        events.sort_by_cached_key(|event| (position(event), event.sort_key().to_owned()));
         Ok(events)
     }
 
@@ -326,11 +398,15 @@ impl Stack {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn test(stack: domain_events_local::Stack) {
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
     /// let outage = stack.outage();
     /// // … what the service does while SQS is unavailable …
     /// outage.end();
+    /// # Ok(())
     /// # }
     /// ```
     pub fn outage(&self) -> Outage {
@@ -339,6 +415,21 @@ impl Stack {
 
     /// Makes DynamoDB unavailable, like [`outage`](Self::outage). The worker cannot store
     /// events in the meantime: their messages return to the queue and are received again later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let outage = stack.dynamodb_outage();
+    /// assert!(stack.store().check_table().await.is_err());
+    /// outage.end();
+    /// stack.store().check_table().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dynamodb_outage(&self) -> Outage {
         self.dynamodb_availability.begin_outage()
     }
@@ -361,6 +452,21 @@ impl Stack {
 
     /// Returns the name of the outbox table in the embedded DynamoDB, for
     /// `EVENT_OUTBOX_TABLE`, if [`Options::outbox`] is [`Outbox::DynamoDb`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events_local::Outbox;
+    ///
+    /// let options = Options { outbox: Some(Outbox::DynamoDb), ..Options::default() };
+    /// let stack = Stack::start(options).await?;
+    /// assert!(stack.outbox_table().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn outbox_table(&self) -> Option<&'static str> {
         self.has_outbox_table.then_some(outbox::TABLE)
     }
@@ -376,11 +482,39 @@ impl Stack {
     }
 
     /// Returns the URL of the web page, if [`Options::page_port`] is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options { page_port: Some(0), ..Options::default() }).await?;
+    /// println!("open {}", stack.page().unwrap_or_default());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn page(&self) -> Option<&str> {
         self.page_endpoint.as_deref()
     }
 
     /// Creates a client of the SQS endpoint. It ignores the environment, including proxies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let sdk = domain_events::Sdk::builder(stack.queue_url(), domain_events::Emitter::system("shop")?)
+    ///     .sqs_client(stack.sqs_client())
+    ///     .build()
+    ///     .await?;
+    /// # let _ = sdk;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
         self.sqs.clone()
     }
@@ -391,11 +525,42 @@ impl Stack {
     }
 
     /// Creates an event store for the table, with the index by event type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// stack.store().check_table().await?;
+    /// let orders = stack.store().by_type("ORDER_PLACED")?;
+    /// # let _ = orders;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn store(&self) -> EventStore {
         self.store.clone()
     }
 
     /// Creates a handler with the same settings as the handler of the worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events_consumer::Record;
+    ///
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let body = r#"{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"7","EmitterId":"u-42","EmitterType":"USER"}"#;
+    /// let report = stack.handler().handle(&[Record::new("message-1", body)], None).await;
+    /// assert!(report.failed.is_empty());
+    /// assert_eq!(stack.events().await?[0].event_id(), &"message-1");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handler(&self) -> Handler {
         self.handler_with(self.sqs_client())
     }
@@ -406,6 +571,19 @@ impl Stack {
     }
 
     /// Returns the environment variables with which a service in any language uses the stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events_local::{Options, Stack};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::start(Options::default()).await?;
+    /// let mut producer = std::process::Command::new("python3");
+    /// producer.arg("producer.py").envs(stack.environment());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("EVENT_QUEUE_URL", self.queue_url()),

@@ -56,6 +56,18 @@ const INDEXES: [(&str, &str); 2] = [
 ///
 /// Dropping the future may leave the table created or not. Calling the function again is
 /// safe.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stack = Stack::start(Options::default()).await?;
+/// domain_events_local::create_table(&stack.dynamodb_client(), "archive").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn create_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     // Not by an error of CreateTable, because the embedded DynamoDB logs every error.
     if exists(client, name).await? {
@@ -145,6 +157,18 @@ async fn add_missing_indexes(client: &Client, name: &str) -> Result<(), CreateTa
 ///
 /// Dropping the future may leave the table created or not. Calling the function again is
 /// safe.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stack = Stack::start(Options::default()).await?;
+/// domain_events_local::create_outbox_table(&stack.dynamodb_client(), "orders-outbox").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn create_outbox_table(client: &Client, name: &str) -> Result<(), CreateTable> {
     if exists(client, name).await? {
         return Ok(());
@@ -179,7 +203,7 @@ fn everything() -> Projection {
         .build()
 }
 
-/// The keys of the table, or of an index: this hash key, and the sort key.
+/// Returns the keys of the table, or of an index: this hash key, and the sort key.
 fn keys(hash_key: &str) -> Result<Vec<KeySchemaElement>, BuildError> {
     Ok(vec![
         key(hash_key, KeyType::Hash)?,

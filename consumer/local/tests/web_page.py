@@ -150,6 +150,7 @@ def live(page, sqs):
     assert "\u202e" not in page.text() and "⟨U+202E⟩" in page.text()
     page.one("#filter").send_keys("nothing like this")
     assert not page.one("#live-events li").is_displayed()
+    assert page.one("#live-unmatched").is_displayed()
     page.one("#filter").send_keys("\b" * 20)
     assert page.one("#live-events li").is_displayed()
     page.check_is_harmless()
@@ -268,23 +269,42 @@ def outbox(page, sqs):
     for identity in ("row-1", HOSTILE):
         dynamodb.delete_item(TableName=table, Key={"EventId": {"S": identity}})
     page.open("outbox", "#outbox-empty")
+    assert "every committed event" in page.text()
     limit = {"MaximumMessageSize": "1048576"}
     sqs.set_queue_attributes(QueueUrl=os.environ["EVENT_QUEUE_URL"], Attributes=limit)
 
 
 def phone(url):
     page = Page(url, 390, 844)
+    item = {"EventId": {"S": HOSTILE}, "Message": {"S": "not an event"}, "At": {"N": str(time.time())}}
+    boto3.client("dynamodb").put_item(TableName=os.environ["EVENT_OUTBOX_TABLE"], Item=item)
     try:
         for view, element in (
             ("live", "#live-events summary"),
             ("conversation/checkout%2F1", "#search-events summary"),
             ("rejected", "#rejected-messages summary"),
+            ("outbox", "#outbox-rows .problem"),
         ):
             page.open(view, element)
             for summary in page.all(element)[:2]:
                 summary.click()
             width = page.driver.execute_script("return document.documentElement.scrollWidth")
             assert width <= 390, (view, width)
+        page.check_is_harmless()
+    finally:
+        page.quit()
+
+
+def outage(url, process):
+    """The page says that the stack has stopped, and what to do."""
+    page = Page(url)
+    try:
+        page.until(lambda: page.one("#connection").text == "Connected", "the connection")
+        assert not page.one("#outage").is_displayed()
+        process.terminate()
+        process.wait(10)
+        page.until(lambda: page.one("#outage").is_displayed(), "the notice")
+        assert "Start `domain-events local` again" in page.one("#outage").text
         page.check_is_harmless()
     finally:
         page.quit()
@@ -325,6 +345,7 @@ def main():
         finally:
             page.quit()
         phone(url)
+        outage(url, process)
     finally:
         process.terminate()
         process.wait(10)

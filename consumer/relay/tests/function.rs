@@ -70,7 +70,7 @@ impl Fixture {
     /// Invokes the function once per payload, and returns its responses and its output.
     async fn invoke(&self, payloads: Vec<Value>) -> (Vec<Value>, String) {
         let count = payloads.len();
-        let (api, mut answers) = runtime_api(payloads).await;
+        let (api, mut responses) = runtime_api(payloads).await;
         let mut function = Command::new(env!("CARGO_BIN_EXE_relay"))
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", api)
@@ -87,8 +87,8 @@ impl Fixture {
             .unwrap();
         let mut received = Vec::new();
         for _ in 0..count {
-            let answer = tokio::time::timeout(Duration::from_secs(60), answers.recv()).await;
-            received.push(answer.unwrap().unwrap());
+            let response = tokio::time::timeout(Duration::from_secs(60), responses.recv()).await;
+            received.push(response.unwrap().unwrap());
         }
         function.start_kill().unwrap();
         let mut output = String::new();
@@ -101,7 +101,7 @@ impl Fixture {
 /// Starts a Runtime API with these invocations. The receiver yields the responses of the
 /// function.
 async fn runtime_api(payloads: Vec<Value>) -> (String, UnboundedReceiver<Value>) {
-    let (sender, answers) = unbounded_channel();
+    let (sender, responses) = unbounded_channel();
     let waiting = Arc::new(Mutex::new(payloads.into_iter()));
     let next = move || async move {
         let payload = waiting.lock().unwrap().next();
@@ -123,19 +123,19 @@ async fn runtime_api(payloads: Vec<Value>) -> (String, UnboundedReceiver<Value>)
         ];
         (headers, payload.to_string()).into_response()
     };
-    let answer = move |body: String| async move {
+    let respond = move |body: String| async move {
         sender.send(serde_json::from_str(&body).unwrap()).unwrap();
         StatusCode::ACCEPTED
     };
     let invocation = "/2018-06-01/runtime/invocation";
     let routes = Router::new()
         .route(&format!("{invocation}/next"), get(next))
-        .route(&format!("{invocation}/one/response"), post(answer.clone()))
-        .route(&format!("{invocation}/one/error"), post(answer));
+        .route(&format!("{invocation}/one/response"), post(respond.clone()))
+        .route(&format!("{invocation}/one/error"), post(respond));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    (address, answers)
+    (address, responses)
 }
 
 fn record(number: &str, table: &str, image: Value) -> Value {
@@ -157,8 +157,8 @@ fn row(number: &str, event: &Prepared) -> Value {
     record(number, TABLE, image)
 }
 
-fn failures(answer: &Value) -> Vec<&str> {
-    let failures = answer["batchItemFailures"].as_array().unwrap();
+fn failures(response: &Value) -> Vec<&str> {
+    let failures = response["batchItemFailures"].as_array().unwrap();
     failures
         .iter()
         .map(|failure| failure["itemIdentifier"].as_str().unwrap())
@@ -177,9 +177,9 @@ async fn new_rows_are_sent_and_deleted() {
         { "eventName": "REMOVE", "dynamodb": { "SequenceNumber": "4" } },
         { "eventName": 7, "dynamodb": { "SequenceNumber": "5", "NewImage": 7 } },
     ] });
-    let (answers, output) = fixture.invoke(vec![batch]).await;
+    let (responses, output) = fixture.invoke(vec![batch]).await;
     assert_eq!(
-        failures(&answers[0]),
+        failures(&responses[0]),
         ["5"],
         "only the record that cannot be read fails"
     );
@@ -196,8 +196,8 @@ async fn rows_fail_while_sqs_is_unavailable() {
     let event = fixture.commit(1).await;
     let outage = fixture.stack.outage();
     let batch = json!({ "Records": [row("1", &event)] });
-    let (answers, _) = fixture.invoke(vec![batch]).await;
-    assert_eq!(failures(&answers[0]), ["1"]);
+    let (responses, _) = fixture.invoke(vec![batch]).await;
+    assert_eq!(failures(&responses[0]), ["1"]);
     assert_eq!(fixture.waiting().await, 1);
     outage.end();
 }
@@ -208,8 +208,8 @@ async fn schedule_sends_rows_that_the_stream_lost() {
     let event = fixture.commit(1).await;
     let schedule =
         json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
-    let (answers, output) = fixture.invoke(vec![schedule]).await;
-    assert_eq!(failures(&answers[0]), [""; 0]);
+    let (responses, output) = fixture.invoke(vec![schedule]).await;
+    assert_eq!(failures(&responses[0]), [""; 0]);
     assert_eq!(fixture.waiting().await, 0);
     fixture.stack.wait_until_drained().await;
     let stored = fixture.stack.events().await.unwrap();
@@ -229,8 +229,8 @@ async fn message_in_a_state_item_is_sent() {
     let image = json!({ "OrderId": { "S": "7" }, "OutboxMessage": { "S": event.body() } });
     let batch = json!({ "Records": [record("1", "orders", image)] });
     // A record that is delivered twice is stored once.
-    let (answers, _) = fixture.invoke(vec![batch.clone(), batch]).await;
-    assert_eq!(failures(&answers[1]), [""; 0]);
+    let (responses, _) = fixture.invoke(vec![batch.clone(), batch]).await;
+    assert_eq!(failures(&responses[1]), [""; 0]);
     fixture.stack.wait_until_drained().await;
     let stored = fixture.stack.events().await.unwrap();
     assert_eq!(stored.len(), 1);
@@ -240,8 +240,8 @@ async fn message_in_a_state_item_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_payload_fails_with_a_remedy() {
     let fixture = Fixture::start().await;
-    let (answers, _) = fixture.invoke(vec![json!({ "Messages": [] })]).await;
-    let text = answers[0].to_string();
+    let (responses, _) = fixture.invoke(vec![json!({ "Messages": [] })]).await;
+    let text = responses[0].to_string();
     assert!(
         text.contains("neither a batch of a DynamoDB stream"),
         "{text}"

@@ -127,8 +127,8 @@ async fn check_table(aws: &SdkConfig, table: &str) -> Option<String> {
     }
 }
 
-/// A problem of the client's configuration. Any other failure may pass, or concerns a
-/// permission that only this check needs: it is logged.
+/// Returns a problem of the client's configuration. Any other failure is only logged: it may be
+/// temporary, or concern a permission that only this check needs.
 fn problem_of_client(
     region: Option<&Region>,
     object: &str,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
     DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
@@ -259,18 +260,13 @@ impl Worker {
         messages: &[&Message],
         timeout: impl Fn(&Message) -> Duration,
     ) {
-        let entries: Vec<_> = messages
-            .iter()
-            .enumerate()
-            .filter_map(|(index, message)| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(message.receipt_handle()?)
-                    .visibility_timeout(timeout(message).as_secs() as i32)
-                    .build()
-                    .ok()
-            })
-            .collect();
+        let entries = entries(messages, |id, receipt_handle, message| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(id)
+                .receipt_handle(receipt_handle)
+                .visibility_timeout(timeout(message).as_secs() as i32)
+                .build()
+        });
         if entries.is_empty() {
             return;
         }
@@ -280,27 +276,20 @@ impl Worker {
             .queue_url(&self.queue_url);
         // After a failure, a message becomes visible too early and is handled twice. The
         // second append is a duplicate and stores nothing.
-        match request.set_entries(Some(entries)).send().await {
-            Ok(output) => log_failed_entries(output.failed(), "could not change the visibility"),
-            Err(error) => {
-                let reason = AwsFailure::new(&error);
-                tracing::warn!(%reason, "could not change the visibility of messages");
-            }
-        }
+        let result = request.set_entries(Some(entries)).send().await;
+        let failed = result
+            .map(|output| output.failed)
+            .map_err(|error| AwsFailure::new(&error));
+        self.log_failures("could not change the visibility of a message", failed);
     }
 
     async fn delete(&self, messages: &[&Message]) {
-        let entries: Vec<_> = messages
-            .iter()
-            .enumerate()
-            .filter_map(|(index, message)| {
-                DeleteMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(message.receipt_handle()?)
-                    .build()
-                    .ok()
-            })
-            .collect();
+        let entries = entries(messages, |id, receipt_handle, _| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(id)
+                .receipt_handle(receipt_handle)
+                .build()
+        });
         if entries.is_empty() {
             return;
         }
@@ -310,20 +299,39 @@ impl Worker {
             .queue_url(&self.queue_url);
         // A message that is not deleted is delivered again, and its events are then
         // duplicates.
-        match request.set_entries(Some(entries)).send().await {
-            Ok(output) => log_failed_entries(output.failed(), "could not delete a message"),
-            Err(error) => {
-                let reason = AwsFailure::new(&error);
-                tracing::warn!(%reason, "could not delete messages");
+        let result = request.set_entries(Some(entries)).send().await;
+        let failed = result
+            .map(|output| output.failed)
+            .map_err(|error| AwsFailure::new(&error));
+        self.log_failures("could not delete a message", failed);
+    }
+
+    /// Logs the failure of a batch request, or of each of its failed entries.
+    fn log_failures(&self, what: &str, result: Result<Vec<BatchResultErrorEntry>, AwsFailure>) {
+        let queue = &self.queue_url;
+        match result {
+            Ok(failed) => {
+                for entry in failed {
+                    tracing::warn!(queue, reason = entry.code, "{what}");
+                }
             }
+            Err(failure) => tracing::warn!(queue, reason = %failure, "{what}"),
         }
     }
 }
 
-fn log_failed_entries(failed: &[BatchResultErrorEntry], what: &str) {
-    for entry in failed {
-        tracing::warn!(reason = entry.code(), "{what}");
-    }
+/// Builds one entry of a batch request per message, from an entry id, the receipt handle and
+/// the message. A message without a receipt handle has no entry.
+fn entries<E>(
+    messages: &[&Message],
+    build: impl Fn(String, &str, &Message) -> Result<E, BuildError>,
+) -> Vec<E> {
+    let numbered = messages.iter().enumerate();
+    numbered
+        .filter_map(|(index, message)| {
+            build(index.to_string(), message.receipt_handle()?, message).ok()
+        })
+        .collect()
 }
 
 /// Converts a message into a record. It moves the body and the attributes out of the

@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::{
 };
 use serde_json::{Value, json};
 
-use crate::runtime_api::{Answer, RuntimeApi};
+use crate::runtime_api::{InvocationResult, RuntimeApi};
 
 /// The function's timeout.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,8 +45,8 @@ pub(crate) async fn poll(
         }
         // Without a response, or after an error, all messages are delivered again.
         let event = event(&messages, queue_url);
-        let answer = api.invoke(&event, TIMEOUT, Duration::ZERO).await;
-        if let Some(Answer::Response(response)) = answer {
+        let result = api.invoke(&event, TIMEOUT, Duration::ZERO).await;
+        if let Some(InvocationResult::Response(response)) = result {
             responses.fetch_add(1, Ordering::Relaxed);
             delete(client, queue_url, &messages, &response).await;
         }

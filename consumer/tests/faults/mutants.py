@@ -41,9 +41,19 @@ MUTANTS = [
         if crate::mutated("unconditional") {
             let mut outcomes = Vec::new();
             for item in items {
-                let item = item.attributes.into_iter().map(|(n, v)| (n.into_owned(), v));
-                let put = self.client.put_item().table_name(&self.table);
-                outcomes.push(match put.set_item(Some(item.collect())).send().await {
+                let values = format!("[{}]", item.parameters);
+                let values: Vec<&serde_json::value::RawValue> =
+                    serde_json::from_str(&values).unwrap_or_default();
+                let names = item.names.split(":?").map(|name| name.trim_matches([',', '\\'']));
+                let members: Vec<String> = names
+                    .zip(values)
+                    .map(|(name, value)| format!("\\"{name}\\":{value}"))
+                    .collect();
+                let members = members.join(",");
+                let body = format!("{{\\"TableName\\":\\"{}\\",\\"Item\\":{{{members}}}}}", self.table);
+                let put = self.client.put_item().customize();
+                let put = put.interceptor(RequestBody::new(body.into_bytes()));
+                outcomes.push(match put.send().await {
                     Ok(_) => InsertOutcome::Inserted,
                     Err(error) => InsertOutcome::Failed(self.error(Operation::Insert, &error).into()),
                 });
@@ -114,15 +124,15 @@ MUTANTS = [
         "spool",
         "the spool deletes its events before SQS has accepted them",
         "sdk/src/publisher/spool/drain.rs",
-        "        let mut under_way = Vec::new();\n        for event in events {\n",
-        """        let mut under_way = Vec::new();
+        "        let mut sending = Vec::new();\n        for event in events {\n",
+        """        let mut sending = Vec::new();
         if crate::mutated("spool") {
-            let early = Handled {
-                sent: events.iter().map(|event| event.place).collect(),
-                ..Handled::default()
+            let early = RoundOutcomes {
+                sent: events.iter().map(|event| event.position).collect(),
+                ..RoundOutcomes::default()
             };
             let (reply, done) = oneshot::channel();
-            let _ = self.commands.send(Command::Remove(early, self.outlet.clone(), reply));
+            let _ = self.commands.send(Command::Remove(early, self.event_sender.clone(), reply));
             let _ = done.await;
         }
         for event in events {

@@ -6,7 +6,7 @@ use domain_events_local::Stack;
 use serde_json::{Value, json};
 
 use crate::support::proxy::{Fault, Proxy, Request, THROTTLED};
-use crate::support::runtime_api::{Answer, Function};
+use crate::support::runtime_api::{Function, InvocationResult};
 use crate::support::{attribute, body, dead_letters, endpoints, history};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,9 +42,9 @@ fn event_of(queue: &str, bodies: &[(&str, &str)], attributes: impl Fn(usize) -> 
 }
 
 /// The ids that the function reports. Also checks the form of the response.
-pub(crate) fn failures(answer: Answer) -> Vec<String> {
-    let Answer::Response(response) = answer else {
-        panic!("{answer:?}");
+pub(crate) fn failures(result: InvocationResult) -> Vec<String> {
+    let InvocationResult::Response(response) = result else {
+        panic!("{result:?}");
     };
     let object = response.as_object().unwrap();
     assert_eq!(object.keys().collect::<Vec<_>>(), ["batchItemFailures"]);
@@ -278,15 +278,15 @@ async fn records_without_id_or_body_fail() {
     let stack = endpoints().await;
     let function = Function::start(environment(&stack, None)).await;
     // SQS accepts no empty message, so the dead-letter queue does not either.
-    let answer = function
+    let result = function
         .invoke(&json!({ "Records": [{ "messageId": "empty" }] }), TIMEOUT)
         .await;
-    assert_eq!(failures(answer), ["empty"]);
+    assert_eq!(failures(result), ["empty"]);
     let good = body("no-id", "1");
-    let answer = function
+    let result = function
         .invoke(&json!({ "Records": [{ "body": good }] }), TIMEOUT)
         .await;
-    let Answer::Error(error) = answer else {
+    let InvocationResult::Error(error) = result else {
         panic!("the whole batch must fail")
     };
     assert!(

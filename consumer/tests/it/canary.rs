@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{environment, event};
 use crate::support::lines::Lines;
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::runtime_api::{Answer, Function};
+use crate::support::runtime_api::{Function, InvocationResult};
 use crate::support::{body, endpoints, record, sqs_behind, store_behind};
 
 const CANARY: &str = "CANARY-5e1f";
@@ -121,12 +121,12 @@ async fn canary_is_absent_if_endpoint_url_is_invalid() {
     }
 }
 
-async fn invoke(stack: &Stack, payload: &Value) -> (Answer, String) {
+async fn invoke(stack: &Stack, payload: &Value) -> (InvocationResult, String) {
     let mut environment = environment(stack, None);
     environment.push(("EVENT_LOG", "trace".to_owned()));
     let function = Function::start(environment).await;
-    let answer = function.invoke(payload, Duration::from_secs(10)).await;
-    (answer, function.output().await)
+    let result = function.invoke(payload, Duration::from_secs(10)).await;
+    (result, function.output().await)
 }
 
 #[tokio::test]
@@ -149,10 +149,11 @@ async fn canary_is_absent_if_a_payload_is_invalid() {
         with("messageId", Value::Null),
         with("body", json!({ CANARY: CANARY })),
     ] {
-        let (answer, output) = invoke(&stack, &payload).await;
-        let text = format!("{answer:?}{output}");
+        let (result, output) = invoke(&stack, &payload).await;
+        let text = format!("{result:?}{output}");
         assert!(!text.contains(CANARY), "{payload}: {text}");
-        let failed = matches!(&answer, Answer::Error(_)) || text.contains("batchItemFailures");
+        let failed =
+            matches!(&result, InvocationResult::Error(_)) || text.contains("batchItemFailures");
         assert!(failed, "{payload}: {text}");
     }
     // Fields that the function does not need do not fail the batch.
@@ -169,8 +170,8 @@ async fn canary_is_absent_if_a_payload_is_invalid() {
     .into_iter()
     .enumerate()
     {
-        let (answer, output) = invoke(&stack, &payload).await;
-        assert_eq!(crate::bootstrap::failures(answer), [""; 0], "case {number}");
+        let (result, output) = invoke(&stack, &payload).await;
+        assert_eq!(crate::bootstrap::failures(result), [""; 0], "case {number}");
         assert!(!output.contains(CANARY), "case {number}: {output}");
     }
 }

@@ -168,7 +168,7 @@ async fn refused_dead_letter_fails_alone() {
 }
 
 #[tokio::test]
-async fn failed_fifo_dead_letter_holds_back_later_ones() {
+async fn failed_fifo_dead_letter_holds_its_group() {
     let stack = fifo_endpoints().await;
     let (handler, _proxy) = with_failing_letters(&stack, |index| index == 0).await;
     let batch = [

@@ -86,10 +86,10 @@ async fn message_of_many_values_is_one_rejection() {
     let ids = ["m0", "m1", "m2", "m3", "m4", "m5"];
     let mut batch: Vec<(&str, &str)> = ids.into_iter().map(|id| (id, &*flood)).collect();
     batch.push(("good", &good));
-    let answer = function
+    let result = function
         .invoke(&event(&batch), Duration::from_secs(30))
         .await;
-    assert_eq!(failures(answer), [""; 0]);
+    assert_eq!(failures(result), [""; 0]);
     assert_eq!(history(&stack, "flooded").await, ["1"]);
     #[cfg(target_os = "linux")]
     assert!(
@@ -331,11 +331,11 @@ async fn web_page_cannot_use_the_local_queue() {
             "{request}host: local\r\norigin: https://example.com\r\nconnection: close\r\n\r\n{{}}"
         );
         connection.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).await.unwrap();
+        let mut result = String::new();
+        connection.read_to_string(&mut result).await.unwrap();
         assert!(
-            !answer.to_lowercase().contains("access-control-allow"),
-            "{answer}"
+            !result.to_lowercase().contains("access-control-allow"),
+            "{result}"
         );
     }
 }

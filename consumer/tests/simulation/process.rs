@@ -6,10 +6,10 @@ use tokio::task::JoinSet;
 
 /// The tasks of a simulated process. When it is killed, none of them runs any further.
 #[derive(Debug, Clone)]
-pub(crate) struct Process(Arc<State>);
+pub(crate) struct Process(Arc<ProcessState>);
 
 #[derive(Debug)]
-struct State {
+struct ProcessState {
     name: String,
     /// `None` after the process was killed.
     tasks: Mutex<Option<JoinSet<()>>>,
@@ -21,7 +21,7 @@ pub(crate) type Panics = Arc<Mutex<Vec<String>>>;
 
 impl Process {
     pub(crate) fn start(name: String, panics: &Panics) -> Self {
-        Self(Arc::new(State {
+        Self(Arc::new(ProcessState {
             name,
             tasks: Mutex::new(Some(JoinSet::new())),
             panics: Arc::clone(panics),

@@ -35,9 +35,9 @@ resource "aws_sns_topic" "alarms" {
   tags = var.tags
 
   lifecycle {
-    # SNS answers the creation of a topic that exists with its ARN, so that a state
-    # which does not contain the topic would take it over. Lambda refuses a function
-    # that exists, and the topic is created after the function.
+    # If a topic of this name exists, SNS returns its ARN instead of an error, and
+    # a state that does not contain the topic would take it over. Lambda refuses a
+    # function that exists, and the topic is created after the function.
     precondition {
       condition     = var.function_name != ""
       error_message = "function_name must name the function that the alarms watch."

@@ -58,7 +58,7 @@ resource "aws_lambda_event_source_mapping" "rows" {
   starting_position = "TRIM_HORIZON"
   batch_size        = 100
 
-  # Each row is an item of its own, and the table stores no order: several batches
+  # Each row is a separate item, and the table stores no order: several batches
   # of a shard may be in progress at the same time.
   parallelization_factor = 10
 

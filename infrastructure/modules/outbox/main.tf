@@ -98,7 +98,7 @@ resource "aws_iam_policy" "relay" {
 locals {
   relay_statements = [for statement in [
     {
-      # BatchWriteItem has an action of its own.
+      # BatchWriteItem needs a separate permission.
       Sid      = "ReadAndDeleteRows"
       Effect   = "Allow"
       Action   = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:Scan"]

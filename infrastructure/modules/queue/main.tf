@@ -154,9 +154,9 @@ resource "aws_sqs_queue" "dead_letter" {
 
   tags = var.tags
 
-  # SQS answers the creation of a queue that exists with its URL, so that a state
-  # which does not contain the queue would take it over, and a destroy would delete
-  # it. IAM refuses a policy that exists, so the policy is created first.
+  # If a queue of this name exists, SQS returns its URL instead of an error, and a
+  # state that does not contain the queue would take it over; a destroy would then
+  # delete it. IAM refuses a policy that exists, so the policy is created first.
   depends_on = [aws_iam_policy.producer]
 
   lifecycle {

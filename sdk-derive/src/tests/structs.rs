@@ -184,7 +184,7 @@ fn unit_struct_has_a_constant_id() {
 }
 
 #[test]
-fn version_states_how_earlier_ones_are_read() {
+fn incomplete_version_is_refused() {
     let check = |attributes: &str, token: &str, message: &str| {
         let source = format!("#[event({attributes})] struct OrderPlaced {{ #[event(id)] id: u8 }}");
         refuses(&source, &[(token, message)]);

@@ -1,7 +1,7 @@
 //! Checks that the cost of a message grows linearly with its size, for every family.
 //!
 //! The cost is counted, not timed: this test counts bytes and calls of the allocator,
-//! and `linear.sh` counts instructions. The test has a binary of its own, because the
+//! and `linear.sh` counts instructions. The test has a separate binary, because the
 //! allocator counts for the whole process.
 
 #![forbid(unsafe_code)]

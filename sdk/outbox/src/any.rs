@@ -6,6 +6,16 @@ use std::sync::Arc;
 use crate::rows::{Backlog, DynRows, OutboxRows, Page, PageRequest, RowsError};
 
 /// An outbox in any database. This is a cheap handle.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_outbox::{AnyOutbox, OutboxRows};
+///
+/// fn choose(remote: impl OutboxRows, local: impl OutboxRows, is_local: bool) -> AnyOutbox {
+///     if is_local { AnyOutbox::new(local) } else { AnyOutbox::new(remote) }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AnyOutbox(Arc<dyn DynRows>);
 

@@ -17,6 +17,19 @@ use crate::rows::Backlog;
 ///
 /// `outbox` is the value of the dimension: the name of the DynamoDB table, or, for a SQL
 /// database, a name of your choice.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_outbox::Backlog;
+/// use domain_events_outbox::cloudwatch::metric_line;
+/// use std::time::Duration;
+///
+/// let backlog = Backlog { rows: 3, oldest: Some(Duration::from_secs(2)) };
+/// let line = metric_line("orders-outbox", backlog);
+/// assert!(line.contains(r#""domain_events_outbox_oldest_seconds":2.0"#));
+/// println!("{line}"); // once a minute
+/// ```
 pub fn metric_line(outbox: &str, backlog: Backlog) -> String {
     let millis = SystemTime::now()
         .duration_since(UNIX_EPOCH)

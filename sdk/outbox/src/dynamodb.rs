@@ -108,6 +108,19 @@ impl OutboxPut for Prepared {
 ///
 /// Ages are differences between the clock of the process that wrote the row and the clock
 /// of the relay.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(sdk: domain_events::Sdk, client: aws_sdk_dynamodb::Client) {
+/// use domain_events_outbox::{DynamoDbOutbox, Relay};
+///
+/// let outbox = DynamoDbOutbox::new(client, "orders-outbox");
+/// let relay = Relay::builder(sdk, outbox).build();
+/// let report = relay.run(std::future::pending()).await;
+/// # let _ = report;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct DynamoDbOutbox {
     client: Client,

@@ -13,6 +13,46 @@
 //! The message contains the identity and the timestamp of the event. An event that is sent
 //! twice is therefore stored once, so relays need no locks, and any number of relays may run.
 //!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use domain_events::DomainEvent;
+//! use domain_events_outbox::{Relay, SqliteOutbox};
+//! use serde::Serialize;
+//! use sqlx::SqlitePool;
+//!
+//! #[derive(Serialize, DomainEvent)]
+//! struct OrderPaid {
+//!     #[event(id)]
+//!     order_id: u64,
+//! }
+//!
+//! # let folder = std::env::temp_dir().join(format!("outbox-page-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let url = format!("sqlite:{}/orders.db?mode=rwc", folder.display());
+//! # let recorder = domain_events::testing::Recorder::new();
+//! # let sdk = recorder.sdk(domain_events::Emitter::system("shop")?);
+//! let pool = SqlitePool::connect(&url).await?;
+//! let outbox = SqliteOutbox::new(pool.clone());
+//! outbox.migrate().await?;
+//!
+//! let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+//! let event = sdk.prepare(&OrderPaid { order_id: 7 })?;
+//! // … change the state of the order …
+//! outbox.put(&mut transaction, &event).await?;
+//! transaction.commit().await?;
+//!
+//! // Usually a task that runs as long as the service: `Relay::run`.
+//! let report = Relay::builder(sdk, outbox).build().sweep().await;
+//! assert_eq!(report.sent, 1);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! ```
+//!
 //! # CALL `prepare` AFTER THE TRANSACTION HAS LOCKED THE ENTITY
 //!
 //! THE TIMESTAMP OF AN EVENT IS THE TIME OF `prepare`, AND A HISTORY IS ORDERED BY THESE

@@ -121,6 +121,25 @@ struct Settings {
 }
 
 /// Builds a [`Relay`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # use domain_events::Sdk;
+/// # use domain_events_outbox::{OutboxRows, Relay};
+/// # async fn example(sdk: Sdk, outbox: impl OutboxRows) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let relay = Relay::builder(sdk, outbox)
+///     .sweep_interval(Duration::from_secs(5))
+///     .grace(Duration::ZERO) // no service uses the fast path
+///     .measure_interval(Duration::from_secs(60))
+///     .stop_timeout(Duration::from_secs(10))
+///     .build();
+/// # let _ = relay;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct RelayBuilder {
     sdk: Sdk,
@@ -144,12 +163,42 @@ impl Relay {
     }
 
     /// Returns a handle that sends events immediately after their commit.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use domain_events::Sdk;
+    /// # use domain_events_outbox::{OutboxRows, Relay};
+    /// # async fn example(relay: Relay, event: domain_events::Prepared) -> Result<(), Box<dyn std::error::Error>> {
+    /// let fast_path = relay.fast_path();
+    /// // … in a request handler, after the transaction has committed:
+    /// fast_path.committed(event);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fast_path(&self) -> FastPath {
         self.fast_path.clone()
     }
 
     /// Returns a receiver of the state of the relay. The state changes when the rows are
     /// counted, and when messages are sent.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use domain_events::Sdk;
+    /// # use domain_events_outbox::{OutboxRows, Relay};
+    /// # async fn example(relay: Relay) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut status = relay.status();
+    /// tokio::spawn(async move {
+    ///     while status.changed().await.is_ok() {
+    ///         let status = status.borrow_and_update();
+    ///         println!("{:?}, {} rows sent", status.backlog, status.sent);
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn status(&self) -> watch::Receiver<RelayStatus> {
         self.shared.status.subscribe()
     }
@@ -166,6 +215,18 @@ impl Relay {
     ///
     /// If the future is dropped, no row is lost. A row whose message SQS has accepted may
     /// still exist, and the next relay sends it again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use domain_events::Sdk;
+    /// # use domain_events_outbox::{OutboxRows, Relay};
+    /// # async fn example(relay: Relay, stop: tokio::sync::oneshot::Receiver<()>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let report = relay.run(async { drop(stop.await) }).await;
+    /// println!("{} rows sent, {} refused", report.sent, report.refused);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> RelayReport {
         let Self {
             shared, committed, ..
@@ -181,6 +242,20 @@ impl Relay {
     /// # Cancel safety
     ///
     /// As for [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use domain_events::Sdk;
+    /// # use domain_events_outbox::{OutboxRows, Relay};
+    /// # async fn example(relay: Relay) -> Result<(), Box<dyn std::error::Error>> {
+    /// let report = relay.sweep().await;
+    /// if let Some(failure) = report.failure {
+    ///     eprintln!("{failure}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sweep(&self) -> RelayReport {
         Engine::new(self.shared.clone()).sweep().await
     }
@@ -192,6 +267,21 @@ impl Relay {
     /// # Cancel safety
     ///
     /// As for [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use domain_events::Sdk;
+    /// # use domain_events_outbox::{OutboxRows, Relay};
+    /// # async fn example(relay: Relay, rows: Vec<domain_events_outbox::Row>) -> Result<(), Box<dyn std::error::Error>> {
+    /// for delivery in relay.deliver(rows).await {
+    ///     if let Err(error) = delivery.outcome {
+    ///         eprintln!("{}: {error}; retryable: {}", delivery.event_id, error.is_retryable());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn deliver(&self, rows: Vec<Row>) -> Vec<Delivery> {
         delivery::deliver(&self.shared, rows).await
     }

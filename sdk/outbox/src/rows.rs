@@ -14,6 +14,64 @@ use std::time::Duration;
 /// The relay may be killed after any call, and several relays may use the same rows at the same
 /// time. An implementation nevertheless needs no locks and no leases: a row that two relays
 /// read is sent twice, and its event is stored once.
+///
+/// # Examples
+///
+/// An outbox in memory, for tests of a service:
+///
+/// ```
+/// use domain_events_outbox::{Backlog, OutboxRows, Page, PageRequest, Row, RowsError};
+/// use std::collections::BTreeMap;
+/// use std::sync::{Arc, Mutex};
+///
+/// /// The messages by their `event_id`.
+/// #[derive(Clone, Default)]
+/// struct MemoryOutbox(Arc<Mutex<BTreeMap<String, String>>>);
+///
+/// impl OutboxRows for MemoryOutbox {
+///     fn name(&self) -> &str {
+///         "the outbox in memory"
+///     }
+///
+///     async fn page(&self, _request: PageRequest) -> Result<Page, RowsError> {
+///         let rows = self.0.lock().expect("no holder of the lock panics").clone();
+///         let rows = rows.into_iter().map(|(event_id, message)| Row { event_id, message });
+///         Ok(Page { rows: rows.collect(), next: None }) // one page
+///     }
+///
+///     async fn delete(&self, event_ids: Vec<String>) -> Result<(), RowsError> {
+///         let mut rows = self.0.lock().expect("no holder of the lock panics");
+///         rows.retain(|event_id, _| !event_ids.contains(event_id));
+///         Ok(())
+///     }
+///
+///     async fn backlog(&self) -> Result<Backlog, RowsError> {
+///         let rows = self.0.lock().expect("no holder of the lock panics").len();
+///         Ok(Backlog { rows: rows as u64, oldest: None })
+///     }
+/// }
+/// # use domain_events::testing::Recorder;
+/// # use domain_events::{DomainEvent, Emitter};
+/// # use domain_events_outbox::Relay;
+/// # #[derive(serde::Serialize, DomainEvent)]
+/// # struct OrderPaid { #[event(id)] order_id: u64 }
+/// #
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let recorder = Recorder::new();
+/// # let sdk = recorder.sdk(Emitter::system("shop")?);
+///
+/// let outbox = MemoryOutbox::default();
+/// let event = sdk.prepare(&OrderPaid { order_id: 7 })?;
+/// let row = (event.event_id().to_string(), event.body().to_owned());
+/// outbox.0.lock().expect("no holder of the lock panics").extend([row]);
+///
+/// let report = Relay::builder(sdk, outbox).build().sweep().await;
+/// assert_eq!((report.sent, report.deleted), (1, 1));
+/// # assert_eq!(recorder.events().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait OutboxRows: Send + Sync + 'static {
     /// Returns the name of the outbox for logs and errors, for example `the Postgres table
     /// domain_events_outbox`.
@@ -87,6 +145,17 @@ impl fmt::Debug for Row {
 }
 
 /// Selects the rows of a page.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_outbox::{Cursor, PageRequest};
+/// use std::time::Duration;
+///
+/// let first = PageRequest::first(1_000, 1024 * 1024).min_age(Duration::from_secs(2));
+/// let second = first.clone().after(Cursor("the end of the first page".to_owned()));
+/// assert_eq!((second.max_rows, second.min_age), (1_000, Duration::from_secs(2)));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PageRequest {
@@ -153,6 +222,15 @@ pub struct Backlog {
 }
 
 /// Why the rows of an outbox could not be read, counted or deleted.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_outbox::RowsError;
+///
+/// let error = RowsError::new("delete rows of the outbox", "the connection was closed");
+/// assert_eq!(error.to_string(), "the database did not delete rows of the outbox");
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the database did not {action}")]
 pub struct RowsError {

@@ -32,6 +32,25 @@ impl Envelope {
 }
 
 /// Builds an [`Envelope`] field by field.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{Emitter, Envelope};
+/// use std::num::NonZeroU16;
+///
+/// const VERSION: NonZeroU16 = NonZeroU16::new(2).unwrap();
+/// let envelope = Envelope::builder("ORDER_PLACED".parse()?, "order-7".parse()?, Emitter::user("u-42")?)
+///     .timestamp("1596719980.5".parse()?)
+///     .event_id("legacy-4711".parse()?)
+///     .version(VERSION)
+///     .correlation_id("import-1".parse()?)
+///     .causation_id("legacy-4710".parse()?)
+///     .trace_parent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+///     .build_with(&serde_json::json!({ "cents": 4990 }))?;
+/// assert_eq!(envelope.data(), Some(r#"{"cents":4990}"#));
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Clone)]
 pub struct EnvelopeBuilder(Parts);
 
@@ -91,6 +110,16 @@ impl EnvelopeBuilder {
     /// # Errors
     ///
     /// [`InvalidEvent`] if DynamoDB could never store the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{Emitter, Envelope};
+    ///
+    /// let opened = Envelope::builder("SHOP_OPENED".parse()?, "berlin".parse()?, Emitter::system("shop")?);
+    /// assert_eq!(opened.build()?.data(), None);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn build(self) -> Result<Envelope, InvalidEvent> {
         Ok(Envelope::checked(self.0)?)
     }
@@ -102,6 +131,17 @@ impl EnvelopeBuilder {
     ///
     /// [`InvalidEvent`] if `data` is another JSON value, or if DynamoDB could never store
     /// the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{Emitter, Envelope, RejectionCode};
+    ///
+    /// let builder = Envelope::builder("ORDER_PLACED".parse()?, "7".parse()?, Emitter::system("shop")?);
+    /// let error = builder.build_with("text").unwrap_err(); // the data must be an object, or null
+    /// assert_eq!(error.code(), RejectionCode::WrongType);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn build_with<T: Serialize + ?Sized>(mut self, data: &T) -> Result<Envelope, InvalidEvent> {
         self.0.data = Some(document::encode(data, VariantName::Implied(None))?);
         self.build()

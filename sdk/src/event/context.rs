@@ -4,6 +4,21 @@ use super::emitter::Emitter;
 use super::ids::{CausationId, CorrelationId};
 
 /// The fields of an event that come from its surroundings, and not from the event's type.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{Context, Emitter, EventId};
+///
+/// let cause = EventId::random();
+/// let context = Context::new(Emitter::system("billing")?)
+///     .with_emitter(Emitter::user("u-42")?)
+///     .with_correlation_id("request-9f2c".parse()?)
+///     .with_causation_id(cause.into())
+///     .with_trace_parent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+/// assert_eq!(context.emitter().id(), &"u-42");
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Context {
     pub(super) emitter: Emitter,
@@ -13,7 +28,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with the emitter of every event that does not have its own.
+    /// Creates a context with the emitter of every event that does not have its own.
     pub fn new(emitter: Emitter) -> Self {
         Self {
             emitter,
@@ -29,7 +44,7 @@ impl Context {
         Self { emitter, ..self }
     }
 
-    /// The conversation that the events belong to.
+    /// Sets the conversation that the events belong to.
     #[must_use]
     pub fn with_correlation_id(self, id: CorrelationId) -> Self {
         Self {
@@ -38,7 +53,7 @@ impl Context {
         }
     }
 
-    /// The event that caused the events.
+    /// Sets the event that caused the events.
     #[must_use]
     pub fn with_causation_id(self, id: CausationId) -> Self {
         Self {
@@ -47,7 +62,7 @@ impl Context {
         }
     }
 
-    /// The W3C trace context, `00-…-…-01`. It is not checked.
+    /// Sets the W3C trace context, `00-…-…-01`. It is not checked.
     #[must_use]
     pub fn with_trace_parent(self, trace_parent: impl Into<String>) -> Self {
         Self {
@@ -56,7 +71,7 @@ impl Context {
         }
     }
 
-    /// The emitter of every event that does not have its own.
+    /// Returns the emitter of every event that does not have its own.
     pub fn emitter(&self) -> &Emitter {
         &self.emitter
     }

@@ -6,6 +6,28 @@ use super::ids::EventType;
 ///
 /// The error names positions and types and never the data, so it may be logged. A pointer
 /// shows the names of fields and never the keys of maps, which are data.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::{DecodeError, Emitter, Envelope};
+///
+/// let emitter = Emitter::system("shop")?;
+/// let stored = Envelope::builder("ORDER_PLACED".parse()?, "7".parse()?, emitter)
+///     .build_with(&serde_json::json!({ "order_id": 7, "cents": "many" }))?;
+///
+/// match stored.decode::<OrderPlaced>() {
+///     Err(DecodeError::Data { pointer, reason, .. }) => {
+///         assert_eq!(pointer, "/Data/cents");
+///         println!("{reason}"); // without the data
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

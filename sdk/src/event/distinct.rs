@@ -47,7 +47,7 @@ macro_rules! assert_distinct {
 type Slot = (u64, usize, usize);
 
 impl EventDefinition {
-    /// The number of slots that [`require_distinct`](Self::require_distinct) needs.
+    /// Returns the number of slots that [`require_distinct`](Self::require_distinct) needs.
     pub const fn distinct_slots(types: &[&[Self]]) -> usize {
         let mut names = 0;
         let mut i = 0;
@@ -88,8 +88,8 @@ impl EventDefinition {
         }
     }
 
-    /// Whether both definitions belong to the same type, or this definition is an earlier
-    /// version of the other.
+    /// Returns true if both definitions belong to the same type, or this definition is an
+    /// earlier version of the other.
     pub(crate) const fn precedes(&self, other: &Self) -> bool {
         let mut next = Some(other);
         while let Some(definition) = next {
@@ -101,7 +101,7 @@ impl EventDefinition {
         false
     }
 
-    /// Whether events of both definitions are written with the same name and version.
+    /// Returns true if events of both definitions are written with the same name and version.
     pub(crate) const fn is_named_as(&self, other: &Self) -> bool {
         self.version() == other.version() && equal(self.name(), other.name())
     }

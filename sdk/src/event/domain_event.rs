@@ -13,7 +13,37 @@ use super::upcast::PastVersion;
 
 /// An event of your domain.
 ///
-/// Derive the trait, or implement it by hand:
+/// Derive the trait. An enum has one event type for each variant:
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use domain_events::DomainEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(prefix = "ORDER")] // ORDER_PLACED and ORDER_SHIPPED
+/// enum OrderEvent {
+///     #[event(emitter_type = "USER")]
+///     Placed {
+///         #[event(id)]
+///         order_id: u64,
+///         #[event(emitter_id)]
+///         customer: u64,
+///     },
+///     #[event(emitter_type = "SYSTEM", emitter_id = "warehouse")]
+///     Shipped {
+///         #[event(id)]
+///         order_id: u64,
+///     },
+/// }
+///
+/// let shipped = OrderEvent::Shipped { order_id: 7 };
+/// assert_eq!(shipped.definition().event_type(), "ORDER_SHIPPED");
+/// assert_eq!(shipped.entity_id().to_string(), "7");
+/// # }
+/// ```
+///
+/// Or implement it by hand:
 ///
 /// ```
 /// use domain_events::{DomainEvent, EventDefinition};
@@ -53,16 +83,17 @@ pub trait DomainEvent: Serialize {
     /// each variant of an enum.
     const DEFINITIONS: &'static [EventDefinition];
 
-    /// The definition of this value, which is one of [`DEFINITIONS`](Self::DEFINITIONS).
+    /// Returns the definition of this value, which is one of
+    /// [`DEFINITIONS`](Self::DEFINITIONS).
     fn definition(&self) -> EventDefinition {
         Self::DEFINITIONS[0]
     }
 
-    /// The id of the entity that the event is about: 1 to 2,048 bytes when displayed.
+    /// Returns the id of the entity that the event is about: 1 to 2,048 bytes when displayed.
     fn entity_id(&self) -> &dyn fmt::Display;
 
-    /// The id of the user or system that caused the event. The default is the constant of
-    /// the [`definition`](Self::definition).
+    /// Returns the id of the user or system that caused the event. The default is the constant
+    /// of the [`definition`](Self::definition).
     ///
     /// An event has both the id and the type of its emitter, or neither. If it has neither,
     /// the emitter of the `Sdk` handle is used. An event with only one of them is invalid,
@@ -71,7 +102,7 @@ pub trait DomainEvent: Serialize {
         self.definition().emitter_id()
     }
 
-    /// The type of the emitter. See [`emitter_id`](Self::emitter_id).
+    /// Returns the type of the emitter. See [`emitter_id`](Self::emitter_id).
     fn emitter_type(&self) -> Option<&dyn fmt::Display> {
         self.definition().emitter_type()
     }

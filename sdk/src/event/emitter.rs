@@ -8,6 +8,17 @@ use crate::error::{InvalidEvent, RejectionCode};
 
 checked_text!(
     /// Id of the user or system that caused an event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{Emitter, EmitterId, EmitterType};
+    ///
+    /// const KIND: EmitterType = EmitterType::from_static("DEVICE");
+    /// let emitter = Emitter::new(KIND, EmitterId::new("sensor-12")?);
+    /// assert_eq!(emitter.id(), &"sensor-12");
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     EmitterId,
     "EmitterId",
     up_to::<2048>,
@@ -15,6 +26,16 @@ checked_text!(
 );
 checked_text!(
     /// Type of an emitter. `USER` and `SYSTEM` are conventions; any text is allowed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EmitterType;
+    ///
+    /// let kind: EmitterType = "DEVICE".parse()?;
+    /// assert_eq!(kind, "DEVICE");
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     EmitterType,
     "EmitterType",
     up_to::<256>,
@@ -22,6 +43,18 @@ checked_text!(
 );
 
 /// The user or system that causes events: an id and its type.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::Emitter;
+///
+/// let user = Emitter::user("u-42")?;
+/// assert_eq!((user.kind().as_str(), user.id().as_str()), ("USER", "u-42"));
+/// let service = Emitter::system("billing")?;
+/// assert_eq!(service.kind(), &"SYSTEM");
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Emitter {
     id: EmitterId,
@@ -30,12 +63,12 @@ pub struct Emitter {
 }
 
 impl Emitter {
-    /// An emitter of any type.
+    /// Creates an emitter of any type.
     pub fn new(kind: EmitterType, id: EmitterId) -> Self {
         Self { id, kind }
     }
 
-    /// An emitter of the type `USER`.
+    /// Creates an emitter of the type `USER`.
     ///
     /// # Errors
     ///
@@ -47,7 +80,7 @@ impl Emitter {
         ))
     }
 
-    /// An emitter of the type `SYSTEM`.
+    /// Creates an emitter of the type `SYSTEM`.
     ///
     /// # Errors
     ///
@@ -59,12 +92,12 @@ impl Emitter {
         ))
     }
 
-    /// The emitter's id.
+    /// Returns the emitter's id.
     pub fn id(&self) -> &EmitterId {
         &self.id
     }
 
-    /// The emitter's type.
+    /// Returns the emitter's type.
     pub fn kind(&self) -> &EmitterType {
         &self.kind
     }

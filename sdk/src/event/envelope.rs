@@ -23,6 +23,24 @@ const STORE_BYTES: usize = (8 + 12) + (9 + 12) + (8 + 134) + 21;
 /// An event with all its fields, ready to be sent or stored.
 ///
 /// An envelope is always valid: every way to create one performs the same checks.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::{Context, Emitter, Envelope};
+///
+/// let context = Context::new(Emitter::system("shop")?);
+/// let envelope = Envelope::new(&OrderPlaced { order_id: 7, cents: 4990 }, &context)?;
+/// assert_eq!(envelope.event_type(), &"ORDER_PLACED");
+/// assert_eq!(envelope.entity_id(), &"7");
+/// assert_eq!(envelope.emitter(), &Emitter::system("shop")?);
+/// assert_eq!(envelope.version(), 1);
+/// assert_eq!(envelope.data(), Some(r#"{"order_id":7,"cents":4990}"#));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Envelope(Box<Parts>);
 

@@ -29,27 +29,36 @@ use crate::event::timestamp::Timestamp;
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 
 impl EventId {
-    /// A new identity: a UUID of version 7, so that identities sort by time. Identities of
-    /// the same millisecond resemble each other. An identity is not a secret.
+    /// Generates a new identity: a UUID of version 7, so that identities sort by time.
+    /// Identities of the same millisecond resemble each other. An identity is not a secret.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventId;
+    ///
+    /// let (first, second) = (EventId::random(), EventId::random());
+    /// assert!(first < second); // the identities of one process sort by time
+    /// ```
     pub fn random() -> Self {
         new_v7(Timestamp::now())
     }
 }
 
-/// The identity of the event that has this `timestamp` of [`Timestamp::now`].
+/// Generates the identity of the event that has this `timestamp` of [`Timestamp::now`].
 pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
     // The fraction of the millisecond in units of 1/4096. A millisecond has more units than
-    // microseconds, so each microsecond has a unit of its own.
+    // microseconds, so each microsecond has a different unit.
     let part = (nanos % NANOS_PER_MILLISECOND) * 4096 / NANOS_PER_MILLISECOND;
     let version = 7;
     let time = milliseconds << 16 | version << 12 | part;
     EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock(), time)))
 }
 
-/// The milliseconds of the wall clock. They cannot be taken from the timestamps: while the
-/// wall clock is behind, timestamps advance by only one microsecond per event.
+/// Returns the milliseconds of the wall clock. They cannot be taken from the timestamps: while
+/// the wall clock is behind, timestamps advance by only one microsecond per event.
 fn wall_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)

@@ -67,12 +67,12 @@ macro_rules! checked_text {
                 Self(Cow::Borrowed(text))
             }
 
-            /// The text itself.
+            /// Returns the text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text as an owned string.
+            /// Returns the text as an owned string.
             pub fn into_string(self) -> String {
                 self.0.into_owned()
             }
@@ -147,6 +147,18 @@ pub(super) const fn up_to<const MAX: usize>(text: &str) -> bool {
 
 checked_text!(
     /// The type of an event, such as `ORDER_PLACED`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventType;
+    ///
+    /// const ORDER_PLACED: EventType = EventType::from_static("ORDER_PLACED"); // checked at compile time
+    /// let read: EventType = "ORDER_PLACED".parse()?;
+    /// assert_eq!(read, ORDER_PLACED);
+    /// assert!(EventType::new("OrderPlaced").is_err());
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     EventType,
     "EventType",
     is_event_type,
@@ -157,6 +169,18 @@ checked_text!(
     /// length is the limit of DynamoDB (developer guide, "Quotas": partition key length).
     ///
     /// [`EntityId::of`] creates an id from any value that can be displayed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EntityId;
+    ///
+    /// let id = EntityId::new("order-7")?;
+    /// assert_eq!(id, "order-7");
+    /// assert_eq!(serde_json::to_string(&id).unwrap(), r#""order-7""#);
+    /// assert!(EntityId::new("").is_err());
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     EntityId,
     "ID",
     up_to::<2048>,
@@ -165,6 +189,17 @@ checked_text!(
 checked_text!(
     /// Identity of an event. Messages with the same `ID`, `Timestamp` and `EventId` are
     /// one event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::EventId;
+    ///
+    /// let new = EventId::random(); // a UUID of version 7
+    /// let imported = EventId::new("legacy-4711")?;
+    /// assert_ne!(new, imported);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     EventId,
     "EventId",
     up_to::<128>,
@@ -172,6 +207,16 @@ checked_text!(
 );
 checked_text!(
     /// Identifies the conversation, process or request that an event belongs to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::CorrelationId;
+    ///
+    /// let id: CorrelationId = "request-9f2c".parse()?; // from a header, for `Sdk::with_correlation_id`
+    /// assert_eq!(id.as_str(), "request-9f2c");
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     CorrelationId,
     "CorrelationId",
     up_to::<128>,
@@ -179,6 +224,16 @@ checked_text!(
 );
 checked_text!(
     /// The [`EventId`] of the event that caused this event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{CausationId, EventId};
+    ///
+    /// let cause = EventId::random();
+    /// let id = CausationId::from(cause.clone()); // `Sdk::caused_by` accepts both
+    /// assert_eq!(id.as_str(), cause.as_str());
+    /// ```
     CausationId,
     "CausationId",
     up_to::<128>,
@@ -227,65 +282,6 @@ pub(crate) fn displayed(value: &dyn fmt::Display, field: &str) -> Result<String,
             &format!("/{field}"),
             format!("the Display of the value for {field} returned an error"),
         )),
-    }
-}
-
-/// A value that identifies an entity: an [`EntityId`], or a value that can be displayed,
-/// such as a `&str`, a number or a UUID.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the id of an entity",
-    label = "expected an id: an `EntityId`, or a reference to a type that implements `Display`",
-    note = "pass a reference, as in `&order_id`, and implement `std::fmt::Display` for the type of the id"
-)]
-pub trait IntoEntityId {
-    /// The checked id.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidEvent`] at `/ID` if the id is empty or longer than 2,048 bytes.
-    fn into_entity_id(self) -> Result<EntityId, InvalidEvent>;
-}
-
-impl<T: fmt::Display + ?Sized> IntoEntityId for &T {
-    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
-        EntityId::of(self)
-    }
-}
-
-macro_rules! into_entity_id {
-    ($($type:ty),*) => {$(
-        impl IntoEntityId for $type {
-            fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
-                EntityId::of(&self)
-            }
-        }
-    )*};
-}
-into_entity_id!(
-    uuid::Uuid,
-    u8,
-    u16,
-    u32,
-    u64,
-    u128,
-    usize,
-    i8,
-    i16,
-    i32,
-    i64,
-    i128,
-    isize
-);
-
-impl IntoEntityId for EntityId {
-    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
-        Ok(self)
-    }
-}
-
-impl IntoEntityId for String {
-    fn into_entity_id(self) -> Result<EntityId, InvalidEvent> {
-        EntityId::new(self)
     }
 }
 
@@ -367,13 +363,12 @@ mod tests {
     fn entity_id_is_made_from_any_displayed_value() {
         let id = uuid::Uuid::nil();
         let expected = EntityId::from_static("7");
-        assert_eq!("7".into_entity_id().unwrap(), expected);
-        assert_eq!("7".to_owned().into_entity_id().unwrap(), expected);
-        assert_eq!(7.into_entity_id().unwrap(), expected);
-        assert_eq!((&7_u64).into_entity_id().unwrap(), expected);
-        assert_eq!((&expected).into_entity_id().unwrap(), expected);
-        assert_eq!(id.into_entity_id().unwrap().as_str(), id.to_string());
-        assert!("".into_entity_id().is_err());
+        assert_eq!(EntityId::of("7").unwrap(), expected);
+        assert_eq!(EntityId::of(&"7".to_owned()).unwrap(), expected);
+        assert_eq!(EntityId::of(&7).unwrap(), expected);
+        assert_eq!(EntityId::of(&expected).unwrap(), expected);
+        assert_eq!(EntityId::of(&id).unwrap().as_str(), id.to_string());
+        assert!(EntityId::of("").is_err());
     }
 
     #[test]

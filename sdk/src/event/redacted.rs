@@ -80,8 +80,8 @@ impl fmt::Debug for Unquoted<'_> {
     }
 }
 
-/// The members of the object, in their order. The value of each member with one of the
-/// names in `personal` is replaced, at every depth. `None` if `json` is not an object.
+/// Returns the members of the object, in their order. The value of each member with one of the
+/// names in `personal` is replaced, at every depth. Returns `None` if `json` is not an object.
 fn members(json: &str, personal: &[&str]) -> Option<Vec<(String, String)>> {
     const REDACTED: &str = "<redacted>";
     let mut reader = Reader::new(json);

@@ -18,6 +18,24 @@ pub(super) const END: u64 = 10_000_000_000 * NANOS_PER_SECOND;
 /// On the wire and in the table, a timestamp is a decimal number of seconds. It is never
 /// converted to a float, so no digit is lost. serde writes and reads it as a string of
 /// decimal seconds, because many readers turn a number into a float.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::Timestamp;
+///
+/// let parsed: Timestamp = "1596719980.123456789".parse()?;
+/// assert_eq!(parsed.as_nanos(), 1_596_719_980_123_456_789);
+/// assert_eq!(parsed.to_string(), "1596719980.123456789");
+/// assert_eq!(parsed.to_datetime().to_rfc3339(), "2020-08-06T13:19:40.123456789+00:00");
+/// assert_eq!(serde_json::to_string(&parsed).unwrap(), r#""1596719980.123456789""#);
+///
+/// assert_eq!(Timestamp::try_from(parsed.to_datetime())?, parsed);
+/// assert_eq!(Timestamp::from_nanos(1_500_000_000)?.to_string(), "1.5");
+/// // Milliseconds are refused, because they are almost always a mistake.
+/// assert!("1596719980123".parse::<Timestamp>().is_err());
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub(super) u64);
 
@@ -58,7 +76,7 @@ impl Timestamp {
         }
     }
 
-    /// The timestamp as a date.
+    /// Returns the timestamp as a date.
     pub fn to_datetime(self) -> DateTime<Utc> {
         let nanos = (self.0 % NANOS_PER_SECOND) as u32;
         DateTime::from_timestamp(self.as_secs() as i64, nanos).unwrap_or_default()
@@ -99,7 +117,7 @@ impl Timestamp {
         }
     }
 
-    /// The digits after the point as a number, and their count.
+    /// Returns the digits after the point as a number, and their count.
     fn decimals(self) -> (u32, u32) {
         let (mut decimals, mut length) = ((self.0 % NANOS_PER_SECOND) as u32, 9);
         // The clock of this process returns whole microseconds.
@@ -112,7 +130,7 @@ impl Timestamp {
         (decimals, length)
     }
 
-    /// The bytes that DynamoDB counts for the timestamp: [`Number::size`] of its text,
+    /// Returns the bytes that DynamoDB counts for the timestamp: [`Number::size`] of its text,
     /// without writing the text.
     pub(crate) fn size(self) -> usize {
         let seconds = self.as_secs();

@@ -23,6 +23,19 @@ impl Envelope {
     ///
     /// [`InvalidEvent`] if an id violates its rule, if the event has an emitter id without an
     /// emitter type or the reverse, or if DynamoDB could never store the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{Context, Emitter, Envelope};
+    ///
+    /// let context = Context::new(Emitter::system("shop")?);
+    /// let envelope = Envelope::new(&OrderPlaced { order_id: 7, cents: 4990 }, &context)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<E: DomainEvent + ?Sized>(
         event: &E,
         context: &Context,
@@ -54,6 +67,20 @@ impl Envelope {
     /// [`DecodeError`] if `E` has the event's type and the data does not fit it, if the
     /// event was written by a later version than `E`, or if `E` defines no upcast from the
     /// version that wrote the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{Context, Emitter, Envelope};
+    ///
+    /// let order = OrderPlaced { order_id: 7, cents: 4990 };
+    /// let envelope = Envelope::new(&order, &Context::new(Emitter::system("shop")?))?;
+    /// assert_eq!(envelope.decode::<OrderPlaced>()?, Some(order));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn decode<E: DomainEvent + DeserializeOwned>(&self) -> Result<Option<E>, DecodeError> {
         let mut definitions = E::DEFINITIONS.iter();
         match definitions.position(|definition| definition.matches(self.event_type())) {

@@ -12,6 +12,27 @@ use crate::event::envelope::Envelope;
 use crate::json::document;
 
 /// A stored event of an earlier version, as [`DomainEvent::upcast`] receives it.
+///
+/// # Examples
+///
+/// The body of a handwritten [`DomainEvent::upcast`]:
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, DomainEvent)]
+/// # #[event(type = "ORDER_PLACED")]
+/// # struct OrderPlacedV1 { #[event(id)] order_id: u64, total: f64 }
+/// # struct OrderPlaced { order_id: u64, total_cents: u64 }
+/// use domain_events::{DecodeError, PastVersion};
+///
+/// fn upcast(older: PastVersion<'_>) -> Result<OrderPlaced, DecodeError> {
+///     let old: OrderPlacedV1 = older.read_as()?;
+///     let total_cents = (old.total * 100.0).round() as u64;
+///     Ok(OrderPlaced { order_id: old.order_id, total_cents })
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct PastVersion<'a> {
     envelope: &'a Envelope,
@@ -36,27 +57,43 @@ impl<'a> PastVersion<'a> {
     /// # Errors
     ///
     /// [`DecodeError::Data`] if the data does not fit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use domain_events::{DecodeError, PastVersion};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct OldData { total: f64 }
+    ///
+    /// /// Part of `DomainEvent::upcast`.
+    /// fn cents(older: PastVersion<'_>) -> Result<u64, DecodeError> {
+    ///     let old: OldData = older.data()?;
+    ///     Ok((old.total * 100.0).round() as u64)
+    /// }
+    /// ```
     pub fn data<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
         data_of(self.envelope, None)
     }
 
-    /// The index of the event's definition in [`DEFINITIONS`](DomainEvent::DEFINITIONS).
+    /// Returns the index of the event's definition in
+    /// [`DEFINITIONS`](DomainEvent::DEFINITIONS).
     pub fn index(self) -> usize {
         self.index
     }
 
-    /// The same stored event, for the type that a variant holds.
+    /// Returns the same stored event, for the type that a variant holds.
     #[must_use]
     pub fn for_variant(self) -> Self {
         Self { index: 0, ..self }
     }
 
-    /// The version of the stored event.
+    /// Returns the version of the stored event.
     pub fn version(self) -> u16 {
         self.envelope.version()
     }
 
-    /// The whole stored event.
+    /// Returns the whole stored event.
     pub fn envelope(self) -> &'a Envelope {
         self.envelope
     }

@@ -99,7 +99,7 @@ pub(super) fn push_json(out: &mut String, json: &str) {
     out.push_str(&json[unwritten..]);
 }
 
-/// The escape for U+FFFE or U+FFFF at the start of `bytes`. JSON allows these two
+/// Returns the escape for U+FFFE or U+FFFF at the start of `bytes`. JSON allows these two
 /// characters unescaped, but SQS rejects them (API reference, "SendMessage": allowed
 /// characters).
 fn noncharacter_escape(bytes: &[u8]) -> Option<&'static str> {
@@ -110,8 +110,8 @@ fn noncharacter_escape(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `text` certainly needs no escapes. If this function returns false, the text may
-/// still need none.
+/// Returns true if `text` certainly needs no escapes. If this function returns false, the text
+/// may still need none.
 ///
 /// The function checks eight bytes at a time, because it runs for every text and every key
 /// of an event. Checking single bytes was the most expensive part of writing an event.
@@ -124,9 +124,9 @@ fn is_plain(text: &str) -> bool {
     found | special(last) == 0
 }
 
-/// The highest bit of each byte that is a control character, `"`, `\` or 0xEF. U+FFFE and
-/// U+FFFF begin with 0xEF. Only the lowest of these bits is exact: the bytes above it may be
-/// marked although they are none of these.
+/// Returns the highest bit of each byte that is a control character, `"`, `\` or 0xEF. U+FFFE
+/// and U+FFFF begin with 0xEF. Only the lowest of these bits is exact: the bytes above it may
+/// be marked although they are none of these.
 #[inline]
 fn special(word: u64) -> u64 {
     let special = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\') | equal(word, 0xEF);
@@ -150,8 +150,8 @@ fn equal(word: u64, byte: u8) -> u64 {
     below(word ^ (ONES * u64::from(byte)), 1)
 }
 
-/// All of `bytes` as words of eight bytes: whole words from the start, and a last word for
-/// the rest. The last word overlaps the others, or is padded with spaces if there are fewer
+/// Returns all of `bytes` as words of eight bytes: whole words from the start, and a last word
+/// for the rest. The last word overlaps the others, or is padded with spaces if there are fewer
 /// than eight bytes.
 #[inline]
 pub(super) fn words(bytes: &[u8]) -> (&[[u8; 8]], u64) {

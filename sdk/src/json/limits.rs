@@ -52,7 +52,7 @@ impl<'h> Faults<'h> {
         self.found.is_empty()
     }
 
-    /// The first fault, with the others attached.
+    /// Returns the first fault, with the others attached.
     pub(crate) fn into_error(self) -> Option<InvalidEvent> {
         InvalidEvent::first_of(self.found)
     }
@@ -136,8 +136,8 @@ pub(crate) fn value<'a>(
 pub(crate) const DUPLICATE_KEY: &str =
     "found the same key twice in one object; two readers would see two different events";
 
-/// The bytes that DynamoDB counts for the key of a map. DynamoDB rejects an empty key, so
-/// an empty key is stored as one NUL, and a key that consists of NULs is stored with one
+/// Returns the bytes that DynamoDB counts for the key of a map. DynamoDB rejects an empty key,
+/// so an empty key is stored as one NUL, and a key that consists of NULs is stored with one
 /// more NUL ([`stored_key`]).
 #[inline]
 pub(crate) fn key_size(key: &str) -> usize {
@@ -149,7 +149,7 @@ fn is_nuls(key: &str) -> bool {
     key.bytes().all(|b| b == 0)
 }
 
-/// The key in the item for a key in the JSON text.
+/// Returns the key in the item for a key in the JSON text.
 #[cfg(feature = "store")]
 pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     if is_nuls(&key) {
@@ -158,7 +158,7 @@ pub(crate) fn stored_key(mut key: Cow<'_, str>) -> Cow<'_, str> {
     key
 }
 
-/// The key in the JSON text for a key in the item.
+/// Returns the key in the JSON text for a key in the item.
 #[cfg(feature = "store")]
 pub(crate) fn original_key(key: &str) -> &str {
     if is_nuls(key) {

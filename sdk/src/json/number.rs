@@ -23,8 +23,8 @@ pub(crate) fn integer_size(lexeme: &str) -> usize {
     1 + (digits.len() - zeros).div_ceil(2) + usize::from(negative)
 }
 
-/// Whether `text` is a whole number of up to 18 digits and nothing else. Most numbers are,
-/// and their text is the same in JSON and in an item.
+/// Returns true if `text` is a whole number of up to 18 digits and nothing else. Most numbers
+/// are, and their text is the same in JSON and in an item.
 #[cfg(feature = "store")]
 pub(crate) fn is_short_integer(text: &str) -> bool {
     match text.as_bytes() {
@@ -78,7 +78,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The bytes that DynamoDB counts for the number: one byte, one byte for every two
+    /// Returns the bytes that DynamoDB counts for the number: one byte, one byte for every two
     /// significant digits on each side of the point, and one byte for a minus sign.
     pub(crate) fn size(&self) -> usize {
         let before = self.exponent.clamp(0, self.digits as i64) as usize;
@@ -86,7 +86,7 @@ impl<'a> Number<'a> {
         1 + before.div_ceil(2) + after.div_ceil(2) + usize::from(self.negative)
     }
 
-    /// Why DynamoDB cannot store the number; `None` if it can.
+    /// Returns why DynamoDB cannot store the number, or `None` if it can.
     pub(crate) fn not_storable(&self) -> Option<String> {
         if self.digits == 0 {
             None
@@ -105,7 +105,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The absolute value times 10^`scale`, if that is a whole number.
+    /// Returns the absolute value times 10^`scale`, if that is a whole number.
     fn scaled(&self, scale: i64) -> Result<u128, NotWhole> {
         if self.digits == 0 {
             return Ok(0);
@@ -131,7 +131,7 @@ impl<'a> Number<'a> {
         Ok(value)
     }
 
-    /// The value in billionths.
+    /// Returns the value in billionths.
     pub(crate) fn nanos(&self) -> Result<u64, NotNanos> {
         if self.negative {
             return Err(NotNanos::Negative);
@@ -143,12 +143,12 @@ impl<'a> Number<'a> {
         nanos.try_into().map_err(|_| NotNanos::TooLarge)
     }
 
-    /// The value, if it is a whole number that fits into a `u16`.
+    /// Returns the value, if it is a whole number that fits into a `u16`.
     pub(crate) fn as_u16(&self) -> Option<u16> {
         self.as_u128().and_then(|v| v.try_into().ok())
     }
 
-    /// The value, if it is a whole number that fits into a `u128`.
+    /// Returns the value, if it is a whole number that fits into a `u128`.
     pub(crate) fn as_u128(&self) -> Option<u128> {
         if self.negative {
             return None;
@@ -156,7 +156,7 @@ impl<'a> Number<'a> {
         self.scaled(0).ok()
     }
 
-    /// The value, if it is a whole number that fits into an `i128`.
+    /// Returns the value, if it is a whole number that fits into an `i128`.
     pub(crate) fn as_integer(&self) -> Option<i128> {
         let value = self.scaled(0).ok()?;
         match self.negative {
@@ -165,7 +165,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// Whether the shortest text of the float has exactly the digits of this number.
+    /// Returns true if the shortest text of the float has exactly the digits of this number.
     pub(crate) fn is_exactly(&self, float: f64) -> bool {
         let text = format!("{float:e}");
         let other = Number::parse(&text);
@@ -174,8 +174,8 @@ impl<'a> Number<'a> {
             && self.significant_digits().eq(other.significant_digits())
     }
 
-    /// The canonical text, which is stored in the item. All texts of the same value have
-    /// the same canonical text: `0e500` is stored as `0` and `10.0` as `10`. A number with
+    /// Returns the canonical text, which is stored in the item. All texts of the same value
+    /// have the same canonical text: `0e500` is stored as `0` and `10.0` as `10`. A number with
     /// more than 20 zeros has an exponent.
     #[cfg(feature = "store")]
     pub(crate) fn stored_text(lexeme: &'a str) -> String {

@@ -65,8 +65,8 @@ impl<'p> Position<'p> {
         }
     }
 
-    /// The pointer, cut off before the first key that is in `hidden`, and whether it was
-    /// cut off.
+    /// Returns the pointer, cut off before the first key that is in `hidden`, and whether it
+    /// was cut off.
     pub(crate) fn pointer(&self, hidden: Option<&HiddenKeys>) -> (String, bool) {
         let is_hidden = |end| hidden.is_some_and(|hidden| hidden.contains(end));
         let mut steps = Vec::new();
@@ -111,8 +111,8 @@ impl HiddenKeys {
     }
 }
 
-/// The pointer of the value that follows `prefix`, the beginning of a JSON document. The
-/// pointer is cut off before the first key that is in `hidden`. Also returns whether it was
+/// Returns the pointer of the value that follows `prefix`, the beginning of a JSON document.
+/// The pointer is cut off before the first key that is in `hidden`. Also returns whether it was
 /// cut off.
 pub(crate) fn of_next_value(prefix: &str, hidden: &HiddenKeys) -> (String, bool) {
     enum Open<'a> {

@@ -81,12 +81,12 @@ impl<'a> Reader<'a> {
         self.start_of_last
     }
 
-    /// The text from `start` to the end of the last token.
+    /// Returns the text from `start` to the end of the last token.
     pub(crate) fn text_from(&self, start: usize) -> &'a str {
         &self.text[start..self.at]
     }
 
-    /// The number of open containers.
+    /// Returns the number of open containers.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string without its quotes. It is borrowed if it has no escapes.
+    /// Reads a string, and returns it without its quotes. It is borrowed if it has no escapes.
     fn string(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
         self.at += 1;
         let mut start = self.at;

@@ -111,43 +111,101 @@ impl SdkBuilder {
     ///
     /// Only the client retries a request that fails as a whole. The publisher does not
     /// retry it again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(client: aws_sdk_sqs::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{Emitter, Sdk};
+    ///
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// // `client` is the client that your program has already configured.
+    /// let sdk = Sdk::builder(url, Emitter::system("billing")?).sqs_client(client).build().await?;
+    /// # let _ = sdk;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sqs_client(mut self, client: aws_sdk_sqs::Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// The maximum number of requests in flight: 1 to 1,000, by default 16.
+    /// Sets the maximum number of requests in flight: 1 to 1,000, by default 16.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.max_in_flight(32); // requests at the same time
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
         self
     }
 
-    /// The maximum number of events that the publisher holds: at least 1, by default
+    /// Sets the maximum number of events that the publisher holds: at least 1, by default
     /// 10,000. While the publisher is full, `emit` waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.max_buffered_events(50_000);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn max_buffered_events(mut self, events: usize) -> Self {
         self.max_events = events;
         self
     }
 
-    /// The maximum size of the encoded events that the publisher holds, in bytes: up to
-    /// 4 GiB, by default 64 MiB. In memory, an event takes about three times its encoded
-    /// size. An event that is larger than this maximum is sent alone.
+    /// Sets the maximum size of the encoded events that the publisher holds, in bytes: up to
+    /// 4 GiB, by default 64 MiB. In memory, an event takes about three times its encoded size.
+    /// An event that is larger than this maximum is sent alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.max_buffered_bytes(16 * 1024 * 1024); // 16 MiB
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long an event may wait for further events while no request is in flight: at most
-    /// one minute, by default zero.
+    /// Sets how long an event may wait for further events while no request is in flight: at
+    /// most one minute, by default zero.
     ///
     /// Under load, batches are full without this setting. If events are emitted one at a time,
     /// it reduces the number of requests, but delays each event by this time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.linger(Duration::from_millis(20));
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
     }
 
-    /// Whether one message may carry several events, as a JSON array of up to 64 KiB,
+    /// Sets whether one message may carry several events, as a JSON array of up to 64 KiB,
     /// which SQS bills as one request. Off by default.
     ///
     /// Events are packed only while more of them wait than a request has entries; on a
@@ -155,30 +213,74 @@ impl SdkBuilder {
     /// message are accepted or refused together. The consumer of this project accepts arrays
     /// and stores or rejects each event separately. Check that other readers of your queue
     /// accept arrays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.packing(true);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn packing(mut self, packing: bool) -> Self {
         self.packing = packing;
         self
     }
 
-    /// The tenant of the events, for fair queues: their message group on a standard
-    /// queue, without order. See [`Sdk::for_tenant`]. FIFO queues refuse this setting,
-    /// because their message groups are entities.
+    /// Sets the tenant of the events, for fair queues: their message group on a standard queue,
+    /// without order. See [`Sdk::for_tenant`]. FIFO queues refuse this setting, because their
+    /// message groups are entities.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.tenant("customer-17");
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// The maximum number of attempts for an event for which SQS returns an internal failure,
-    /// including the first attempt; by default 5. A failure that is the sender's fault is never
-    /// retried.
+    /// Sets the maximum number of attempts for an event for which SQS returns an internal
+    /// failure, including the first attempt; by default 5. A failure that is the sender's fault
+    /// is never retried.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.max_attempts(3); // the first attempt and two retries
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.retry.max_attempts = attempts;
         self
     }
 
-    /// The delays between these attempts. They double from `initial` up to `longest`, and each
-    /// delay is reduced by a random amount of up to a half. The defaults are 50 ms and 5 s, and
-    /// the maximum is one hour.
+    /// Sets the delays between these attempts. They double from `initial` up to `longest`, and
+    /// each delay is reduced by a random amount of up to a half. The defaults are 50 ms and
+    /// 5 s, and the maximum is one hour.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.backoff(Duration::from_millis(100), Duration::from_secs(10));
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
         self.retry.initial_backoff = initial;
         self.retry.max_backoff = longest;
@@ -192,6 +294,20 @@ impl SdkBuilder {
     /// are a tie, which the store resolves, but their order in a history is then
     /// arbitrary. Without this setting, timestamps are strictly increasing within the
     /// process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # use domain_events::{Emitter, Timestamp, testing::Recorder};
+    /// let noon: Timestamp = "1596715200".parse()?;
+    /// let sdk = recorder.build(Recorder::builder(Emitter::system("shop")?).clock(move || noon));
+    ///
+    /// let receipt = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(receipt.timestamp, noon);
+    /// # });
+    /// ```
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.stamps.clock = Some(Arc::new(clock));
         self
@@ -202,6 +318,26 @@ impl SdkBuilder {
     ///
     /// `ids` must return each identity once. The store keeps one of several events with
     /// the same entity, timestamp and identity.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # use domain_events::{Emitter, EventId, testing::Recorder};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let next = AtomicU64::new(1);
+    /// let ids = move || {
+    ///     let number = next.fetch_add(1, Ordering::Relaxed);
+    ///     EventId::new(format!("event-{number}")).expect("a short text is a valid id")
+    /// };
+    /// let sdk = recorder.build(Recorder::builder(Emitter::system("shop")?).ids(ids));
+    ///
+    /// let receipt = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(receipt.event_id, "event-1");
+    /// # });
+    /// ```
     pub fn ids(mut self, ids: impl Fn() -> EventId + Send + Sync + 'static) -> Self {
         self.stamps.ids = Some(Arc::new(ids));
         self
@@ -221,8 +357,8 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent because SQS is unavailable. Only one publisher
-    /// can use the folder at a time.
+    /// Sets a folder for events that cannot be sent because SQS is unavailable. Only one
+    /// publisher can use the folder at a time.
     ///
     /// While the spool contains events, new events are appended to it, and `emit` returns once
     /// the disk has confirmed the event ([`Durability::Spool`](crate::Durability::Spool)). This
@@ -243,15 +379,38 @@ impl SdkBuilder {
     /// `build` fails if another publisher uses the folder, if it cannot be created or
     /// locked, or if a later version has written to it. It does not need disk space
     /// in a folder that a publisher has used before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// let builder = builder.spool("/var/lib/billing/spool");
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     #[cfg(feature = "spool")]
     pub fn spool(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
         self.spool = Some(dir.into());
         self
     }
 
-    /// What `build` does when it finds damaged records in the spool's folder;
-    /// by default
+    /// Sets what `build` does when it finds damaged records in the spool's folder; by default
     /// [`SpoolDamage::SetAside`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use domain_events::{Emitter, Sdk};
+    /// # use std::time::Duration;
+    /// # let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// # let builder = Sdk::builder(url, Emitter::system("billing")?);
+    /// use domain_events::SpoolDamage;
+    ///
+    /// let builder = builder.spool("/var/lib/billing/spool").spool_damage(SpoolDamage::Refuse);
+    /// # Ok::<(), domain_events::InvalidEvent>(())
+    /// ```
     #[cfg(feature = "spool")]
     pub fn spool_damage(mut self, damage: SpoolDamage) -> Self {
         self.spool_damage = damage;
@@ -269,6 +428,21 @@ impl SdkBuilder {
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::{Emitter, Sdk};
+    ///
+    /// let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events";
+    /// match Sdk::builder(url, Emitter::system("billing")?).build().await {
+    ///     Ok(sdk) => println!("ready: {sdk:?}"),
+    ///     Err(error) => error.problems().for_each(|problem| eprintln!("{problem}")),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn build(self) -> Result<Sdk, BuildError> {
         let mut problems = Vec::new();
         let thread = match &self.executor {
@@ -458,7 +632,7 @@ impl SdkBuilder {
     }
 }
 
-/// The settings of the environment.
+/// Reads the settings of the environment.
 pub(crate) fn from_env(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<SdkBuilder, BuildError> {

@@ -30,6 +30,19 @@ use crate::publisher::sender::Sender;
 /// ([`ShutdownReport::dropped`](crate::ShutdownReport::dropped)), and the first event is
 /// logged. If the future is dropped later, the event is sent, and an error is logged instead of
 /// returned.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// let first = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 });
+/// let second = sdk.emit(OrderPlaced { order_id: 8, cents: 990 });
+/// // The two events wait together, and are sent in one request if they meet in the buffer.
+/// let (first, second) = tokio::join!(first, second);
+/// println!("{} {}", first?.event_id, second?.event_id);
+/// # });
+/// ```
 #[must_use = "an event is emitted only if this is awaited or spawned"]
 pub struct EmitFuture {
     in_flight: Arc<InFlight>,
@@ -80,7 +93,9 @@ impl EmitFuture {
                 Err((CapacityError::Full, event)) => {
                     Progress::AwaitsCapacity(Box::pin(sender.submit(event)))
                 }
-                Err((CapacityError::Closed, event)) => Progress::Failed(event.refused()),
+                Err((CapacityError::Closed, event)) => {
+                    Progress::Failed(event.into_shut_down_error())
+                }
             };
         }
         if let Progress::AwaitsCapacity(submitted) = &mut self.progress {

@@ -16,6 +16,25 @@ use crate::publisher::transport::RequestError;
 ///
 /// `Display` is one line that names the queue and the cause. Neither `Display` nor
 /// `Debug` contains the event's data.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// # use domain_events::testing::Fault;
+/// use domain_events::EmitError;
+///
+/// # recorder.inject(Fault::Refused);
+/// match sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await {
+///     Ok(_) => {}
+///     Err(EmitError::Invalid(error)) => println!("a defect of this program: {error}"),
+///     Err(EmitError::Refused { code, reason, .. }) => println!("{code}: {reason}"),
+///     Err(EmitError::Request { error, .. }) if error.is_credentials() => println!("{error}"),
+///     Err(error) => println!("{error}; retryable: {}", error.is_retryable()),
+/// }
+/// # });
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
@@ -105,7 +124,7 @@ pub enum EmitError {
 }
 
 impl EmitError {
-    /// The event. `None` if it is invalid.
+    /// Returns the event, or `None` if it is invalid.
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::Invalid(_) => None,
@@ -121,6 +140,21 @@ impl EmitError {
     }
 
     /// Returns the event. `None` if it is invalid.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # use domain_events::testing::Fault;
+    /// # recorder.inject(Fault::Unavailable);
+    /// let error = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await.unwrap_err();
+    /// if let Some(envelope) = error.into_envelope() {
+    ///     let body = domain_events::wire::encode(&envelope)?; // store it, and send it later
+    ///     # assert!(body.contains("ORDER_PLACED"));
+    /// }
+    /// # });
+    /// ```
     pub fn into_envelope(self) -> Option<Envelope> {
         match self {
             Self::Invalid(_) => None,
@@ -138,6 +172,22 @@ impl EmitError {
     /// Returns true if the same event may be accepted later without a change by an operator.
     /// After [`ShutDown`](Self::ShutDown) and [`Interrupted`](Self::Interrupted), a new
     /// publisher is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # use domain_events::testing::Fault;
+    /// recorder.inject(Fault::Unavailable);
+    /// let outage = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await.unwrap_err();
+    /// assert!(outage.is_retryable());
+    ///
+    /// recorder.inject(Fault::Refused);
+    /// let refused = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await.unwrap_err();
+    /// assert!(!refused.is_retryable());
+    /// # });
+    /// ```
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::TooLargeForQueue { .. } | Self::Refused { .. } => false,
@@ -154,6 +204,24 @@ impl EmitError {
 /// Why `Sdk::try_emit` did not accept an event. The error contains the event.
 ///
 /// `Debug` does not print the event, so that `unwrap` does not log its data.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// # use domain_events::{Emitter, TryEmitError, testing::Recorder};
+/// let sdk = recorder.build(Recorder::builder(Emitter::system("shop")?).max_buffered_events(1));
+/// let pause = recorder.pause(); // SQS does not respond
+/// let waiting = sdk.try_emit(OrderPlaced { order_id: 7, cents: 4990 })?;
+///
+/// let error = sdk.try_emit(OrderPlaced { order_id: 8, cents: 990 }).unwrap_err();
+/// assert!(matches!(&error, TryEmitError::Full(_)) && error.is_retryable());
+/// assert_eq!(error.into_event().order_id, 8);
+/// # drop(pause);
+/// # waiting.await?;
+/// # });
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TryEmitError<E> {
@@ -204,6 +272,21 @@ impl<E> fmt::Debug for TryEmitError<E> {
 ///
 /// `Display` and `Debug` print a list with one problem per line, so that a `main` that
 /// returns this error prints it readably.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::Sdk;
+///
+/// if let Err(error) = Sdk::from_env().await {
+///     for problem in error.problems() {
+///         eprintln!("{problem}"); // EVENT_QUEUE_URL is not set: give the URL of the event queue
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct BuildError {
     problems: Vec<String>,
 }
@@ -213,7 +296,7 @@ impl BuildError {
         Self { problems }
     }
 
-    /// The problems. Each one names its setting.
+    /// Returns the problems. Each one names its setting.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.problems.iter().map(String::as_str)
     }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::publisher::transport::{EntryResult, RequestError};
 
-/// Records the number of waiting events, and the time since which the oldest event has waited.
+/// Records the number of waiting events, and how long the oldest of them has waited.
 pub(crate) fn waiting(events: usize, oldest: Option<Instant>) {
     #[cfg(feature = "metrics")]
     {

@@ -14,6 +14,21 @@ use crate::publisher::buffer::pending::{Pending, deduplication_id};
 /// [`Sdk::emit_prepared`](crate::Sdk::emit_prepared), or with a relay that reads the
 /// stored bodies. A message that is sent twice is stored once, because the identity and
 /// the timestamp are part of the body.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// let prepared = sdk.prepare(&OrderPlaced { order_id: 7, cents: 4990 })?;
+/// assert_eq!(prepared.envelope().entity_id(), &"7");
+/// assert!(prepared.body().starts_with('{'));
+/// // Only on a FIFO queue:
+/// assert_eq!((prepared.group_id(), prepared.deduplication_id()), (None, None));
+///
+/// sdk.emit_prepared(prepared).await?;
+/// # });
+/// ```
 #[must_use = "a prepared event is not sent"]
 pub struct Prepared {
     pending: Box<Pending>,
@@ -32,27 +47,27 @@ impl Prepared {
         *self.pending
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn envelope(&self) -> &Envelope {
         self.pending.envelope()
     }
 
-    /// The identity of the event.
+    /// Returns the identity of the event.
     pub fn event_id(&self) -> &EventId {
         self.envelope().event_id()
     }
 
-    /// The message body, as it is sent: one JSON object.
+    /// Returns the message body, as it is sent: one JSON object.
     pub fn body(&self) -> &str {
         self.pending.body()
     }
 
-    /// The message group. On a standard queue, it is present only if there is a tenant.
+    /// Returns the message group. On a standard queue, it is present only if there is a tenant.
     pub fn group_id(&self) -> Option<&str> {
         self.pending.group().map(|group| &**group)
     }
 
-    /// The deduplication id, on FIFO queues only.
+    /// Returns the deduplication id, on FIFO queues only.
     pub fn deduplication_id(&self) -> Option<String> {
         self.fifo
             .then(|| deduplication_id(std::slice::from_ref(&*self.pending)))

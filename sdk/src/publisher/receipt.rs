@@ -5,7 +5,26 @@ use crate::event::timestamp::Timestamp;
 use crate::event::{EntityId, EventId};
 
 /// Proof that an event is durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Serialized, it is an object with the names of the fields, for example
+/// `{"entity_id":"7","event_id":"…","timestamp":"1596719980.5","message_id":"…",`
+/// `"sequence_number":null,"durability":"queue"}`. The timestamp is a string, so that no reader
+/// rounds it.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use domain_events::Durability;
+///
+/// let receipt = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+/// assert_eq!(receipt.durability, Durability::Queue);
+/// // Everything that finds the event again, for a log or an HTTP response:
+/// println!("{}", serde_json::to_string(&receipt)?);
+/// # });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The entity that the event is about. It is the hash key of the table.
@@ -24,7 +43,24 @@ pub struct Receipt {
 }
 
 /// The place at which an emitted event is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use domain_events::Durability;
+///
+/// let receipt = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+/// match receipt.durability {
+///     Durability::Queue => println!("SQS message {}", receipt.message_id.unwrap_or_default()),
+///     Durability::Spool => println!("on the disk of this machine"),
+///     other => println!("{other:?}"),
+/// }
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Durability {
     /// SQS has accepted it.
@@ -66,6 +102,23 @@ impl Receipt {
 /// The report of a shutdown.
 ///
 /// The counts include all handles of the publisher, since it was built.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use std::time::Duration;
+///
+/// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+/// let report = sdk.shutdown(Duration::from_secs(10)).await;
+/// assert_eq!((report.accepted, report.failed), (1, 0));
+/// if !report.is_complete() {
+///     let kept = report.unsent.iter().chain(&report.undetermined);
+///     println!("{} events need to be sent again", kept.count());
+/// }
+/// # });
+/// ```
 #[must_use = "it contains the events that were not sent"]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

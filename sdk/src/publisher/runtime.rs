@@ -29,7 +29,7 @@ impl fmt::Debug for Executor {
 
 /// A thread with a Tokio runtime, owned by one publisher.
 ///
-/// It sleeps while there is nothing to do, and ends when the value is dropped, which
+/// The thread sleeps while there are no tasks, and ends when the value is dropped, which
 /// happens after the last task.
 ///
 /// It runs all tasks except requests that are started from a multi-threaded runtime. These
@@ -62,8 +62,8 @@ impl PublisherThread {
         })
     }
 
-    /// No thread: `executor` spawns the tasks, and that of the spool, on the current
-    /// runtime.
+    /// Creates a value without a thread: `executor` spawns the tasks, including the task of the
+    /// spool, on the current runtime.
     ///
     /// # Panics
     ///
@@ -76,7 +76,7 @@ impl PublisherThread {
         }
     }
 
-    /// The runtime of the caller, whose clock a test can pause.
+    /// Uses the runtime of the caller, whose clock a test can pause.
     #[cfg(test)]
     pub(crate) fn of_caller() -> Self {
         Self {
@@ -134,7 +134,7 @@ impl PublisherThread {
         .await
     }
 
-    /// Runs `future` on the thread. `None` if it panics.
+    /// Runs `future` on the thread. Returns `None` if it panics.
     ///
     /// # Cancel safety
     ///

@@ -144,7 +144,7 @@ impl Sender {
         self: Arc<Self>,
         event: Pending,
     ) -> Result<oneshot::Receiver<Outcome>, EmitError> {
-        let waiting = WaitingEvent::new(&self, event).map_err(Pending::refused)?;
+        let waiting = WaitingEvent::new(&self, event).map_err(Pending::into_shut_down_error)?;
         let capacity = self.in_flight.acquire(waiting.bytes()).await;
         let (event, generation) = waiting.take();
         match capacity {
@@ -154,7 +154,7 @@ impl Sender {
                 Err(event)
             }
         }
-        .map_err(Pending::refused)
+        .map_err(Pending::into_shut_down_error)
     }
 
     fn insert(

@@ -24,10 +24,10 @@ use crate::publisher::runtime::{Executor, PublisherThread};
 
 mod drain;
 pub(crate) mod error;
+pub(crate) mod event_sender;
 mod folder;
 mod groups;
 mod log;
-pub(crate) mod outlet;
 mod record;
 mod scan;
 mod shared;
@@ -36,9 +36,9 @@ mod writer;
 
 use drain::Drain;
 use error::{SpoolDamage, SpoolError};
-use groups::Groups;
+use event_sender::EventSender;
+use groups::GroupsOnDisk;
 use log::SpoolLog;
-use outlet::Outlet;
 use shared::Shared;
 use thread::{Command, PendingWrite, SpoolThread};
 
@@ -66,7 +66,7 @@ impl Spool {
         executor: Option<&Executor>,
     ) -> Result<Self, SpoolError> {
         let folder: &Path = &settings.folder;
-        let mut groups = fifo.then(Groups::default);
+        let mut groups = fifo.then(GroupsOnDisk::default);
         let log = SpoolLog::open(folder, settings.damage, |group| {
             if let (Some(groups), Some(group)) = (&mut groups, group) {
                 groups.add(group);
@@ -108,8 +108,8 @@ impl Spool {
     }
 
     /// Returns true if new events are written to the spool.
-    pub(crate) fn is_on(&self) -> bool {
-        self.shared.is_on(&self.shared.state())
+    pub(crate) fn is_active(&self) -> bool {
+        self.shared.is_active(&self.shared.state())
     }
 
     /// Returns the number of events on disk.
@@ -135,13 +135,15 @@ impl Spool {
     }
 
     /// Writes events to the disk, in their order. Each event is completed when it is on disk,
-    /// or is sent through `outlet` if it could not be written.
+    /// or is sent through `event_sender` if it could not be written.
     ///
     /// It may be called under the sender's lock.
-    pub(crate) fn append(&self, outlet: Arc<dyn Outlet>, events: Vec<Pending>) {
+    pub(crate) fn append(&self, event_sender: Arc<dyn EventSender>, events: Vec<Pending>) {
         let (number, events) = {
             let mut state = self.shared.state();
-            let to_write = events.into_iter().filter_map(|event| state.follow(event));
+            let to_write = events
+                .into_iter()
+                .filter_map(|event| state.hold_behind_held(event));
             let mut to_write: Vec<Pending> = to_write.collect();
             if to_write.is_empty() {
                 return;
@@ -158,20 +160,20 @@ impl Spool {
         // If the thread has ended, this drops the write, which completes the events.
         let _ = self.commands.send(Command::Append(PendingWrite {
             shared: self.shared.clone(),
-            outlet,
+            event_sender,
             number,
             events,
         }));
     }
 
-    /// Starts to send the events of the spool through `outlet`, if the spool contains events and
+    /// Starts to send the events of the spool through `event_sender`, if the spool contains events and
     /// is not already being sent.
-    pub(crate) fn drain(&self, outlet: Arc<dyn Outlet>, thread: &PublisherThread) {
+    pub(crate) fn drain(&self, event_sender: Arc<dyn EventSender>, thread: &PublisherThread) {
         if !self.is_closed() && self.shared.start_draining() {
             let drain = Drain {
                 commands: self.commands.clone(),
                 shared: self.shared.clone(),
-                outlet,
+                event_sender,
                 ended: false,
             };
             thread.spawn(drain.run());
@@ -185,7 +187,7 @@ impl Spool {
             changed.as_mut().enable();
             let empty = {
                 let state = self.shared.state();
-                !self.shared.is_on(&state) && !state.draining
+                !self.shared.is_active(&state) && !state.draining
             };
             if empty || self.is_closed() {
                 return;
@@ -196,8 +198,8 @@ impl Spool {
 
     /// Ends the pause after a failed round: once a shutdown has begun, it could be
     /// longer than the time that is left.
-    pub(crate) fn hurry(&self) {
-        self.shared.hurry.notify_waiters();
+    pub(crate) fn end_pause(&self) {
+        self.shared.end_pause.notify_waiters();
     }
 
     /// Stops sending and closes the files. Returns when all writes are done. The events on disk
@@ -235,7 +237,7 @@ impl Spool {
     }
 
     #[cfg(test)]
-    pub(crate) async fn pause(&self, outlet: &dyn Outlet, wait: std::time::Duration) {
-        self.shared.pause(outlet, wait).await;
+    pub(crate) async fn pause(&self, event_sender: &dyn EventSender, wait: std::time::Duration) {
+        self.shared.pause(event_sender, wait).await;
     }
 }

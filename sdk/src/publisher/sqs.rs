@@ -103,7 +103,7 @@ impl SqsQueue {
                 code: aws::printable(&entry.code),
                 message: aws::printable(&entry.message.unwrap_or_default()),
             };
-            // SQS sets `SenderFault` for throttling as well, which may pass.
+            // SQS also sets `SenderFault` for throttling, although a retry can succeed.
             let permanent = entry.sender_fault && !failure.is_throttled();
             let result = if permanent && (is_denied(&entry.code) || failure.is_credentials()) {
                 EntryResult::Denied(self.error(&failure))

@@ -77,6 +77,23 @@ struct Recorded {
 }
 
 /// A failure of SQS, for [`Recorder::inject`].
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use domain_events::testing::Fault;
+///
+/// recorder.inject(Fault::Throttled);
+/// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?; // the publisher tries again
+///
+/// recorder.inject(Fault::AmbiguousOutcome);
+/// let error = sdk.emit(OrderPlaced { order_id: 8, cents: 990 }).await.unwrap_err();
+/// assert!(error.is_retryable());
+/// assert_eq!(recorder.events().len(), 2); // SQS had accepted the event
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -118,12 +135,41 @@ impl Recorder {
     /// # Panics
     ///
     /// If the operating system cannot start a thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # let _ = sdk;
+    /// use domain_events::Emitter;
+    ///
+    /// let sdk = recorder.sdk(Emitter::system("shop")?);
+    /// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(recorder.events().len(), 1);
+    /// # });
+    /// ```
     pub fn sdk(&self, emitter: Emitter) -> Sdk {
         self.build(Self::builder(emitter))
     }
 
     /// Returns the settings of [`sdk`](Self::sdk). Change them, for example to a small buffer,
     /// packing or a fixed clock, and pass them to [`build`](Self::build).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// # let _ = sdk;
+    /// use domain_events::Emitter;
+    /// use domain_events::testing::Recorder;
+    ///
+    /// let settings = Recorder::builder(Emitter::system("shop")?).max_buffered_events(1).packing(true);
+    /// let sdk = recorder.build(settings);
+    /// # sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// # });
+    /// ```
     pub fn builder(emitter: Emitter) -> SdkBuilder {
         // No request uses the URL. Its suffix determines whether the queue is a FIFO queue.
         Sdk::builder(
@@ -148,6 +194,19 @@ impl Recorder {
     }
 
     /// Returns all recorded events, in the order in which SQS would have accepted them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// sdk.with_correlation_id("request-1".parse()?).emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    ///
+    /// let events = recorder.events();
+    /// assert_eq!(events[0].entity_id(), &"7");
+    /// assert_eq!(events[0].correlation_id().unwrap(), &"request-1");
+    /// # });
+    /// ```
     pub fn events(&self) -> Vec<Envelope> {
         self.lock().events.clone()
     }
@@ -158,6 +217,18 @@ impl Recorder {
     ///
     /// If an event of a known type cannot be decoded, because the type cannot read its own
     /// output.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// sdk.emit_all([7, 8].map(|order_id| OrderPlaced { order_id, cents: 100 })).await;
+    ///
+    /// let orders = recorder.of::<OrderPlaced>();
+    /// assert_eq!(orders[1], OrderPlaced { order_id: 8, cents: 100 });
+    /// # });
+    /// ```
     #[track_caller]
     pub fn of<E: DomainEvent + DeserializeOwned>(&self) -> Vec<E> {
         let decoded =
@@ -176,6 +247,16 @@ impl Recorder {
     ///
     /// If there is not exactly one recorded event, or if it has another type. The message lists
     /// the expected event and the recorded events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
+    /// assert_eq!(recorder.only::<OrderPlaced>().cents, 4990);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn only<E: DomainEvent + DeserializeOwned>(&self) -> E {
         let mut known = self.of::<E>();
@@ -196,6 +277,17 @@ impl Recorder {
     }
 
     /// Removes all recorded events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?; // the set-up of the test
+    /// recorder.clear();
+    /// assert!(recorder.events().is_empty());
+    /// # });
+    /// ```
     pub fn clear(&self) {
         self.lock().events.clear();
     }
@@ -206,6 +298,21 @@ impl Recorder {
     }
 
     /// Makes requests wait until the returned value is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # example!(fn main(sdk, recorder) {
+    /// let pause = recorder.pause();
+    /// let waiting = tokio::spawn(sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }));
+    /// tokio::task::yield_now().await;
+    /// assert!(!waiting.is_finished());
+    ///
+    /// drop(pause);
+    /// waiting.await??;
+    /// # });
+    /// ```
     pub fn pause(&self) -> Pause {
         self.0.paused.send_replace(true);
         Pause(self.0.paused.clone())
@@ -256,9 +363,15 @@ impl fmt::Debug for Recorder {
 
 /// Asserts that at least one recorded event matches a pattern, with an optional `if`.
 ///
-/// ```ignore
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use domain_events::assert_emitted;
+///
+/// sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await?;
 /// assert_emitted!(recorder, OrderPlaced { order_id: 7, .. });
-/// assert_emitted!(recorder, OrderEvent::Refunded { cents, .. } if *cents > 0);
+/// assert_emitted!(recorder, OrderPlaced { cents, .. } if *cents > 4_000);
+/// # });
 /// ```
 ///
 /// # Panics
@@ -281,6 +394,19 @@ macro_rules! assert_emitted {
 
 /// Creates a receipt of `envelope`, as if SQS had accepted it, for tests of code that takes
 /// receipts.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// use domain_events::testing::receipt;
+///
+/// let envelope = sdk.envelope(&OrderPlaced { order_id: 7, cents: 4990 })?;
+/// let receipt = receipt(&envelope);
+/// assert_eq!(&receipt.event_id, envelope.event_id());
+/// # });
+/// ```
 pub fn receipt(envelope: &Envelope) -> Receipt {
     Receipt {
         entity_id: envelope.entity_id().clone(),

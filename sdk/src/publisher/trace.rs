@@ -6,9 +6,8 @@ use opentelemetry::trace::TraceContextExt as _;
 
 use crate::event::Context;
 
-/// `context` with the current OpenTelemetry span as its trace parent, if there
-/// is one. The text has 55 bytes whatever is in the span, so it cannot make an
-/// event invalid.
+/// Returns `context` with the current OpenTelemetry span as its trace parent, if there is a
+/// span. The text always has 55 bytes, so it cannot make an event invalid.
 pub(crate) fn in_current_span(context: &Context) -> Cow<'_, Context> {
     let span = opentelemetry::Context::map_current(|current| {
         let span = current.span();

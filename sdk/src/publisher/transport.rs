@@ -32,8 +32,8 @@ pub(crate) enum EntryResult {
 }
 
 impl EntryResult {
-    /// The result of an entry that the response does not contain. SQS may or may
-    /// not have accepted it, so it is sent again.
+    /// Returns the result of an entry that the response does not contain. SQS may or may not
+    /// have accepted it, so it is sent again.
     pub(crate) fn missing() -> Self {
         Self::Refused {
             code: "NoAnswer".to_owned(),
@@ -56,6 +56,23 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
 ///
 /// `Display` is one line: the operation, the queue, its region or endpoint, and the
 /// cause. It contains no payload.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # example!(fn main(sdk, recorder) {
+/// # use domain_events::testing::Fault;
+/// use domain_events::EmitError;
+///
+/// # recorder.inject(Fault::Unavailable);
+/// let error = sdk.emit(OrderPlaced { order_id: 7, cents: 4990 }).await.unwrap_err();
+/// if let EmitError::Request { error, .. } = error {
+///     assert!(error.is_retryable() && !error.is_credentials());
+///     println!("{error}, code {:?}", error.code());
+/// }
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 pub struct RequestError {
     kind: RequestErrorKind,
@@ -107,7 +124,7 @@ impl RequestError {
         self.kind == RequestErrorKind::Credentials
     }
 
-    /// The error code of SQS, if it responded with one.
+    /// Returns the error code of SQS, if it responded with one.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::reference::target;
 
-/// The alternatives of a schema: a value matches the schema if it matches at least one of
-/// them. No alternative has `anyOf`, `oneOf`, `allOf`, `enum`, several types or a reference
+/// Returns the alternatives of a schema: a value matches the schema if it matches at least one
+/// of them. No alternative has `anyOf`, `oneOf`, `allOf`, `enum`, several types or a reference
 /// at its top.
 pub(super) fn alternatives(schema: &Value, definitions: &Map<String, Value>) -> Vec<Value> {
     expand(schema, definitions, &mut Vec::new())
@@ -77,8 +77,8 @@ fn expand(schema: &Value, definitions: &Map<String, Value>, open: &mut Vec<Strin
     vec![Value::Object(rest)]
 }
 
-/// The schema that a part stands for, with its reference resolved. `None` if the part
-/// allows no values, if the reference has no target, or if the reference is already being
+/// Returns the schema that a part stands for, with its reference resolved, or `None` if the
+/// part allows no values, if the reference has no target, or if the reference is already being
 /// expanded.
 fn resolved(
     mut part: Value,

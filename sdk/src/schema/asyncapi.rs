@@ -80,7 +80,7 @@ pub(super) fn document(events: &Events, title: &str, version: &str) -> Result<Va
     }))
 }
 
-/// The name of the message: the event type, with the version from version 2 on.
+/// Returns the name of the message: the event type, with the version from version 2 on.
 fn name(described: &Described) -> String {
     let definition = &described.definition;
     match definition.version() {
@@ -89,7 +89,7 @@ fn name(described: &Described) -> String {
     }
 }
 
-/// The name of the component for each definition. AsyncAPI allows only letters, digits,
+/// Returns the name of the component for each definition. AsyncAPI allows only letters, digits,
 /// `.`, `-` and `_` in the names of components.
 fn component_names(definitions: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();

@@ -63,7 +63,7 @@ const TEXTS: &[&str] = &[
     "{}",
 ];
 
-/// The examples in the schema itself.
+/// Returns the examples in the schema itself.
 pub(super) fn given(schema: &Value) -> Option<Vec<Value>> {
     let given = schema.get("examples")?.as_array()?;
     (!given.is_empty()).then(|| given.clone())
@@ -211,7 +211,7 @@ pub(super) fn keys(pattern: &str, names: Option<&Value>, known: &Texts) -> Vec<V
     known.of(&schema).into_iter().map(Value::from).collect()
 }
 
-/// The greatest and the least key of each integer type, the widest type first. A schema
+/// Returns the greatest and the least key of each integer type, the widest type first. A schema
 /// does not show which integer type the keys have.
 pub(super) fn outermost_keys() -> [Vec<String>; 2] {
     let greatest = [

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Events;
 use super::compatibility::{compare, read_examples, without_example};
-use super::lock::Lock;
+use super::lock::{Lock, unreadable};
 use super::lock_error::LockError;
 use super::report::{BreakingChange, Report};
 
@@ -67,12 +67,28 @@ pub fn assert_lock(path: impl AsRef<Path>, events: &Events) {
     assert_in_mode(path.as_ref(), events, Mode::from_env());
 }
 
-/// Like [`assert_lock`], but also fails if the lock does not contain every event in its
-/// current form, even outside continuous integration.
+/// Does the same as [`assert_lock`], and also fails if the lock does not contain every event in
+/// its current form, even outside continuous integration.
 ///
 /// # Panics
 ///
 /// As [`assert_lock`], and if the lock is out of date.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// # let events = domain_events::events![OrderPlaced];
+/// # let path = std::env::temp_dir().join(format!("strict-{}.lock", std::process::id()));
+/// # domain_events::schema::check_lock(&path, &events, domain_events::schema::Mode::Update)?;
+/// domain_events::schema::assert_locked(&path, &events); // in a test
+/// # std::fs::remove_file(&path).unwrap();
+/// # }
+/// # Ok::<(), domain_events::schema::LockError>(())
+/// ```
 #[track_caller]
 pub fn assert_locked(path: impl AsRef<Path>, events: &Events) {
     assert_in_mode(path.as_ref(), events, Mode::Locked);
@@ -115,6 +131,25 @@ fn with_causes(error: &LockError) -> String {
 /// [`LockError::Incompatible`] if an event could no longer be read,
 /// [`LockError::OutOfDate`] if the mode is [`Mode::Locked`] and the lock is not complete.
 /// The other errors state why the lock could not be checked.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// # let events = domain_events::events![OrderPlaced];
+/// # let path = std::env::temp_dir().join(format!("events-{}.lock", std::process::id()));
+/// use domain_events::schema::{Mode, check_lock};
+///
+/// check_lock(&path, &events, Mode::Update)?; // writes the lock
+/// let report = check_lock(&path, &events, Mode::Locked)?;
+/// assert!(report.is_compatible());
+/// # std::fs::remove_file(&path).unwrap();
+/// # }
+/// # Ok::<(), domain_events::schema::LockError>(())
+/// ```
 pub fn check_lock(
     path: impl AsRef<Path>,
     events: &Events,
@@ -151,7 +186,7 @@ struct Document {
 
 impl Document {
     fn parse(text: &str) -> Result<Self, String> {
-        let document: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let document: Self = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         document.program.validate()?;
         Ok(document)
     }
@@ -242,6 +277,20 @@ pub fn run_program(
 ///
 /// [`LockError::Document`] if the text is not such a document. The other errors are the
 /// errors of [`check_lock`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::schema::{Mode, check_document, run_program};
+///
+/// let program = ["cargo", "run", "--quiet", "--example", "events"];
+/// let document = run_program(&program, "events.lock")?;
+/// let report = check_document(&document, "events.lock", Mode::from_env())?;
+/// print!("{report}");
+/// # Ok(())
+/// # }
+/// ```
 pub fn check_document(
     document: &str,
     path: impl AsRef<Path>,

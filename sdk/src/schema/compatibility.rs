@@ -140,8 +140,8 @@ fn compare_version(
     }
 }
 
-/// The incompatibilities between the data that was written in `form` and the data that is
-/// read now.
+/// Returns the incompatibilities between the data that was written in `form` and the data that
+/// is read now.
 ///
 /// If the program that wrote the form could not read a value either, the incompatibility is not
 /// a change, unless the current program reads even fewer values: an incompatibility shows the

@@ -14,9 +14,9 @@ use super::{Described, reference};
 /// annotations, and AsyncAPI takes those that begin with `x-`.
 pub(super) const PII: &str = "x-pii";
 
-/// The schema, with references to the definitions of the generator. `None` if the type does
-/// not write the event, or does not read it. The contract of the generator decides whether
-/// the schema is for writing or for reading.
+/// Returns the schema, with references to the definitions of the generator, or `None` if the
+/// type does not write the event, or does not read it. The contract of the generator decides
+/// whether the schema is for writing or for reading.
 pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> Option<Value> {
     let definition = &described.definition;
     let whole = (described.schema)(generator).to_value();
@@ -38,8 +38,8 @@ pub(super) fn schema(described: &Described, generator: &mut SchemaGenerator) -> 
     Some(schema.to_value())
 }
 
-/// The schema of `Data` for a variant. With serde's default representation, `Data` is the
-/// content of the variant, because the event type implies the variant. With other
+/// Returns the schema of `Data` for a variant. With serde's default representation, `Data` is
+/// the content of the variant, because the event type implies the variant. With other
 /// representations, it is the whole variant.
 fn variant(whole: &Value, index: Option<u32>, name: &str) -> Option<Value> {
     let alternatives = ["oneOf", "anyOf"]

@@ -7,13 +7,20 @@ use crate::event::fields::{
     ID, INDEX_KEY, STORED_AT, TIMESTAMP, TRACE_PARENT, VERSION,
 };
 
-/// The JSON Schema (2020-12) of a message: one event of any type, or an array of
+/// Returns the JSON Schema (2020-12) of a message: one event of any type, or an array of
 /// events.
 ///
 /// A message that does not match is rejected by the consumer. Not every message that
 /// matches is accepted, because JSON Schema cannot express some rules: lengths in
 /// bytes, duplicate keys, the number of decimals of a timestamp, and the limits of
 /// DynamoDB on numbers, nesting and size.
+///
+/// # Examples
+///
+/// ```
+/// let schema = domain_events::schema::message_schema();
+/// assert_eq!(schema["$defs"]["Event"]["required"][0], "Timestamp");
+/// ```
 #[must_use]
 pub fn message_schema() -> Value {
     let text = |most: u32| json!({"type": "string", "minLength": 1, "maxLength": most});

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Described;
 use super::candidates::{Texts, outermost_keys};
-use super::generator::{Choices, Generator, Leaf, Settings};
+use super::generator::{Choices, Generator, GeneratorSettings, Leaf};
 use super::incompatibility::{contradictions, definitions};
 use super::problem::{Mismatch, SchemaProblem};
 use crate::event::Envelope;
@@ -21,7 +21,7 @@ const MAX_ATTEMPTS: usize = 1_000;
 /// once.
 const MAX_EXAMPLES: usize = 600;
 
-/// One example of the event, as the SDK sends it.
+/// Returns one example of the event, as the SDK sends it.
 pub(super) fn first(described: &Described) -> Result<Value, SchemaProblem> {
     let schemas = Schemas::of(described)?;
     if schemas.read.is_none() {
@@ -65,7 +65,7 @@ pub(super) fn all(described: &Described) -> Result<Vec<Value>, SchemaProblem> {
     let each = search
         .emptiable
         .iter()
-        .map(|place| BTreeSet::from([place.clone()]));
+        .map(|schema_path| BTreeSet::from([schema_path.clone()]));
     let all_at_once = [search.emptiable.clone()];
     for empty in all_at_once.into_iter().chain(each.collect::<Vec<_>>()) {
         search.settings.empty = empty;
@@ -91,7 +91,8 @@ impl Schemas {
     }
 }
 
-/// An example of an event that its type never reads. It is generated from the schema alone.
+/// Returns an example of an event that its type never reads. It is generated from the schema
+/// alone.
 fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaProblem> {
     let definition = &described.definition;
     let failed = |reason: &str| {
@@ -101,7 +102,7 @@ fn write_only(described: &Described, written: &Value) -> Result<Value, SchemaPro
     };
     let (definitions, settings, mut choices) = (
         definitions(written),
-        Settings::default(),
+        GeneratorSettings::default(),
         Choices::default(),
     );
     let texts = Texts::default();
@@ -130,7 +131,7 @@ struct Search<'a> {
     written: &'a Value,
     definitions: Map<String, Value>,
     texts: Texts,
-    settings: Settings,
+    settings: GeneratorSettings,
     emptiable: BTreeSet<String>,
     numbered: BTreeSet<String>,
     attempts: usize,
@@ -158,7 +159,7 @@ impl<'a> Search<'a> {
                 written: &schemas.written,
                 definitions: definitions(source),
                 texts: Texts::default(),
-                settings: Settings::default(),
+                settings: GeneratorSettings::default(),
                 emptiable: BTreeSet::new(),
                 numbered: BTreeSet::new(),
                 attempts: 0,
@@ -229,19 +230,19 @@ impl<'a> Search<'a> {
         // If serde buffers the input, the mismatch points at the whole buffered value, not
         // at the leaf.
         let is_near = |leaf: &&Leaf| {
-            let (leaf, place) = (&leaf.pointer, &mismatch.pointer);
-            leaf.starts_with(place.as_str()) || place.starts_with(leaf.as_str())
+            let (leaf, fault) = (&leaf.pointer, &mismatch.pointer);
+            leaf.starts_with(fault.as_str()) || fault.starts_with(leaf.as_str())
         };
         let suspects: Vec<_> = match exact.clone().next() {
             Some(_) => exact.collect(),
             None => leaves.iter().filter(is_near).collect(),
         };
-        let mut places = BTreeSet::new();
+        let mut schema_paths = BTreeSet::new();
         for leaf in suspects {
-            if !places.insert(&leaf.place) {
+            if !schema_paths.insert(&leaf.schema_path) {
                 continue;
             }
-            let before = self.settings.candidate.get(&leaf.place).copied();
+            let before = self.settings.candidate.get(&leaf.schema_path).copied();
             for candidate in 0..leaf.count {
                 if before.unwrap_or(0) == candidate {
                     continue;
@@ -251,7 +252,7 @@ impl<'a> Search<'a> {
                 }
                 self.settings
                     .candidate
-                    .insert(leaf.place.clone(), candidate);
+                    .insert(leaf.schema_path.clone(), candidate);
                 match self.attempt(&mut start.clone()).outcome {
                     Ok(_) => return true,
                     Err(other) if !seen.contains(&other) && other.pointer != mismatch.pointer => {
@@ -262,7 +263,7 @@ impl<'a> Search<'a> {
             }
             self.settings
                 .candidate
-                .insert(leaf.place.clone(), before.unwrap_or(0));
+                .insert(leaf.schema_path.clone(), before.unwrap_or(0));
         }
         false
     }
@@ -270,15 +271,15 @@ impl<'a> Search<'a> {
     /// Gives each map with integer keys the greatest and least key that its type reads.
     /// They show the type of the keys, because the schema is the same for all integer types.
     fn widen_keys(&mut self) {
-        for place in self.numbered.clone() {
+        for schema_path in self.numbered.clone() {
             for keys in outermost_keys() {
                 for key in keys {
-                    let more = self.settings.keys.entry(place.clone()).or_default();
+                    let more = self.settings.keys.entry(schema_path.clone()).or_default();
                     more.push(key);
                     if self.attempt(&mut Choices::default()).outcome.is_ok() {
                         break;
                     }
-                    if let Some(more) = self.settings.keys.get_mut(&place) {
+                    if let Some(more) = self.settings.keys.get_mut(&schema_path) {
                         more.pop();
                     }
                 }
@@ -286,7 +287,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The message, if it matches the schema and the type reads it back.
+    /// Returns the message, if it matches the schema and the type reads it back.
     fn checked(&mut self, envelope: &Envelope) -> Result<Value, SchemaProblem> {
         let definition = &self.described.definition;
         let broken = |reason: String| {

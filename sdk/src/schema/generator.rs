@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 32;
 
 /// The alternatives that were used so far, so that the next value uses others.
 ///
-/// A place is a position in the schema. All items of a list have the same place.
+/// A schema path is a position in the schema. All items of a list have the same schema path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choices {
     taken: BTreeMap<String, usize>,
@@ -27,11 +27,11 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    fn take(&mut self, place: &str, count: usize) -> usize {
+    fn take(&mut self, schema_path: &str, count: usize) -> usize {
         if count < 2 {
             return 0;
         }
-        let taken = self.taken.entry(place.to_owned()).or_default();
+        let taken = self.taken.entry(schema_path.to_owned()).or_default();
         if *taken == count {
             return 0;
         }
@@ -41,35 +41,35 @@ impl Choices {
     }
 }
 
-/// The places at which the generator does not use its first choice.
+/// The schema paths at which the generator does not use its first choice.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Settings {
+pub(super) struct GeneratorSettings {
     /// The index of the candidate to use for a text, a number or a key.
     pub(super) candidate: BTreeMap<String, usize>,
     /// Additional keys of a map.
     pub(super) keys: BTreeMap<String, Vec<String>>,
-    /// The places that get an empty list, an empty map, an empty text, 0 or false.
+    /// The schema paths that get an empty list, an empty map, an empty text, 0 or false.
     pub(super) empty: BTreeSet<String>,
 }
 
 /// A text, a number or a key that was chosen among candidates.
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
-    /// The position in the value. For a key, the position of the map.
+    /// The pointer into the value. For a key, the pointer of the map.
     pub(super) pointer: String,
-    pub(super) place: String,
+    pub(super) schema_path: String,
     pub(super) count: usize,
 }
 
 pub(super) struct Generator<'a> {
     definitions: &'a Map<String, Value>,
-    settings: &'a Settings,
+    settings: &'a GeneratorSettings,
     texts: &'a Texts,
     choices: &'a mut Choices,
     pub(super) leaves: Vec<Leaf>,
-    /// The places that can be empty.
+    /// The schema paths that can be empty.
     pub(super) emptiable: BTreeSet<String>,
-    /// The places of maps with integer keys.
+    /// The schema paths of maps with integer keys.
     pub(super) numbered: BTreeSet<String>,
     nodes: usize,
     /// Whether to generate only what the schema requires.
@@ -83,7 +83,7 @@ pub(super) struct Generator<'a> {
 impl<'a> Generator<'a> {
     pub(super) fn new(
         definitions: &'a Map<String, Value>,
-        settings: &'a Settings,
+        settings: &'a GeneratorSettings,
         texts: &'a Texts,
         choices: &'a mut Choices,
     ) -> Self {
@@ -103,18 +103,23 @@ impl<'a> Generator<'a> {
     }
 
     /// Generates a value. `None` if every value that matches the schema is infinite.
-    pub(super) fn make(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+    pub(super) fn make(
+        &mut self,
+        schema: &Value,
+        pointer: &str,
+        schema_path: &str,
+    ) -> Option<Value> {
         self.nodes += 1;
         let was_small = self.is_small;
         self.is_small |= self.nodes > MAX_NODES;
-        let made = self.of_schema(schema, pointer, place);
+        let made = self.of_schema(schema, pointer, schema_path);
         self.is_small = was_small;
         made
     }
 
-    fn of_schema(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+    fn of_schema(&mut self, schema: &Value, pointer: &str, schema_path: &str) -> Option<Value> {
         if let Some(given) = candidates::given(schema) {
-            let index = self.choices.take(place, given.len());
+            let index = self.choices.take(schema_path, given.len());
             return given.into_iter().nth(index);
         }
         let mut all: Vec<_> = alternatives(schema, self.definitions);
@@ -127,38 +132,38 @@ impl<'a> Generator<'a> {
                 .filter_map(|one| Some((self.height(&one)?, one)));
             let heights: Vec<_> = heights.collect();
             let (_, least) = heights.into_iter().min_by_key(|(height, _)| *height)?;
-            return self.flat(&least, pointer, place);
+            return self.flat(&least, pointer, schema_path);
         }
         all.retain(|one| self.height(one).is_some());
-        let index = self.choices.take(place, all.len());
-        let place = match all.len() {
-            1 => place.to_owned(),
-            _ => format!("{place}|{index}"),
+        let index = self.choices.take(schema_path, all.len());
+        let schema_path = match all.len() {
+            1 => schema_path.to_owned(),
+            _ => format!("{schema_path}|{index}"),
         };
         let one = all.into_iter().nth(index)?;
-        self.flat(&one, pointer, &place)
+        self.flat(&one, pointer, &schema_path)
     }
 
-    fn flat(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+    fn flat(&mut self, schema: &Value, pointer: &str, schema_path: &str) -> Option<Value> {
         if let Some(value) = schema.get("const") {
             return Some(value.clone());
         }
         if let Some(given) = candidates::given(schema) {
-            let index = self.choices.take(place, given.len());
+            let index = self.choices.take(schema_path, given.len());
             return given.into_iter().nth(index);
         }
         match kind(schema) {
             "null" => Some(Value::Null),
-            "array" => self.array(schema, pointer, place),
+            "array" => self.array(schema, pointer, schema_path),
             "object" => {
                 self.open.push(schema.clone());
-                let object = self.object(schema, pointer, place);
+                let object = self.object(schema, pointer, schema_path);
                 self.open.pop();
                 object
             }
             _ => {
                 let (candidates, empty) = candidates::of(schema, self.texts);
-                self.leaf(candidates, empty, pointer, place)
+                self.leaf(candidates, empty, pointer, schema_path)
             }
         }
     }
@@ -168,39 +173,39 @@ impl<'a> Generator<'a> {
         candidates: Vec<Value>,
         empty: Option<Value>,
         pointer: &str,
-        place: &str,
+        schema_path: &str,
     ) -> Option<Value> {
         if let Some(empty) = empty
-            && self.is_empty(place)
+            && self.is_empty(schema_path)
         {
             return Some(empty);
         }
-        let index = self.settings.candidate.get(place).copied();
+        let index = self.settings.candidate.get(schema_path).copied();
         self.leaves.push(Leaf {
             pointer: pointer.to_owned(),
-            place: place.to_owned(),
+            schema_path: schema_path.to_owned(),
             count: candidates.len(),
         });
         candidates.into_iter().nth(index.unwrap_or(0))
     }
 
-    fn is_empty(&mut self, place: &str) -> bool {
-        self.emptiable.insert(place.to_owned());
-        self.settings.empty.contains(place)
+    fn is_empty(&mut self, schema_path: &str) -> bool {
+        self.emptiable.insert(schema_path.to_owned());
+        self.settings.empty.contains(schema_path)
     }
 
-    fn object(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+    fn object(&mut self, schema: &Value, pointer: &str, schema_path: &str) -> Option<Value> {
         let mut object = Map::new();
         let names = schema["required"].as_array().cloned().unwrap_or_default();
         for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
             let is_required = names.iter().any(|other| other == name);
-            let (pointer, place) = (member(pointer, name), member(place, name));
-            let is_absent =
-                !is_required && (self.is_small || self.choices.take(&format!("{place}?"), 2) == 1);
+            let (pointer, schema_path) = (member(pointer, name), member(schema_path, name));
+            let is_absent = !is_required
+                && (self.is_small || self.choices.take(&format!("{schema_path}?"), 2) == 1);
             if is_absent {
                 continue;
             }
-            match self.make(schema, &pointer, &place) {
+            match self.make(schema, &pointer, &schema_path) {
                 Some(value) => drop(object.insert(name.clone(), value)),
                 None if is_required => return None,
                 None => {}
@@ -216,23 +221,28 @@ impl<'a> Generator<'a> {
         let no_pattern = String::new();
         let maps = maps.chain(others.map(|schema| (&no_pattern, schema)));
         for (pattern, values) in maps {
-            let place = format!("{place}/*{pattern}");
-            if self.is_small || self.is_empty(&place) {
+            let schema_path = format!("{schema_path}/*{pattern}");
+            if self.is_small || self.is_empty(&schema_path) {
                 continue;
             }
             if candidates::is_of_numbers(pattern) {
-                self.numbered.insert(place.clone());
+                self.numbered.insert(schema_path.clone());
             }
             let names = schema.get("propertyNames");
             let keys = candidates::keys(pattern, names, self.texts);
-            let key = self.leaf(keys, None, pointer, &format!("{place}{{key}}"));
+            let key = self.leaf(keys, None, pointer, &format!("{schema_path}{{key}}"));
             let key = key.and_then(|key| key.as_str().map(str::to_owned));
-            let more = self.settings.keys.get(&place).cloned().unwrap_or_default();
+            let more = self
+                .settings
+                .keys
+                .get(&schema_path)
+                .cloned()
+                .unwrap_or_default();
             for key in key.into_iter().chain(more) {
                 if object.contains_key(&key) {
                     continue;
                 }
-                if let Some(value) = self.make(values, &member(pointer, &key), &place) {
+                if let Some(value) = self.make(values, &member(pointer, &key), &schema_path) {
                     object.insert(key, value);
                 }
             }
@@ -240,7 +250,7 @@ impl<'a> Generator<'a> {
         Some(object.into())
     }
 
-    fn array(&mut self, schema: &Value, pointer: &str, place: &str) -> Option<Value> {
+    fn array(&mut self, schema: &Value, pointer: &str, schema_path: &str) -> Option<Value> {
         let mut array = Vec::new();
         for (index, item) in schema["prefixItems"]
             .as_array()
@@ -249,21 +259,25 @@ impl<'a> Generator<'a> {
             .enumerate()
         {
             let step = format!("/{index}");
-            array.push(self.make(item, &format!("{pointer}{step}"), &format!("{place}{step}"))?);
+            array.push(self.make(
+                item,
+                &format!("{pointer}{step}"),
+                &format!("{schema_path}{step}"),
+            )?);
         }
         let count = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
         let least = count("minItems").unwrap_or(0);
-        let place = format!("{place}/*");
+        let schema_path = format!("{schema_path}/*");
         let wanted = match schema["uniqueItems"] == true {
             _ if self.is_small => least,
-            _ if least == 0 && array.is_empty() && self.is_empty(&place) => 0,
+            _ if least == 0 && array.is_empty() && self.is_empty(&schema_path) => 0,
             true => 1,
             false => 2,
         };
         let most = count("maxItems").unwrap_or(usize::MAX);
         let items = schema.get("items").cloned().unwrap_or(json!(true));
         for index in array.len()..wanted.max(least).min(most).min(MAX_NODES) {
-            match self.make(&items, &format!("{pointer}/{index}"), &place) {
+            match self.make(&items, &format!("{pointer}/{index}"), &schema_path) {
                 Some(item) => array.push(item),
                 None if array.len() >= least => break,
                 None => return None,
@@ -272,7 +286,7 @@ impl<'a> Generator<'a> {
         Some(array.into())
     }
 
-    /// The nesting of the smallest value, if there is a finite one.
+    /// Returns the nesting of the smallest value, if there is a finite one.
     fn height(&mut self, schema: &Value) -> Option<usize> {
         (1..=MAX_DEPTH).find(|depth| self.ends_within(schema, *depth))
     }
@@ -294,7 +308,7 @@ impl<'a> Generator<'a> {
         ends
     }
 
-    /// The schemas of the parts that every value must contain.
+    /// Returns the schemas of the parts that every value must contain.
     fn parts(&self, schema: &Value) -> Vec<Value> {
         if schema.get("const").is_some() || candidates::given(schema).is_some() {
             return Vec::new();

@@ -10,13 +10,13 @@ use super::number::{Range, keeps_digits};
 use super::pattern;
 use super::reference::member;
 
-/// The incompatibilities between the values that `writer` allows and the values that
+/// Returns the incompatibilities between the values that `writer` allows and the values that
 /// `reader` reads.
 pub(super) fn incompatibilities(writer: &Value, reader: &Value) -> Vec<Incompatibility> {
     Comparison::new(writer, reader, false).any(writer, reader, "")
 }
 
-/// The reasons why the value does not match the schema. `format` and keywords that this
+/// Returns the reasons why the value does not match the schema. `format` and keywords that this
 /// module does not know are not evaluated.
 pub(super) fn contradictions(value: &Value, schema: &Value) -> Vec<Incompatibility> {
     let writer = json!({"const": value});
@@ -26,7 +26,7 @@ pub(super) fn contradictions(value: &Value, schema: &Value) -> Vec<Incompatibili
     found
 }
 
-/// The definitions of a schema.
+/// Returns the definitions of a schema.
 pub(super) fn definitions(schema: &Value) -> Map<String, Value> {
     let definitions = schema.get("$defs").and_then(Value::as_object);
     definitions.cloned().unwrap_or_default()
@@ -81,7 +81,7 @@ impl Comparison {
         }
     }
 
-    /// The reader must read every alternative that the writer writes.
+    /// Checks that the reader reads every alternative that the writer writes.
     fn any(&mut self, writer: &Value, reader: &Value, pointer: &str) -> Vec<Incompatibility> {
         let pair = (writer.clone(), reader.clone());
         if self.open.contains(&pair) || self.fitting.contains(&pair) {
@@ -298,7 +298,7 @@ impl Comparison {
     }
 }
 
-/// The schema that allows only this object or array.
+/// Returns the schema that allows only this object or array.
 fn of_value(value: &Value) -> Value {
     let single = |value: &Value| json!({"const": value});
     match value {
@@ -319,7 +319,7 @@ fn of_value(value: &Value) -> Value {
     }
 }
 
-/// The minimum and maximum number of characters.
+/// Returns the minimum and maximum number of characters.
 fn length(schema: &Value) -> (f64, f64) {
     if let Some(text) = schema["const"].as_str() {
         #[allow(clippy::cast_precision_loss, reason = "no text is that long")]
@@ -333,7 +333,7 @@ fn length(schema: &Value) -> (f64, f64) {
     )
 }
 
-/// The schema of the member `name`.
+/// Returns the schema of the member `name`.
 fn member_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     let patterns = schema["patternProperties"]
         .as_object()
@@ -346,14 +346,14 @@ fn member_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     named.or_else(of_pattern).or_else(|| others(schema))
 }
 
-/// The schema of the members to which no other keyword applies.
+/// Returns the schema of the members to which no other keyword applies.
 fn others(schema: &Value) -> Option<&Value> {
     let keys = ["additionalProperties", "unevaluatedProperties"];
     keys.iter().find_map(|key| schema.get(key))
 }
 
-/// The schema of the members whose names match `pattern`. `schemars` writes such a pattern
-/// for integer keys.
+/// Returns the schema of the members whose names match `pattern`. `schemars` writes such a
+/// pattern for integer keys.
 fn of_pattern<'a>(schema: &'a Value, pattern: &str) -> Option<&'a Value> {
     let patterns = schema.get("patternProperties")?;
     let signed = patterns.get(r"^-?\d+$").filter(|_| pattern == r"^\d+$");

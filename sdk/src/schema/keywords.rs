@@ -50,7 +50,7 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword) || keyword.starts_with("x-")
 }
 
-/// The schemas directly inside a schema.
+/// Returns the schemas directly inside a schema.
 pub(super) fn children(schema: &Value) -> Vec<&Value> {
     let mut found = Vec::new();
     for (keyword, value) in schema.as_object().into_iter().flatten() {
@@ -66,7 +66,7 @@ pub(super) fn children(schema: &Value) -> Vec<&Value> {
     found
 }
 
-/// The same schema, with `change` applied to each schema inside it.
+/// Returns the same schema, with `change` applied to each schema inside it.
 fn with_children(schema: &Value, change: &dyn Fn(&Value) -> Value) -> Map<String, Value> {
     let member = |(keyword, value): (&String, &Value)| {
         let value = match value {
@@ -92,7 +92,7 @@ fn with_children(schema: &Value, change: &dyn Fn(&Value) -> Value) -> Map<String
         .collect()
 }
 
-/// The schema without annotations.
+/// Returns the schema without annotations.
 pub(super) fn bare(schema: &Value) -> Value {
     if !schema.is_object() {
         return schema.clone();
@@ -102,7 +102,7 @@ pub(super) fn bare(schema: &Value) -> Value {
     bare_schema.into()
 }
 
-/// The schema with each reference replaced by what `rename` returns for it.
+/// Returns the schema with each reference replaced by what `rename` returns for it.
 pub(super) fn with_references(schema: &Value, rename: &dyn Fn(&Value) -> Value) -> Value {
     if !schema.is_object() {
         return schema.clone();
@@ -114,7 +114,7 @@ pub(super) fn with_references(schema: &Value, rename: &dyn Fn(&Value) -> Value) 
     renamed.into()
 }
 
-/// The value with its keys sorted, regardless of the features of `serde_json`.
+/// Returns the value with its keys sorted, regardless of the features of `serde_json`.
 pub(super) fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(sorted).collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::keywords::{bare, sorted};
@@ -57,12 +58,12 @@ impl LockedVersion {
         self.reads.as_ref().unwrap_or(&self.data)
     }
 
-    /// This form and the earlier forms.
+    /// Returns this form and the earlier forms.
     pub(super) fn forms(&self) -> impl Iterator<Item = &Self> {
         iter::once(self).chain(&self.earlier)
     }
 
-    /// All examples of this form.
+    /// Returns all examples of this form.
     pub(super) fn examples(&self) -> impl Iterator<Item = &Value> {
         let sample = Some(&self.sample).filter(|sample| !sample.is_null());
         sample.into_iter().chain(&self.examples)
@@ -98,14 +99,14 @@ impl LockedVersion {
 }
 
 impl LockedEvent {
-    /// The version that is written.
+    /// Returns the version that is written.
     pub(super) fn version(&self) -> u16 {
         self.versions.keys().next_back().copied().unwrap_or(1)
     }
 }
 
 impl Lock {
-    /// The events of the program as they are now.
+    /// Returns the events of the program as they are now.
     pub(super) fn of(events: &Events) -> Result<Self, SchemaError> {
         let mut lock = Self {
             format: FORMAT,
@@ -167,7 +168,7 @@ impl Lock {
     ///
     /// The reason why the text is not a lock.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let lock: Self = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         lock.validate()?;
         Ok(lock)
     }
@@ -203,13 +204,13 @@ impl Lock {
         Ok(())
     }
 
-    /// The text of the file. It is sorted, so that it changes only if an event changes.
+    /// Returns the text of the file. It is sorted, so that it changes only if an event changes.
     pub(super) fn to_text(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         format!("{:#}\n", sorted(value))
     }
 
-    /// The current name of the event that was called `name`.
+    /// Returns the current name of the event that was called `name`.
     pub(super) fn current_name(&self, name: &str) -> Option<&String> {
         let called = |(key, event): &(&String, &LockedEvent)| {
             *key == name || event.aliases.iter().any(|alias| alias == name)
@@ -217,7 +218,7 @@ impl Lock {
         self.events.iter().find(called).map(|(key, _)| key)
     }
 
-    /// The lock, updated to `current`. Earlier forms and examples are kept.
+    /// Returns the lock, updated to `current`. Earlier forms and examples are kept.
     pub(super) fn updated(&self, current: &Self) -> Self {
         let mut updated = current.clone();
         for (name, locked) in &self.events {
@@ -268,7 +269,20 @@ impl Lock {
     }
 }
 
-/// The current name of the event. An earlier version may have another name.
+/// Returns why a text could not be read, without serde_json's message, which quotes the text, which
+/// may be any file that was given by mistake.
+pub(super) fn unreadable(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Data => {
+            format!("line {line}, column {column}: a field is missing, unknown or of another type")
+        }
+        Category::Eof => format!("the JSON ends too early, in line {line}"),
+        Category::Syntax | Category::Io => format!("line {line}, column {column} is not JSON"),
+    }
+}
+
+/// Returns the current name of the event. An earlier version may have another name.
 fn current_name(definition: &EventDefinition, events: &Events) -> String {
     let all = events.all.iter().map(|described| &described.definition);
     let later = all.filter(|other| definition.precedes(other));
@@ -297,7 +311,7 @@ fn of_different_shape(examples: Vec<Value>) -> Vec<Value> {
     kept
 }
 
-/// The fields, keys and types of a value, without its texts and numbers. A value that
+/// Returns the fields, keys and types of a value, without its texts and numbers. A value that
 /// changes between runs, such as the current time, is not a new form.
 fn shape(value: &Value) -> Value {
     match value {

@@ -8,6 +8,26 @@ use super::problem::SchemaError;
 use super::report::Report;
 
 /// Why a lock could not be checked, or why a program does not comply with it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(events: &domain_events::schema::Events) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::schema::{LockError, Mode, check_lock};
+///
+/// match check_lock("events.lock", events, Mode::Locked) {
+///     Ok(_) => {}
+///     Err(LockError::Incompatible { report, .. }) => {
+///         for change in &report.breaking_changes {
+///             println!("{} at {}: {}", change.event_type, change.pointer, change.what);
+///             println!("remedies: {}", change.remedies.join("; or "));
+///         }
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {

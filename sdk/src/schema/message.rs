@@ -8,7 +8,7 @@ use crate::event::fields::{
     TIMESTAMP, TRACE_PARENT, VERSION,
 };
 
-/// A complete JSON Schema document, with the definitions at the top.
+/// Returns a complete JSON Schema document, with the definitions at the top.
 pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example: &Value) -> Value {
     let (event_type, version) = (definition.event_type(), definition.version());
     let definitions = data.as_object_mut().and_then(|data| data.remove("$defs"));
@@ -28,7 +28,7 @@ pub(super) fn json_schema(definition: &EventDefinition, mut data: Value, example
     schema
 }
 
-/// The schema of the event object. The wire format limits the bytes of a text, and JSON
+/// Returns the schema of the event object. The wire format limits the bytes of a text, and JSON
 /// Schema can limit only its characters, so the schema allows longer texts.
 pub(super) fn message(definition: &EventDefinition, data: Value) -> Value {
     let text = |most: u32| json!({"type": "string", "minLength": 1, "maxLength": most});

@@ -45,12 +45,12 @@ pub(super) fn nearest(
     )
 }
 
-/// The only value that a schema allows.
+/// Returns the only value that a schema allows.
 fn value(schema: &Value) -> Option<String> {
     schema.get("const").map(ToString::to_string)
 }
 
-/// The JSON type that a schema allows.
+/// Returns the JSON type that a schema allows.
 pub(super) fn kind(schema: &Value) -> &str {
     match (schema.get("const"), schema["type"].as_str()) {
         (Some(Value::Null), _) => "null",
@@ -66,7 +66,7 @@ pub(super) fn kind(schema: &Value) -> &str {
     }
 }
 
-/// The type with its format, for an error message.
+/// Returns the type with its format, for an error message.
 pub(super) fn described(schema: &Value) -> String {
     match (schema.get("const"), schema["format"].as_str()) {
         (Some(value), _) => value.to_string(),
@@ -75,7 +75,7 @@ pub(super) fn described(schema: &Value) -> String {
     }
 }
 
-/// The name of an enum variant with content, in any of serde's representations.
+/// Returns the name of an enum variant with content, in any of serde's representations.
 fn tag(schema: &Value) -> Option<String> {
     let fields = schema["properties"].as_object()?;
     let mut constants = fields.values().filter_map(|field| field.get("const"));

@@ -44,8 +44,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range of a schema. `schemars` writes the bounds of small integer types, and only
-    /// the `format` of the others.
+    /// Returns the range of a schema. `schemars` writes the bounds of small integer types, and
+    /// only the `format` of the others.
     pub(super) fn of(schema: &Value) -> Self {
         if let Some(value) = schema.get("const").and_then(Bound::of) {
             return Self::closed(value, value);
@@ -108,7 +108,7 @@ impl Range {
             })
     }
 
-    /// A whole number in the range, as close to 1 as possible.
+    /// Returns a whole number in the range, as close to 1 as possible.
     pub(super) fn whole_example(&self) -> i64 {
         let end = |(bound, allowed): (Bound, bool), step: i64| match bound {
             Bound::Whole(whole) => {
@@ -124,8 +124,8 @@ impl Range {
         1.max(end(self.least, 1)).min(end(self.most, -1))
     }
 
-    /// A number inside the range: 1.5 if possible, otherwise the middle of the range or a
-    /// number close to its only bound.
+    /// Returns a number inside the range: 1.5 if possible, otherwise the middle of the range or
+    /// a number close to its only bound.
     pub(super) fn fraction_example(&self) -> f64 {
         let (least, most) = (self.least.0.real(), self.most.0.real());
         if least < 1.5 && 1.5 < most {

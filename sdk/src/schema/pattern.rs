@@ -14,7 +14,7 @@ pub(super) fn compile(pattern: &str) -> Option<Regex> {
     Regex::new(pattern).ok()
 }
 
-/// A short text that matches the expression, if one can be generated.
+/// Returns a short text that matches the expression, if one can be generated.
 pub(super) fn example(pattern: &str) -> Option<String> {
     let expression = regex_syntax::parse(pattern).ok()?;
     let mut text = String::new();
@@ -47,7 +47,7 @@ fn write(expression: &Hir, text: &mut String) -> Option<()> {
     }
 }
 
-/// A character of the class, preferably a letter or a digit.
+/// Returns a character of the class, preferably a letter or a digit.
 fn of_class(class: &Class) -> Option<char> {
     let ranges: Vec<(char, char)> = match class {
         Class::Unicode(class) => class.iter().map(|r| (r.start(), r.end())).collect(),

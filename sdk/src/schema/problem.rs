@@ -7,6 +7,20 @@ use crate::event::definition::EventDefinition;
 
 /// Why no document can be created for the events of a program, or why their lock cannot be
 /// checked.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// match domain_events::events![OrderPlaced].asyncapi("Shop", "1.0.0") {
+///     Ok(document) => println!("{document:#}"),
+///     Err(error) => error.problems.iter().for_each(|problem| eprintln!("{problem}")),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaError {

@@ -10,7 +10,7 @@ use crate::json::pointer::push_step;
 /// The locations of definitions in a JSON Schema and in an AsyncAPI document.
 const LOCATIONS: &[&str] = &["#/$defs/", "#/components/schemas/"];
 
-/// The steps of a reference, unescaped. The first step is the name of the definition.
+/// Returns the steps of a reference, unescaped. The first step is the name of the definition.
 fn steps(reference: &Value) -> Option<Vec<String>> {
     let text = reference.as_str()?;
     let path = LOCATIONS
@@ -23,12 +23,12 @@ fn steps(reference: &Value) -> Option<Vec<String>> {
     path.split('/').map(unescaped).collect()
 }
 
-/// The name of the definition that a reference points to, or points into.
+/// Returns the name of the definition that a reference points to, or points into.
 pub(super) fn name(reference: &Value) -> Option<String> {
     steps(reference)?.into_iter().next()
 }
 
-/// The schema that a reference points to.
+/// Returns the schema that a reference points to.
 pub(super) fn target<'a>(
     reference: &Value,
     definitions: &'a Map<String, Value>,
@@ -75,7 +75,7 @@ pub(super) fn collect(
     Ok(())
 }
 
-/// The JSON Pointer of the member `name` of the object at `pointer`.
+/// Returns the JSON Pointer of the member `name` of the object at `pointer`.
 pub(super) fn member(pointer: &str, name: &str) -> String {
     let mut inner = pointer.to_owned();
     push_step(&mut inner, name);

@@ -63,6 +63,25 @@ impl fmt::Display for BreakingChange {
 }
 
 /// The differences between a lock and a program.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// # use domain_events::DomainEvent;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, DomainEvent)]
+/// # struct OrderPlaced { #[event(id)] order_id: String, total_cents: u64 }
+/// # let path = std::env::temp_dir().join(format!("report-{}.lock", std::process::id()));
+/// use domain_events::schema::{Mode, check_lock};
+///
+/// let events = domain_events::events![OrderPlaced];
+/// check_lock(&path, &events, Mode::Update)?;
+/// let report = check_lock(&path, &events, Mode::Check)?;
+/// assert!(report.is_compatible() && report.notes.is_empty());
+/// # std::fs::remove_file(&path).unwrap();
+/// # }
+/// # Ok::<(), domain_events::schema::LockError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -73,7 +92,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every audience can still read every event.
+    /// Returns true if every audience can still read every event.
     pub fn is_compatible(&self) -> bool {
         self.breaking_changes.is_empty()
     }

@@ -150,7 +150,7 @@ fn same(written: &Envelope, again: Result<Envelope, InvalidEvent>) -> Result<(),
     }
 }
 
-/// The value with all arrays sorted, because a set has no order.
+/// Returns the value with all arrays sorted, because a set has no order.
 fn unordered(value: Value) -> Value {
     match value {
         Value::Array(items) => {
@@ -167,7 +167,7 @@ fn unordered(value: Value) -> Value {
     }
 }
 
-/// The pointer of the first difference.
+/// Returns the pointer of the first difference.
 fn difference(one: &Value, other: &Value) -> Option<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {

@@ -27,7 +27,7 @@ const MAX_STATEMENTS: usize = 25;
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Requests that one call has in flight at a time.
 const MAX_IN_FLIGHT: usize = 8;
-/// How often the insert of one event is retried after a failure that may pass.
+/// The maximum number of retries of the insert of one event.
 const MAX_RETRIES: u32 = 8;
 const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(6));
 /// The maximum number of tie-break keys that are tried for one event. A tie-break is taken
@@ -36,6 +36,22 @@ const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration:
 pub(super) const MAX_TIE_BREAKS: u32 = 32;
 
 /// What an append did.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore, envelope: &domain_events::Envelope) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::AppendOutcome;
+///
+/// let is_new = match store.append(envelope).await? {
+///     AppendOutcome::Stored | AppendOutcome::StoredWithTieBreak => true,
+///     AppendOutcome::Duplicate => false,
+///     _ => false,
+/// };
+/// # let _ = is_new;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -68,7 +84,7 @@ pub(crate) enum InsertOutcome {
 pub(crate) trait Table: Sync {
     /// Inserts items with different keys. Returns one outcome for each, in order.
     fn insert(&self, items: Vec<NewItem>) -> impl Future<Output = Vec<InsertOutcome>> + Send;
-    /// The item with a key, read consistently.
+    /// Reads the item with a key consistently.
     fn item_at(
         &self,
         id: &str,
@@ -358,7 +374,7 @@ impl<'e> Work<'e> {
 }
 
 impl Progress<'_> {
-    /// The delay before the next retry, if one is left.
+    /// Returns the delay before the next retry, if one is left.
     fn next_retry(&mut self) -> Option<Duration> {
         if self.retries == MAX_RETRIES {
             return None;

@@ -14,7 +14,7 @@ pub(crate) fn from_json(json: &str) -> AttributeValue {
     next_value(&mut reader).unwrap_or(AttributeValue::Null(true))
 }
 
-/// The next value, or `None` at the end of its container.
+/// Returns the next value, or `None` at the end of its container.
 fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
     Some(match reader.next().ok()? {
         Token::BeginObject => {
@@ -39,7 +39,7 @@ fn next_value(reader: &mut Reader<'_>) -> Option<AttributeValue> {
     })
 }
 
-/// Whether two values are equal. Numbers are compared by value, because DynamoDB trims
+/// Returns true if two values are equal. Numbers are compared by value, because DynamoDB trims
 /// zeros and chooses the exponent.
 pub(crate) fn is_same(a: &AttributeValue, b: &AttributeValue) -> bool {
     match (a, b) {

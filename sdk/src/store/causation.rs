@@ -26,6 +26,24 @@ pub struct CausationNode {
 ///
 /// An event is a root if it has no `CausationId`, or if its cause is not among the events.
 /// If events name each other as causes in a circle, the first of them is a root.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::store::causation_tree;
+/// use futures::TryStreamExt;
+///
+/// let events = store.conversation("request-9f2c").try_collect().await?;
+/// for node in causation_tree(events) {
+///     println!("{:width$}{}", "", node.event.event_type(), width = 2 * node.depth);
+/// }
+/// // ORDER_PLACED
+/// //   PAYMENT_REQUESTED
+/// //     PAYMENT_RECEIVED
+/// # Ok(())
+/// # }
+/// ```
 pub fn causation_tree(events: Vec<StoredEvent>) -> Vec<CausationNode> {
     let mut position: HashMap<&EventId, usize> = HashMap::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {
@@ -90,7 +108,7 @@ impl Tree {
     }
 }
 
-/// The first event of the circle that the causes of an event lead to.
+/// Returns the first event of the circle that the causes of an event lead to.
 fn first_of_circle(start: usize, causes: &[Option<usize>]) -> usize {
     let cause = |index: usize| causes[index].unwrap_or(index);
     let mut seen = HashSet::new();

@@ -5,11 +5,24 @@ use std::num::NonZeroU16;
 
 /// The environment variables do not describe an event store. The error lists every
 /// problem.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::EventStore;
+///
+/// if let Err(error) = EventStore::from_env().await {
+///     error.problems().for_each(|problem| eprintln!("{problem}"));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreConfigError(Vec<String>);
 
 impl StoreConfigError {
-    /// The settings that are missing or malformed, one sentence for each.
+    /// Returns the settings that are missing or malformed, one sentence for each.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -85,7 +98,7 @@ impl StoreConfig {
     }
 }
 
-/// The names and ARNs that DynamoDB accepts as a table's name (API reference,
+/// Returns true if DynamoDB accepts the text as a table's name or ARN (API reference,
 /// "TableName").
 pub fn is_table_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);

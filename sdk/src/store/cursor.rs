@@ -30,6 +30,20 @@ use crate::event::{CorrelationId, EntityId, EventType};
 /// Use a cursor to page through events that are already stored. To look for new events
 /// repeatedly, use [`Events::stored_since`](super::Events::stored_since), which does not
 /// skip late events.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::store::Cursor;
+///
+/// // The text that `StoredEvent::cursor` has written.
+/// let cursor: Cursor = "1596719980.5:ORDER_PLACED::order-7".parse()?;
+/// assert_eq!(cursor.entity_id(), "order-7");
+/// assert_eq!(cursor.timestamp().to_string(), "1596719980.5");
+/// assert_eq!(cursor.correlation_id(), None);
+/// assert_eq!(cursor.to_string(), "1596719980.5:ORDER_PLACED::order-7");
+/// # Ok::<(), domain_events::store::InvalidCursor>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     sort_key: SortKey,

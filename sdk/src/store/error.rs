@@ -6,6 +6,24 @@ use crate::error::{InvalidEvent, RejectionCode};
 use crate::event::{DecodeError, EventId, EventType};
 
 /// Why an event was not appended, or why the outcome is unknown.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore, envelope: &domain_events::Envelope) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::StoreError;
+///
+/// match store.append(envelope).await {
+///     Ok(outcome) => println!("{outcome:?}"),
+///     Err(StoreError::IdentityReused { pointer }) => println!("differs from the stored event at {pointer}"),
+///     Err(error) => match error.rejection_code() {
+///         Some(code) => println!("never stored: {code}"),
+///         None => println!("try again: {error}"),
+///     },
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -20,7 +38,7 @@ pub enum StoreError {
     /// These three fields identify an event, so a producer has used one identity for two
     /// events. The stored event is unchanged.
     #[error(
-        "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event an EventId of its own",
+        "another event with the same ID, Timestamp and EventId is stored and differs{}; give each event a different EventId",
         at(pointer)
     )]
     IdentityReused {
@@ -77,6 +95,24 @@ impl StoreError {
 }
 
 /// An item of the table that is not an event.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::ReadError;
+/// use futures::StreamExt;
+///
+/// let mut history = store.history("order-7");
+/// while let Some(event) = history.next().await {
+///     match event {
+///         Err(ReadError::Corrupt(item)) => println!("skipped {} {}", item.id(), item.timestamp()),
+///         event => println!("{}", event?.event_type()),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the item with ID {id:?} and Timestamp {timestamp} is not an event: {reason}")]
 pub struct CorruptItem {
@@ -105,6 +141,24 @@ impl CorruptItem {
 }
 
 /// Why events could not be read.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::StreamExt;
+///
+/// let mut history = store.history("order-7");
+/// while let Some(event) = history.next().await {
+///     match event {
+///         Ok(event) => println!("{}", event.event_type()),
+///         Err(error) if error.is_about_one_event() => println!("skipped: {error}"),
+///         Err(error) => return Err(error.into()), // the stream has ended
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

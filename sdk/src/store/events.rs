@@ -39,6 +39,24 @@ use crate::event::{CorrelationId, DomainEvent, EntityId, EventType};
 /// # Cancel safety
 ///
 /// The stream may be dropped at any point; no request remains.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::TryStreamExt;
+///
+/// let last_week = store
+///     .history("order-7")
+///     .since("1596067200".parse()?)
+///     .until("1596672000".parse()?)
+///     .latest_first()
+///     .limit(100);
+/// let events: Vec<_> = last_week.try_collect().await?;
+/// println!("{} events", events.len());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing until it is polled"]
 #[derive(Debug)]
 pub struct Events {
@@ -63,7 +81,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Whether the stream can contain the event of a cursor.
+    /// Returns true if the stream can contain the event of a cursor.
     fn contains(&self, cursor: &Cursor) -> bool {
         match self {
             Self::Entity(id) => cursor.entity_id() == id.as_str(),
@@ -96,7 +114,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The hash key of one shard of the index by event type.
+/// Returns the hash key of one shard of the index by event type.
 pub(crate) fn index_key(event_type: &EventType, shard: u16) -> String {
     format!("{event_type}#{shard}")
 }
@@ -124,21 +142,43 @@ impl Events {
         }
     }
 
-    /// Only events with a timestamp of `timestamp` or later.
+    /// Selects only events with a timestamp of `timestamp` or later.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let events = store.history("order-7").since("1596067200".parse()?); // seconds since 1970
+    /// # let _ = events;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn since(mut self, timestamp: Timestamp) -> Self {
         self.selection.since = Some(timestamp);
         self
     }
 
-    /// Only events with a timestamp before `timestamp`.
+    /// Selects only events with a timestamp before `timestamp`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::Timestamp;
+    ///
+    /// let until_now = store.history("order-7").until(Timestamp::now());
+    /// # let _ = until_now;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn until(mut self, timestamp: Timestamp) -> Self {
         self.selection.until = Some(timestamp);
         self
     }
 
-    /// Only events that were *stored* at `time` or later, in the order of their
-    /// timestamps. This finds late events, which a [`Cursor`] skips, and is not affected
-    /// by events whose timestamp is far in the future.
+    /// Selects only events that were *stored* at `time` or later, in the order of their
+    /// timestamps. This finds late events, which a [`Cursor`] skips, and is not affected by
+    /// events whose timestamp is far in the future.
     ///
     /// To read repeatedly without missing an event, pass the greatest
     /// [`stored_at`](StoredEvent::stored_at) of the last read minus five minutes, and skip
@@ -148,28 +188,90 @@ impl Events {
     ///
     /// DynamoDB reads, and bills, all events of the range, and returns only those that
     /// match. An item without a `StoredAt` always matches.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::collections::HashSet;
+    /// use domain_events::{EventId, Timestamp};
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut seen: HashSet<EventId> = HashSet::new(); // of the last read
+    /// let mut from = Timestamp::MIN;
+    /// let mut events = store.by_type("ORDER_PLACED")?.stored_since(from);
+    /// let mut greatest = from;
+    /// while let Some(event) = events.try_next().await? {
+    ///     if seen.insert(event.event_id().clone()) {
+    ///         println!("{}", event.entity_id());
+    ///     }
+    ///     greatest = greatest.max(event.stored_at().unwrap_or(greatest));
+    /// }
+    /// // The next read begins five minutes earlier.
+    /// from = Timestamp::from_nanos(greatest.as_nanos().saturating_sub(300_000_000_000))?;
+    /// # let _ = from;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stored_since(mut self, time: Timestamp) -> Self {
         self.selection.stored_since = Some(time);
         self
     }
 
-    /// The latest event first.
+    /// Returns the latest event first.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let last = store.history("order-7").latest_first().limit(1).try_next().await?;
+    /// println!("{:?}", last.map(|event| event.event_type().to_string()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn latest_first(mut self) -> Self {
         self.selection.latest_first = true;
         self
     }
 
-    /// At most `limit` events.
+    /// Returns at most `limit` events.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let first_page = store.history("order-7").limit(50);
+    /// # let _ = first_page;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Only events that follow the event of `cursor`, in the direction of this stream.
+    /// Selects only events that follow the event of `cursor`, in the direction of this stream.
     ///
     /// A cursor is a position in the order of timestamps: an event that is stored later
     /// with an earlier timestamp is skipped, see [`Cursor`]. The cursor of an event that
     /// this stream cannot contain is a [`ReadError::ForeignCursor`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let page: Vec<_> = store.history("order-7").limit(50).try_collect().await?;
+    /// if let Some(last) = page.last() {
+    ///     let next_page = store.history("order-7").after(last.cursor()).limit(50);
+    ///     # let _ = next_page;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.selection.after = Some(cursor);
         self
@@ -177,6 +279,31 @@ impl Events {
 
     /// Decodes the events as `E`, which is usually an enum with one variant for each event
     /// type of the entity.
+    ///
+    /// # Errors
+    ///
+    /// The errors of the stream, and [`ReadError::Decode`] for an event whose data does not fit
+    /// its type in `E`. The stream continues after it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::Decoded;
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut history = store.history(7).decode::<OrderPlaced>();
+    /// while let Some(event) = history.try_next().await? {
+    ///     match event {
+    ///         Decoded::Known(placed, stored) => println!("{} {}", stored.timestamp(), placed.cents),
+    ///         Decoded::Unknown(stored) => println!("{} {}", stored.timestamp(), stored.event_type()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub fn decode<E: DomainEvent + DeserializeOwned>(
         self,
     ) -> impl Stream<Item = Result<Decoded<E>, ReadError>> + Unpin + Send {
@@ -204,6 +331,25 @@ impl Events {
     /// # Cancel safety
     ///
     /// The future may be dropped at any point; no request remains.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use domain_events::Decoded;
+    ///
+    /// let total: u64 = store
+    ///     .history(7)
+    ///     .fold(0, |sum, event: Decoded<OrderPlaced>| {
+    ///         sum + event.known().map_or(0, |placed| placed.cents)
+    ///     })
+    ///     .await?;
+    /// println!("{total} cents");
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub async fn fold<E, S>(
         self,
         initial: S,
@@ -288,8 +434,8 @@ impl Events {
         }
     }
 
-    /// The next event across all partitions. It is known only when each partition has an
-    /// event ready or has ended.
+    /// Returns the next event across all partitions. It is known only when each partition has
+    /// an event ready or has ended.
     fn poll_partitions(
         selection: &Selection,
         partitions: &mut [PartitionReader],

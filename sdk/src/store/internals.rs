@@ -16,8 +16,8 @@ use crate::event::timestamp::Timestamp;
 use crate::json::escape::push_quoted;
 use crate::json::reader::{Reader, Token};
 
-/// The largest item that an append may write at its `attempt`th insert. Write items only
-/// with an append: a plain `PutItem` may overwrite another event.
+/// Returns the largest item that an append may write at its `attempt`th insert. Write items
+/// only with an append: a plain `PutItem` may overwrite another event.
 pub fn item_of(envelope: &Envelope, attempt: u32) -> HashMap<String, AttributeValue> {
     let own = StoreAttributes {
         stored_at: envelope.timestamp(),
@@ -28,7 +28,7 @@ pub fn item_of(envelope: &Envelope, attempt: u32) -> HashMap<String, AttributeVa
     item::attributes(envelope, &key, &own)
 }
 
-/// The attributes of a new item, in the form in which an append sends them.
+/// Returns the attributes of a new item, in the form in which an append sends them.
 pub fn attributes_of(envelope: &Envelope) -> impl Sized + use<> {
     let own = StoreAttributes {
         stored_at: envelope.timestamp(),
@@ -38,7 +38,7 @@ pub fn attributes_of(envelope: &Envelope) -> impl Sized + use<> {
     NewItem::new(envelope, &SortKey::first_of(envelope.timestamp()), &own)
 }
 
-/// The events in the body of a response to a `Query`. `None` if it is not one.
+/// Returns the events in the body of a response to a `Query`, or `None` if it is not one.
 pub fn events_of_page(body: &str) -> Option<Vec<Result<StoredEvent, CorruptItem>>> {
     page::read(body).map(|page| page.events)
 }

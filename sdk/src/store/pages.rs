@@ -37,8 +37,8 @@ impl fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// The pages of `request`, from its start or after the key `start`. Requests the first
-    /// page.
+    /// Returns the pages of `request`, from its start or after the key `start`. Requests the
+    /// first page.
     pub(crate) fn new(table: DynamoDb, request: PageRequest, start: Option<Item>) -> Self {
         // A caller that limits the page size usually needs one page only.
         let prefetch = !matches!(&request, PageRequest::Query(query) if query.page_size.is_some());

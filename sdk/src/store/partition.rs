@@ -74,7 +74,7 @@ impl PartitionReader {
     /// key, and drops those that are not after the cursor.
     fn complete(&mut self, selection: &Selection) {
         let mut events = std::mem::take(&mut self.incomplete);
-        events.retain(|event| selection.is_behind_cursor(event));
+        events.retain(|event| selection.is_after_cursor(event));
         events.sort_by_cached_key(StoredEvent::cursor);
         if selection.latest_first {
             events.reverse();

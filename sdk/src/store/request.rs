@@ -57,7 +57,7 @@ impl Partition {
 }
 
 impl Query {
-    /// The query for all events of an entity that have one timestamp.
+    /// Returns the query for all events of an entity that have one timestamp.
     pub(crate) fn at_timestamp(id: &str, timestamp: Timestamp) -> Self {
         Self {
             partition: Partition::Entity(id.to_owned()),
@@ -80,7 +80,7 @@ pub(crate) struct ScanSegment {
     pub(crate) stored_since: Option<Timestamp>,
 }
 
-/// The key of an item in the table.
+/// Returns the key of an item in the table.
 pub(crate) fn key(id: &str, sort_key: &str) -> Item {
     HashMap::from([
         (ID.to_owned(), AttributeValue::S(id.to_owned())),
@@ -113,7 +113,7 @@ impl Placeholders {
         self.value(placeholder, AttributeValue::N(number.to_string()));
     }
 
-    /// A condition on the sort key.
+    /// Returns a condition on the sort key.
     pub(crate) fn sort_key(
         &mut self,
         from: Option<&SortKey>,
@@ -135,7 +135,7 @@ impl Placeholders {
         Some(condition)
     }
 
-    /// A condition that excludes items that were stored before `since`. An item whose
+    /// Returns a condition that excludes items that were stored before `since`. An item whose
     /// `StoredAt` is absent, or is not a number, is not excluded, because its age is unknown.
     pub(crate) fn stored_since(&mut self, since: Option<Timestamp>) -> Option<&'static str> {
         self.number(":since", since?);

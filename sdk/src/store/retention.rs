@@ -24,6 +24,19 @@ use crate::event::timestamp::Timestamp;
 /// of one entity have the same timestamp, so that the first event has the first key and
 /// the second event has a tie-break. If the first event expires and the second is then
 /// delivered again, the second event is stored a second time under the first key.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::store::Retention;
+///
+/// let retention: Retention = "SESSION_PINGED=30d,*=never".parse()?;
+/// assert_eq!(retention.to_string(), "SESSION_PINGED=43200m,*=never");
+///
+/// let error = "SESSION_PINGED=30".parse::<Retention>().unwrap_err();
+/// assert!(error.to_string().contains("a unit (m, h, d, y)"));
+/// # Ok::<(), domain_events::store::InvalidRetention>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     by_type: BTreeMap<String, Option<u64>>,
@@ -31,8 +44,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// The time from which DynamoDB may delete an event that is stored `now`, in seconds
-    /// since 1970.
+    /// Returns the time from which DynamoDB may delete an event that is stored `now`, in
+    /// seconds since 1970.
     pub(crate) fn expires_at(&self, envelope: &Envelope, now: Timestamp) -> Option<u64> {
         let kept = match self.by_type.get(envelope.event_type().as_str()) {
             Some(kept) => *kept,

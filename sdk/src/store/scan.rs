@@ -37,6 +37,25 @@ use crate::json::reader::number_text;
 /// # Cancel safety
 ///
 /// The stream may be dropped at any point; no request remains.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::store::ScanCursor;
+/// use futures::TryStreamExt;
+///
+/// let mut scan = store.scan();
+/// if let Ok(text) = std::fs::read_to_string("export.cursor") {
+///     scan = scan.after(text.parse::<ScanCursor>()?); // continues an interrupted export
+/// }
+/// while let Some(event) = scan.try_next().await? {
+///     println!("{}", serde_json::to_string(&event)?);
+///     std::fs::write("export.cursor", scan.cursor().to_string())?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing until it is polled"]
 #[derive(Debug)]
 pub struct Scan {
@@ -60,16 +79,26 @@ enum Position {
 
 /// How far a scan has been read. As text ([`Display`](fmt::Display) and [`FromStr`]) it
 /// can be stored, and another process can continue with it.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::store::ScanCursor;
+///
+/// let cursor: ScanCursor = r#"["End",{"After":["order-7","1596719980.5"]}]"#.parse()?;
+/// assert_eq!((cursor.segments(), cursor.is_end()), (2, false));
+/// # Ok::<(), domain_events::store::InvalidScanCursor>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanCursor(Vec<Position>);
 
 impl ScanCursor {
-    /// Whether the whole table has been read.
+    /// Returns true if the whole table has been read.
     pub fn is_end(&self) -> bool {
         self.0.iter().all(|position| *position == Position::End)
     }
 
-    /// The number of segments that are read in parallel.
+    /// Returns the number of segments that are read in parallel.
     pub fn segments(&self) -> usize {
         self.0.len()
     }
@@ -122,24 +151,47 @@ impl Scan {
     /// Reads this many segments of the table in parallel; 1 unless set. More segments are
     /// faster until they use the table's read capacity. The stream holds at most two pages
     /// (of up to 1 MB each) of each segment.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::num::NonZeroU16;
+    ///
+    /// const SEGMENTS: NonZeroU16 = NonZeroU16::new(8).unwrap();
+    /// let scan = store.scan().segments(SEGMENTS);
+    /// # let _ = scan;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn segments(mut self, segments: NonZeroU16) -> Self {
         self.positions = vec![Position::Start; usize::from(segments.get())];
         self
     }
 
-    /// Only events with a timestamp of `timestamp` or later.
+    /// Selects only events with a timestamp of `timestamp` or later.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// let scan = store.scan().since("1596067200".parse()?).until("1596672000".parse()?);
+    /// # let _ = scan;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn since(mut self, timestamp: Timestamp) -> Self {
         self.selection.since = Some(timestamp);
         self
     }
 
-    /// Only events with a timestamp before `timestamp`.
+    /// Selects only events with a timestamp before `timestamp`.
     pub fn until(mut self, timestamp: Timestamp) -> Self {
         self.selection.until = Some(timestamp);
         self
     }
 
-    /// Only events that were stored at `time` or later, as
+    /// Selects only events that were stored at `time` or later, as
     /// [`Events::stored_since`](super::Events::stored_since).
     pub fn stored_since(mut self, time: Timestamp) -> Self {
         self.selection.stored_since = Some(time);
@@ -152,8 +204,8 @@ impl Scan {
         self
     }
 
-    /// The position after the last event that this stream has returned. It may be taken at
-    /// any time, including after an error.
+    /// Returns the position after the last event that this stream has returned. It may be taken
+    /// at any time, including after an error.
     pub fn cursor(&self) -> ScanCursor {
         ScanCursor(self.positions.clone())
     }

@@ -17,7 +17,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The first and the last sort key, both included, without regard to the cursor.
+    /// Returns the first and the last sort key, both included, without regard to the cursor, or
     /// `None` if no key can be between them, which DynamoDB would refuse to query.
     pub(crate) fn bounds(&self) -> Option<(Option<SortKey>, Option<SortKey>)> {
         let last = match self.until {
@@ -32,8 +32,8 @@ impl Selection {
         is_not_empty(&from, &to).then_some((from, to))
     }
 
-    /// The query that returns the selected events of a partition and the event at the
-    /// cursor. `None` if no event can match.
+    /// Returns the query that returns the selected events of a partition and the event at the
+    /// cursor, or `None` if no event can match.
     pub(crate) fn query(&self, partition: Partition, page_size: Option<i32>) -> Option<Query> {
         let (mut from, mut to) = self.bounds()?;
         let cursor = self.after.as_ref().map(|cursor| cursor.sort_key().clone());
@@ -53,8 +53,8 @@ impl Selection {
         })
     }
 
-    /// Whether an event comes after the cursor, in the direction of the stream.
-    pub(crate) fn is_behind_cursor(&self, event: &StoredEvent) -> bool {
+    /// Returns true if an event comes after the cursor, in the direction of the stream.
+    pub(crate) fn is_after_cursor(&self, event: &StoredEvent) -> bool {
         self.after
             .as_ref()
             .is_none_or(|cursor| match self.latest_first {

@@ -18,8 +18,8 @@ use crate::json::reader::number_text;
 pub(crate) struct SortKey(String);
 
 impl SortKey {
-    /// The key of an event's `attempt`th insert. For attempt 0, the key is the timestamp. A
-    /// later key is used only if other events have all earlier keys.
+    /// Returns the key of an event's `attempt`th insert. For attempt 0, the key is the
+    /// timestamp. A later key is used only if other events have all earlier keys.
     pub(crate) fn new(timestamp: Timestamp, event_id: &EventId, attempt: u32) -> Self {
         if attempt == 0 {
             return Self(timestamp.to_string());
@@ -40,12 +40,12 @@ impl SortKey {
         &self.0
     }
 
-    /// The lowest key of `timestamp`.
+    /// Returns the lowest key of `timestamp`.
     pub(crate) fn first_of(timestamp: Timestamp) -> Self {
         Self(timestamp.to_string())
     }
 
-    /// The highest number that a key of `timestamp` can be, tie-break included.
+    /// Returns the highest number that a key of `timestamp` can be, tie-break included.
     pub(crate) fn last_of(timestamp: Timestamp) -> Self {
         let (seconds, nanos) = (timestamp.as_secs(), timestamp.as_nanos() % 1_000_000_000);
         Self(format!("{seconds}.{nanos:09}{}", "9".repeat(19)))
@@ -62,13 +62,13 @@ impl SortKey {
         Some(Self(number.to_owned()))
     }
 
-    /// A key as DynamoDB returned it. Another writer may have stored a number that is not the
-    /// key of an event.
+    /// Creates a key from a number that DynamoDB returned. Another writer may have stored a
+    /// number that is not the key of an event.
     pub(crate) fn from_item(number: String) -> Self {
         Self(number)
     }
 
-    /// The timestamp with its tie-break cut off: `1596719980.5`. DynamoDB returns
+    /// Returns the timestamp with its tie-break cut off: `1596719980.5`. DynamoDB returns
     /// numbers of this range without exponents.
     pub(crate) fn cut_to_nanoseconds(&self) -> &str {
         match self.0.find('.') {
@@ -77,7 +77,7 @@ impl SortKey {
         }
     }
 
-    /// The digits before the decimal point, as a number, and the digits after it.
+    /// Returns the digits before the decimal point, as a number, and the digits after it.
     fn digits(&self) -> (u64, &str) {
         let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
         (
@@ -100,7 +100,7 @@ impl PartialOrd for SortKey {
     }
 }
 
-/// When an identity was created, in milliseconds since 1970, if the identity contains
+/// Returns when an identity was created, in milliseconds since 1970, if the identity contains
 /// it: the first 48 bits of a UUID of version 7 (RFC 9562), if 13 digits can hold them.
 fn creation_millis(id: &EventId) -> Option<u64> {
     let uuid = uuid::Uuid::try_parse(id.as_str()).ok()?;

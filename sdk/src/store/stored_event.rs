@@ -19,6 +19,22 @@ use crate::event::timestamp::Timestamp;
 /// `ExpiresAt`, with all numbers exact. To send the event again, encode its envelope
 /// with [`wire::encode`](crate::wire::encode) instead: producers may not send these two
 /// fields.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::TryStreamExt;
+///
+/// let mut history = store.history("order-7");
+/// while let Some(event) = history.try_next().await? {
+///     println!("{} by {}", event.event_type(), event.emitter().id()); // fields of the envelope
+///     println!("stored at {:?}, key {}", event.stored_at(), event.sort_key());
+///     println!("{}", serde_json::to_string(&event)?); // one line of JSON, with exact numbers
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
     envelope: Envelope,
@@ -42,29 +58,56 @@ impl StoredEvent {
         }
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// The event, without the attributes that the store added (`StoredAt`, `ExpiresAt` and
-    /// the tie-break).
+    /// Returns the event, without the attributes that the store added (`StoredAt`, `ExpiresAt`
+    /// and the tie-break).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore, sdk: &domain_events::Sdk) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use futures::TryStreamExt;
+    /// # let event = store.history("order-7").try_next().await?.ok_or("no event")?;
+    /// // Send a stored event to another queue. The copy has the same identity.
+    /// sdk.emit_envelope(event.into_envelope()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_envelope(self) -> Envelope {
         self.envelope
     }
 
-    /// When the event was stored, by the clock of the consumer that stored it. `None` if
-    /// another program wrote the item without `StoredAt`.
+    /// Returns when the event was stored, by the clock of the consumer that stored it, or
+    /// `None` if another program wrote the item without `StoredAt`.
     pub fn stored_at(&self) -> Option<Timestamp> {
         self.stored_at
     }
 
-    /// The time from which DynamoDB may delete the event; `None` means never.
+    /// Returns the time from which DynamoDB may delete the event; `None` means never.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
-    /// The position directly after this event, in every stream that contains the event.
+    /// Returns the position directly after this event, in every stream that contains the event.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use futures::TryStreamExt;
+    /// let mut history = store.history("order-7");
+    /// let mut position = None;
+    /// while let Some(event) = history.try_next().await? {
+    ///     position = Some(event.cursor().to_string()); // store it with the effect of the event
+    /// }
+    /// # let _ = position;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cursor(&self) -> Cursor {
         Cursor::new(
             self.sort_key.clone(),
@@ -74,7 +117,7 @@ impl StoredEvent {
         )
     }
 
-    /// The sort key of the item, as the text of a number: the timestamp, followed by
+    /// Returns the sort key of the item, as the text of a number: the timestamp, followed by
     /// tie-break digits below the nanosecond if two events of the entity have the same
     /// timestamp.
     pub fn sort_key(&self) -> &str {
@@ -137,6 +180,26 @@ impl Serialize for StoredEvent {
 }
 
 /// A stored event, decoded as one of a program's own types.
+///
+/// # Examples
+///
+/// ```no_run
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+/// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events::Decoded;
+/// use futures::TryStreamExt;
+///
+/// let events: Vec<Decoded<OrderPlaced>> = store.history(7).decode().try_collect().await?;
+/// for event in &events {
+///     match event {
+///         Decoded::Known(placed, _) => println!("{} cents", placed.cents),
+///         Decoded::Unknown(stored) => println!("unknown: {}", stored.event_type()),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// # fn main() {}
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded<E> {
     /// An event of a type that `E` knows, and the event as it is stored.
@@ -159,12 +222,46 @@ impl<E: DomainEvent + DeserializeOwned> Decoded<E> {
 }
 
 impl<E> Decoded<E> {
-    /// The event, if `E` knows its type.
+    /// Returns the event, if `E` knows its type.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut history = store.history(7).decode::<OrderPlaced>();
+    /// while let Some(event) = history.try_next().await? {
+    ///     let Some(placed) = event.known() else { continue };
+    ///     println!("{} cents", placed.cents);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub fn known(self) -> Option<E> {
         self.known_with_stored().map(|(event, _)| event)
     }
 
-    /// The event, if `E` knows its type, and the event as it is stored.
+    /// Returns the event, if `E` knows its type, and the event as it is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/setup.rs"));
+    /// # async fn run(store: &domain_events::EventStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut history = store.history(7).decode::<OrderPlaced>();
+    /// while let Some(event) = history.try_next().await? {
+    ///     let Some((placed, stored)) = event.known_with_stored() else { continue };
+    ///     println!("{}: {} cents", stored.timestamp(), placed.cents);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # fn main() {}
+    /// ```
     pub fn known_with_stored(self) -> Option<(E, StoredEvent)> {
         match self {
             Self::Known(event, stored) => Some((event, stored)),
@@ -172,7 +269,7 @@ impl<E> Decoded<E> {
         }
     }
 
-    /// The event as it is stored.
+    /// Returns the event as it is stored.
     pub fn stored(&self) -> &StoredEvent {
         match self {
             Self::Known(_, stored) | Self::Unknown(stored) => stored,

@@ -1,4 +1,11 @@
 //! The names of the table's keys and indexes, for programs that create or check a table.
+//!
+//! ```
+//! use domain_events::store::table;
+//!
+//! assert_eq!((table::HASH_KEY, table::SORT_KEY), ("ID", "Timestamp"));
+//! assert_eq!((table::INDEX_NAME, table::INDEX_KEY), ("by-type", "IndexKey"));
+//! ```
 
 use crate::event::fields;
 

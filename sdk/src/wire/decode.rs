@@ -64,6 +64,23 @@ pub struct Identification {
 /// [`RejectionCode::NotAnEvent`] if it is neither an object nor an array with members, or
 /// if the array has more values than a message can contain events. In these cases no event
 /// of the body is returned.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{EventId, wire};
+///
+/// let body = r#"[{"Timestamp":1596719980,"EventType":"EVENT_TEST","ID":"7","EmitterId":"u-42",
+///     "EmitterType":"USER","Data":{"foo":"bar"}}, {"ID":"8"}]"#;
+/// let events = wire::decode(body, &EventId::from_static("message-1"))?;
+///
+/// let first = events[0].outcome.as_ref().expect("the first event is valid");
+/// assert_eq!(first.event_id(), &"message-1-0");
+/// let error = events[1].outcome.as_ref().unwrap_err();
+/// assert_eq!(error.code().as_str(), "MISSING_FIELD");
+/// assert_eq!(events[1].text, r#"{"ID":"8"}"#);
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 pub fn decode<'a>(
     body: &'a str,
     message_id: &EventId,
@@ -77,9 +94,9 @@ pub fn decode<'a>(
     })
 }
 
-type Decoded<'a> = Result<Vec<DecodedEvent<'a>>, InvalidEvent>;
+type DecodedEvents<'a> = Result<Vec<DecodedEvent<'a>>, InvalidEvent>;
 
-fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<Decoded<'a>, SyntaxError> {
+fn decode_body<'a>(body: &'a str, message_id: &EventId) -> Result<DecodedEvents<'a>, SyntaxError> {
     let mut reader = Reader::new(body);
     let mut events = Vec::new();
     let first = reader.next()?;

@@ -14,6 +14,22 @@ use crate::json::escape;
 /// [`InvalidEvent`] with [`RejectionCode::TooLarge`] if the body is longer than
 /// [`MAX_MESSAGE_BYTES`]. This can only happen if escapes make a text longer in the message
 /// than in the table.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events::{Emitter, Envelope, wire};
+///
+/// let envelope = Envelope::builder("SHOP_OPENED".parse()?, "berlin".parse()?, Emitter::system("shop")?)
+///     .timestamp("1596719980".parse()?)
+///     .event_id("event-1".parse()?)
+///     .build()?;
+/// assert_eq!(
+///     wire::encode(&envelope)?,
+///     r#"{"Timestamp":1596719980,"EventType":"SHOP_OPENED","ID":"berlin","EmitterId":"shop","EmitterType":"SYSTEM","EventId":"event-1"}"#
+/// );
+/// # Ok::<(), domain_events::InvalidEvent>(())
+/// ```
 pub fn encode(envelope: &Envelope) -> Result<String, InvalidEvent> {
     let out = encode_unbounded(envelope);
     if out.len() > MAX_MESSAGE_BYTES {

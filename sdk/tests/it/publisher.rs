@@ -71,12 +71,12 @@ async fn http_200_is_not_success() {
     // In the response to the first request, one entry fails, one entry fails with
     // `SenderFault`, and one entry is missing.
     let endpoint = Endpoint::start(|number, _| match number {
-        0 => Act::Answer(vec![
+        0 => Act::Respond(vec![
             (1, "InternalError", false),
             (2, "InvalidMessageContents", true),
             (3, "Unmentioned", false),
         ]),
-        _ => Act::Answer(vec![]),
+        _ => Act::Respond(vec![]),
     })
     .await;
     let sdk = builder(&endpoint).build().await.unwrap();
@@ -102,11 +102,11 @@ async fn http_200_is_not_success() {
 #[tokio::test]
 async fn only_throttled_entries_are_retried() {
     let endpoint = Endpoint::start(|number, _| match number {
-        0 => Act::Answer(vec![
+        0 => Act::Respond(vec![
             (0, "RequestThrottled", true),
             (1, "KmsAccessDenied", true),
         ]),
-        _ => Act::Answer(vec![]),
+        _ => Act::Respond(vec![]),
     })
     .await;
     let sdk = builder(&endpoint).build().await.unwrap();
@@ -122,7 +122,7 @@ async fn only_throttled_entries_are_retried() {
 #[tokio::test]
 async fn smaller_message_limit_has_its_own_error() {
     let endpoint =
-        Endpoint::start(|_, _| Act::Answer(vec![(0, "InvalidParameterValue", true)])).await;
+        Endpoint::start(|_, _| Act::Respond(vec![(0, "InvalidParameterValue", true)])).await;
     let sdk = builder(&endpoint).build().await.unwrap();
     let error = sdk.emit(order("a")).await.unwrap_err();
     let EmitError::TooLargeForQueue { message_bytes, .. } = &error else {
@@ -170,7 +170,7 @@ async fn retried_request_yields_one_receipt() {
         let script = act.clone();
         let endpoint = Endpoint::start(move |number, _| match number {
             0 => script.clone(),
-            _ => Act::Answer(vec![]),
+            _ => Act::Respond(vec![]),
         })
         .await;
         let sdk = builder(&endpoint).build().await.unwrap();
@@ -193,7 +193,7 @@ async fn each_attempt_signs_the_body_that_it_sends() {
     let endpoint = Endpoint::start(|number, _| match number {
         0 => Act::Error(500, "InternalFailure"),
         1 => Act::Cut,
-        _ => Act::Answer(vec![]),
+        _ => Act::Respond(vec![]),
     })
     .await;
     let sdk = builder(&endpoint).build().await.unwrap();
@@ -233,7 +233,7 @@ async fn response_without_results_is_an_error() {
 #[tokio::test]
 async fn too_long_request_is_split() {
     let endpoint = Endpoint::start(|_, entries| match entries.len() {
-        0..4 => Act::Answer(vec![]),
+        0..4 => Act::Respond(vec![]),
         _ => Act::Error(400, "BatchRequestTooLong"),
     })
     .await;
@@ -276,7 +276,7 @@ async fn fifo_order_is_kept_under_failure() {
         }
         let failed = |_: &usize| count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 4 == 1;
         let failing = (0..entries.len()).filter(failed);
-        Act::Answer(
+        Act::Respond(
             failing
                 .map(|pointer| (pointer, "InternalError", false))
                 .collect(),

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) enum Act {
     /// Respond with HTTP 200. The entries at these positions fail, with this code and this
     /// value of `SenderFault`.
-    Answer(Vec<(usize, &'static str, bool)>),
+    Respond(Vec<(usize, &'static str, bool)>),
     /// Respond with an error for the whole request.
     Error(u16, &'static str),
     /// Accept all entries, and respond with HTTP 200 and this body.
@@ -89,7 +89,7 @@ impl Endpoint {
     }
 
     pub(crate) async fn good() -> Self {
-        Self::start(|_, _| Act::Answer(vec![])).await
+        Self::start(|_, _| Act::Respond(vec![])).await
     }
 
     /// The number of entries in each request, in the order of arrival.
@@ -168,8 +168,8 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
         };
         let act = script(number, &entries);
         let accept = |entries: Vec<Entry>| seen.lock().unwrap().accepted.extend(entries);
-        let answer_all = matches!(act, Act::Truncate { .. }).then(Vec::new);
-        let (status, answer) = match answer_all.map_or(act.clone(), Act::Answer) {
+        let accept_all = matches!(act, Act::Truncate { .. }).then(Vec::new);
+        let (status, response) = match accept_all.map_or(act.clone(), Act::Respond) {
             Act::Truncate { .. } | Act::Cut => return,
             Act::AcceptThenCut => return accept(entries),
             Act::AcceptThenHang => {
@@ -185,7 +185,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
                 accept(entries);
                 (200, body.to_owned())
             }
-            Act::Answer(failures) => {
+            Act::Respond(failures) => {
                 let (mut good, mut bad, mut taken) = (vec![], vec![], vec![]);
                 for (pointer, entry) in entries.into_iter().enumerate() {
                     let id = &request["Entries"][pointer]["Id"];
@@ -208,17 +208,17 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, script: Arc<Script
                 (200, json!({"Successful": good, "Failed": bad}).to_string())
             }
         };
-        let mut answer = answer;
-        let mut length = answer.len();
+        let mut response = response;
+        let mut length = response.len();
         if let Act::Truncate { bytes, is_whole } = act {
-            answer.truncate(bytes);
-            length = if is_whole { answer.len() } else { length };
+            response.truncate(bytes);
+            length = if is_whole { response.len() } else { length };
         }
         let head = format!(
             "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
         );
-        let sent = stream.write_all((head + &answer).as_bytes()).await;
-        if sent.is_err() || answer.len() < length {
+        let sent = stream.write_all((head + &response).as_bytes()).await;
+        if sent.is_err() || response.len() < length {
             return;
         }
     }

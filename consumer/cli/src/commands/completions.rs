@@ -1,5 +1,8 @@
+use std::io::Write as _;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
+use domain_events_cli::output::closed;
 use domain_events_cli::{Failure, Outcome};
 
 /// Print a script that completes commands and options in a shell.
@@ -14,11 +17,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Result<Outcome, Failure> {
-    clap_complete::generate(
-        arguments.shell,
-        &mut C::command(),
-        "domain-events",
-        &mut std::io::stdout(),
-    );
+    // clap_complete panics if it cannot write.
+    let mut script = Vec::new();
+    let name = "domain-events";
+    clap_complete::generate(arguments.shell, &mut C::command(), name, &mut script);
+    let mut out = std::io::stdout();
+    out.write_all(&script)
+        .and_then(|()| out.flush())
+        .map_err(|error| closed(&error))?;
     Ok(Outcome::Done)
 }

@@ -6,6 +6,7 @@ use domain_events::{
     CorrelationId, Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType, Sdk,
 };
 use domain_events_cli::emit::{emit, read};
+use domain_events_cli::output::{counted, line_of};
 use domain_events_cli::{Failure, Outcome};
 use serde_json::value::RawValue;
 
@@ -13,6 +14,8 @@ use serde_json::value::RawValue;
 ///
 /// Reads one message per line from a file or from standard input. All events are checked
 /// before the first is sent. With --type and --id, the command sends one event instead.
+///
+/// The exit code is 1 if the queue refuses an event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events emit events.jsonl
@@ -109,7 +112,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     for problem in &emitted.failed {
         let _ = writeln!(std::io::stderr(), "{problem}");
     }
-    domain_events_cli::output::line_of(
+    line_of(
         &mut std::io::stdout(),
         &format!(
             "{} accepted, {} failed",
@@ -119,9 +122,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     )?;
     if emitted.unavailable {
         return Err(Failure::Environment(format!(
-            "{} events were not accepted by the queue {}; correct the cause above, and emit the file again: events with an EventId are stored once",
-            emitted.failed.len(),
-            queue.label()
+            "the queue {} did not accept {}; correct the cause above, and emit again: events with an EventId are stored once",
+            queue.label(),
+            counted(emitted.failed.len() as u64, "event")
         )));
     }
     Ok(outcome)

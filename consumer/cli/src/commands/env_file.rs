@@ -4,8 +4,8 @@ use std::path::Path;
 
 use domain_events_cli::Failure;
 
-/// The variables of a file: `NAME=value` per line, with an optional `export`, quotes around
-/// the value, empty lines and comments.
+/// Returns the variables of a file: `NAME=value` per line, with an optional `export`, quotes
+/// around the value, empty lines and comments.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))?;
     let mut variables = Vec::new();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use domain_events::store::Retention;
-use domain_events_cli::outbox::{Place, open};
+use domain_events_cli::outbox::{OutboxLocation, open};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
 use domain_events_local::{Options, Outbox, Stack, StartError};
@@ -13,6 +13,7 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 
 use super::given;
 
+mod first_steps;
 pub(super) mod lines;
 
 /// The port of the web page, unless another program uses it.
@@ -120,7 +121,7 @@ pub(crate) async fn run(
     options.outbox = match arguments.outbox.as_deref() {
         None => None,
         Some("dynamodb") => Some(Outbox::DynamoDb),
-        Some(place) => Some(Outbox::Other(sql_outbox(place).await?)),
+        Some(location) => Some(Outbox::Other(sql_outbox(location).await?)),
     };
     if let Some(file) = &env_file {
         check_env_file(file)?;
@@ -132,17 +133,22 @@ pub(crate) async fn run(
     if let Some(file) = &env_file {
         write_env_file(file, &stack)?;
     }
-    let exports: String = stack
+    let mut screen: String = stack
         .environment()
         .iter()
         .map(|(name, value)| format!("export {name}={value}\n"))
         .collect();
+    if text {
+        screen += &first_steps::text(stack.page(), arguments.data.as_deref(), env_file.as_deref());
+    }
     let mut out = io::stdout();
-    out.write_all(exports.as_bytes())
+    out.write_all(screen.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|e| domain_events_cli::output::closed(&e))?;
     log.release();
-    if let Some(url) = stack.page() {
+    if let Some(url) = stack.page()
+        && !text
+    {
         tracing::info!(url, "web page");
     }
     stop.cancelled().await;
@@ -151,13 +157,13 @@ pub(crate) async fn run(
     Ok(Outcome::Done)
 }
 
-/// The outbox of a service in a SQL database. It must exist.
-async fn sql_outbox(place: &str) -> Result<AnyOutbox, Failure> {
-    match place.parse::<Place>() {
-        Ok(Place::DynamoDb(_)) => Err(Failure::Usage(
+/// Returns the outbox of a service in a SQL database. It must exist.
+async fn sql_outbox(location: &str) -> Result<AnyOutbox, Failure> {
+    match location.parse::<OutboxLocation>() {
+        Ok(OutboxLocation::DynamoDb(_)) => Err(Failure::Usage(
             "--outbox: the embedded stack creates its own table; use --outbox dynamodb".to_owned(),
         )),
-        Ok(place) => open(&place).await,
+        Ok(location) => open(&location).await,
         Err(error) => Err(Failure::Usage(format!("--outbox: {error}"))),
     }
 }
@@ -179,7 +185,18 @@ async fn start(options: Options, any_page_port: bool) -> Result<Stack, Failure> 
         }
         started => started,
     };
-    started.map_err(|e| Failure::environment("starting the embedded stack", &e))
+    started.map_err(|error| {
+        let option = match &error {
+            StartError::Port { endpoint, .. } => match *endpoint {
+                "SQS" => " (--sqs-port, --host)",
+                "DynamoDB" => " (--dynamodb-port, --host)",
+                _ => " (--page-port)",
+            },
+            StartError::Data { .. } => " (--data)",
+            _ => "",
+        };
+        Failure::environment(format!("starting the embedded stack{option}"), &error)
+    })
 }
 
 /// The log on standard output. A separate thread writes the lines, and drops them if the reader
@@ -219,7 +236,7 @@ fn install(text: bool, writer: NonBlocking) {
     }));
     let level = tracing::Level::INFO;
     if text {
-        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = domain_events_cli::output::has_colors();
         lines::init(level, color, writer);
     } else {
         let subscriber = domain_events_consumer::log::subscriber(level, writer);

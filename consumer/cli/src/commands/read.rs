@@ -20,14 +20,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The name of the table.
-    fn name(&self) -> Result<String, Failure> {
-        let name = super::TABLE.of(self.table.clone())?;
-        connection::table_name(name, &super::TABLE.name())
-    }
-
     pub(crate) async fn open(self) -> Result<EventStore, Failure> {
-        let name = self.name()?;
+        let name = super::TABLE.of(self.table)?;
+        let name = connection::table_name(name, &super::TABLE.name())?;
         let shards = super::index_shards(&self.index_shards)?;
         let client = aws_sdk_dynamodb::Client::new(&connection::load().await?);
         let store = EventStore::new(client, name);
@@ -75,6 +70,8 @@ impl Range {
 }
 
 /// Print the history of one entity, in time order.
+///
+/// The exit code is 1 if an item of the table is not a readable event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events history order-7
@@ -94,6 +91,8 @@ pub(crate) struct History {
 ///
 /// Needs the index by event type (the Terraform variable index_shards) and the number of its
 /// shards.
+///
+/// The exit code is 1 if an item of the table is not a readable event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events by-type ORDER_PLACED --since today --latest-first --limit 20")]
@@ -113,6 +112,8 @@ pub(crate) struct ByType {
 /// A conversation consists of the events with one CorrelationId. An event is indented below
 /// the event that its CausationId names. Needs the index by conversation (the Terraform
 /// variable correlation_index).
+///
+/// The exit code is 1 if an item of the table is not a readable event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events trace checkout-1001")]
@@ -148,9 +149,9 @@ pub(crate) struct Tail {
     printing: Printing,
 }
 
-fn none_found(count: u64, table: &str, what: &str) {
+fn none_found(count: u64, store: &EventStore, what: &str) {
     if count == 0 {
-        let what = printable(what);
+        let (what, table) = (printable(what), store.table());
         let _ = writeln!(
             std::io::stderr(),
             "no events of {what} in the table {table}"
@@ -159,17 +160,15 @@ fn none_found(count: u64, table: &str, what: &str) {
 }
 
 pub(crate) async fn history(arguments: History) -> Result<Outcome, Failure> {
-    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let events = arguments.range.of(store.history(&arguments.id));
     let (outcome, count) =
         print(events, &mut std::io::stdout(), arguments.printing.format()).await?;
-    none_found(count, &name, &format!("the entity {}", arguments.id));
+    none_found(count, &store, &format!("the entity {}", arguments.id));
     Ok(outcome)
 }
 
 pub(crate) async fn by_type(arguments: ByType) -> Result<Outcome, Failure> {
-    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let events = store
         .by_type(&arguments.event_type)
@@ -177,12 +176,11 @@ pub(crate) async fn by_type(arguments: ByType) -> Result<Outcome, Failure> {
     let events = arguments.range.of(events);
     let (outcome, count) =
         print(events, &mut std::io::stdout(), arguments.printing.format()).await?;
-    none_found(count, &name, &format!("the type {}", arguments.event_type));
+    none_found(count, &store, &format!("the type {}", arguments.event_type));
     Ok(outcome)
 }
 
 pub(crate) async fn conversation(arguments: Trace) -> Result<Outcome, Failure> {
-    let name = arguments.table.name()?;
     let store = arguments.table.open().await?;
     let format = arguments.printing.format();
     let (outcome, count) = trace(
@@ -193,7 +191,7 @@ pub(crate) async fn conversation(arguments: Trace) -> Result<Outcome, Failure> {
     )
     .await?;
     let conversation = format!("the conversation {}", arguments.correlation_id);
-    none_found(count as u64, &name, &conversation);
+    none_found(count as u64, &store, &conversation);
     Ok(outcome)
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Pull {
 
 /// Print what was rejected, and why: one line per message of the folder.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events rejected list letters
+  domain-events rejected list letters --json | jq -r .attributes.RejectionCode | sort | uniq -c")]
 pub(crate) struct List {
     /// The folder.
     #[arg(value_name = "DIR")]

@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use domain_events::{Emitter, Sdk};
-use domain_events_cli::outbox::{Place, open};
+use domain_events_cli::outbox::{OutboxLocation, open};
 use domain_events_cli::relay::{list, measure};
 use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
@@ -26,6 +26,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// never be sent are left, and with --dry-run, rows wait; 3 the queue or the database does
 /// not respond.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  domain-events relay --outbox dynamodb:orders-outbox
+  domain-events relay --outbox sqlite:shop.db --once
+  EVENT_OUTBOX=postgres://shop:secret@db/shop domain-events relay --dry-run")]
 pub(crate) struct Arguments {
     /// dynamodb:TABLE, sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE. Other users of
     /// this machine can read a password on the command line: prefer the variable.
@@ -33,10 +37,9 @@ pub(crate) struct Arguments {
         long,
         env = "EVENT_OUTBOX",
         hide_env_values = true,
-        value_name = "PLACE",
-        required_unless_present = "table"
+        value_name = "PLACE"
     )]
-    outbox: Option<Place>,
+    outbox: Option<OutboxLocation>,
     /// Outbox table in DynamoDB, without --outbox.
     #[arg(long = "table", env = "EVENT_OUTBOX_TABLE", value_name = "TABLE")]
     table: Option<String>,
@@ -58,20 +61,20 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn place(&self) -> Result<Place, Failure> {
+    fn location(&self) -> Result<OutboxLocation, Failure> {
         match (&self.outbox, &self.table) {
-            (Some(place), _) => Ok(place.clone()),
-            (None, Some(table)) => Ok(Place::DynamoDb(table.clone())),
+            (Some(location), _) => Ok(location.clone()),
+            (None, Some(table)) => Ok(OutboxLocation::DynamoDb(table.clone())),
             (None, None) => Err(Failure::Usage(
-                "--outbox (EVENT_OUTBOX) is missing".to_owned(),
+                "no outbox is given; set EVENT_OUTBOX or EVENT_OUTBOX_TABLE, or give --outbox PLACE, for example --outbox dynamodb:orders-outbox, or give --env-file FILE with the variables of a set-up".to_owned(),
             )),
         }
     }
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let place = arguments.place()?;
-    let outbox = open(&place).await?;
+    let location = arguments.location()?;
+    let outbox = open(&location).await?;
     if arguments.dry_run {
         let format = arguments.printing.format();
         return list(&outbox, format, &mut io::stdout().lock()).await;
@@ -103,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         let report = match io::stdout().is_terminal() {
             true => running.await,
             false => {
-                let name = place.name();
+                let name = location.name();
                 tokio::select! {
                     report = running => report,
                     () = measure(&outbox, &name) => RelayReport::default(),
@@ -151,7 +154,7 @@ fn start_log(json: bool) {
     let text = !json && io::stderr().is_terminal();
     let level = tracing::Level::INFO;
     if text {
-        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = domain_events_cli::output::has_colors();
         super::local::lines::init(level, color, io::stderr);
     } else {
         use tracing_subscriber::util::SubscriberInitExt as _;

@@ -48,12 +48,16 @@ impl Selection {
 /// The lines are wire JSON, which `check`, `import` and `emit` read. They have no defined
 /// order. The command reads the whole table, and DynamoDB bills the whole table, even if
 /// --since or --until selects a part of it.
+///
+/// The exit code is 1 if an item of the table is not a readable event; the other events are
+/// exported.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events export events.jsonl
   domain-events export --since yesterday --until today | gzip > yesterday.jsonl.gz")]
 pub(crate) struct Export {
-    /// The file, which must not exist; standard output for `-` or without a file.
+    /// The file, which must not exist; standard output for `-` or without a file. While the
+    /// command runs, the file is called FILE.part.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -67,6 +71,8 @@ pub(crate) struct Export {
 /// An event that the table already contains is a duplicate and changes nothing, so an import
 /// can be repeated. The credentials need dynamodb:PartiQLInsert and dynamodb:GetItem on the
 /// table.
+///
+/// The exit code is 1 if DynamoDB did not store an event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   domain-events import events.jsonl
@@ -123,13 +129,23 @@ pub(crate) async fn export(arguments: Export) -> Result<Outcome, Failure> {
             transfer::export(scan, &mut out, |n| progress.set(n)).await?
         }
         Some(path) => {
-            let file = File::create_new(path).map_err(|e| Failure::file("create", path, &e))?;
+            if path.exists() {
+                let error = std::io::ErrorKind::AlreadyExists.into();
+                return Err(Failure::file("create", path, &error));
+            }
+            // The file gets its name after the last event: an export that was interrupted must
+            // not look like a complete one.
+            let mut part = path.as_os_str().to_owned();
+            part.push(".part");
+            let part = PathBuf::from(part);
+            let file = File::create(&part).map_err(|e| Failure::file("create", &part, &e))?;
             let mut out = BufWriter::new(file);
             let result = transfer::export(scan, &mut out, |n| progress.set(n)).await?;
             let file = out
                 .into_inner()
-                .map_err(|e| Failure::file("write", path, e.error()))?;
+                .map_err(|e| Failure::file("write", &part, e.error()))?;
             file.sync_all()
+                .and_then(|()| std::fs::rename(&part, path))
                 .map_err(|e| Failure::file("write", path, &e))?;
             result
         }

@@ -82,8 +82,8 @@ pub(super) async fn check(
     findings.all
 }
 
-/// The mappings from the queue to the function. If there are none, the mappings from other
-/// queues to the function.
+/// Returns the mappings from the queue to the function. If there are none, the mappings from
+/// other queues to the function.
 async fn mappings(
     client: &Client,
     function: &str,
@@ -109,7 +109,7 @@ async fn mappings(
     Ok(output.event_source_mappings.unwrap_or_default())
 }
 
-/// The name of a function and its version or alias, from an ARN or from `NAME:ALIAS`.
+/// Returns the name of a function and its version or alias, from an ARN or from `NAME:ALIAS`.
 fn parts(function: &str) -> (&str, Option<&str>) {
     let function = function
         .rsplit_once(":function:")
@@ -172,7 +172,7 @@ fn check_mapping(
     }
 }
 
-/// The command that changes a mapping.
+/// Returns the command that changes a mapping.
 fn mapping_command(mapping: &EventSourceMappingConfiguration, option: &str) -> String {
     format!(
         "apply the Terraform configuration, or run `aws lambda update-event-source-mapping --uuid {} {option}`",

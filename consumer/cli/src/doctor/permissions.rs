@@ -152,7 +152,7 @@ pub(super) async fn read_and_insert(client: &aws_sdk_dynamodb::Client, name: &st
     findings.all
 }
 
-/// Whether the table does not exist. `table::check` reports this.
+/// Returns true if the table does not exist. `table::check` reports this.
 fn missing(failure: &AwsFailure) -> bool {
     failure
         .code()

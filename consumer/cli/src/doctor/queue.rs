@@ -94,7 +94,7 @@ pub(super) async fn check(
     (findings.all, described)
 }
 
-/// The command that moves messages to the dead-letter queue after 20 receives.
+/// Returns the command that moves messages to the dead-letter queue after 20 receives.
 fn set_redrive_policy(queue: &Queue, dead_letters: &Described) -> String {
     let target = dead_letters.arn.as_deref();
     let policy = serde_json::json!({
@@ -105,7 +105,7 @@ fn set_redrive_policy(queue: &Queue, dead_letters: &Described) -> String {
     set_attribute(queue, &format!("'{attributes}'"))
 }
 
-/// The command that changes an attribute.
+/// Returns the command that changes an attribute.
 pub(super) fn set_attribute(queue: &Queue, attribute: &str) -> String {
     format!(
         "run `aws sqs set-queue-attributes --queue-url {} --attributes {attribute}`",

@@ -88,7 +88,8 @@ pub fn set(text: &str, pointer: &str, value: &str) -> Result<String, EditError> 
     Ok(format!("{}{value}{}", &text[..start], &text[end..]))
 }
 
-/// The position of the value at `pointer` in `text`; `None` if there is no such value.
+/// Returns the position of the value at `pointer` in `text`, or `None` if there is no such
+/// value.
 pub fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
     let mut found: &RawValue = serde_json::from_str(text).ok()?;
     for step in pointer.split('/').skip(1) {
@@ -102,8 +103,8 @@ pub fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
     Some(span(text, found))
 }
 
-/// The position of `value` in `text`. A borrowed `RawValue` is a slice of the text that it was
-/// read from.
+/// Returns the position of `value` in `text`. A borrowed `RawValue` is a slice of the text that
+/// it was read from.
 fn span(text: &str, value: &RawValue) -> Range<usize> {
     let start = value.get().as_ptr().addr() - text.as_ptr().addr();
     start..start + value.get().len()
@@ -130,9 +131,9 @@ struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct ObjectVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
+        impl<'de> Visitor<'de> for ObjectVisitor {
             type Value = Object<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,11 +148,11 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
         }
 
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(ObjectVisitor)
     }
 }
 
-/// Whether `text` is one JSON value.
+/// Returns true if `text` is one JSON value.
 pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }

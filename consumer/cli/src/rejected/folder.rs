@@ -30,7 +30,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// A message attribute.
+    /// Returns a message attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
@@ -68,12 +68,12 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The file that contains a letter's body.
+    /// Returns the file that contains a letter's body.
     pub fn body_path(&self, id: &str) -> PathBuf {
         self.0.join(format!("{id}.body"))
     }
@@ -105,7 +105,7 @@ impl Folder {
         write_synced(&self.body_path(id), body.as_bytes())
     }
 
-    /// The ids of all letters, sorted.
+    /// Returns the ids of all letters, sorted.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Folder {
         Ok(ids)
     }
 
-    /// The ids that begin with one of `wanted`, or all ids if `wanted` is empty.
+    /// Returns the ids that begin with one of `wanted`, or all ids if `wanted` is empty.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Folder {
             .collect()
     }
 
-    /// The id of the only letter whose id begins with `wanted`.
+    /// Returns the id of the only letter whose id begins with `wanted`.
     ///
     /// # Errors
     ///
@@ -204,13 +204,38 @@ impl Folder {
     }
 }
 
+/// Creates a folder that only the current user may read. When this returns, the folder has
+/// reached the disk: otherwise, a power failure could remove it together with the letters that
+/// are already deleted from the queue.
 #[cfg(unix)]
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
+    let parents = || path.ancestors().skip(1);
+    let created = parents().take_while(|parent| !is_folder(parent)).count();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
+        .create(path)?;
+    for parent in parents().take(created + 1) {
+        match File::open(or_current(parent)) {
+            // An existing folder can be in a folder that this user cannot read.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            parent => parent?.sync_all()?,
+        }
+    }
+    Ok(())
+}
+
+fn is_folder(path: &Path) -> bool {
+    or_current(path).is_dir()
+}
+
+/// Returns the path, or the current folder for the parent of a relative path, which is empty.
+fn or_current(path: &Path) -> &Path {
+    match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    }
 }
 
 /// Writes a file under a temporary name, syncs it, and renames it, so that an incomplete file

@@ -112,7 +112,7 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
     folder.write(&letter, message.body().unwrap_or_default())
 }
 
-/// The number of messages that another consumer has received and not deleted.
+/// Returns the number of messages that another consumer has received and not deleted.
 async fn hidden(queue: &Queue) -> Result<u64, Failure> {
     use aws_sdk_sqs::types::QueueAttributeName as Attribute;
     let attributes = queue

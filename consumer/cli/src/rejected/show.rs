@@ -134,12 +134,12 @@ pub fn set_all(folder: &Path, wanted: &[String], values: &[(&str, &str)]) -> Res
 
 /// Prints the value at `pointer` with the text before it, and marks the value.
 fn mark<W: Write>(out: &mut W, body: &str, pointer: &str) -> Result<(), Failure> {
-    let Some(place) = edit::find(body, pointer).filter(|_| !pointer.is_empty()) else {
+    let Some(range) = edit::find(body, pointer).filter(|_| !pointer.is_empty()) else {
         return Ok(());
     };
-    let start = body.floor_char_boundary(place.start.saturating_sub(CONTEXT));
-    let before = printable(&body[start..place.start]);
-    let value = printable(&body[place]);
+    let start = body.floor_char_boundary(range.start.saturating_sub(CONTEXT));
+    let before = printable(&body[start..range.start]);
+    let value = printable(&body[range]);
     line_of(out, &format!("\n…{before}{value}"))?;
     let marks = "^".repeat(value.chars().count().max(1));
     let indent = " ".repeat(before.chars().count());

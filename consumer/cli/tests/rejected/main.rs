@@ -4,9 +4,10 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "clippy knows the tests, but not what they share"
+    reason = "clippy allows unwrap in tests, but not in their shared functions"
 )]
 
+mod each_call;
 mod kills;
 mod proxy;
 

@@ -4,6 +4,8 @@
 
 const MAX_SHOWN = 300;
 const RATE_SECONDS = 10;
+/** The number of events whose mean lag is shown. */
+const MAX_LAGS = 20;
 /** Control and formatting characters, except tab and line breaks. */
 const INVISIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/g;
 
@@ -259,9 +261,9 @@ function matches(event, filter) {
 function addLive(event, isNew) {
   if (isNew) {
     live.times.push(performance.now());
-    if (event.storedAt !== null) live.lags.push((Number(event.storedAt) - Number(event.timestamp)) * 1000);
-    if (live.lags.length > 20) live.lags.shift();
   }
+  if (event.storedAt !== null) live.lags.push((Number(event.storedAt) - Number(event.timestamp)) * 1000);
+  if (live.lags.length > MAX_LAGS) live.lags.shift();
   live.waiting.push(event);
   if (live.waiting.length > MAX_SHOWN) live.waiting.shift();
   if (!live.scheduled) {
@@ -288,8 +290,15 @@ function showLive() {
   }
   list.prepend(fragment);
   while (list.children.length > MAX_SHOWN) list.lastElementChild.remove();
-  $('live-empty').hidden = list.children.length > 0;
   $('live-note').textContent = '';
+  showEmpty();
+}
+
+/** Explains an empty list. */
+function showEmpty() {
+  const items = [...$('live-events').children];
+  $('live-empty').hidden = items.length > 0;
+  $('live-unmatched').hidden = items.length === 0 || items.some((item) => !item.hidden);
 }
 
 function showStatistics(statistics) {
@@ -318,11 +327,22 @@ function connect() {
     $('connection').textContent = text;
     $('connection').dataset.state = state;
   };
-  source.onopen = () => status('Connected', 'on');
-  source.onerror = () => status('Disconnected, trying again', 'off');
+  source.onopen = () => {
+    status('Connected', 'on');
+    $('outage').hidden = true;
+  };
+  source.onerror = () => {
+    status('Disconnected', 'off');
+    if (!$('outage').hidden) return;
+    const since = new Date().toLocaleTimeString(undefined, { hour12: false });
+    $('outage').textContent = `The stack has not responded since ${since}, and the page shows an earlier state. `
+      + 'Start `domain-events local` again with the same ports; the page then reconnects.';
+    $('outage').hidden = false;
+  };
   const on = (name, act) => source.addEventListener(name, (message) => act(JSON.parse(message.data)));
   on('recent', (events) => {
     live.waiting = [];
+    live.lags = [];
     $('live-events').replaceChildren();
     for (const event of events) addLive(event, false);
   });
@@ -340,7 +360,7 @@ async function answer(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error('The stack does not respond. Is `domain-events local` running?');
+    throw new Error('The stack does not respond. Start `domain-events local` again with the same ports.');
   }
   if (!response.ok) throw new Error(await response.text());
   return response;
@@ -358,10 +378,11 @@ async function search(kind, value) {
     const response = await answer(`api/${kind}?value=${encodeURIComponent(value)}`);
     const { events, more } = await response.json();
     if (number !== latestSearch) return;
-    const count = events.length === 1 ? 'one event' : `${events.length} events`;
+    const count = events.length === 0 ? 'no events' : events.length === 1 ? 'one event' : `${events.length} events`;
     const order = kind === 'conversation' ? 'Each event is below the event that caused it.' : 'The latest event comes first.';
     const title = { history: 'History of', type: 'Events of the type', conversation: 'Conversation' }[kind];
-    $('search-note').replaceChildren(`${title} `, user(value), `: ${more ? 'the first ' : ''}${count}. `, events.length > 1 ? order : '');
+    const hint = events.length === 0 ? 'Check the spelling; upper and lower case differ.' : events.length > 1 ? order : '';
+    $('search-note').replaceChildren(`${title} `, user(value), `: ${more ? 'the first ' : ''}${count}. `, hint);
     const items = kind === 'conversation' ? tree(events) : events.map((event) => eventItem(event));
     $('search-events').replaceChildren(...items);
   } catch (error) {
@@ -515,6 +536,22 @@ function showOutbox(outbox) {
   if (!$('view-outbox').hidden) loadOutbox(outbox.rows);
 }
 
+function outboxRow(row) {
+  const cells = row.problem === null
+    ? [
+      time(row.timestamp),
+      user(row.eventType, 'type'),
+      user(row.id, 'id'),
+      el('span', { class: 'age' }, `${duration(Math.max(Date.now() - Number(row.timestamp) * 1000, 0))} old`),
+      user(row.eventId, 'emitter'),
+    ]
+    : [
+      el('span', { class: 'code' }, 'CANNOT BE SENT'),
+      el('span', { class: 'problem' }, user(row.problem, 'reason'), '. Correct or delete the row ', user(row.eventId, 'id'), '.'),
+    ];
+  return el('div', { class: 'event row' }, ...cells);
+}
+
 async function loadOutbox(count) {
   let rows;
   try {
@@ -523,12 +560,7 @@ async function loadOutbox(count) {
     $('outbox-note').textContent = visible(error.message);
     return;
   }
-  $('outbox-rows').replaceChildren(...rows.map((row) => el('li', {}, el('div', { class: 'event row' },
-    row.timestamp === null ? null : time(row.timestamp),
-    row.problem === null ? user(row.eventType, 'type') : user(row.problem, 'reason'),
-    row.id === null ? null : user(row.id, 'id'),
-    row.timestamp === null ? null : el('span', { class: 'age' }, `${duration(Math.max(Date.now() - Number(row.timestamp) * 1000, 0))} old`),
-    user(row.eventId, 'emitter')))));
+  $('outbox-rows').replaceChildren(...rows.map((row) => el('li', {}, outboxRow(row))));
   $('outbox-empty').hidden = rows.length > 0;
   $('outbox-note').textContent = rows.length < count
     ? `The first ${rows.length} of ${count} rows. The relay sends them and deletes their rows.`
@@ -567,6 +599,7 @@ $('search-form').addEventListener('submit', (submit) => {
 $('filter').addEventListener('input', () => {
   const filter = $('filter').value.trim().toLowerCase();
   for (const item of $('live-events').children) item.hidden = !matches(item.event, filter);
+  showEmpty();
 });
 $('pause').addEventListener('click', () => {
   live.paused = !live.paused;

@@ -33,6 +33,14 @@ pub(crate) fn url(endpoint: &str, name: &str) -> String {
 }
 
 /// Returns the ARN of the queue `name`.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_local::sqs::queue_arn;
+///
+/// assert_eq!(queue_arn("orders"), "arn:aws:sqs:us-east-1:000000000000:orders");
+/// ```
 pub fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }

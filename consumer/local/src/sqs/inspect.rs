@@ -34,7 +34,7 @@ impl InspectedMessage {
         &self.message.body
     }
 
-    /// When the message was sent, in milliseconds since 1970.
+    /// Returns the time at which the message was sent, in milliseconds since 1970.
     pub(crate) fn sent_at(&self) -> Millis {
         self.message.sent_at
     }

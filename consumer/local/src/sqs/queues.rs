@@ -25,6 +25,18 @@ mod move_tasks;
 const NAME_REUSE_INTERVAL: Millis = 60_000;
 
 /// Why a queue cannot be created.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_local::sqs::{CreateError, Queues};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let refused = Queues::memory().create("orders", [("DelaySeconds", "901")]).await;
+/// assert!(matches!(refused, Err(CreateError::Refused(_))));
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -39,6 +51,20 @@ pub enum CreateError {
 /// The queues of one endpoint. This is a cheap handle: all clones share the queues.
 ///
 /// A file opened by [`open`](Self::open) is closed when the last handle is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use domain_events_local::sqs::Queues;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let queues = Queues::memory();
+/// queues.create("orders.fifo", [("ContentBasedDeduplication", "true")]).await?;
+/// assert_eq!(queues.messages("orders.fifo"), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Queues {
     shared: Arc<Shared>,

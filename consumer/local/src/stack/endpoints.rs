@@ -25,7 +25,7 @@ impl Endpoints {
         self.spawn(name, listener, protect(router, self.check));
     }
 
-    /// The page listens on loopback only, so its `Host` header is always checked.
+    /// Serves the page. It listens on loopback only, so its `Host` header is always checked.
     pub(super) fn serve_page(&mut self, listener: TcpListener, router: Router) {
         self.spawn(
             "the web page",

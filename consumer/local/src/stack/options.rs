@@ -56,6 +56,21 @@ pub struct Options {
 }
 
 /// The outbox for which the stack runs a relay. The web page shows its rows.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events_local::Outbox;
+///
+/// let options = Options { outbox: Some(Outbox::DynamoDb), ..Options::default() };
+/// let stack = Stack::start(options).await?;
+/// println!("{:?}", stack.outbox_table());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outbox {
@@ -67,8 +82,9 @@ pub enum Outbox {
 }
 
 impl Default for Options {
-    /// A stack that keeps its data in memory and listens on free loopback ports, with two
-    /// pollers, an index by event type with one shard, no web page and no relay.
+    /// Returns the options of a stack that keeps its data in memory and listens on free
+    /// loopback ports, with two pollers, an index by event type with one shard, no web page and
+    /// no relay.
     fn default() -> Self {
         Self {
             data: None,
@@ -88,6 +104,22 @@ impl Default for Options {
 }
 
 /// Why the embedded stack cannot be started.
+///
+/// # Examples
+///
+/// ```
+/// # use domain_events_local::{Options, Stack};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use domain_events_local::StartError;
+///
+/// let first = Stack::start(Options::default()).await?;
+/// let port = first.sqs_endpoint().rsplit(':').next().unwrap_or_default().parse()?;
+/// let second = Stack::start(Options { sqs_port: port, ..Options::default() }).await;
+/// assert!(matches!(second, Err(StartError::Port { endpoint: "SQS", .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

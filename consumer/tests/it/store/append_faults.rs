@@ -22,9 +22,9 @@ async fn change_first_batch(stack: &Stack, change: fn(&mut Vec<Value>)) -> (Prox
             return Fault::None;
         }
         Fault::Change(Box::new(move |body| {
-            let mut answer: Value = serde_json::from_slice(&body).unwrap();
-            change(answer["Responses"].as_array_mut().unwrap());
-            answer.to_string().into_bytes()
+            let mut response: Value = serde_json::from_slice(&body).unwrap();
+            change(response["Responses"].as_array_mut().unwrap());
+            response.to_string().into_bytes()
         }))
     };
     let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
@@ -66,10 +66,10 @@ async fn statement_that_fails_internally_is_retried() {
             request.body = body.to_string().into_bytes();
             // Report that the last statement was not executed.
             Fault::Change(Box::new(move |body| {
-                let mut answer: Value = serde_json::from_slice(&body).unwrap();
+                let mut response: Value = serde_json::from_slice(&body).unwrap();
                 let failed = json!({"Error": {"Code": code, "Message": "try again"}});
-                answer["Responses"].as_array_mut().unwrap().push(failed);
-                answer.to_string().into_bytes()
+                response["Responses"].as_array_mut().unwrap().push(failed);
+                response.to_string().into_bytes()
             }))
         };
         let proxy = Proxy::start(&stack.dynamodb_endpoint(), script).await;
@@ -166,11 +166,11 @@ async fn empty_page_with_a_key_is_followed() {
     }
     // The first page is empty and ends after the first item, as with a filter.
     let empty = |body: Vec<u8>| {
-        let mut answer: Value = serde_json::from_slice(&body).unwrap();
-        let item = answer["Items"][0].clone();
-        answer["LastEvaluatedKey"] = json!({"ID": item["ID"], "Timestamp": item["Timestamp"]});
-        answer["Items"] = json!([]);
-        answer.to_string().into_bytes()
+        let mut response: Value = serde_json::from_slice(&body).unwrap();
+        let item = response["Items"][0].clone();
+        response["LastEvaluatedKey"] = json!({"ID": item["ID"], "Timestamp": item["Timestamp"]});
+        response["Items"] = json!([]);
+        response.to_string().into_bytes()
     };
     let mut seen = std::collections::HashSet::new();
     let script = move |request: &mut Request| match seen.insert(request.operation.clone()) {

@@ -50,14 +50,14 @@ async fn cursor_is_exact_for_any_order_of_an_index() {
     let stack = endpoints().await;
     // Reverses the items that have the same sort key. Their order in an index is undefined.
     let reverse = |body: Vec<u8>| {
-        let mut answer: Value = serde_json::from_slice(&body).unwrap();
-        if let Some(items) = answer["Items"].as_array_mut() {
+        let mut response: Value = serde_json::from_slice(&body).unwrap();
+        if let Some(items) = response["Items"].as_array_mut() {
             let key = |item: &Value| item["Timestamp"]["N"].clone();
             for same_timestamp in items.chunk_by_mut(|a, b| key(a) == key(b)) {
                 same_timestamp.reverse();
             }
         }
-        answer.to_string().into_bytes()
+        response.to_string().into_bytes()
     };
     let script = move |request: &mut Request| match &*request.operation {
         "Query" => Fault::Change(Box::new(reverse)),

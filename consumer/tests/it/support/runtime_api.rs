@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 /// The result of an invocation.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum InvocationResult {
     Response(Value),
     Error(Value),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Answer {
 #[derive(Default)]
 struct Invocations {
     waiting: Mutex<VecDeque<(u64, String, Duration)>>,
-    open: Mutex<Vec<(u64, oneshot::Sender<Answer>)>>,
+    open: Mutex<Vec<(u64, oneshot::Sender<InvocationResult>)>>,
     changed: Notify,
     last: Mutex<u64>,
 }
@@ -79,13 +79,13 @@ impl RuntimeApi {
     }
 
     /// Invokes the function with an SQS event and a timeout. Returns `None` if there is no
-    /// result `patience` after the timeout.
+    /// result `grace` after the timeout.
     pub(crate) async fn invoke(
         &self,
         event: &Value,
         timeout: Duration,
-        patience: Duration,
-    ) -> Option<Answer> {
+        grace: Duration,
+    ) -> Option<InvocationResult> {
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut last = self.invocations.last.lock().unwrap();
@@ -99,8 +99,8 @@ impl RuntimeApi {
             .unwrap()
             .push_back((number, event.to_string(), timeout));
         self.invocations.changed.notify_one();
-        let answer = tokio::time::timeout(timeout + patience, receiver).await;
-        answer.ok().map(|answer| answer.unwrap())
+        let result = tokio::time::timeout(timeout + grace, receiver).await;
+        result.ok().map(|result| result.unwrap())
     }
 }
 
@@ -136,9 +136,9 @@ impl Function {
     }
 
     /// Invokes the function with a payload and a timeout.
-    pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> Answer {
-        let patience = Duration::from_secs(20);
-        self.api.invoke(event, timeout, patience).await.unwrap()
+    pub(crate) async fn invoke(&self, event: &Value, timeout: Duration) -> InvocationResult {
+        let grace = Duration::from_secs(20);
+        self.api.invoke(event, timeout, grace).await.unwrap()
     }
 
     /// Ends the function and returns its output.
@@ -196,10 +196,10 @@ async fn response(
     Path(id): Path<u64>,
     body: String,
 ) -> StatusCode {
-    answer(
+    complete(
         &invocations,
         id,
-        Answer::Response(serde_json::from_str(&body).unwrap()),
+        InvocationResult::Response(serde_json::from_str(&body).unwrap()),
     )
 }
 
@@ -208,16 +208,16 @@ async fn error(
     Path(id): Path<u64>,
     body: String,
 ) -> StatusCode {
-    answer(
+    complete(
         &invocations,
         id,
-        Answer::Error(serde_json::from_str(&body).unwrap()),
+        InvocationResult::Error(serde_json::from_str(&body).unwrap()),
     )
 }
 
-fn answer(invocations: &Invocations, id: u64, answer: Answer) -> StatusCode {
+fn complete(invocations: &Invocations, id: u64, result: InvocationResult) -> StatusCode {
     let mut open = invocations.open.lock().unwrap();
     let index = open.iter().position(|(number, _)| *number == id).unwrap();
-    let _ = open.remove(index).1.send(answer);
+    let _ = open.remove(index).1.send(result);
     StatusCode::ACCEPTED
 }

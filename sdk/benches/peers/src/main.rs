@@ -5,9 +5,9 @@
 //! ```
 //!
 //! An argument restricts the run to the groups whose name contains it: `emit`, `append` or
-//! `read`. Each measurement is a process of its own, and the endpoints are another one, so
-//! that the CPU time is that of the client. The cases of a group take turns, and the table
-//! shows the median of each column. Requests are counted in a run of their own, behind a
+//! `read`. Each measurement runs in a separate process, and its endpoints in another one, so
+//! that the CPU time includes only the client. The cases of a group take turns, and the table
+//! shows the median of each column. Requests are counted in a separate run, behind a
 //! proxy, which would slow down the others.
 
 #![allow(
@@ -186,7 +186,7 @@ struct Measured {
     requests: usize,
 }
 
-/// Runs a case in a process of its own, with endpoints of its own.
+/// Runs a case in a separate process, with separate endpoints.
 fn measure(name: &str, count: usize, counted: bool) -> Measured {
     let mut remote = stack::Remote::start(counted);
     let mut url = remote.environment["EVENT_QUEUE_URL"].clone();

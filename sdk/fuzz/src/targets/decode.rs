@@ -46,7 +46,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// The text of a packed event gets the same verdict as a message of its own.
+/// The text of a packed event gets the same verdict as a message that contains only this text.
 fn assert_same_verdict_unpacked(event: &wire::DecodedEvent<'_>) {
     let identity = match &event.outcome {
         Ok(envelope) => envelope.event_id().clone(),

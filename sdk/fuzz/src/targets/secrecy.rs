@@ -27,6 +27,9 @@ static SOURCE_WINDOWS: LazyLock<HashSet<[u8; WINDOW]>> = LazyLock::new(|| {
     ];
     let mut text = String::new();
     for source in sources {
+        // The documentation contains examples of payloads.
+        let is_code = |line: &&str| !line.trim_start().starts_with("///");
+        let source: String = source.split_inclusive('\n').filter(is_code).collect();
         // A backslash at the end of a line continues the string literal.
         for (i, part) in source.split("\\\n").enumerate() {
             text.push_str(if i == 0 { part } else { part.trim_start() });

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_those_of_the_request() {
+    fn request_stays_within_its_limits() {
         let check = |what: &str, sizes: &[usize], expected: &[usize]| {
             let entries: Vec<usize> = requests(Limits::SQS, sizes, false)
                 .iter()
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_request_is_known_by_count_or_by_bytes() {
+    fn request_is_full_by_count_or_bytes() {
         assert!(!Limits::SQS.fill(1, 9, 900));
         assert!(Limits::SQS.fill(1, 10, 10));
         assert!(Limits::SQS.fill(1, 2, 1_048_576));

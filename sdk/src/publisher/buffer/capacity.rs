@@ -1,4 +1,4 @@
-//! The bound on the events that the publisher holds.
+//! The limit on the events that the publisher holds.
 
 use tokio::sync::{Semaphore, TryAcquireError};
 
@@ -10,7 +10,7 @@ pub(crate) struct Capacity {
     max_bytes: u32,
 }
 
-/// Why an event was not admitted.
+/// Why capacity was not acquired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CapacityError {
     Full,
@@ -28,7 +28,7 @@ impl Capacity {
     }
 
     /// Returns the number of permits for an event of `bytes`. An event that is larger than the
-    /// whole capacity acquires all permits, so it is admitted when there is no other event.
+    /// whole capacity acquires all permits, so it waits until there is no other event.
     fn weight(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).min(self.max_bytes)
     }

@@ -147,7 +147,7 @@ impl InFlight {
         }
     }
 
-    /// The name of the queue in errors.
+    /// Returns the name of the queue in errors.
     pub(crate) fn queue(&self) -> &Arc<str> {
         &self.queue
     }

@@ -17,7 +17,7 @@ pub(crate) type Outcome = Result<Receipt, EmitError>;
 
 /// An event that the publisher has taken and that has no outcome yet.
 ///
-/// If this value is dropped in any way, the caller gets an error that contains the event.
+/// If the value is dropped without an outcome, the caller gets an error that contains the event.
 #[derive(Debug)]
 pub(crate) struct Pending {
     envelope: Envelope,
@@ -91,12 +91,12 @@ impl Pending {
         self.bytes
     }
 
-    /// The message group, on FIFO queues and for tenants of fair queues.
+    /// Returns the message group, on FIFO queues and for tenants of fair queues.
     pub(crate) fn group(&self) -> Option<&Arc<str>> {
         self.group.as_ref()
     }
 
-    /// The encoded event. It is empty while the body is in a request.
+    /// Returns the encoded event. It is empty while the body is in a request.
     pub(crate) fn body(&self) -> &str {
         &self.body
     }
@@ -119,29 +119,30 @@ impl Pending {
             message_id.to_owned(),
             sequence_number.map(str::to_owned),
         );
-        self.answer(Ok(receipt));
+        self.complete(Ok(receipt));
     }
 
     #[cfg(feature = "spool")]
     pub(crate) fn spooled(mut self) {
         let receipt = Receipt::spooled(&self.envelope);
-        self.answer(Ok(receipt));
+        self.complete(Ok(receipt));
     }
 
     pub(crate) fn failed(mut self, error: impl FnOnce(Envelope) -> EmitError) {
         let error = error(self.envelope.clone());
-        self.answer(Err(error));
+        self.complete(Err(error));
     }
 
-    /// Converts an event that was not taken to the error for its caller.
-    pub(crate) fn refused(mut self) -> EmitError {
+    /// Returns the error for the caller of an event that the sender did not take, because the
+    /// publisher is shut down.
+    pub(crate) fn into_shut_down_error(mut self) -> EmitError {
         self.reply = None;
         EmitError::ShutDown {
             envelope: self.envelope.clone(),
         }
     }
 
-    fn answer(&mut self, outcome: Outcome) {
+    fn complete(&mut self, outcome: Outcome) {
         let Some(reply) = self.reply.take() else {
             return;
         };
@@ -160,7 +161,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if self.reply.is_some() {
             let envelope = self.envelope.clone();
-            self.answer(Err(EmitError::Interrupted { envelope }));
+            self.complete(Err(EmitError::Interrupted { envelope }));
         }
     }
 }

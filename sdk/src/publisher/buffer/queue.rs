@@ -122,8 +122,8 @@ impl Queue {
         }
     }
 
-    /// Whether earlier events of `group` are in memory. They may still go to the
-    /// spool, and a later event must not be there before them.
+    /// Returns true if earlier events of `group` are in memory. They may still go to the spool,
+    /// and a later event must not be there before them.
     #[cfg(feature = "spool")]
     pub(crate) fn holds(&self, group: Option<&Arc<str>>) -> bool {
         match (self, group) {

@@ -20,7 +20,7 @@ enum EntryAction {
     Split,
 }
 
-/// The messages of a request that have an outcome.
+/// The messages of a request that have an outcome, and the retries that were scheduled.
 #[derive(Default)]
 struct Completed {
     messages: Vec<(MessageEvents, MessageOutcome)>,
@@ -46,7 +46,7 @@ impl Sender {
                 state.shrink(&batch);
                 state.restore(batch);
             }
-            result => completed = self.settle(&mut state, batch, result),
+            result => completed = self.apply_results(&mut state, batch, result),
         }
         #[cfg(feature = "spool")]
         self.divert_to_spool(&mut state, &mut completed.messages);
@@ -67,7 +67,8 @@ impl Sender {
         }
     }
 
-    fn settle(
+    /// Applies the result of each entry to the events of its message.
+    fn apply_results(
         &self,
         state: &mut SenderState,
         batch: Batch,

@@ -30,18 +30,18 @@ impl Sender {
         self.lock().closed = true;
         #[cfg(feature = "spool")]
         if let Some(spool) = &self.spool {
-            spool.hurry();
+            spool.end_pause();
         }
         let mut flushed = false;
         let end = async {
             self.flush().await;
             flushed = true;
-            // A container's disk may be lost with it, so the spool is sent as far as
-            // possible.
+            // A container may lose its disk when it ends, so as many events of the spool as
+            // possible are sent now.
             #[cfg(feature = "spool")]
             self.spool_drained().await;
         };
-        // A timeout shows in `flushed`.
+        // After a timeout, `flushed` is false.
         let _ = self
             .thread
             .with_timers(async { timeout(deadline, end).await })
@@ -57,7 +57,7 @@ impl Sender {
             // confirmed within the timeout are reported as undetermined.
             let close = async { timeout(DISK_FLUSH_TIMEOUT, spool.close()).await };
             let _ = self.thread.with_timers(close).await;
-            self.hand_back(Vec::new(), spool.take_unconfirmed(), &mut report);
+            self.return_events(Vec::new(), spool.take_unconfirmed(), &mut report);
             report.in_spool = spool.stored();
             report.damaged_in_spool = spool.damaged();
         }
@@ -68,7 +68,7 @@ impl Sender {
         report
     }
 
-    /// Returns all events that have no outcome.
+    /// Ends all requests, and reports all events that have no outcome.
     fn abandon(&self, report: &mut ShutdownReport) {
         let mut state = self.lock();
         state.abandoned = true;
@@ -81,21 +81,21 @@ impl Sender {
         drop(state);
         self.abandon.notify_waiters();
         self.linger_cancel.notify_waiters();
-        let under_way = requests.into_values().flat_map(|batch| batch.events);
-        self.hand_back(unsent, under_way.collect(), report);
+        let interrupted = requests.into_values().flat_map(|batch| batch.events);
+        self.return_events(unsent, interrupted.collect(), report);
     }
 
-    /// Reports events and completes them. Events that were read from the spool are
-    /// not reported: they are still in the spool.
-    fn hand_back(
+    /// Adds events to the report and completes them. Events that were read from the spool are
+    /// not added, because they are still in the spool.
+    fn return_events(
         &self,
         mut unsent: Vec<Pending>,
-        mut under_way: Vec<Pending>,
+        mut interrupted: Vec<Pending>,
         report: &mut ShutdownReport,
     ) {
         for (events, reported) in [
             (&mut unsent, &mut report.unsent),
-            (&mut under_way, &mut report.undetermined),
+            (&mut interrupted, &mut report.undetermined),
         ] {
             events.sort_by_key(|event| event.sequence);
             let lost = events.iter().filter(|event| !event.from_spool);
@@ -103,7 +103,7 @@ impl Sender {
         }
         self.in_flight.complete([
             (unsent, MessageOutcome::ShutDown),
-            (under_way, MessageOutcome::Interrupted),
+            (interrupted, MessageOutcome::Interrupted),
         ]);
     }
 }

@@ -1,5 +1,5 @@
-//! The sender and its spool: which events go to the spool, and how events come back
-//! from it.
+//! The sender with a spool: which events are written to the spool, and how the events of the
+//! spool are sent.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::{Sender, SenderState};
 use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::{Outcome, Pending};
 use crate::publisher::buffer::queue::MessageEvents;
-use crate::publisher::spool::outlet::Outlet;
+use crate::publisher::spool::event_sender::EventSender;
 
-impl Outlet for Sender {
+impl EventSender for Sender {
     fn send_spooled(self: Arc<Self>, mut event: Pending) -> oneshot::Receiver<Outcome> {
         let outcome = event.subscribe();
         let mut state = self.lock();
-        // Otherwise dropping the event answers `Interrupted`.
+        // After the deadline of a shutdown, the event is dropped, and its outcome is `Interrupted`.
         if !state.abandoned {
             event.sequence = state.next_sequence();
             state.queue.push(event);
@@ -54,7 +54,7 @@ impl Sender {
         self.spool.as_deref()
     }
 
-    /// Starts sending what the spool holds.
+    /// Starts to send the events of the spool.
     pub(super) fn drain_spool(self: &Arc<Self>) {
         if let Some(spool) = &self.spool {
             spool.drain(self.clone(), &self.thread);
@@ -69,15 +69,15 @@ impl Sender {
         }
     }
 
-    /// Writes `event` to the spool if the spool holds events: new events go behind
-    /// them. Otherwise the event comes back.
+    /// Appends `event` to the spool if the spool contains events, because an event must not
+    /// overtake them. Otherwise returns the event.
     pub(super) fn append_if_spooling(
         self: &Arc<Self>,
         state: &SenderState,
         event: Pending,
     ) -> Result<(), Pending> {
         let spool = self.spool.as_ref();
-        match spool.filter(|spool| spool.is_on() && !state.queue.holds(event.group())) {
+        match spool.filter(|spool| spool.is_active() && !state.queue.holds(event.group())) {
             Some(spool) => {
                 spool.append(self.clone(), vec![event]);
                 Ok(())
@@ -86,7 +86,7 @@ impl Sender {
         }
     }
 
-    /// Takes the messages that go to the spool out of `completed`, together with
+    /// Moves the messages that SQS could not accept from `completed` to the spool, together with
     /// all events that must not overtake them.
     pub(super) fn divert_to_spool(
         self: &Arc<Self>,
@@ -101,8 +101,8 @@ impl Sender {
                 && events.first().is_some_and(|event| !event.from_spool)
         };
         if spool.stored() > 0 && completed.iter().any(accepted) {
-            // SQS is available: the next round need not wait.
-            spool.hurry();
+            // SQS is available again, so the next round starts at once.
+            spool.end_pause();
         }
         let mut to_spool = Vec::new();
         let mut others = Vec::with_capacity(completed.len());
@@ -112,8 +112,8 @@ impl Sender {
                 None => continue,
             };
             if from_spool && outcome.is_transport_failure() {
-                // They are in the spool already. The next round begins with the
-                // event that failed.
+                // These events are already in the spool. The next round starts with the event
+                // that failed.
                 events.extend(state.queue.take_followers(group.as_ref()));
                 others.push((events, outcome));
             } else if !from_spool && outcome.is_transient() {
@@ -128,7 +128,7 @@ impl Sender {
         if to_spool.is_empty() {
             return;
         }
-        // The events that wait would fail in the same way.
+        // The other events in the queue would fail in the same way.
         to_spool.extend(state.queue.take_idle());
         tracing::warn!(
             events = to_spool.len(),

@@ -1,4 +1,4 @@
-//! The sender against a queue that follows the script of the test, in paused time.
+//! The sender with a scripted queue in memory, in paused time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,33 +15,34 @@ use crate::publisher::{Sdk, SdkBuilder};
 use crate::{Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType};
 
 mod batching;
+mod capacity;
 #[cfg(feature = "spool")]
-mod disk;
-mod end;
+mod disk_faults;
 mod executors;
 mod failures;
 #[cfg(feature = "metrics")]
-mod observed;
+mod observability;
 mod order;
 mod packing;
 mod payload;
 mod prepared;
-mod room;
+mod shutdown;
 #[cfg(feature = "spool")]
 mod spooling;
 
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 
-type Behave =
+type Respond =
     dyn Fn(usize, &[Message]) -> (Duration, Result<Vec<EntryResult>, RequestError>) + Send + Sync;
 
-/// A queue in memory: what it saw, and what it accepted, in order.
+/// A queue in memory, which records its requests and the messages that it accepted.
 struct Fake {
-    behave: Box<Behave>,
-    seen: Mutex<Vec<(Instant, Vec<Message>)>>,
+    /// Returns the delay and the result of a request, from its number and its messages.
+    respond: Box<Respond>,
+    requests: Mutex<Vec<(Instant, Vec<Message>)>>,
     accepted: Mutex<Vec<Message>>,
     in_flight: AtomicUsize,
-    most_in_flight: AtomicUsize,
+    max_in_flight: AtomicUsize,
     groups_in_flight: Mutex<HashMap<Arc<str>, usize>>,
 }
 
@@ -53,28 +54,28 @@ impl fmt::Debug for Fake {
 
 impl Fake {
     fn new(
-        behave: impl Fn(usize, &[Message]) -> (Duration, Result<Vec<EntryResult>, RequestError>)
+        respond: impl Fn(usize, &[Message]) -> (Duration, Result<Vec<EntryResult>, RequestError>)
         + Send
         + Sync
         + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
-            behave: Box::new(behave),
-            seen: Mutex::default(),
+            respond: Box::new(respond),
+            requests: Mutex::default(),
             accepted: Mutex::default(),
             in_flight: AtomicUsize::new(0),
-            most_in_flight: AtomicUsize::new(0),
+            max_in_flight: AtomicUsize::new(0),
             groups_in_flight: Mutex::default(),
         })
     }
 
-    /// Accepts everything after a round trip.
-    fn good() -> Arc<Self> {
-        Self::new(|_, messages| (ROUND_TRIP, Ok(all(messages))))
+    /// Accepts every message after one round trip.
+    fn healthy() -> Arc<Self> {
+        Self::new(|_, messages| (ROUND_TRIP, Ok(accept_all(messages))))
     }
 
     fn sizes(&self) -> Vec<usize> {
-        self.seen
+        self.requests
             .lock()
             .unwrap()
             .iter()
@@ -92,9 +93,9 @@ impl Transport for Fake {
     fn send(&self, messages: Vec<Message>) -> SendFuture<'_> {
         Box::pin(async move {
             let number = {
-                let mut seen = self.seen.lock().unwrap();
-                seen.push((Instant::now(), messages.clone()));
-                seen.len() - 1
+                let mut requests = self.requests.lock().unwrap();
+                requests.push((Instant::now(), messages.clone()));
+                requests.len() - 1
             };
             for group in messages.iter().filter_map(|m| m.group.clone()) {
                 *self
@@ -105,8 +106,8 @@ impl Transport for Fake {
                     .or_default() += 1;
             }
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_in_flight.fetch_max(now, Ordering::SeqCst);
-            let (wait, answers) = (self.behave)(number, &messages);
+            self.max_in_flight.fetch_max(now, Ordering::SeqCst);
+            let (wait, result) = (self.respond)(number, &messages);
             sleep(wait).await;
             self.in_flight.fetch_sub(1, Ordering::SeqCst);
             for group in messages.iter().filter_map(|m| m.group.clone()) {
@@ -116,15 +117,15 @@ impl Transport for Fake {
                 assert!(*count == 1 || !fifo, "two messages of a group in flight");
                 *count -= 1;
             }
-            if let Ok(answers) = &answers {
-                let pairs = messages.into_iter().zip(answers);
-                let accepted = pairs.filter(|(_, a)| matches!(a, EntryResult::Accepted { .. }));
+            if let Ok(results) = &result {
+                let pairs = messages.into_iter().zip(results);
+                let accepted = pairs.filter(|(_, r)| matches!(r, EntryResult::Accepted { .. }));
                 self.accepted
                     .lock()
                     .unwrap()
                     .extend(accepted.map(|(m, _)| m));
             }
-            answers
+            result
         })
     }
 }
@@ -138,7 +139,7 @@ fn entity_ids(body: &str) -> Vec<String> {
         .collect()
 }
 
-fn all(messages: &[Message]) -> Vec<EntryResult> {
+fn accept_all(messages: &[Message]) -> Vec<EntryResult> {
     messages.iter().map(|_| accepted()).collect()
 }
 

@@ -44,7 +44,7 @@ enum Step {
 }
 
 impl Worker {
-    /// A worker that the state has already counted in `starting`.
+    /// Creates a worker that the state has already counted in `starting`.
     pub(super) fn new(sender: &Arc<Sender>) -> Self {
         Self {
             sender: sender.clone(),
@@ -60,7 +60,7 @@ impl Worker {
             match self.next_step(may_linger) {
                 Step::Send(request, messages) => {
                     let result = self.send(messages).await;
-                    // Otherwise a shutdown took the batch and completed it.
+                    // Without a result, a shutdown has taken the batch and completed it.
                     if let Some(result) = result {
                         self.sender.request_done(request, result);
                     }
@@ -129,7 +129,7 @@ impl Worker {
         }
     }
 
-    /// Sends one request. `None` if the sender is abandoned meanwhile.
+    /// Sends one request. Returns `None` if a shutdown reaches its deadline first.
     async fn send(
         &mut self,
         messages: Vec<Message>,

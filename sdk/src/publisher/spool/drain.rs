@@ -1,4 +1,4 @@
-//! Sends the events of the spool to SQS, in rounds, from the front of the log.
+//! Sends the events of the spool to SQS in rounds, the oldest events first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,32 +6,34 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::SpoolError;
-use super::log::Spooled;
-use super::outlet::Outlet;
-use super::shared::{FIRST_WAIT, Shared};
-use super::thread::{Command, Handled};
+use super::event_sender::EventSender;
+use super::log::SpooledEvent;
+use super::shared::{MIN_PAUSE, Shared};
+use super::thread::{Command, RoundOutcomes};
 use crate::event::EventId;
 use crate::event::envelope::Envelope;
 use crate::publisher::buffer::pending::{Pending, group_of};
 use crate::publisher::error::EmitError;
 use crate::wire;
 
-/// The number of events that a round sends before it waits for their outcomes.
-const ROUND: usize = 1_000;
-/// The number of events of a round while SQS is unavailable. They fit into one request.
-const PROBE: usize = 10;
-/// The longest wait after a round that failed.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The maximum number of events of a round. A round sends its events, and then waits for their
+/// outcomes.
+const ROUND_EVENTS: usize = 1_000;
+/// The maximum number of events of a round while SQS is unavailable: as many as fit into one
+/// request.
+const PROBE_EVENTS: usize = 10;
+/// The longest pause after a failed round.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// Sends the events of the spool from the front, until the spool is empty.
+/// The task that sends the events of the spool until the spool is empty or closed.
 pub(super) struct Drain {
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) shared: Arc<Shared>,
-    pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) event_sender: Arc<dyn EventSender>,
     pub(super) ended: bool,
 }
 
-/// A spool that was closed during a round leaves it to the drain to close the files.
+/// If the spool was closed during a round, `drop` closes the files.
 impl Drop for Drain {
     fn drop(&mut self) {
         if !self.ended {
@@ -47,99 +49,109 @@ impl Drop for Drain {
 
 impl Drain {
     pub(super) async fn run(mut self) {
-        let (mut count, mut wait, mut nothing) = (PROBE, FIRST_WAIT, false);
+        let (mut count, mut wait, mut writing) = (PROBE_EVENTS, MIN_PAUSE, false);
         while !self.shared.is_closed() {
             let round = self.round(count).await;
-            let again = std::mem::replace(&mut nothing, matches!(round, Ok(Round::Nothing)));
+            let was_writing =
+                std::mem::replace(&mut writing, matches!(round, Ok(Round::WriteInProgress)));
             match round {
                 Ok(Round::Empty) => {
                     self.ended = true;
                     return;
                 }
-                // An event is written for longer than a round takes: the disk is
-                // slow, and asking it more often does not help.
-                Ok(Round::Nothing) if again => self.pause(FIRST_WAIT).await,
-                Ok(Round::Nothing) => {}
-                Ok(Round::Sent) => (count, wait) = (ROUND, FIRST_WAIT),
+                // The disk is slow: the write takes longer than a round. Starting the next
+                // round at once would not help.
+                Ok(Round::WriteInProgress) if was_writing => self.pause(MIN_PAUSE).await,
+                Ok(Round::WriteInProgress) => {}
+                Ok(Round::Sent) => (count, wait) = (ROUND_EVENTS, MIN_PAUSE),
                 Ok(Round::Failed { progress }) => {
-                    count = PROBE;
+                    count = PROBE_EVENTS;
                     if !progress {
                         self.shared.fail_held();
                     }
                     let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
                     self.pause(jittered).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
+                    wait = (wait * 2).min(MAX_PAUSE);
                 }
                 Err(error) => {
-                    tracing::error!(error = error.explain(), "the spool cannot be read");
+                    tracing::error!(
+                        error = error.explain(),
+                        "the spool cannot be read; the next round tries again"
+                    );
                     self.shared.fail_held();
-                    self.pause(LONGEST_WAIT).await;
+                    self.pause(MAX_PAUSE).await;
                 }
             }
         }
     }
 
     async fn pause(&self, wait: Duration) {
-        self.shared.pause(&*self.outlet, wait).await;
+        self.shared.pause(&*self.event_sender, wait).await;
     }
 
-    /// Sends the first events through the sender, and removes those that SQS has
-    /// accepted or would never accept.
+    /// Sends the oldest events, and removes the events that SQS has accepted or would never
+    /// accept.
     async fn round(&self, count: usize) -> Result<Round, SpoolError> {
         self.shared.begin_round();
-        let (reply, answer) = oneshot::channel();
-        let read = Command::Read(count, self.outlet.clone(), reply);
+        let (reply, response) = oneshot::channel();
+        let read = Command::Read(count, self.event_sender.clone(), reply);
         let _ = self.commands.send(read);
-        let events = answer.await.unwrap_or_else(|_| Err(self.shared.ended()))?;
+        let events = response
+            .await
+            .unwrap_or_else(|_| Err(self.shared.ended()))?;
         if events.is_empty() {
-            // Events that are not on disk yet are in the thread's commands, behind
-            // this one: the next round finds them.
+            // Events that are not on disk yet are in the queue of the thread, behind this
+            // command. The next round reads them.
             let empty = self.shared.end_draining();
-            return Ok(if empty { Round::Empty } else { Round::Nothing });
+            return Ok(if empty {
+                Round::Empty
+            } else {
+                Round::WriteInProgress
+            });
         }
-        let mut handled = Handled::default();
-        let mut under_way = Vec::new();
+        let mut outcomes = RoundOutcomes::default();
+        let mut sending = Vec::new();
         for event in events {
-            match revive(&*self.outlet, &event) {
+            match decode_event(&*self.event_sender, &event) {
                 Some(pending) => {
-                    let outcome = self.outlet.clone().send_spooled(pending);
-                    under_way.push((event.place, event.group, outcome));
+                    let outcome = self.event_sender.clone().send_spooled(pending);
+                    sending.push((event.position, event.group, outcome));
                 }
                 None => {
                     tracing::error!(
-                        place = %event.place,
-                        "an event of the spool cannot be decoded; it is not sent, and its file \
-                         is set aside"
+                        position = %event.position,
+                        "a record of the spool does not contain a valid event; it is not sent, \
+                         and its file is set aside"
                     );
-                    handled.refused.push(event.place);
-                    handled.groups.extend(event.group);
+                    outcomes.refused.push(event.position);
+                    outcomes.groups.extend(event.group);
                 }
             }
         }
         let mut failed = false;
-        for (place, group, outcome) in under_way {
+        for (position, group, outcome) in sending {
             match outcome.await {
-                Ok(Ok(_)) => handled.sent.push(place),
-                Ok(Err(error)) if !error.is_retryable() && !is_request(&error) => {
-                    // Its caller has a receipt, so that only the log can tell.
+                Ok(Ok(_)) => outcomes.sent.push(position),
+                Ok(Err(error)) if !error.is_retryable() && !is_request_error(&error) => {
+                    // The caller already has a receipt, so the error can only be logged.
                     tracing::error!(
-                        %place,
+                        %position,
                         event_id = error.envelope().map(|e| e.event_id().as_str()),
                         error = &error as &dyn std::error::Error,
-                        "SQS refused an event of the spool for good; its file is set aside"
+                        "SQS will never accept an event of the spool; its file is set aside"
                     );
-                    handled.refused.push(place);
+                    outcomes.refused.push(position);
                 }
                 _ => {
                     failed = true;
                     continue;
                 }
             }
-            handled.groups.extend(group);
+            outcomes.groups.extend(group);
         }
-        let progress = !handled.sent.is_empty();
+        let progress = !outcomes.sent.is_empty();
         let (reply, done) = oneshot::channel();
-        let remove = Command::Remove(handled, self.outlet.clone(), reply);
+        let remove = Command::Remove(outcomes, self.event_sender.clone(), reply);
         let _ = self.commands.send(remove);
         done.await.map_err(|_| self.shared.ended())?;
         Ok(match failed {
@@ -149,30 +161,33 @@ impl Drain {
     }
 }
 
+/// The result of a round.
 enum Round {
+    /// The spool is empty.
     Empty,
-    /// There was nothing, but an event is being written.
-    Nothing,
+    /// No event is on disk, but events are being written.
+    WriteInProgress,
+    /// All events of the round have an outcome.
     Sent,
-    /// Some events were not sent.
+    /// SQS did not accept some events of the round.
     Failed {
-        /// Others were.
+        /// Whether SQS accepted other events of the round.
         progress: bool,
     },
 }
 
 /// Returns true for an error of the whole request. The events are not the cause of such an
 /// error.
-fn is_request(error: &EmitError) -> bool {
+fn is_request_error(error: &EmitError) -> bool {
     matches!(error, EmitError::Request { .. })
 }
 
-/// The event of a record. `None` if the record does not hold an event.
-fn revive(outlet: &dyn Outlet, record: &Spooled) -> Option<Pending> {
+/// Decodes the event of a record. Returns `None` if the record does not contain a valid event.
+fn decode_event(event_sender: &dyn EventSender, record: &SpooledEvent) -> Option<Pending> {
     let unnamed = EventId::from_static("unnamed");
     let mut events = wire::decode(&record.body, &unnamed).ok()?;
     let envelope: Envelope = events.pop()?.outcome.ok()?;
-    let group = if outlet.is_fifo() {
+    let group = if event_sender.is_fifo() {
         Some(group_of(envelope.entity_id()))
     } else {
         record.group.as_deref().map(Arc::from)

@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why the spool cannot be opened, or could not take an event.
+/// Why the spool could not be opened, or why an event could not be written to it.
 ///
-/// Its text names the file or folder; its source is the error of the operating
-/// system, where there is one.
+/// The text names the file or folder. The source is the error of the operating system, if
+/// there is one.
 #[derive(Debug, Clone)]
 pub struct SpoolError(Arc<Inner>);
 
@@ -20,7 +20,7 @@ struct Inner {
 }
 
 impl SpoolError {
-    /// `attempt` completes "cannot …" and is followed by the path.
+    /// `attempt` completes the sentence "cannot …", which ends with the path.
     pub(super) fn new(
         attempt: &'static str,
         path: &Path,
@@ -33,7 +33,7 @@ impl SpoolError {
         }))
     }
 
-    /// The text together with its cause, for places that print one line.
+    /// Returns the text and its cause in one line.
     pub(crate) fn explain(&self) -> String {
         format!("{self}: {}", self.0.source)
     }
@@ -51,18 +51,17 @@ impl Error for SpoolError {
     }
 }
 
-/// What the publisher does when it finds a damaged file in its spool's folder
-/// while it is built.
+/// What `build` does if the folder of the spool contains a damaged file.
 ///
-/// Damage that is found later, while the spool is sent, is always set aside.
+/// Records that are damaged later are always set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SpoolDamage {
-    /// Sends every record that is intact. Damaged records stay on disk, in a file
-    /// of the same folder whose name contains `set-aside` and the time; an error
-    /// is logged, and [`ShutdownReport`](crate::ShutdownReport) counts them.
+    /// Sends every intact record. Damaged records stay on disk, in a file of the same folder
+    /// whose name contains `set-aside` and the time. The publisher logs an error, and
+    /// [`ShutdownReport`](crate::ShutdownReport) contains the number of damaged records.
     #[default]
     SetAside,
-    /// `build` returns an error that names the files, and changes none of them.
+    /// Returns an error that names the first damaged file. No file is changed.
     Refuse,
 }

@@ -6,30 +6,31 @@ use std::path::{Path, PathBuf};
 
 use super::error::SpoolError;
 
-/// A folder that only this spool uses, until the value is dropped.
+/// A locked folder: until the value is dropped, no other publisher can use the folder.
 #[derive(Debug)]
 pub(super) struct SpoolFolder {
     path: PathBuf,
-    /// The operating system releases the lock when the process ends, however it
-    /// ends.
+    /// The operating system releases the lock when the process ends, even if the process is
+    /// killed.
     _lock: File,
 }
 
-/// The meaning of the name of a file in the folder.
+/// The kind of a file in the folder, as its name says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(super) enum FileKind {
     Segment(u64),
-    /// A segment whose creation was interrupted. No event in it was confirmed.
+    /// A segment whose creation was interrupted. No record in it was confirmed.
     Unfinished(u64),
     SetAside(u64),
-    Foreign,
+    /// Not a file of the spool.
+    Other,
 }
 
 impl SpoolFolder {
     /// Creates the folder if it does not exist, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
         create(path).map_err(|e| SpoolError::new("create the spool's folder", path, e))?;
-        warn_of_others(path);
+        warn_if_not_private(path);
         let lock = path.join("lock");
         let file = open_lock(&lock).map_err(|e| SpoolError::new("open the lock file", &lock, e))?;
         match file.try_lock() {
@@ -40,8 +41,8 @@ impl SpoolFolder {
             Err(TryLockError::WouldBlock) => Err(SpoolError::new(
                 "use the spool's folder",
                 path,
-                "another publisher, in this process or in another one, uses it; give each \
-                 publisher a folder of its own",
+                "another publisher in this process or in another process uses the folder; \
+                 configure a separate folder for each publisher",
             )),
             Err(TryLockError::Error(e)) => Err(SpoolError::new("lock the file", &lock, e)),
         }
@@ -51,13 +52,13 @@ impl SpoolFolder {
         &self.path
     }
 
-    /// The files of the folder, each with the meaning of its name.
-    pub(super) fn files(&self) -> Result<Vec<(Name, PathBuf)>, SpoolError> {
-        let read = || -> io::Result<Vec<(Name, PathBuf)>> {
+    /// Lists the files of the folder, each with its kind.
+    pub(super) fn files(&self) -> Result<Vec<(FileKind, PathBuf)>, SpoolError> {
+        let read = || -> io::Result<Vec<(FileKind, PathBuf)>> {
             fs::read_dir(&self.path)?
                 .map(|entry| {
                     let entry = entry?;
-                    Ok((meaning(&entry.file_name().to_string_lossy()), entry.path()))
+                    Ok((kind_of(&entry.file_name().to_string_lossy()), entry.path()))
                 })
                 .collect()
         };
@@ -72,8 +73,8 @@ impl SpoolFolder {
         self.path.join(format!("{number:012}.events.new"))
     }
 
-    /// Renames a segment, which needs no disk space, so that it is never read
-    /// again; returns its new path.
+    /// Renames a segment so that it is never read again, and returns its new path. A rename
+    /// needs no disk space.
     pub(super) fn set_aside(&self, number: u64) -> io::Result<PathBuf> {
         let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
         let time = now.format("%Y%m%dT%H%M%SZ");
@@ -84,27 +85,27 @@ impl SpoolFolder {
         Ok(aside)
     }
 
-    /// Returns once the disk has the names of the files. Without it, a file that
-    /// was written to the disk may be absent after a power failure.
+    /// Returns once the names of the files are on disk. Without this call, a file whose content
+    /// is on disk may be absent after a power failure.
     pub(super) fn sync(&self) -> io::Result<()> {
         sync_folder(&self.path)
     }
 }
 
-fn meaning(name: &str) -> Name {
+fn kind_of(name: &str) -> FileKind {
     let Some((number, rest)) = name.split_once('.') else {
-        return Name::Foreign;
+        return FileKind::Other;
     };
     match (number.parse(), rest) {
-        (Ok(number), "events") => Name::Segment(number),
-        (Ok(number), "events.new") => Name::Unfinished(number),
-        (Ok(number), rest) if rest.starts_with("events.set-aside-") => Name::SetAside(number),
-        _ => Name::Foreign,
+        (Ok(number), "events") => FileKind::Segment(number),
+        (Ok(number), "events.new") => FileKind::Unfinished(number),
+        (Ok(number), rest) if rest.starts_with("events.set-aside-") => FileKind::SetAside(number),
+        _ => FileKind::Other,
     }
 }
 
-/// Creates the folder and its parents for this user alone, because whole events
-/// will lie in it.
+/// Creates the folder and its missing parents with mode 700, because the files in it contain
+/// whole events.
 fn create(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = path
         .ancestors()
@@ -132,14 +133,14 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A folder cannot be opened as a file here.
+/// Does nothing: these platforms cannot open a folder as a file.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the lock file for reading where it exists: a disk that has become
-/// read-only must not keep the spool from being sent.
+/// Opens the lock file for reading if it exists, so that the events can be sent even if the
+/// disk has become read-only.
 fn open_lock(path: &Path) -> io::Result<File> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -149,7 +150,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Options that create a file for this user alone.
+/// Returns options that create a file with mode 600.
 pub(super) fn private() -> OpenOptions {
     #[cfg_attr(not(unix), allow(unused_mut))]
     let mut options = OpenOptions::new();
@@ -158,8 +159,8 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// Takes the rights of other users away from a file, for example one that was
-/// copied back from a backup.
+/// Removes the permissions of other users from a file. A file that was restored from a backup
+/// may have them.
 pub(super) fn make_private(path: &Path) {
     #[cfg(unix)]
     if let Ok(found) = fs::metadata(path) {
@@ -180,8 +181,9 @@ pub(super) fn make_private(path: &Path) {
     let _ = path;
 }
 
-/// An existing folder keeps its mode, since it may have other purposes.
-fn warn_of_others(path: &Path) {
+/// Logs a warning if other users can access the folder. An existing folder keeps its mode,
+/// because it may have other purposes.
+fn warn_if_not_private(path: &Path) {
     #[cfg(unix)]
     if let Ok(found) = fs::metadata(path) {
         use std::os::unix::fs::PermissionsExt as _;
@@ -190,8 +192,8 @@ fn warn_of_others(path: &Path) {
             tracing::warn!(
                 folder = %path.display(),
                 mode = format_args!("{mode:o}"),
-                "the spool's folder is open to other users; its files are not, but a folder of \
-                 mode 700 is safer"
+                "other users can access the spool's folder; its files have mode 600, but mode 700 \
+                 for the folder is safer"
             );
         }
     }

@@ -5,15 +5,15 @@ use std::hash::{BuildHasher as _, RandomState};
 
 /// Counts the events on disk by message group, for FIFO queues.
 ///
-/// It keeps hashes, because a spool may hold events of millions of groups. Two
-/// groups with the same hash may make an event wait for longer than necessary.
+/// It stores hashes, because a spool may contain events of millions of groups. If two groups
+/// have the same hash, an event may wait longer than necessary.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(super) struct GroupsOnDisk {
     counts: HashMap<u64, u64>,
     hasher: RandomState,
 }
 
-impl Groups {
+impl GroupsOnDisk {
     pub(super) fn add(&mut self, group: &str) {
         let hash = self.hasher.hash_one(group);
         *self.counts.entry(hash).or_default() += 1;
@@ -33,8 +33,8 @@ impl Groups {
         self.counts.contains_key(&self.hasher.hash_one(group))
     }
 
-    /// For a spool without events: those that were damaged on disk have left their
-    /// groups' counts behind.
+    /// Removes all groups. Called when the spool is empty, because a record that was damaged on
+    /// disk is never removed from the count of its group.
     pub(super) fn clear(&mut self) {
         self.counts.clear();
     }

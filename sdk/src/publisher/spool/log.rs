@@ -1,9 +1,9 @@
-//! The log of the spool: events on disk, in the order of their arrival.
+//! The log of the spool: events on disk, in the order in which they were written.
 //!
 //! The log is a folder of segment files of about 1 MiB. New records are appended to the last
 //! segment, and are confirmed after `fsync`. When SQS has accepted an event, the mark of its
-//! record is overwritten in place. A segment without waiting records is deleted. Sending
-//! therefore needs no disk space, so a full disk can be emptied.
+//! record is overwritten in place. A segment without waiting records is deleted. Draining
+//! therefore needs no disk space, and works on a full disk.
 //!
 //! A segment is first written under another name, and is renamed when its first records are on
 //! disk. A file with the name of a segment is therefore always a segment, even after a kill at
@@ -25,31 +25,31 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::error::{SpoolDamage, SpoolError};
-use super::folder::{Name, SpoolFolder, make_private};
+use super::folder::{FileKind, SpoolFolder, make_private};
 use super::record::{self, Mark};
-use super::scan::{Entry, Scan, lacks_resources, scan};
-use super::writer::Writer;
+use super::scan::{SegmentScan, WaitingRecord, lacks_resources, scan_segment};
+use super::writer::SegmentWriter;
 
-/// A segment takes no more records once it is as long as this.
+/// A segment of this length or more receives no more records.
 const SEGMENT_BYTES: u64 = 1024 * 1024;
 
-/// The place of a record. Places sort in the order of the events.
+/// The position of a record in the log. Positions sort in the order of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct RecordPosition {
     segment: u64,
     offset: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "file {}, byte {}", self.segment, self.offset)
     }
 }
 
-/// An event of the log.
+/// The content of a record, with its position.
 #[derive(Debug)]
-pub(super) struct Spooled {
-    pub(super) place: Place,
+pub(super) struct SpooledEvent {
+    pub(super) position: RecordPosition,
     pub(super) group: Option<String>,
     pub(super) body: String,
 }
@@ -57,27 +57,27 @@ pub(super) struct Spooled {
 /// The state of a segment.
 #[derive(Debug, Default)]
 struct Segment {
-    waiting: Vec<Entry>,
-    /// It holds refused events or damaged records, so it is set aside and not
+    waiting: Vec<WaitingRecord>,
+    /// The segment contains refused events or damaged records, so it is set aside and not
     /// deleted.
     keep: bool,
 }
 
-/// The events of one folder. Each event takes about 16 bytes of memory.
+/// The log of one folder. Each waiting event takes about 16 bytes of memory.
 #[derive(Debug)]
 pub(crate) struct SpoolLog {
     folder: SpoolFolder,
     segments: BTreeMap<u64, Segment>,
-    pub(crate) writer: Writer,
+    pub(crate) writer: SegmentWriter,
     damaged: u64,
     marks_fail: bool,
 }
 
 impl SpoolLog {
-    /// Opens the log of a folder, and calls `each` with the group of every waiting event.
+    /// Opens the log of a folder, and calls `each` with the message group of every waiting event.
     ///
-    /// If the folder is complete, nothing is written to the disk, so that the events can be sent
-    /// even if the disk is full.
+    /// Opening an existing folder needs no disk space, so that the events can be sent even if the
+    /// disk is full.
     pub(super) fn open(
         path: &Path,
         damage: SpoolDamage,
@@ -87,12 +87,14 @@ impl SpoolLog {
         let files = folder.files()?;
         let (mut next, mut scans) = (1, Vec::new());
         for (name, path) in &files {
-            if let Name::Segment(number) | Name::Unfinished(number) | Name::SetAside(number) = name
+            if let FileKind::Segment(number)
+            | FileKind::Unfinished(number)
+            | FileKind::SetAside(number) = name
             {
                 next = next.max(number.saturating_add(1));
             }
-            if let Name::Segment(number) = name {
-                scans.push((*number, scan(path, &mut each)?));
+            if let FileKind::Segment(number) = name {
+                scans.push((*number, scan_segment(path, &mut each)?));
             }
         }
         if damage == SpoolDamage::Refuse
@@ -100,35 +102,36 @@ impl SpoolLog {
         {
             let damaged = scans.iter().filter(|(_, scan)| scan.is_damaged()).count();
             let what = format!(
-                "{}; {damaged} file(s) of the folder are damaged, and nothing was changed in \
-                 them: move them away, or build the publisher with `SpoolDamage::SetAside`",
+                "{}; {damaged} file(s) of this folder are damaged, and no file was changed: move \
+                 the damaged files to another folder, or build the publisher with \
+                 `SpoolDamage::SetAside`",
                 scan.describe()
             );
             let path = folder.segment(*number);
-            return Err(SpoolError::new("accept the damage in", &path, what));
+            return Err(SpoolError::new("use the damaged file", &path, what));
         }
         for (_, path) in files
             .iter()
-            .filter(|(n, _)| matches!(n, Name::Unfinished(_)))
+            .filter(|(n, _)| matches!(n, FileKind::Unfinished(_)))
         {
-            // No event in it was confirmed.
+            // No record in an unfinished file was confirmed.
             let _ = fs::remove_file(path);
         }
         let mut log = Self {
             folder,
             segments: BTreeMap::new(),
-            writer: Writer::new(next),
+            writer: SegmentWriter::new(next),
             damaged: 0,
             marks_fail: false,
         };
         for (number, scan) in scans {
-            log.take(number, scan);
+            log.add_segment(number, scan);
         }
         Ok(log)
     }
 
-    /// Takes in a segment of an earlier process.
-    fn take(&mut self, number: u64, scan: Scan) {
+    /// Adds a segment that an earlier process wrote.
+    fn add_segment(&mut self, number: u64, scan: SegmentScan) {
         let path = self.folder.segment(number);
         make_private(&path);
         if scan.is_damaged() {
@@ -136,8 +139,8 @@ impl SpoolLog {
                 path = %path.display(),
                 damaged = scan.damaged(),
                 error = scan.describe(),
-                "a file of the spool is damaged; its other events are sent, and the damaged \
-                 records are kept in a file that is set aside"
+                "a file of the spool is damaged; its intact events are sent, and its damaged \
+                 records stay in a file that is set aside"
             );
         }
         self.damaged += scan.damaged();
@@ -145,12 +148,12 @@ impl SpoolLog {
             keep: scan.is_damaged(),
             ..Segment::default()
         };
-        if let Scan::Read(read) = scan {
-            if read.cut > 0 {
+        if let SegmentScan::Read(read) = scan {
+            if read.truncated > 0 {
                 tracing::warn!(
                     path = %path.display(),
-                    bytes = read.cut,
-                    "the last record of the spool's file is not complete: its process ended \
+                    bytes = read.truncated,
+                    "the last record of a file of the spool is incomplete: the process ended \
                      before the record was confirmed"
                 );
             }
@@ -167,7 +170,7 @@ impl SpoolLog {
         lengths.sum()
     }
 
-    /// Damaged records that were found since the log was opened.
+    /// Returns the number of damaged records that were found since the log was opened.
     pub(super) fn damaged(&self) -> u64 {
         self.damaged
     }
@@ -176,8 +179,8 @@ impl SpoolLog {
         self.folder.path()
     }
 
-    /// Appends events. Returns how many of the events, counted from the first, the disk has
-    /// confirmed, and why it has not confirmed the next event.
+    /// Appends events. Returns the number of events that the disk has confirmed, counted from
+    /// the first, and the error that stopped the append, if there was one.
     pub(crate) fn append<'a>(
         &mut self,
         events: impl IntoIterator<Item = (Option<&'a str>, &'a str)>,
@@ -185,27 +188,27 @@ impl SpoolLog {
         let mut events = events.into_iter().peekable();
         let mut confirmed = 0;
         while events.peek().is_some() {
-            let (start, mut buffer) = match self.writer.begin(SEGMENT_BYTES) {
+            let (start, mut buffer) = match self.writer.next_offset(SEGMENT_BYTES) {
                 0 => (0, record::header().to_vec()),
                 length => (length, Vec::new()),
             };
-            let mut entries = Vec::new();
-            while entries.is_empty() || start + (buffer.len() as u64) < SEGMENT_BYTES {
+            let mut records = Vec::new();
+            while records.is_empty() || start + (buffer.len() as u64) < SEGMENT_BYTES {
                 let Some((group, body)) = events.next() else {
                     break;
                 };
                 let before = buffer.len();
                 record::write(&mut buffer, group, body);
-                entries.push(Entry {
+                records.push(WaitingRecord {
                     offset: start + before as u64,
                     bytes: buffer.len() - before,
                 });
             }
             match self.writer.commit(&self.folder, &buffer) {
                 Ok(number) => {
-                    confirmed += entries.len();
+                    confirmed += records.len();
                     let segment = self.segments.entry(number).or_default();
-                    segment.waiting.extend(entries);
+                    segment.waiting.extend(records);
                 }
                 Err(error) => return (confirmed, Some(error)),
             }
@@ -213,21 +216,26 @@ impl SpoolLog {
         (confirmed, None)
     }
 
-    /// Lets the next append start a new segment. It is called after a panic, because the end of
-    /// the active segment is then unknown.
+    /// Ends the active segment, so that the next append starts a new one. Called after a panic,
+    /// because the end of the active segment is then unknown.
     pub(super) fn seal(&mut self) {
         self.writer.seal();
     }
 
-    /// The first events, up to `count` of them and, after the first, `bytes`.
+    /// Reads the oldest events: at most `count` events and, except for the first event, at most
+    /// `bytes` bytes.
     ///
-    /// A record that can no longer be read is set aside.
+    /// A record that can no longer be read is counted as damaged and skipped.
     ///
     /// # Errors
     ///
-    /// If the process lacks memory or file descriptors, so that the next call may
+    /// Returns an error if the process lacks memory or file descriptors. The next call may
     /// succeed.
-    pub(super) fn read(&mut self, count: usize, bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
+    pub(super) fn read(
+        &mut self,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Vec<SpooledEvent>, SpoolError> {
         let (mut events, mut size) = (Vec::new(), 0);
         let numbers: Vec<u64> = self.segments.keys().copied().collect();
         for number in numbers {
@@ -238,35 +246,40 @@ impl SpoolLog {
                     return Err(SpoolError::new("open the spool's file", &path, error));
                 }
                 Err(error) => {
-                    self.give_up(number, &error);
+                    self.discard_segment(number, &error);
                     continue;
                 }
             };
-            let mut lost: Option<(Vec<u64>, String)> = None;
+            let mut unreadable: Option<(Vec<u64>, String)> = None;
             let mut full = false;
-            for entry in self.segments.get(&number).iter().flat_map(|s| &s.waiting) {
-                full = events.len() == count || (size + entry.bytes > bytes && !events.is_empty());
+            for record in self.segments.get(&number).iter().flat_map(|s| &s.waiting) {
+                full = events.len() == count || (size + record.bytes > bytes && !events.is_empty());
                 if full {
                     break;
                 }
-                match read_at(&file, entry) {
+                match read_at(&file, record) {
                     Ok((group, body)) => {
-                        size += entry.bytes;
-                        let offset = entry.offset;
-                        let place = Place {
+                        size += record.bytes;
+                        let offset = record.offset;
+                        let position = RecordPosition {
                             segment: number,
                             offset,
                         };
-                        events.push(Spooled { place, group, body });
+                        events.push(SpooledEvent {
+                            position,
+                            group,
+                            body,
+                        });
                     }
                     Err(error) => {
-                        let lost = lost.get_or_insert_with(|| (Vec::new(), error.to_string()));
-                        lost.0.push(entry.offset);
+                        let (offsets, _) =
+                            unreadable.get_or_insert_with(|| (Vec::new(), error.to_string()));
+                        offsets.push(record.offset);
                     }
                 }
             }
-            if let Some((offsets, error)) = lost {
-                self.lose(number, &offsets, &error);
+            if let Some((offsets, error)) = unreadable {
+                self.discard_records(number, &offsets, &error);
             }
             if full {
                 break;
@@ -275,17 +288,17 @@ impl SpoolLog {
         Ok(events)
     }
 
-    /// Records the outcome of events: SQS has accepted the events of `sent`, and would never
-    /// accept the events of `refused`.
+    /// Removes events that have an outcome: SQS has accepted the events of `sent`, and would
+    /// never accept the events of `refused`.
     ///
     /// The change in memory always succeeds. If the disk fails, the events are sent again after
-    /// a restart, and are recognised as duplicates when they are stored.
-    pub(super) fn remove(&mut self, sent: &[Place], refused: &[Place]) {
+    /// a restart, and the consumer recognises them as duplicates.
+    pub(super) fn remove(&mut self, sent: &[RecordPosition], refused: &[RecordPosition]) {
         let mut marks: BTreeMap<u64, HashMap<u64, Mark>> = BTreeMap::new();
-        for (places, mark) in [(sent, Mark::Sent), (refused, Mark::Refused)] {
-            for place in places {
-                let marks = marks.entry(place.segment).or_default();
-                marks.insert(place.offset, mark);
+        for (positions, mark) in [(sent, Mark::Sent), (refused, Mark::Refused)] {
+            for position in positions {
+                let marks = marks.entry(position.segment).or_default();
+                marks.insert(position.offset, mark);
             }
         }
         for (number, marks) in marks {
@@ -296,9 +309,9 @@ impl SpoolLog {
             let before = segment.waiting.len();
             segment
                 .waiting
-                .retain(|entry| !marks.contains_key(&entry.offset));
+                .retain(|record| !marks.contains_key(&record.offset));
             let removed = before - segment.waiting.len();
-            // A file that is deleted at once needs no marks.
+            // `finish` deletes a file without waiting or refused events, so it needs no marks.
             if removed > 0 && (segment.keep || !segment.waiting.is_empty()) {
                 let path = self.folder.segment(number);
                 if let Err(error) = write_marks(&path, &marks)
@@ -307,8 +320,8 @@ impl SpoolLog {
                     tracing::warn!(
                         path = %path.display(),
                         error = &error as &dyn std::error::Error,
-                        "the spool cannot record which events were sent; after a restart, they \
-                         are sent again and stored once"
+                        "the spool cannot mark events as sent; after a restart, these events are \
+                         sent again, and the consumer stores each event once"
                     );
                 }
             }
@@ -316,7 +329,8 @@ impl SpoolLog {
         }
     }
 
-    /// Deletes a segment without waiting records, or sets it aside.
+    /// Deletes a segment without waiting records, or sets it aside. Does nothing to a segment
+    /// with waiting records.
     fn finish(&mut self, number: u64) {
         let Some(segment) = self.segments.get(&number) else {
             return;
@@ -326,13 +340,13 @@ impl SpoolLog {
         }
         let keep = segment.keep;
         self.segments.remove(&number);
-        self.writer.forget(number);
+        self.writer.seal_segment(number);
         let path = self.folder.segment(number);
         let result = match keep {
             true => self.folder.set_aside(number).map(|aside| {
                 tracing::warn!(
                     path = %aside.display(),
-                    "a file of the spool is set aside, because it holds refused events or \
+                    "a file of the spool is set aside, because it contains refused events or \
                      damaged records"
                 );
             }),
@@ -342,42 +356,43 @@ impl SpoolLog {
             tracing::warn!(
                 path = %path.display(),
                 error = &error as &dyn std::error::Error,
-                "a file of the spool that is no longer needed cannot be moved away; the next \
-                 start tries again"
+                "a file of the spool without waiting events cannot be deleted or set aside; the \
+                 next start tries again"
             );
         }
     }
 
-    /// Gives up records that can no longer be read.
-    fn lose(&mut self, number: u64, offsets: &[u64], error: &str) {
+    /// Counts records that can no longer be read as damaged, and stops reading them.
+    fn discard_records(&mut self, number: u64, offsets: &[u64], error: &str) {
         tracing::error!(
             path = %self.folder.segment(number).display(),
             damaged = offsets.len(),
             error,
-            "records of the spool were damaged while they waited; they are kept in a file that \
-             is set aside"
+            "records of the spool were damaged after the spool was opened; they stay in a file \
+             that is set aside"
         );
         self.damaged += offsets.len() as u64;
         if let Some(segment) = self.segments.get_mut(&number) {
             segment.keep = true;
-            let lost = |entry: &Entry| offsets.contains(&entry.offset);
-            segment.waiting.retain(|entry| !lost(entry));
+            segment
+                .waiting
+                .retain(|record| !offsets.contains(&record.offset));
         }
         self.finish(number);
     }
 
-    /// Gives up a segment that can no longer be opened.
-    fn give_up(&mut self, number: u64, error: &io::Error) {
+    /// Counts all waiting records of a segment that can no longer be opened as damaged.
+    fn discard_segment(&mut self, number: u64, error: &io::Error) {
         let waiting = self.segments.get(&number).map(|s| &s.waiting);
         let offsets: Vec<u64> = waiting.into_iter().flatten().map(|e| e.offset).collect();
-        self.lose(number, &offsets, &error.to_string());
+        self.discard_records(number, &offsets, &error.to_string());
     }
 }
 
-/// Reads the group and the body of a record, and checks that the record is intact.
-fn read_at(mut file: &File, entry: &Entry) -> io::Result<(Option<String>, String)> {
-    let mut bytes = vec![0; entry.bytes];
-    file.seek(SeekFrom::Start(entry.offset))?;
+/// Reads the message group and the body of a record, and checks that the record is intact.
+fn read_at(mut file: &File, waiting: &WaitingRecord) -> io::Result<(Option<String>, String)> {
+    let mut bytes = vec![0; waiting.bytes];
+    file.seek(SeekFrom::Start(waiting.offset))?;
     file.read_exact(&mut bytes)?;
     match record::read(&bytes) {
         Ok(record) => Ok((record.group.map(str::to_owned), record.body.to_owned())),
@@ -388,8 +403,8 @@ fn read_at(mut file: &File, entry: &Entry) -> io::Result<(Option<String>, String
     }
 }
 
-/// Overwrites the marks of a segment. The marks are not synced: if a power failure undoes a
-/// mark, the event is sent again.
+/// Overwrites the marks of records of one segment. The file is not synced: if a power failure
+/// undoes a mark, the event is sent again.
 fn write_marks(path: &Path, marks: &HashMap<u64, Mark>) -> io::Result<()> {
     let mut file = File::options().write(true).open(path)?;
     for (offset, mark) in marks {

@@ -36,7 +36,7 @@ const MARKER: [u8; 4] = [0xFF, b'E', b'V', 0xFE];
 pub(super) const RECORD_HEADER_BYTES: usize = 20;
 const MARK_OFFSET: u64 = MARKER.len() as u64;
 
-/// The state of a record's event.
+/// The state of the event in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Waiting,
@@ -62,7 +62,7 @@ impl Mark {
             .unwrap_or(Self::Waiting)
     }
 
-    /// The offset of the mark of the record at the offset `record`.
+    /// Returns the offset of the mark of the record at the offset `record`.
     pub(super) fn offset(record: u64) -> u64 {
         record + MARK_OFFSET
     }
@@ -70,7 +70,7 @@ impl Mark {
 
 /// The content of a segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum SegmentHeader {
     Known,
     /// The header is intact, and names the format of a later version.
     Later(u32),
@@ -90,13 +90,13 @@ pub(super) fn header_of(format: u32) -> [u8; HEADER_BYTES] {
     header
 }
 
-pub(super) fn read_header(bytes: &[u8]) -> Header {
+pub(super) fn read_header(bytes: &[u8]) -> SegmentHeader {
     match bytes.get(..HEADER_BYTES).and_then(|h| number(h, 8)) {
         Some(format) if bytes.starts_with(&header_of(format)) => match format {
-            FORMAT => Header::Known,
-            later => Header::Later(later),
+            FORMAT => SegmentHeader::Known,
+            later => SegmentHeader::Later(later),
         },
-        _ => Header::Damaged,
+        _ => SegmentHeader::Damaged,
     }
 }
 
@@ -127,7 +127,7 @@ pub(super) fn write(out: &mut Vec<u8>, group: Option<&str>, body: &str) {
 
 /// An intact record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record<'a> {
+pub(super) struct SpoolRecord<'a> {
     pub(super) mark: Mark,
     pub(super) group: Option<&'a str>,
     pub(super) body: &'a str,
@@ -135,38 +135,38 @@ pub(super) struct Record<'a> {
     pub(super) bytes: usize,
 }
 
-/// Why some bytes do not start with a record.
+/// Why bytes do not start with an intact record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoRecord {
+pub(super) enum RecordError {
     /// The bytes may be a record whose end is missing.
-    Cut,
+    Truncated,
     Damaged,
 }
 
 /// Reads the record at the start of `bytes`.
-pub(super) fn read(bytes: &[u8]) -> Result<Record<'_>, NoRecord> {
+pub(super) fn read(bytes: &[u8]) -> Result<SpoolRecord<'_>, RecordError> {
     let Some((header, rest)) = bytes.split_at_checked(RECORD_HEADER_BYTES) else {
         let marker = &MARKER[..bytes.len().min(MARKER.len())];
         return Err(match bytes.starts_with(marker) {
-            true => NoRecord::Cut,
-            false => NoRecord::Damaged,
+            true => RecordError::Truncated,
+            false => RecordError::Damaged,
         });
     };
     if !header.starts_with(&MARKER) || number(header, 16) != Some(crc32fast::hash(&header[8..16])) {
-        return Err(NoRecord::Damaged);
+        return Err(RecordError::Damaged);
     }
-    let length = number(header, 8).ok_or(NoRecord::Damaged)? as usize;
-    let payload = rest.get(..length).ok_or(NoRecord::Cut)?;
+    let length = number(header, 8).ok_or(RecordError::Damaged)? as usize;
+    let payload = rest.get(..length).ok_or(RecordError::Truncated)?;
     if number(header, 12) != Some(crc32fast::hash(payload)) {
-        return Err(NoRecord::Damaged);
+        return Err(RecordError::Damaged);
     }
     let (group, body) = payload
         .split_first()
         .and_then(|(group, rest)| rest.split_at_checked(usize::from(*group)))
-        .ok_or(NoRecord::Damaged)?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| NoRecord::Damaged);
+        .ok_or(RecordError::Damaged)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RecordError::Damaged);
     let (group, body) = (text(group)?, text(body)?);
-    Ok(Record {
+    Ok(SpoolRecord {
         mark: Mark::of(&header[4..8]),
         group: Some(group).filter(|group| !group.is_empty()),
         body,
@@ -176,37 +176,37 @@ pub(super) fn read(bytes: &[u8]) -> Result<Record<'_>, NoRecord> {
 
 /// A part of a segment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stretch<'a> {
-    Record(Record<'a>),
+pub(super) enum Region<'a> {
+    Record(SpoolRecord<'a>),
     /// Bytes that are not a record, up to the next marker or the end.
     Damaged(usize),
     /// The last record is not complete: its process ended before the record was
     /// confirmed.
-    Cut(usize),
+    Truncated(usize),
 }
 
-/// All stretches of the content of a segment, each with its offset.
-pub(super) fn stretches(bytes: &[u8]) -> impl Iterator<Item = (usize, Stretch<'_>)> {
+/// Returns the regions of a segment in order, each with its offset.
+pub(super) fn regions(bytes: &[u8]) -> impl Iterator<Item = (usize, Region<'_>)> {
     let mut at = match read_header(bytes) {
-        Header::Damaged => 0,
+        SegmentHeader::Damaged => 0,
         _ => HEADER_BYTES,
     };
     std::iter::from_fn(move || {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
         let offset = at;
-        let stretch = match read(rest) {
-            Ok(record) => Stretch::Record(record),
+        let region = match read(rest) {
+            Ok(record) => Region::Record(record),
             Err(why) => match memmem::find(&rest[1..], &MARKER) {
-                Some(next) => Stretch::Damaged(next + 1),
-                None if why == NoRecord::Cut => Stretch::Cut(rest.len()),
-                None => Stretch::Damaged(rest.len()),
+                Some(next) => Region::Damaged(next + 1),
+                None if why == RecordError::Truncated => Region::Truncated(rest.len()),
+                None => Region::Damaged(rest.len()),
             },
         };
-        at += match &stretch {
-            Stretch::Record(record) => record.bytes,
-            Stretch::Damaged(bytes) | Stretch::Cut(bytes) => *bytes,
+        at += match &region {
+            Region::Record(record) => record.bytes,
+            Region::Damaged(bytes) | Region::Truncated(bytes) => *bytes,
         };
-        Some((offset, stretch))
+        Some((offset, region))
     })
 }
 
@@ -232,18 +232,18 @@ mod tests {
         (bytes, ends)
     }
 
-    /// The events that are read, the number of damaged stretches, and whether the last
+    /// Returns the events that are read, the number of damaged regions, and whether the last
     /// record is incomplete.
     fn scan(bytes: &[u8]) -> (Vec<Event>, usize, bool) {
         let (mut events, mut damaged, mut cut) = (Vec::new(), 0, false);
-        for (_, stretch) in stretches(bytes) {
-            match stretch {
-                Stretch::Record(record) => {
+        for (_, region) in regions(bytes) {
+            match region {
+                Region::Record(record) => {
                     assert_eq!(record.mark, Mark::Waiting);
                     events.push((record.group.map(str::to_owned), record.body.to_owned()));
                 }
-                Stretch::Damaged(_) => damaged += 1,
-                Stretch::Cut(_) => cut = true,
+                Region::Damaged(_) => damaged += 1,
+                Region::Truncated(_) => cut = true,
             }
         }
         (events, damaged, cut)
@@ -261,8 +261,8 @@ mod tests {
     fn segment_is_read_as_written() {
         let (bytes, _) = segment(&three());
         assert_eq!(scan(&bytes), (three(), 0, false));
-        assert_eq!(read_header(&bytes), Header::Known);
-        assert_eq!(read_header(&header_of(2)), Header::Later(2));
+        assert_eq!(read_header(&bytes), SegmentHeader::Known);
+        assert_eq!(read_header(&header_of(2)), SegmentHeader::Later(2));
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
             for flip in [0x01, 0x80, 0xFF, 0x20] {
                 let mut damaged = bytes.clone();
                 damaged[position] ^= flip;
-                let (events, stretches, cut) = scan(&damaged);
+                let (events, regions, cut) = scan(&damaged);
                 let hit = ends.iter().position(|end| position < *end).unwrap();
                 let in_header = position < HEADER_BYTES;
                 let start = if hit == 0 {
@@ -286,7 +286,7 @@ mod tests {
                     expected.remove(hit);
                 }
                 assert_eq!(events, expected, "{position} ^ {flip:x}");
-                assert_eq!(stretches, usize::from(!in_mark), "{position} ^ {flip:x}");
+                assert_eq!(regions, usize::from(!in_mark), "{position} ^ {flip:x}");
                 assert!(!cut, "{position}: damage passes for an unfinished record");
             }
         }
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_foreign_bytes_are_one_stretch() {
+    fn zeros_and_foreign_bytes_are_one_region() {
         let (mut bytes, _) = segment(&three());
         bytes.resize(bytes.len() + 4_096, 0);
         assert_eq!(scan(&bytes), (three(), 1, false));
@@ -365,14 +365,14 @@ mod tests {
         #[test]
         fn any_bytes_are_read_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let mut end = match read_header(&bytes) {
-                Header::Damaged => 0,
+                SegmentHeader::Damaged => 0,
                 _ => HEADER_BYTES,
             };
-            for (offset, stretch) in stretches(&bytes) {
+            for (offset, region) in regions(&bytes) {
                 prop_assert_eq!(offset, end);
-                end += match stretch {
-                    Stretch::Record(record) => record.bytes,
-                    Stretch::Damaged(bytes) | Stretch::Cut(bytes) => bytes,
+                end += match region {
+                    Region::Record(record) => record.bytes,
+                    Region::Damaged(bytes) | Region::Truncated(bytes) => bytes,
                 };
             }
             prop_assert_eq!(end, bytes.len());

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::error::SpoolError;
-use super::record::{self, FORMAT, Header, Mark, Stretch};
+use super::record::{self, FORMAT, Mark, Region, SegmentHeader};
 
 /// The maximum number of bytes that are read from a file. A segment is far smaller. Bytes
 /// beyond this limit count as damaged.
@@ -15,26 +15,26 @@ const BLOCK: usize = 4096;
 
 /// A record whose event has not been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct WaitingRecord {
     pub(super) offset: u64,
     pub(super) bytes: usize,
 }
 
 /// The result of reading a segment.
 #[derive(Debug)]
-pub(super) enum Scan {
-    Read(Found),
+pub(super) enum SegmentScan {
+    Read(SegmentContent),
     /// No part of the file could be read.
     Unreadable(io::Error),
 }
 
-/// The content of a segment that can be read.
+/// The content of a segment.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) waiting: Vec<Entry>,
+pub(super) struct SegmentContent {
+    pub(super) waiting: Vec<WaitingRecord>,
     pub(super) refused: u64,
     /// The length of an incomplete record at the end of the file, in bytes.
-    pub(super) cut: usize,
+    pub(super) truncated: usize,
     damaged: u64,
     damaged_bytes: u64,
     first_damage: u64,
@@ -44,35 +44,35 @@ pub(super) struct Found {
 /// A later version of this crate wrote the file.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "it has format {0}, and this program knows format {FORMAT}; nothing was changed in it, so let \
-     the version that wrote it send its events"
+    "the file has format {0}, and this version reads only format {FORMAT}; the file was not changed: \
+     send its events with the version that wrote it"
 )]
 struct LaterFormat(u32);
 
-impl Scan {
+impl SegmentScan {
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged() > 0
     }
 
-    /// The number of damaged stretches. A stretch is one record, several records whose
+    /// Returns the number of damaged regions. A region is one record, several records whose
     /// boundaries are damaged, or the header of the file.
     pub(super) fn damaged(&self) -> u64 {
         match self {
-            Self::Read(found) => found.damaged,
+            Self::Read(content) => content.damaged,
             Self::Unreadable(_) => 1,
         }
     }
 
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Read(found) => {
-                let cause = match &found.error {
+            Self::Read(content) => {
+                let cause = match &content.error {
                     Some(error) => format!(" ({error})"),
                     None => String::new(),
                 };
                 format!(
-                    "{} damaged record(s), {} bytes together, the first at byte {}{cause}",
-                    found.damaged, found.damaged_bytes, found.first_damage
+                    "{} damaged record(s), {} bytes in total, the first at byte {}{cause}",
+                    content.damaged, content.damaged_bytes, content.first_damage
                 )
             }
             Self::Unreadable(error) => format!("the file cannot be read: {error}"),
@@ -86,50 +86,53 @@ impl Scan {
 ///
 /// If a later version wrote the file, or if the process lacks memory or file
 /// descriptors. In both cases the file is not damaged.
-pub(super) fn scan(path: &Path, each: &mut impl FnMut(Option<&str>)) -> Result<Scan, SpoolError> {
+pub(super) fn scan_segment(
+    path: &Path,
+    each: &mut impl FnMut(Option<&str>),
+) -> Result<SegmentScan, SpoolError> {
     let (bytes, error, more) = match read(path) {
         Ok(read) => read,
         Err(error) if lacks_resources(&error) => {
             return Err(SpoolError::new("open the spool's file", path, error));
         }
-        Err(error) => return Ok(Scan::Unreadable(error)),
+        Err(error) => return Ok(SegmentScan::Unreadable(error)),
     };
-    let mut found = Found::default();
+    let mut content = SegmentContent::default();
     let header = record::read_header(&bytes);
-    if let Header::Later(format) = header {
+    if let SegmentHeader::Later(format) = header {
         let error = LaterFormat(format);
         return Err(SpoolError::new("read the spool's file", path, error));
     }
-    for (offset, stretch) in record::stretches(&bytes) {
-        match stretch {
-            Stretch::Record(record) => match record.mark {
+    for (offset, region) in record::regions(&bytes) {
+        match region {
+            Region::Record(record) => match record.mark {
                 Mark::Waiting => {
                     each(record.group);
-                    found.waiting.push(Entry {
+                    content.waiting.push(WaitingRecord {
                         offset: offset as u64,
                         bytes: record.bytes,
                     });
                 }
                 Mark::Sent => {}
-                Mark::Refused => found.refused += 1,
+                Mark::Refused => content.refused += 1,
             },
-            Stretch::Damaged(length) => found.damage(offset as u64, length as u64),
-            Stretch::Cut(length) => found.cut = length,
+            Region::Damaged(length) => content.damage(offset as u64, length as u64),
+            Region::Truncated(length) => content.truncated = length,
         }
     }
     if more > 0 {
-        found.damage(bytes.len() as u64, more);
+        content.damage(bytes.len() as u64, more);
     }
-    if header == Header::Damaged && found.damaged == 0 {
+    if header == SegmentHeader::Damaged && content.damaged == 0 {
         // The file is empty. A killed process does not leave an empty file, so this is
         // damage.
-        found.damage(0, 0);
+        content.damage(0, 0);
     }
-    found.error = error;
-    Ok(Scan::Read(found))
+    content.error = error;
+    Ok(SegmentScan::Read(content))
 }
 
-impl Found {
+impl SegmentContent {
     fn damage(&mut self, offset: u64, bytes: u64) {
         if self.damaged == 0 {
             self.first_damage = offset;
@@ -169,8 +172,8 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Option<io::Error>, u64)> {
     }
 }
 
-/// Whether the error concerns this process and not the file: too many open files, or not
-/// enough memory.
+/// Returns true if the error concerns this process and not the file: too many open files, or
+/// not enough memory.
 pub(super) fn lacks_resources(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;

@@ -11,15 +11,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::error::SpoolError;
+use super::event_sender::EventSender;
 use super::log::SpoolLog;
-use super::outlet::Outlet;
 use crate::publisher::buffer::in_flight::InFlight;
 use crate::publisher::buffer::outcome::MessageOutcome;
 use crate::publisher::buffer::pending::Pending;
 use crate::publisher::metrics;
 
 /// The shortest delay after a failed round.
-pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
+pub(super) const MIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The state that the spool, its drain and its thread share.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     state: Mutex<SpoolState>,
     closed: AtomicBool,
     /// Notified to end a pause between two rounds.
-    pub(super) hurry: Notify,
+    pub(super) end_pause: Notify,
     /// Notified when events have left the spool, or the drain has ended.
     pub(super) changed: Notify,
 }
@@ -48,14 +48,14 @@ pub(super) struct SpoolState {
     /// For FIFO queues: events that could not be written, and wait until the events of their
     /// message group that are on disk have been sent. The map is ordered, so that the events
     /// are completed in a fixed order.
-    pub(super) held: BTreeMap<Arc<str>, Vec<Held>>,
+    pub(super) held: BTreeMap<Arc<str>, Vec<HeldEvent>>,
     /// The number of the last round that has started.
     round: u64,
 }
 
 /// An event in memory that waits until events on disk have been sent.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldEvent {
     pub(super) event: Pending,
     /// Why the event was not written.
     error: SpoolError,
@@ -72,7 +72,7 @@ impl Shared {
             damaged: AtomicU64::new(0),
             state: Mutex::default(),
             closed: AtomicBool::new(false),
-            hurry: Notify::new(),
+            end_pause: Notify::new(),
             changed: Notify::new(),
         }
     }
@@ -92,11 +92,11 @@ impl Shared {
     /// Ends the pause of the drain, and every wait for a change.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        self.hurry.notify_waiters();
+        self.end_pause.notify_waiters();
         self.changed.notify_waiters();
     }
 
-    pub(super) fn is_on(&self, state: &SpoolState) -> bool {
+    pub(super) fn is_active(&self, state: &SpoolState) -> bool {
         // `writing` is checked before `stored`, because events are counted as stored before
         // they are removed from `writing`.
         !state.writing.is_empty() || self.stored() > 0 || !state.held.is_empty()
@@ -104,13 +104,13 @@ impl Shared {
 
     pub(super) fn start_draining(&self) -> bool {
         let mut state = self.state();
-        self.is_on(&state) && !std::mem::replace(&mut state.draining, true)
+        self.is_active(&state) && !std::mem::replace(&mut state.draining, true)
     }
 
     /// Marks the drain as ended if the spool is empty. Returns whether it has ended.
     pub(super) fn end_draining(&self) -> bool {
         let mut state = self.state();
-        state.draining = self.is_on(&state);
+        state.draining = self.is_active(&state);
         !state.draining
     }
 
@@ -119,7 +119,7 @@ impl Shared {
     }
 
     /// Completes the first `count` events of a write, which are on disk.
-    pub(super) fn written(&self, number: u64, count: usize) {
+    pub(super) fn complete_write(&self, number: u64, count: usize) {
         let events = {
             let mut state = self.state();
             let Some(mut events) = state.writing.remove(&number) else {
@@ -136,7 +136,7 @@ impl Shared {
     }
 
     /// Completes with an error all events of a write that have no outcome yet.
-    pub(super) fn fail(&self, number: u64, error: &SpoolError) {
+    pub(super) fn fail_write(&self, number: u64, error: &SpoolError) {
         let events = self.state().writing.remove(&number);
         if let Some(events) = events {
             let outcome = MessageOutcome::SpoolFailed(error.clone());
@@ -145,7 +145,7 @@ impl Shared {
         }
     }
 
-    /// Sends events directly to SQS after a write to the disk failed. `waits` returns whether
+    /// Sends events directly to SQS after a write to the disk failed. `on_disk` returns whether
     /// a message group has events on disk.
     ///
     /// The function takes the events of all writes that have no result yet, not only of the
@@ -154,21 +154,21 @@ impl Shared {
     ///
     /// An event for which a request to SQS has already failed is not sent again: its caller
     /// gets the error of the disk.
-    pub(super) fn unwritten(
+    pub(super) fn send_writes_directly(
         &self,
-        outlet: &Arc<dyn Outlet>,
+        event_sender: &Arc<dyn EventSender>,
         error: &SpoolError,
-        waits: impl Fn(&str) -> bool,
+        on_disk: impl Fn(&str) -> bool,
     ) {
         let mut failed = Vec::new();
-        let taken = outlet.clone().send_unwritten(&mut || {
+        let taken = event_sender.clone().send_unwritten(&mut || {
             let mut state = self.state();
             let writing = std::mem::take(&mut state.writing);
             let mut direct = Vec::new();
             for event in writing.into_values().flatten() {
                 if event.attempts > 0 {
                     failed.push(event);
-                } else if let Some(event) = state.hold(event, error, &waits) {
+                } else if let Some(event) = state.hold(event, error, &on_disk) {
                     direct.push(event);
                 }
             }
@@ -183,19 +183,23 @@ impl Shared {
         self.in_flight.complete([(failed, outcome)]);
         self.changed.notify_waiters();
         if !self.state().held.is_empty() {
-            // Held events wait for the next round, so the pause before it is ended.
-            self.hurry.notify_waiters();
+            // HeldEvent events wait for the next round, so the pause before it is ended.
+            self.end_pause.notify_waiters();
         }
     }
 
     /// Sends the held events of each group that has no more events on disk.
-    pub(super) fn release(&self, outlet: &Arc<dyn Outlet>, waits: impl Fn(&str) -> bool) {
+    pub(super) fn release_held(
+        &self,
+        event_sender: &Arc<dyn EventSender>,
+        on_disk: impl Fn(&str) -> bool,
+    ) {
         if self.state().held.is_empty() {
             return;
         }
-        outlet.clone().send_unwritten(&mut || {
+        event_sender.clone().send_unwritten(&mut || {
             let mut state = self.state();
-            let free = state.held.extract_if(.., |group, _| !waits(group));
+            let free = state.held.extract_if(.., |group, _| !on_disk(group));
             let free = free.flat_map(|(_, held)| held);
             let mut events: Vec<Pending> = free.map(|held| held.event).collect();
             events.sort_by_key(|event| event.sequence);
@@ -231,19 +235,20 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the duration `wait`, or until [`Spool::hurry`](super::Spool::hurry) is called.
-    /// Does not wait while events are held, because their callers wait for the next round.
-    pub(super) async fn pause(&self, outlet: &dyn Outlet, wait: Duration) {
-        let mut hurry = pin!(self.hurry.notified());
-        hurry.as_mut().enable();
-        // Checked after `enable`, because a call of `hurry` before `enable` has no effect.
-        let wait = match outlet.is_closed() {
-            true => wait.min(FIRST_WAIT),
+    /// Waits for the duration `wait`, or until [`Spool::end_pause`](super::Spool::end_pause) is
+    /// called. Does not wait while events are held, because their callers wait for the next
+    /// round.
+    pub(super) async fn pause(&self, event_sender: &dyn EventSender, wait: Duration) {
+        let mut end_pause = pin!(self.end_pause.notified());
+        end_pause.as_mut().enable();
+        // Checked after `enable`, because a call of `end_pause` before `enable` has no effect.
+        let wait = match event_sender.is_closed() {
+            true => wait.min(MIN_PAUSE),
             false => wait,
         };
         if !self.is_closed() && self.state().held.is_empty() {
             // The next round starts after a timeout as well as after a notification.
-            let _ = tokio::time::timeout(wait, hurry).await;
+            let _ = tokio::time::timeout(wait, end_pause).await;
         }
     }
 
@@ -254,7 +259,7 @@ impl Shared {
         metrics::spool_damaged(damaged.saturating_sub(before));
     }
 
-    /// The error for events that the thread can no longer write.
+    /// Returns the error for events that the thread can no longer write.
     pub(super) fn ended(&self) -> SpoolError {
         SpoolError::new(
             "write to the spool's folder",
@@ -271,13 +276,13 @@ impl SpoolState {
         &mut self,
         event: Pending,
         error: &SpoolError,
-        waits: impl Fn(&str) -> bool,
+        on_disk: impl Fn(&str) -> bool,
     ) -> Option<Pending> {
         match event.group() {
-            Some(group) if waits(group) || self.held.contains_key(group) => {
+            Some(group) if on_disk(group) || self.held.contains_key(group) => {
                 let round = self.round;
                 let held = self.held.entry(group.clone()).or_default();
-                held.push(Held {
+                held.push(HeldEvent {
                     event,
                     error: error.clone(),
                     round,
@@ -290,7 +295,7 @@ impl SpoolState {
 
     /// Holds an event if other events of its group are held. Returns the event if it need not
     /// wait.
-    pub(super) fn follow(&mut self, event: Pending) -> Option<Pending> {
+    pub(super) fn hold_behind_held(&mut self, event: Pending) -> Option<Pending> {
         let held = event.group().and_then(|group| self.held.get(group));
         match held.and_then(|held| held.last()).map(|h| h.error.clone()) {
             Some(error) => self.hold(event, &error, |_| false),

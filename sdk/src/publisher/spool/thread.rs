@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::SpoolError;
-use super::groups::Groups;
-use super::log::{Place, SpoolLog, Spooled};
-use super::outlet::Outlet;
+use super::event_sender::EventSender;
+use super::groups::GroupsOnDisk;
+use super::log::{RecordPosition, SpoolLog, SpooledEvent};
 use super::shared::Shared;
 
 /// Bytes of events that one round holds in memory, in addition to the buffer of the
 /// publisher.
-const ROUND_BYTES: usize = 8 * 1024 * 1024;
+const MAX_ROUND_BYTES: usize = 8 * 1024 * 1024;
 
 /// A command to the spool's thread.
 pub(super) enum Command {
@@ -21,10 +21,10 @@ pub(super) enum Command {
     /// Reads up to this many events, the oldest first.
     Read(
         usize,
-        Arc<dyn Outlet>,
-        oneshot::Sender<Result<Vec<Spooled>, SpoolError>>,
+        Arc<dyn EventSender>,
+        oneshot::Sender<Result<Vec<SpooledEvent>, SpoolError>>,
     ),
-    Remove(Handled, Arc<dyn Outlet>, oneshot::Sender<()>),
+    Remove(RoundOutcomes, Arc<dyn EventSender>, oneshot::Sender<()>),
     /// Notifies the sender when all earlier commands are done.
     Sync(oneshot::Sender<()>),
     /// The last command. After the notification, another publisher may use the folder.
@@ -35,9 +35,9 @@ pub(super) enum Command {
 
 /// The outcomes of the events of one round.
 #[derive(Debug, Default)]
-pub(super) struct Handled {
-    pub(super) sent: Vec<Place>,
-    pub(super) refused: Vec<Place>,
+pub(super) struct RoundOutcomes {
+    pub(super) sent: Vec<RecordPosition>,
+    pub(super) refused: Vec<RecordPosition>,
     /// The message group of each of these events, as written in the records.
     pub(super) groups: Vec<String>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Handled {
 /// callers of the events get an error.
 pub(super) struct PendingWrite {
     pub(super) shared: Arc<Shared>,
-    pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) event_sender: Arc<dyn EventSender>,
     pub(super) number: u64,
     /// The message group and the body of each event.
     pub(super) events: Vec<(Option<Arc<str>>, String)>,
@@ -56,7 +56,7 @@ pub(super) struct PendingWrite {
 /// panicked.
 impl Drop for PendingWrite {
     fn drop(&mut self) {
-        self.shared.fail(self.number, &self.shared.ended());
+        self.shared.fail_write(self.number, &self.shared.ended());
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for PendingWrite {
 pub(super) struct SpoolThread {
     pub(super) log: SpoolLog,
     /// `None` for a standard queue, which does not keep an order.
-    pub(super) groups: Option<Groups>,
+    pub(super) groups: Option<GroupsOnDisk>,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     /// Whether the last write failed, so that a full disk is logged only once.
@@ -132,20 +132,23 @@ impl SpoolThread {
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::Read(count, outlet, reply) => {
-                let events = self.log.read(count, ROUND_BYTES);
+            Command::Read(count, event_sender, reply) => {
+                let events = self.log.read(count, MAX_ROUND_BYTES);
                 self.shared.recount(&self.log);
-                self.release(&outlet);
+                self.release(&event_sender);
                 // This fails if the drain has ended together with its runtime.
                 let _ = reply.send(events);
             }
-            Command::Remove(handled, outlet, reply) => {
-                self.log.remove(&handled.sent, &handled.refused);
+            Command::Remove(outcomes, event_sender, reply) => {
+                self.log.remove(&outcomes.sent, &outcomes.refused);
                 if let Some(groups) = &mut self.groups {
-                    handled.groups.iter().for_each(|group| groups.remove(group));
+                    outcomes
+                        .groups
+                        .iter()
+                        .for_each(|group| groups.remove(group));
                 }
                 self.shared.recount(&self.log);
-                self.release(&outlet);
+                self.release(&event_sender);
                 self.shared.changed.notify_waiters();
                 let _ = reply.send(());
             }
@@ -163,7 +166,7 @@ impl SpoolThread {
     }
 
     fn append(&mut self, mut writes: Vec<PendingWrite>) {
-        // `Shared::unwritten` may have taken the events of some writes back.
+        // `Shared::send_writes_directly` may have taken the events of some writes back.
         writes.retain(|write| self.shared.is_writing(write.number));
         if writes.is_empty() {
             return;
@@ -183,11 +186,12 @@ impl SpoolThread {
         for write in writes {
             let count = confirmed.min(write.events.len());
             confirmed -= count;
-            self.shared.written(write.number, count);
+            self.shared.complete_write(write.number, count);
             if let Some(error) = error.as_ref().filter(|_| count < write.events.len()) {
                 let groups = self.groups.as_ref();
-                let waits = |group: &str| groups.is_some_and(|groups| groups.contains(group));
-                self.shared.unwritten(&write.outlet, error, waits);
+                let on_disk = |group: &str| groups.is_some_and(|groups| groups.contains(group));
+                self.shared
+                    .send_writes_directly(&write.event_sender, error, on_disk);
             }
         }
     }
@@ -209,12 +213,13 @@ impl SpoolThread {
     }
 
     /// Sends the held events of each group that has no more events on disk.
-    fn release(&mut self, outlet: &Arc<dyn Outlet>) {
+    fn release(&mut self, event_sender: &Arc<dyn EventSender>) {
         if let Some(groups) = &mut self.groups {
             if self.log.len() == 0 {
                 groups.clear();
             }
-            self.shared.release(outlet, |group| groups.contains(group));
+            self.shared
+                .release_held(event_sender, |group| groups.contains(group));
         }
     }
 }

@@ -8,8 +8,8 @@ use super::folder::{SpoolFolder, private};
 
 /// Writes to the last segment of a folder.
 #[derive(Debug)]
-pub(crate) struct Writer {
-    active: Option<Active>,
+pub(crate) struct SegmentWriter {
+    active: Option<ActiveSegment>,
     next: u64,
     /// Lets a test fail every write.
     #[cfg(test)]
@@ -17,14 +17,14 @@ pub(crate) struct Writer {
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveSegment {
     number: u64,
     file: File,
     /// The length in bytes that the disk has confirmed.
     bytes: u64,
 }
 
-impl Writer {
+impl SegmentWriter {
     /// Creates a writer without a segment. The first segment gets the number `next`.
     pub(super) fn new(next: u64) -> Self {
         Self {
@@ -35,9 +35,9 @@ impl Writer {
         }
     }
 
-    /// The offset at which the next commit writes: the length of the active segment, or 0 for
-    /// a new segment. A segment of `limit` bytes or more receives no more records.
-    pub(super) fn begin(&mut self, limit: u64) -> u64 {
+    /// Returns the offset at which the next commit writes: the length of the active segment, or
+    /// 0 for a new segment. A segment of `limit` bytes or more receives no more records.
+    pub(super) fn next_offset(&mut self, limit: u64) -> u64 {
         self.active.take_if(|active| active.bytes >= limit);
         self.active.as_ref().map_or(0, |active| active.bytes)
     }
@@ -55,9 +55,9 @@ impl Writer {
     fn extend(
         &self,
         folder: &SpoolFolder,
-        mut active: Active,
+        mut active: ActiveSegment,
         bytes: &[u8],
-    ) -> Result<Active, SpoolError> {
+    ) -> Result<ActiveSegment, SpoolError> {
         let written = active.file.write_all(bytes);
         if let Err(error) = written.and_then(|()| self.sync(&active.file)) {
             // The segment receives no more records, because after a failed `fsync` it is
@@ -72,7 +72,7 @@ impl Writer {
         Ok(active)
     }
 
-    fn create(&mut self, folder: &SpoolFolder, bytes: &[u8]) -> Result<Active, SpoolError> {
+    fn create(&mut self, folder: &SpoolFolder, bytes: &[u8]) -> Result<ActiveSegment, SpoolError> {
         let number = self.next;
         self.next += 1;
         let (new, path) = (folder.unfinished(number), folder.segment(number));
@@ -86,7 +86,7 @@ impl Writer {
             Ok(file)
         };
         match create() {
-            Ok(file) => Ok(Active {
+            Ok(file) => Ok(ActiveSegment {
                 number,
                 file,
                 bytes: bytes.len() as u64,
@@ -114,7 +114,7 @@ impl Writer {
 
     /// Ends the segment `number` if it is the active one, so that the next commit writes to a
     /// new one.
-    pub(super) fn forget(&mut self, number: u64) {
+    pub(super) fn seal_segment(&mut self, number: u64) {
         self.active.take_if(|active| active.number == number);
     }
 

@@ -126,7 +126,7 @@ fn received_message_is_hidden_until_timeout() {
 }
 
 #[test]
-fn returned_message_goes_behind_waiting_ones() {
+fn returned_message_queues_behind_the_others() {
     let mut bench = Bench::new(&[]);
     bench.send("poison");
     bench.send("good");

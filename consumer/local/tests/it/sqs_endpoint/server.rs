@@ -94,14 +94,14 @@ async fn malformed_requests_get_protocol_errors() {
             "RequestEntityTooLarge",
         ),
     ] {
-        let answer = post(local.address, target, body).await;
+        let response = post(local.address, target, body).await;
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{target}: {answer}"
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{target}: {response}"
         );
         let header = format!("x-amzn-query-error: {error};Sender\r\n");
-        assert!(answer.contains(&header), "{target}: {answer}");
-        assert!(answer.contains("\"__type\":\""), "{target}: {answer}");
+        assert!(response.contains(&header), "{target}: {response}");
+        assert!(response.contains("\"__type\":\""), "{target}: {response}");
     }
 }
 
@@ -119,9 +119,9 @@ async fn post(address: SocketAddr, target: &str, body: &str) -> String {
         let _ = writer.write_all(body.as_bytes()).await;
     };
     let reading = async {
-        let mut answer = Vec::new();
-        let _ = reader.read_to_end(&mut answer).await;
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut response = Vec::new();
+        let _ = reader.read_to_end(&mut response).await;
+        String::from_utf8_lossy(&response).into_owned()
     };
     tokio::join!(writing, reading).1
 }

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_lone_event_is_sent_at_once() {
-    let fake = Fake::good();
+async fn lone_event_is_sent_at_once() {
+    let fake = Fake::healthy();
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let start = Instant::now();
     let receipt = sdk.emit_envelope(event("a")).await.unwrap();
@@ -20,7 +20,7 @@ async fn a_lone_event_is_sent_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn events_during_a_request_fill_the_next() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let first = spawn(&sdk, numbered(0..1));
     sleep(ROUND_TRIP / 2).await;
@@ -33,7 +33,7 @@ async fn events_during_a_request_fill_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn load_fills_requests_within_max_in_flight() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_in_flight(4)
         .build_on(fake.clone())
@@ -52,7 +52,7 @@ async fn load_fills_requests_within_max_in_flight() {
         task.await.unwrap();
     }
     assert!(fake.sizes().len() <= 104, "{:?}", fake.sizes());
-    assert_eq!(fake.most_in_flight.load(Ordering::SeqCst), 4);
+    assert_eq!(fake.max_in_flight.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +63,7 @@ async fn hanging_request_does_not_delay_later_events() {
         } else {
             ROUND_TRIP
         };
-        (wait, Ok(all(messages)))
+        (wait, Ok(accept_all(messages)))
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let hanging = spawn(&sdk, ["a".to_owned()]);
@@ -85,7 +85,7 @@ async fn hanging_request_does_not_delay_later_events() {
 
 #[tokio::test(start_paused = true)]
 async fn linger_ends_early_when_full_or_flushed() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let linger = Duration::from_millis(50);
     let sdk = builder(false)
         .linger(linger)

@@ -1,4 +1,4 @@
-//! The publisher runs on its own thread, whatever executor the caller uses.
+//! The publisher runs on its own thread, independent of the caller's executor.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -34,22 +34,22 @@ fn event_outlives_the_runtime_of_its_caller() {
         // The first attempt fails, so the retry is due after the runtime has ended.
         let fake = Fake::new(|number, messages| match number {
             0 => (ROUND_TRIP, Ok(vec![refused(false)])),
-            _ => (ROUND_TRIP, Ok(all(messages))),
+            _ => (ROUND_TRIP, Ok(accept_all(messages))),
         });
         let first = current_thread();
         let sdk = first.block_on(async { builder(fifo).build_on_thread(fake.clone()) });
         let mut emission = pin!(sdk.emit_envelope(event("a")));
         first.block_on(async {
             let waited = timeout(Duration::ZERO, emission.as_mut()).await;
-            assert!(waited.is_err(), "it is on its way");
+            assert!(waited.is_err(), "the event has no outcome yet");
         });
         drop(first);
         current_thread().block_on(async {
             let outcome = timeout(Duration::from_secs(5), emission).await;
-            let _ = outcome.expect("the emission hangs").unwrap();
+            let _ = outcome.expect("the emit future hangs").unwrap();
             // On a FIFO queue, the next event of the entity is sent after it.
             let next = timeout(Duration::from_secs(5), sdk.emit_envelope(event("a"))).await;
-            let _ = next.expect("the emission hangs").unwrap();
+            let _ = next.expect("the emit future hangs").unwrap();
         });
         assert_eq!(fake.accepted(), ["a", "a"]);
     }
@@ -59,8 +59,8 @@ fn event_outlives_the_runtime_of_its_caller() {
 fn request_survives_the_end_of_its_runtime() {
     // The first request hangs until its runtime ends.
     let fake = Fake::new(|number, messages| match number {
-        0 => (Duration::from_secs(600), Ok(all(messages))),
-        _ => (ROUND_TRIP, Ok(all(messages))),
+        0 => (Duration::from_secs(600), Ok(accept_all(messages))),
+        _ => (ROUND_TRIP, Ok(accept_all(messages))),
     });
     let multi_thread = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -71,7 +71,7 @@ fn request_survives_the_end_of_its_runtime() {
     let mut emission = pin!(sdk.emit_envelope(event("a")));
     multi_thread.block_on(async {
         let waited = timeout(Duration::from_millis(20), emission.as_mut()).await;
-        assert!(waited.is_err(), "it is on its way");
+        assert!(waited.is_err(), "the event has no outcome yet");
     });
     drop(multi_thread);
     let _ = block_on(emission).unwrap();
@@ -80,7 +80,7 @@ fn request_survives_the_end_of_its_runtime() {
 
 #[tokio::test]
 async fn events_of_one_poll_share_a_request() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false).build_on_thread(fake.clone());
     let emit = |id| sdk.emit_envelope(event(id));
     let (a, b, c) = tokio::join!(emit("a"), emit("b"), emit("c"));
@@ -90,7 +90,7 @@ async fn events_of_one_poll_share_a_request() {
 
 #[test]
 fn event_is_sent_while_its_runtime_is_not_driven() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let idle = current_thread();
     let sdk = builder(false).build_on_thread(fake.clone());
     let mut emission = pin!(sdk.emit_envelope(event("a")));
@@ -104,7 +104,7 @@ fn event_is_sent_while_its_runtime_is_not_driven() {
 
 #[test]
 fn publisher_works_without_any_tokio_runtime() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .linger(Duration::from_millis(1))
         .build_on_thread(fake.clone());
@@ -123,7 +123,7 @@ fn publisher_works_without_any_tokio_runtime() {
 
 #[test]
 fn shutdown_deadline_needs_no_tokio_runtime() {
-    let fake = Fake::new(|_, messages| (Duration::from_secs(600), Ok(all(messages))));
+    let fake = Fake::new(|_, messages| (Duration::from_secs(600), Ok(accept_all(messages))));
     let sdk = builder(false).build_on_thread(fake);
     let mut emission = pin!(sdk.emit_envelope(event("a")));
     let mut context = Context::from_waker(Waker::noop());
@@ -135,7 +135,7 @@ fn shutdown_deadline_needs_no_tokio_runtime() {
 
 #[test]
 fn thread_ends_after_the_last_handle_and_event() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false).build_on_thread(fake.clone());
     let mut emission = pin!(sdk.emit_envelope(event("a")));
     let mut context = Context::from_waker(Waker::noop());
@@ -155,7 +155,7 @@ fn thread_ends_after_the_last_handle_and_event() {
 #[tokio::test]
 async fn handles_and_futures_are_send() {
     fn check<T: Send + Sync + 'static>(_: &T) {}
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     check(&sdk);
     let emission = sdk.emit_envelope(event("a"));
     check(&emission);

@@ -9,17 +9,18 @@ use crate::EmitError;
 use crate::publisher::transport::{RequestError, RequestErrorKind};
 
 #[tokio::test(start_paused = true)]
-async fn only_what_failed_is_sent_again() {
-    // The second of five entries fails twice. The fourth fails as the sender's fault.
+async fn only_failed_entries_are_sent_again() {
+    // The second of five entries fails twice. The fourth entry fails through the sender's
+    // fault, so it is not retried.
     let fake = Fake::new(|number, messages| {
-        let mut answers = all(messages);
+        let mut results = accept_all(messages);
         if number == 0 {
-            answers[1] = refused(false);
-            answers[3] = refused(true);
+            results[1] = refused(false);
+            results[3] = refused(true);
         } else if number == 1 {
-            answers[0] = refused(false);
+            results[0] = refused(false);
         }
-        (ROUND_TRIP, Ok(answers))
+        (ROUND_TRIP, Ok(results))
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let outcomes = {
@@ -70,7 +71,7 @@ async fn missing_result_counts_as_an_attempt() {
     );
     // The identity is the same on every attempt.
     let bodies: std::collections::HashSet<String> = fake
-        .seen
+        .requests
         .lock()
         .unwrap()
         .iter()
@@ -80,7 +81,7 @@ async fn missing_result_counts_as_an_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_request_is_not_repeated() {
+async fn failed_request_is_not_retried() {
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let tasks = spawn(&sdk, numbered(0..4));
@@ -92,16 +93,16 @@ async fn failed_request_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn smaller_endpoint_gets_smaller_requests() {
+async fn too_large_request_is_divided() {
     let fake = Fake::new(|_, messages| {
         let bytes: usize = messages.iter().map(|m| m.body.len()).sum();
         let too_long = RequestError::new(RequestErrorKind::TooLong, "orders", "too long");
-        let answer = if bytes > 500 {
+        let result = if bytes > 500 {
             Err(too_long)
         } else {
-            Ok(all(messages))
+            Ok(accept_all(messages))
         };
-        (ROUND_TRIP, answer)
+        (ROUND_TRIP, result)
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     for task in spawn(&sdk, numbered(0..20)) {
@@ -124,7 +125,7 @@ async fn smaller_endpoint_gets_smaller_requests() {
 async fn panicking_request_fails_its_events_only() {
     let fake = Fake::new(|number, messages| {
         assert!(number > 0, "scripted");
-        (ROUND_TRIP, Ok(all(messages)))
+        (ROUND_TRIP, Ok(accept_all(messages)))
     });
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let error = sdk.emit_envelope(event("a")).await.unwrap_err();
@@ -142,7 +143,7 @@ async fn event_too_large_for_a_message_is_returned() {
     let envelope = Envelope::builder(EventType::from_static("TESTED"), id, emitter)
         .build_with(&data)
         .unwrap();
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     let error = sdk.emit_envelope(envelope.clone()).await.unwrap_err();
     let EmitError::TooLargeForQueue { message_bytes, .. } = &error else {
         panic!("{error:?}");

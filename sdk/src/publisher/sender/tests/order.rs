@@ -17,14 +17,14 @@ async fn fifo_order_is_kept_while_entries_fail() {
     // Every third entry fails, counted across requests.
     let count = AtomicUsize::new(0);
     let fake = Fake::new(move |_, messages| {
-        let answer = |_: &Message| {
+        let result = |_: &Message| {
             if count.fetch_add(1, Ordering::SeqCst) % 3 == 2 {
                 refused(false)
             } else {
                 accepted()
             }
         };
-        (ROUND_TRIP, Ok(messages.iter().map(answer).collect()))
+        (ROUND_TRIP, Ok(messages.iter().map(result).collect()))
     });
     let sdk = builder(true)
         .max_attempts(100)
@@ -43,9 +43,9 @@ async fn fifo_order_is_kept_while_entries_fail() {
     let mut last: HashMap<Arc<str>, usize> = HashMap::new();
     for message in accepted.iter() {
         let id = message.deduplication.as_ref().unwrap();
-        let place = order.iter().position(|o| o == id).unwrap();
-        let before = last.insert(message.group.clone().unwrap(), place);
-        assert!(before < Some(place), "order is lost");
+        let index = order.iter().position(|o| o == id).unwrap();
+        let previous = last.insert(message.group.clone().unwrap(), index);
+        assert!(previous < Some(index), "an event overtook an earlier one");
     }
 }
 
@@ -58,7 +58,7 @@ async fn slow_entity_does_not_delay_others_on_fifo() {
         } else {
             ROUND_TRIP
         };
-        (wait, Ok(all(messages)))
+        (wait, Ok(accept_all(messages)))
     });
     let sdk = builder(true).build_on(fake.clone()).unwrap();
     let slow = spawn(&sdk, ["slow".to_owned(), "slow".to_owned()]);

@@ -7,7 +7,7 @@ use crate::publisher::transport::Message;
 
 #[tokio::test(start_paused = true)]
 async fn packing_fills_messages_only_under_load() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
     let start = Instant::now();
     for task in spawn(&sdk, numbered(0..1000)) {
@@ -15,8 +15,8 @@ async fn packing_fills_messages_only_under_load() {
     }
     assert_eq!(start.elapsed(), ROUND_TRIP);
     let bodies = |request: usize| -> Vec<String> {
-        let seen = fake.seen.lock().unwrap();
-        seen[request].1.iter().map(|m| m.body.clone()).collect()
+        let requests = fake.requests.lock().unwrap();
+        requests[request].1.iter().map(|m| m.body.clone()).collect()
     };
     assert_eq!(fake.sizes().len(), 1);
     assert!(
@@ -32,16 +32,16 @@ async fn packing_fills_messages_only_under_load() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pack_that_the_queue_refuses_is_divided() {
+async fn refused_pack_is_divided() {
     let fake = Fake::new(|_, messages| {
-        let answer = |m: &Message| {
+        let result = |m: &Message| {
             if m.body.len() > 1_000 {
                 refused(true)
             } else {
                 accepted()
             }
         };
-        (ROUND_TRIP, Ok(messages.iter().map(answer).collect()))
+        (ROUND_TRIP, Ok(messages.iter().map(result).collect()))
     });
     let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
     let big = "x".repeat(1_500);
@@ -54,8 +54,8 @@ async fn a_pack_that_the_queue_refuses_is_divided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn packs_hold_events_of_one_tenant() {
-    let fake = Fake::good();
+async fn pack_contains_events_of_one_tenant() {
+    let fake = Fake::healthy();
     let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
     let tenants = [sdk.for_tenant("a"), sdk.for_tenant("b"), sdk.clone()];
     let mut tasks = Vec::new();

@@ -14,7 +14,7 @@ use aws_sdk_sqs::config::{Region, timeout::TimeoutConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::end::Log;
+use super::shutdown::Log;
 use super::*;
 use crate::publisher::sqs::SqsQueue;
 use crate::queue_url::QueueUrl;
@@ -94,7 +94,7 @@ fn client(endpoint: &str, credentials: bool) -> Client {
     Client::from_conf(config.build())
 }
 
-/// All texts that a caller could print for an error.
+/// Every text that a caller can print for an error.
 fn printed(error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{error:?}");
     let mut next = Some(error);
@@ -195,7 +195,7 @@ async fn try_emit_error_does_not_print_the_event() {
     // The type of the event implements neither `Debug` nor `Clone`.
     let sdk = builder(false)
         .max_buffered_events(1)
-        .build_on(Fake::good())
+        .build_on(Fake::healthy())
         .unwrap();
     let _first = sdk.try_emit(secret()).unwrap();
     let error = sdk.try_emit(secret()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Events that are prepared and sent later, and events whose clock and ids the test sets.
+//! Events that are prepared and sent later, and events with a clock and ids from the test.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn opened() -> Opened {
 #[tokio::test(start_paused = true)]
 async fn prepared_event_is_sent_as_it_was_encoded() {
     for fifo in [false, true] {
-        let fake = Fake::good();
+        let fake = Fake::healthy();
         let sdk = builder(fifo).build_on(fake.clone()).unwrap();
         let prepared = sdk.prepare(&opened()).unwrap();
         let (id, body) = (prepared.event_id().clone(), prepared.body().to_owned());
@@ -37,15 +37,15 @@ async fn prepared_event_is_sent_as_it_was_encoded() {
         assert_eq!(fake.sizes(), [0; 0], "nothing was sent");
         let receipt = sdk.emit_prepared(prepared).await.unwrap();
         assert_eq!(receipt.event_id, id);
-        let seen = fake.seen.lock().unwrap();
-        assert_eq!(seen[0].1[0].body, body);
-        assert_eq!(seen[0].1[0].deduplication, fifo.then(|| id.to_string()));
+        let requests = fake.requests.lock().unwrap();
+        assert_eq!(requests[0].1[0].body, body);
+        assert_eq!(requests[0].1[0].deduplication, fifo.then(|| id.to_string()));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn prepared_envelope_is_the_same_message() {
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     let prepared = sdk.prepare(&opened()).unwrap();
     let body = prepared.body().to_owned();
     let envelope = prepared.into_envelope();
@@ -53,9 +53,9 @@ async fn prepared_envelope_is_the_same_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clock_and_ids_stamp_every_event() {
+async fn events_use_the_configured_clock_and_ids() {
     let next = AtomicU64::new(0);
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .clock(|| Timestamp::from_nanos(1_596_719_980_000_000_000).unwrap())
         .ids(move || {
@@ -75,9 +75,9 @@ async fn clock_and_ids_stamp_every_event() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_future_is_counted_and_logged_once() {
-    let log = super::end::Log::default();
+    let log = super::shutdown::Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_buffered_events(1)
         .build_on(fake.clone())
@@ -102,7 +102,7 @@ async fn dropped_future_is_counted_and_logged_once() {
 
 #[tokio::test(start_paused = true)]
 async fn invalid_event_counts_as_failed() {
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     let invalid = || Opened {
         account: String::new(),
     };
@@ -120,7 +120,7 @@ async fn invalid_event_counts_as_failed() {
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "polled after completion")]
 async fn future_polled_after_completion_panics() {
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     let mut emission = sdk.emit(opened());
     let _ = (&mut emission).await.unwrap();
     let _ = emission.await;
@@ -161,7 +161,7 @@ async fn unsent_contains_events_that_wait_for_a_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn packs_of_different_events_have_different_ids() {
+async fn different_packs_have_different_ids() {
     use crate::publisher::buffer::pending::{Pending, deduplication_id};
     let pending = |id: &str| Pending::new(event(id), None).unwrap();
     let mut events = vec![pending("a"), pending("b")];
@@ -170,12 +170,12 @@ async fn packs_of_different_events_have_different_ids() {
     let three = deduplication_id(&events);
     assert_ne!(
         two, three,
-        "SQS would discard the second pack, with C in it"
+        "with the same id, SQS would discard the pack that contains c"
     );
     events.pop();
     for other in [[0, 2], [2, 1]] {
         let pack = other.map(|n| pending(["a", "b", "c"][n]));
-        assert_ne!(deduplication_id(&pack), two, "each event counts");
+        assert_ne!(deduplication_id(&pack), two, "the id depends on each event");
     }
     assert_eq!(
         deduplication_id(&events),

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::publisher::buffer::pending::{Outcome, Pending};
-use crate::publisher::spool::outlet::Outlet as _;
+use crate::publisher::spool::event_sender::EventSender as _;
 use crate::{Durability, EmitError};
 
 /// A timeout that only an operation that hangs exceeds.
@@ -42,16 +42,16 @@ pub(super) fn set_aside(folder: &Folder) -> Vec<PathBuf> {
 }
 
 /// Sends an event in the same way as a round of the spool does.
-fn give_from_spool(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
+fn send_as_spooled(sdk: &Sdk, id: &str) -> oneshot::Receiver<Outcome> {
     let mut event = Pending::new(event(id), None).unwrap();
     event.from_spool = true;
     sdk.sender().clone().send_spooled(event)
 }
 
 /// A queue that accepts the first request after a delay, and fails all other requests.
-fn down_after_the_first() -> Arc<Fake> {
+fn down_after_the_first_request() -> Arc<Fake> {
     Fake::new(|number, messages| match number {
-        0 => (Duration::from_millis(50), Ok(all(messages))),
+        0 => (Duration::from_millis(50), Ok(accept_all(messages))),
         _ => (Duration::ZERO, Err(unavailable())),
     })
 }
@@ -59,7 +59,7 @@ fn down_after_the_first() -> Arc<Fake> {
 #[tokio::test]
 async fn pack_never_mixes_spooled_and_new_events() {
     let folder = Folder::new("mixed");
-    let fake = down_after_the_first();
+    let fake = down_after_the_first_request();
     let sdk = builder(false)
         .packing(true)
         .max_in_flight(1)
@@ -72,7 +72,7 @@ async fn pack_never_mixes_spooled_and_new_events() {
     let others = spawn(&sdk, numbered(0..20));
     tokio::task::yield_now().await;
     let spooled: Vec<_> = numbered(20..40)
-        .map(|id| give_from_spool(&sdk, &id))
+        .map(|id| send_as_spooled(&sdk, &id))
         .collect();
 
     let outcomes = async {
@@ -89,10 +89,12 @@ async fn pack_never_mixes_spooled_and_new_events() {
         }
         sdk.flush().await;
     };
-    timeout(AT_MOST, outcomes).await.expect("something hangs");
+    timeout(AT_MOST, outcomes)
+        .await
+        .expect("an event has no outcome");
     let packs: Vec<Vec<String>> = {
-        let seen = fake.seen.lock().unwrap();
-        seen[1].1.iter().map(|m| entity_ids(&m.body)).collect()
+        let requests = fake.requests.lock().unwrap();
+        requests[1].1.iter().map(|m| entity_ids(&m.body)).collect()
     };
     let expected = [
         numbered(0..20).collect::<Vec<_>>(),
@@ -105,7 +107,7 @@ async fn pack_never_mixes_spooled_and_new_events() {
 }
 
 #[tokio::test]
-async fn thread_panic_fails_events_and_frees_capacity() {
+async fn thread_panic_releases_the_capacity() {
     for ends in [false, true] {
         let folder = Folder::new("panic");
         let fake = Fake::new(|_, _| (Duration::ZERO, Err(unavailable())));
@@ -124,7 +126,7 @@ async fn thread_panic_fails_events_and_frees_capacity() {
         let emits = async {
             for n in 0..6 {
                 if !ends {
-                    spool.run(|_| panic!("of the test"));
+                    spool.run(|_| panic!("scripted"));
                 }
                 match sdk.emit_envelope(event(&n.to_string())).await {
                     Ok(receipt) => assert_eq!(receipt.durability, Durability::Spool),
@@ -136,7 +138,9 @@ async fn thread_panic_fails_events_and_frees_capacity() {
             }
             sdk.flush().await;
         };
-        timeout(AT_MOST, emits).await.expect("something hangs");
+        timeout(AT_MOST, emits)
+            .await
+            .expect("an event has no outcome");
         assert_eq!(sdk.sender().in_flight().pending(), 0);
         let report = timeout(AT_MOST, sdk.shutdown(Duration::ZERO))
             .await
@@ -147,24 +151,24 @@ async fn thread_panic_fails_events_and_frees_capacity() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_shortens_the_pause_of_the_spool() {
-    let folder = Folder::new("hurry");
+    let folder = Folder::new("end_pause");
     let sdk = builder(false)
         .spool(&folder.0)
         .build_on(Fake::new(|_, messages| {
-            (Duration::from_secs(10), Ok(all(messages)))
+            (Duration::from_secs(10), Ok(accept_all(messages)))
         }))
         .unwrap();
     let pause = |sdk: &Sdk| {
         let sender = sdk.sender().clone();
         tokio::spawn(async move {
             let start = Instant::now();
-            let pause = sender.spool().unwrap();
-            pause.pause(&*sender, Duration::from_secs(30)).await;
+            let spool = sender.spool().unwrap();
+            spool.pause(&*sender, Duration::from_secs(30)).await;
             start.elapsed()
         })
     };
     assert_eq!(pause(&sdk).await.unwrap(), Duration::from_secs(30));
-    // A shutdown ends a pause that has already begun …
+    // A shutdown ends a pause that has already begun, …
     let begun = pause(&sdk);
     sleep(Duration::from_secs(1)).await;
     let emission = sdk.emit_envelope(event("a"));
@@ -173,7 +177,7 @@ async fn shutdown_shortens_the_pause_of_the_spool() {
     let ending = sdk.clone();
     let end = tokio::spawn(async move { ending.shutdown(Duration::from_secs(60)).await });
     assert_eq!(begun.await.unwrap(), Duration::from_secs(1));
-    // … and shortens a pause that begins later to the shortest duration.
+    // … and a pause that begins later has the minimum duration.
     assert_eq!(pause(&sdk).await.unwrap(), Duration::from_millis(500));
     let _ = hanging.await.unwrap().unwrap();
     assert!(end.await.unwrap().is_complete());
@@ -184,9 +188,9 @@ async fn unconfirmed_write_at_deadline_is_undetermined() {
     let folder = Folder::new("hangs");
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
     let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
-    let (let_go, hangs) = std::sync::mpsc::channel::<()>();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
     let spool = sdk.sender().spool().unwrap();
-    spool.run(move |_| hangs.recv().unwrap_or_default());
+    spool.run(move |_| blocked.recv().unwrap_or_default());
     // The first event is spooled because SQS fails, and the second event because the spool
     // already has one. Without the hanging disk, the spool would now drain.
     let mut tasks = spawn(&sdk, numbered(0..1));
@@ -209,7 +213,7 @@ async fn unconfirmed_write_at_deadline_is_undetermined() {
         assert!(matches!(error, EmitError::Interrupted { .. }), "{error:?}");
     }
     assert_eq!(sdk.sender().in_flight().pending(), 0);
-    let_go.send(()).unwrap();
+    release.send(()).unwrap();
 }
 
 #[tokio::test]
@@ -238,8 +242,8 @@ async fn shutdown_waits_for_the_write_in_progress() {
 #[tokio::test]
 async fn undecodable_record_is_reported_and_set_aside() {
     let folder = Folder::new("unreadable");
-    let fake = Fake::good();
-    let log = super::end::Log::default();
+    let fake = Fake::healthy();
+    let log = super::shutdown::Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let sdk = builder(false)
         .spool(&folder.0)
@@ -247,14 +251,14 @@ async fn undecodable_record_is_reported_and_set_aside() {
         .unwrap();
     let spool = sdk.sender().spool().unwrap();
     spool.run(|log| assert_eq!(log.append([(None, "nonsense")]).0, 1));
-    while !spool.is_on() {
+    while !spool.is_active() {
         sleep(Duration::from_millis(1)).await;
     }
     let report = sdk.shutdown(AT_MOST).await;
     assert_eq!(report.in_spool, 0);
     let lines = log.0.lock().unwrap().join("\n");
     assert!(
-        lines.contains("ERROR:") && lines.contains("place=file 1, byte 16"),
+        lines.contains("ERROR:") && lines.contains("position=file 1, byte 16"),
         "{lines}"
     );
     assert!(!lines.contains("nonsense"), "{lines}");

@@ -1,4 +1,4 @@
-//! The log on a real disk: what survives damage, and what is left in the folder.
+//! The log on a real disk: which events survive damage, and which files stay in the folder.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A folder that is removed with the value.
+/// A folder that is deleted when the value is dropped.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -54,18 +54,17 @@ fn all(log: &mut SpoolLog) -> Vec<String> {
     events.into_iter().map(|event| event.body).collect()
 }
 
-fn places(log: &mut SpoolLog) -> Vec<Place> {
+fn positions(log: &mut SpoolLog) -> Vec<RecordPosition> {
     let events = log.read(usize::MAX, usize::MAX).unwrap();
-    events.into_iter().map(|event| event.place).collect()
+    events.into_iter().map(|event| event.position).collect()
 }
 
-const THREE: [&str; 3] = ["first", "second é", "third"];
+const THREE_EVENTS: [&str; 3] = ["first", "second é", "third"];
 
-/// A folder whose log holds three events in its only segment, and the segment's
-/// content.
-fn three(name: &str) -> (Temporary, Vec<u8>) {
+/// A folder with one segment that contains three events, and the content of the segment.
+fn folder_with_three_events(name: &str) -> (Temporary, Vec<u8>) {
     let folder = Temporary::new(name);
-    append(&mut folder.open(), &THREE);
+    append(&mut folder.open(), &THREE_EVENTS);
     let bytes = fs::read(folder.segment(1)).unwrap();
     (folder, bytes)
 }
@@ -104,12 +103,12 @@ fn events_survive_a_restart_in_order() {
         .into_iter()
         .map(|e| e.body)
         .collect();
-    assert_eq!(some, ["a", "b"], "the bound of the bytes");
+    assert_eq!(some, ["a", "b"], "the limit of bytes");
     assert_eq!(log.read(3, usize::MAX).unwrap().len(), 3);
     assert_eq!(
         log.read(3, 0).unwrap().len(),
         1,
-        "the first event always fits"
+        "the first event is always read"
     );
 }
 
@@ -118,13 +117,13 @@ fn sent_events_are_not_read_again() {
     let folder = Temporary::new("sent");
     let mut log = folder.open();
     append(&mut log, &["a", "b", "c"]);
-    let handled = places(&mut log);
-    log.remove(&handled[..2], &[]);
+    let all_positions = positions(&mut log);
+    log.remove(&all_positions[..2], &[]);
     assert_eq!(all(&mut log), ["c"]);
     drop(log);
     let mut log = folder.open();
     assert_eq!(all(&mut log), ["c"], "also after a restart");
-    let last = places(&mut log);
+    let last = positions(&mut log);
     log.remove(&last, &[]);
     assert_eq!(log.len(), 0);
     assert!(folder.names().is_empty(), "{:?}", folder.names());
@@ -137,13 +136,13 @@ fn refused_event_is_set_aside_not_deleted() {
     let folder = Temporary::new("refused");
     let mut log = folder.open();
     append(&mut log, &["a", "b"]);
-    let both = places(&mut log);
+    let both = positions(&mut log);
     log.remove(&[], &both[..1]);
     drop(log);
-    // The mark is on disk: a restart neither sends the event nor forgets it.
+    // The mark is on disk: after a restart, the event is neither sent nor deleted.
     let mut log = folder.open();
     assert_eq!(all(&mut log), ["b"]);
-    let last = places(&mut log);
+    let last = positions(&mut log);
     log.remove(&last, &[]);
     assert_eq!(log.damaged(), 0);
     drop(log);
@@ -154,9 +153,9 @@ fn refused_event_is_set_aside_not_deleted() {
         "{names:?}"
     );
     let kept = fs::read(folder.0.join(&names[0])).unwrap();
-    let marks: Vec<(Mark, String)> = record::stretches(&kept)
-        .map(|(_, stretch)| match stretch {
-            record::Stretch::Record(record) => (record.mark, record.body.to_owned()),
+    let marks: Vec<(Mark, String)> = record::regions(&kept)
+        .map(|(_, region)| match region {
+            record::Region::Record(record) => (record.mark, record.body.to_owned()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -165,7 +164,7 @@ fn refused_event_is_set_aside_not_deleted() {
         (Mark::Sent, "b".to_owned()),
     ];
     assert_eq!(marks, expected);
-    // Its number is not used again.
+    // The number of the segment is not used again.
     append(&mut folder.open(), &["c"]);
     assert!(folder.segment(2).exists());
 }
@@ -188,7 +187,7 @@ fn large_log_spans_segments_and_empties() {
     assert_eq!(log.len(), 51);
     for left in (0..51).rev() {
         let first = log.read(1, usize::MAX).unwrap();
-        log.remove(&[first[0].place], &[]);
+        log.remove(&[first[0].position], &[]);
         assert_eq!(log.len(), left);
     }
     assert!(folder.names().is_empty());
@@ -196,8 +195,8 @@ fn large_log_spans_segments_and_empties() {
 
 #[test]
 fn flipped_byte_costs_one_record_and_is_counted() {
-    let (folder, bytes) = three("flipped");
-    let starts: Vec<usize> = record::stretches(&bytes).map(|(at, _)| at).collect();
+    let (folder, bytes) = folder_with_three_events("flipped");
+    let starts: Vec<usize> = record::regions(&bytes).map(|(at, _)| at).collect();
     for position in 0..bytes.len() {
         let _ = fs::remove_dir_all(&folder.0);
         fs::create_dir_all(&folder.0).unwrap();
@@ -206,7 +205,7 @@ fn flipped_byte_costs_one_record_and_is_counted() {
         fs::write(folder.segment(1), &damaged).unwrap();
         let record = starts.iter().rposition(|start| *start <= position);
         let in_mark = record.is_some_and(|r| (4..8).contains(&(position - starts[r])));
-        let mut expected = THREE.to_vec();
+        let mut expected = THREE_EVENTS.to_vec();
         if let Some(record) = record.filter(|_| !in_mark) {
             expected.remove(record);
         }
@@ -221,10 +220,10 @@ fn flipped_byte_costs_one_record_and_is_counted() {
         let mut log = folder.open();
         assert_eq!(all(&mut log), expected, "byte {position}");
         assert_eq!(log.damaged(), u64::from(!in_mark), "byte {position}");
-        let rest = places(&mut log);
+        let rest = positions(&mut log);
         log.remove(&rest, &[]);
         drop(log);
-        // The damaged record is still there, and is reported once.
+        // The damaged record is still on disk, and is counted once.
         let names = folder.names();
         assert_eq!(names.len(), usize::from(!in_mark), "{names:?}");
         let log = folder.open();
@@ -233,12 +232,9 @@ fn flipped_byte_costs_one_record_and_is_counted() {
 }
 
 #[test]
-fn cut_file_keeps_every_whole_record() {
-    let (folder, bytes) = three("cut");
-    let mut ends: Vec<usize> = record::stretches(&bytes)
-        .skip(1)
-        .map(|(at, _)| at)
-        .collect();
+fn truncated_file_keeps_every_whole_record() {
+    let (folder, bytes) = folder_with_three_events("truncated");
+    let mut ends: Vec<usize> = record::regions(&bytes).skip(1).map(|(at, _)| at).collect();
     ends.push(bytes.len());
     for length in 0..bytes.len() {
         let _ = fs::remove_dir_all(&folder.0);
@@ -246,7 +242,7 @@ fn cut_file_keeps_every_whole_record() {
         fs::write(folder.segment(1), &bytes[..length]).unwrap();
         let whole = ends.iter().filter(|end| **end <= length).count();
         let mut log = folder.open();
-        assert_eq!(all(&mut log), THREE[..whole], "{length} bytes");
+        assert_eq!(all(&mut log), THREE_EVENTS[..whole], "{length} bytes");
         // A killed process leaves an incomplete record, but never a file without
         // its header.
         let damaged = u64::from(length < record::HEADER_BYTES);
@@ -259,16 +255,20 @@ fn cut_file_keeps_every_whole_record() {
 }
 
 #[test]
-fn extended_file_sends_its_events() {
-    let (folder, bytes) = three("extended");
+fn events_before_appended_zeros_are_sent() {
+    let (folder, bytes) = folder_with_three_events("extended");
     let file = File::options().write(true).open(folder.segment(1)).unwrap();
-    // Far more than is read into memory; the file is sparse.
+    // The file is sparse, and much larger than the part that is read into memory.
     file.set_len(20 * 1024 * 1024 * 1024).unwrap();
     drop(file);
     let mut log = folder.open();
-    assert_eq!(all(&mut log), THREE);
-    assert_eq!(log.damaged(), 2, "the zeros that were read, and the others");
-    let rest = places(&mut log);
+    assert_eq!(all(&mut log), THREE_EVENTS);
+    assert_eq!(
+        log.damaged(),
+        2,
+        "the zeros that were read, and the zeros beyond the limit"
+    );
+    let rest = positions(&mut log);
     log.remove(&rest, &[]);
     assert!(folder.names()[0].contains("set-aside"));
     assert!(bytes.len() < 200);
@@ -300,7 +300,7 @@ fn foreign_file_is_set_aside_unchanged() {
 fn file_that_cannot_be_opened_is_renamed() {
     let folder = Temporary::new("unreadable");
     append(&mut folder.open(), &["good"]);
-    // The superuser may open every file, but no user can read a folder as one.
+    // The superuser can open every file, but no user can read a folder as a file.
     fs::create_dir(folder.segment(5)).unwrap();
     let error = folder.open_as(SpoolDamage::Refuse).unwrap_err().explain();
     assert!(
@@ -318,15 +318,15 @@ fn file_that_cannot_be_opened_is_renamed() {
 
 #[test]
 fn later_format_is_refused_and_unchanged() {
-    let (folder, mut bytes) = three("later");
+    let (folder, mut bytes) = folder_with_three_events("later");
     bytes.splice(..record::HEADER_BYTES, record::header_of(2));
     fs::write(folder.segment(1), &bytes).unwrap();
     for damage in [SpoolDamage::SetAside, SpoolDamage::Refuse] {
         let error = folder.open_as(damage).unwrap_err().explain();
         for part in [
-            "events: it has format 2",
-            "knows format 1",
-            "nothing was changed",
+            "events: the file has format 2",
+            "reads only format 1",
+            "was not changed",
         ] {
             assert!(error.contains(part), "{error}");
         }
@@ -336,7 +336,7 @@ fn later_format_is_refused_and_unchanged() {
 
 #[test]
 fn interrupted_creation_leaves_a_usable_folder() {
-    let (folder, bytes) = three("interrupted");
+    let (folder, bytes) = folder_with_three_events("interrupted");
     for length in 0..bytes.len() {
         fs::write(folder.0.join("000000000009.events.new"), &bytes[..length]).unwrap();
         let mut log = folder.open();
@@ -350,13 +350,13 @@ fn interrupted_creation_leaves_a_usable_folder() {
 }
 
 #[test]
-fn damage_while_events_wait_spares_the_others() {
-    let (folder, bytes) = three("later-damage");
+fn later_damage_spares_the_other_records() {
+    let (folder, bytes) = folder_with_three_events("later-damage");
     let mut log = folder.open();
     let mut damaged = bytes.clone();
     *damaged.last_mut().unwrap() ^= 1;
     fs::write(folder.segment(1), damaged).unwrap();
-    assert_eq!(all(&mut log), THREE[..2]);
+    assert_eq!(all(&mut log), THREE_EVENTS[..2]);
     assert_eq!((log.damaged(), log.len()), (1, 2));
     assert_eq!(all(&mut log).len(), 2);
     assert_eq!(log.damaged(), 1, "it is counted once");
@@ -367,7 +367,7 @@ fn damage_while_events_wait_spares_the_others() {
 }
 
 #[test]
-fn failed_write_is_not_confirmed_and_not_kept() {
+fn failed_write_leaves_no_record() {
     let folder = Temporary::new("failed");
     let mut log = folder.open();
     let fails = |log: &mut SpoolLog| {
@@ -378,7 +378,7 @@ fn failed_write_is_not_confirmed_and_not_kept() {
         assert!(count == 0 && error.contains(".events: "), "{error}");
     };
     fails(&mut log);
-    assert!(folder.names().is_empty(), "a file that was being created");
+    assert!(folder.names().is_empty(), "the unfinished file is deleted");
     append(&mut log, &["a"]);
     fails(&mut log);
     append(&mut log, &["b"]);
@@ -388,7 +388,7 @@ fn failed_write_is_not_confirmed_and_not_kept() {
 }
 
 #[test]
-fn batch_on_a_full_disk_confirms_its_first_part() {
+fn full_disk_confirms_the_first_part_of_a_batch() {
     let folder = Temporary::new("part");
     let mut log = folder.open();
     thread_local!(static WRITES: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
@@ -405,7 +405,7 @@ fn batch_on_a_full_disk_confirms_its_first_part() {
 }
 
 #[test]
-fn folder_is_used_by_one_publisher_at_a_time() {
+fn second_publisher_on_a_folder_is_refused() {
     let folder = Temporary::new("locked");
     let log = folder.open();
     let error = folder.open_as(SpoolDamage::SetAside).unwrap_err().explain();
@@ -419,7 +419,7 @@ fn folder_is_used_by_one_publisher_at_a_time() {
 }
 
 #[test]
-fn path_that_is_a_file_is_a_clear_error() {
+fn path_that_is_a_file_is_refused_by_name() {
     let folder = Temporary::new("file");
     fs::write(&folder.0, "").unwrap();
     let error = folder.open_as(SpoolDamage::SetAside).unwrap_err().explain();
@@ -460,21 +460,21 @@ fn files_and_new_folders_are_private() {
     }
 }
 
-/// What a program does to the log, and what the disk does to it.
+/// A step of a program or of its disk.
 #[derive(Debug, Clone)]
 enum Step {
     Append(Vec<String>),
-    /// Handle so many of the first events; every third of them is refused.
-    Handle(usize),
+    /// Remove this number of events from the front. Every third event is refused.
+    Remove(usize),
     FailedAppend,
-    /// The process is killed, in the middle of a write of so many bytes.
+    /// The process is killed after it has written this number of bytes of a record.
     Kill(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop::collection::vec("[a-z]{0,40}", 1..6).prop_map(Step::Append),
-        2 => (0usize..6).prop_map(Step::Handle),
+        2 => (0usize..6).prop_map(Step::Remove),
         1 => Just(Step::FailedAppend),
         1 => (0usize..60).prop_map(Step::Kill),
     ]
@@ -494,15 +494,15 @@ proptest! {
                     append(&mut log, &bodies.iter().map(String::as_str).collect::<Vec<_>>());
                     model.extend(bodies);
                 }
-                Step::Handle(count) => {
+                Step::Remove(count) => {
                     let events = log.read(count, usize::MAX).unwrap();
                     prop_assert_eq!(events.len(), count.min(model.len()));
                     let (mut sent, mut refused) = (Vec::new(), Vec::new());
                     for (index, event) in events.into_iter().enumerate() {
                         prop_assert_eq!(&event.body, &model.remove(0));
                         match index % 3 {
-                            2 => refused.push(event.place),
-                            _ => sent.push(event.place),
+                            2 => refused.push(event.position),
+                            _ => sent.push(event.position),
                         }
                     }
                     log.remove(&sent, &refused);
@@ -531,7 +531,7 @@ proptest! {
         }
     }
 
-    /// One confirmed log, and damage at one place of one of its files.
+    /// Several confirmed segments, and damage at one place of one segment.
     #[test]
     fn damaged_folder_sends_all_other_records(
         batches in prop::collection::vec(prop::collection::vec("[a-z]{1,30}", 1..5), 1..5),
@@ -550,12 +550,12 @@ proptest! {
         let at = at.index(bytes.len());
         let damaged = at..(at + length).min(bytes.len());
         let mut expected = batches.clone();
-        let stretches = record::stretches(&bytes).collect::<Vec<_>>().into_iter();
-        expected[number] = stretches
-            .filter_map(|(start, stretch)| match stretch {
-                record::Stretch::Record(record) => {
+        let regions = record::regions(&bytes).collect::<Vec<_>>().into_iter();
+        expected[number] = regions
+            .filter_map(|(start, region)| match region {
+                record::Region::Record(record) => {
                     let hit = start < damaged.end && damaged.start < start + record.bytes;
-                    // A mark alone may be damaged.
+                    // Damage to the mark alone does not lose the event.
                     let harmless = damaged.start >= start + 4 && damaged.end <= start + 8;
                     (!hit || harmless).then(|| record.body.to_owned())
                 }

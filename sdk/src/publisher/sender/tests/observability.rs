@@ -1,4 +1,4 @@
-//! The metrics and log lines that an operator sees.
+//! The metrics that an operator sees.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ impl Recording {
 struct Metric(Recording, String);
 
 impl Metric {
-    fn tell(&self, value: f64) {
+    fn push(&self, value: f64) {
         let mut recorded = self.0.0.lock().unwrap();
         recorded.entry(self.1.clone()).or_default().push(value);
     }
@@ -38,10 +38,10 @@ impl Metric {
 
 impl CounterFn for Metric {
     fn increment(&self, value: u64) {
-        self.tell(value as f64);
+        self.push(value as f64);
     }
     fn absolute(&self, _: u64) {
-        panic!("counters only grow by what happened");
+        panic!("counters are only incremented");
     }
 }
 
@@ -53,13 +53,13 @@ impl GaugeFn for Metric {
         panic!("gauges are set");
     }
     fn set(&self, value: f64) {
-        self.tell(value);
+        self.push(value);
     }
 }
 
 impl HistogramFn for Metric {
     fn record(&self, value: f64) {
-        self.tell(value);
+        self.push(value);
     }
 }
 
@@ -93,20 +93,20 @@ fn recorded(work: impl Future<Output = ()>) -> Recording {
 }
 
 fn sent_bytes(fake: &Fake) -> f64 {
-    let seen = fake.seen.lock().unwrap();
-    let messages = seen.iter().flat_map(|(_, messages)| messages);
+    let requests = fake.requests.lock().unwrap();
+    let messages = requests.iter().flat_map(|(_, messages)| messages);
     messages.map(|m| m.body.len()).sum::<usize>() as f64
 }
 
 #[test]
 fn every_outcome_is_counted() {
     let fake = Fake::new(|number, messages| {
-        let mut answers = all(messages);
+        let mut results = accept_all(messages);
         if number == 0 {
-            answers[0] = refused(false);
-            answers[1] = refused(true);
+            results[0] = refused(false);
+            results[1] = refused(true);
         }
-        (Duration::ZERO, Ok(answers))
+        (Duration::ZERO, Ok(results))
     });
     let recorded = recorded(async {
         let sdk = builder(false).build_on(fake.clone()).unwrap();
@@ -125,7 +125,7 @@ fn every_outcome_is_counted() {
 
 #[test]
 fn events_returned_by_shutdown_count_as_failed() {
-    let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
+    let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(accept_all(messages))));
     let recorded = recorded(async {
         let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
         let tasks = spawn(&sdk, numbered(0..15));
@@ -145,7 +145,7 @@ fn damaged_records_of_the_spool_are_counted() {
     let folder = super::spooling::Folder::new("observed-damage");
     std::fs::create_dir_all(&folder.0).unwrap();
     std::fs::write(folder.0.join("000000000001.events"), "damaged").unwrap();
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let recorded = recorded(async {
         let sdk = builder(false).spool(&folder.0).build_on(fake).unwrap();
         assert_eq!(sdk.shutdown(Duration::ZERO).await.damaged_in_spool, 1);
@@ -155,7 +155,7 @@ fn damaged_records_of_the_spool_are_counted() {
 
 #[cfg(feature = "spool")]
 #[test]
-fn events_the_spool_refuses_count_as_failed() {
+fn events_after_the_spool_ends_count_as_failed() {
     let folder = super::spooling::Folder::new("observed");
     let fake = Fake::new(|_, _| (ROUND_TRIP, Err(unavailable())));
     let recorded = recorded(async {
@@ -171,7 +171,7 @@ fn events_the_spool_refuses_count_as_failed() {
 
 #[test]
 fn metrics_show_batches_and_waiting_events() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let recorded = recorded(async {
         let sdk = builder(false)
             .max_in_flight(1)
@@ -192,9 +192,13 @@ fn metrics_show_batches_and_waiting_events() {
         [1.0, 10.0, 2.0]
     );
     assert_eq!(recorded.of("domain_events_batch_events"), [1.0, 10.0, 2.0]);
-    // While the first request is in flight, each arriving event is recorded.
-    let coming = (1..=12).map(f64::from);
-    let waiting: Vec<f64> = [0.0].into_iter().chain(coming).chain([2.0, 0.0]).collect();
+    // While the first request is in flight, each new event changes the value.
+    let arriving = (1..=12).map(f64::from);
+    let waiting: Vec<f64> = [0.0]
+        .into_iter()
+        .chain(arriving)
+        .chain([2.0, 0.0])
+        .collect();
     assert_eq!(recorded.of("domain_events_waiting"), waiting);
     let ages = recorded.of("domain_events_oldest_waiting_seconds");
     assert_eq!(ages[13..], [0.003, 0.0]);
@@ -205,8 +209,8 @@ fn metrics_show_batches_and_waiting_events() {
 }
 
 #[test]
-fn what_waits_is_told_while_every_request_hangs() {
-    let fake = Fake::new(|_, messages| (Duration::from_secs(9), Ok(all(messages))));
+fn hanging_requests_do_not_stop_the_metrics() {
+    let fake = Fake::new(|_, messages| (Duration::from_secs(9), Ok(accept_all(messages))));
     let recorded = recorded(async {
         let sdk = builder(false).max_in_flight(1).build_on(fake).unwrap();
         let mut tasks = spawn(&sdk, numbered(0..1));
@@ -227,8 +231,8 @@ fn what_waits_is_told_while_every_request_hangs() {
 }
 
 #[test]
-fn packed_events_are_told_beside_their_messages() {
-    let fake = Fake::good();
+fn packed_events_and_messages_are_both_counted() {
+    let fake = Fake::healthy();
     let recorded = recorded(async {
         let sdk = builder(false).packing(true).build_on(fake.clone()).unwrap();
         for task in spawn(&sdk, numbered(0..100)) {

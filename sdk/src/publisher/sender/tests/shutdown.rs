@@ -10,8 +10,8 @@ use super::*;
 use crate::{EmitError, Envelope};
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_in_time_reports_and_closes() {
-    let fake = Fake::good();
+async fn shutdown_in_time_is_complete() {
+    let fake = Fake::healthy();
     let sdk = builder(false).build_on(fake.clone()).unwrap();
     let tasks = spawn(&sdk, numbered(0..25));
     tokio::task::yield_now().await;
@@ -29,7 +29,7 @@ async fn a_shutdown_in_time_reports_and_closes() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_at_its_deadline_returns_every_event() {
     for fifo in [false, true] {
-        let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(all(messages))));
+        let fake = Fake::new(|_, messages| (Duration::from_secs(60), Ok(accept_all(messages))));
         let sdk = builder(fifo)
             .max_in_flight(1)
             .max_buffered_events(25)
@@ -93,7 +93,7 @@ impl tracing::Subscriber for Log {
 
 #[tokio::test(start_paused = true)]
 async fn pending_events_of_last_handle_are_sent() {
-    let fake = Fake::good();
+    let fake = Fake::healthy();
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let sdk = builder(false).build_on(fake.clone()).unwrap();
@@ -102,7 +102,7 @@ async fn pending_events_of_last_handle_are_sent() {
         assert!(timeout(Duration::ZERO, &mut emission).await.is_err());
     }
     drop(sdk.clone());
-    assert_eq!(*log.0.lock().unwrap(), [""; 0], "it was not the last");
+    assert_eq!(*log.0.lock().unwrap(), [""; 0], "another handle remains");
     drop(sdk);
     let text = log.0.lock().unwrap().join("\n");
     assert!(
@@ -117,7 +117,7 @@ async fn pending_events_of_last_handle_are_sent() {
 async fn last_handle_without_events_logs_nothing() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let sdk = builder(false).build_on(Fake::good()).unwrap();
+    let sdk = builder(false).build_on(Fake::healthy()).unwrap();
     let _ = sdk.emit_envelope(event("a")).await.unwrap();
     drop(sdk);
     assert_eq!(*log.0.lock().unwrap(), [""; 0]);

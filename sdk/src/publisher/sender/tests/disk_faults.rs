@@ -1,4 +1,4 @@
-//! The sender while the spool's disk is full or fails, in real time.
+//! The sender with a spool whose disk is full or fails, in real time.
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -11,7 +11,8 @@ use crate::publisher::buffer::pending::Outcome;
 use crate::publisher::transport::EntryResult;
 use crate::{Durability, EmitError};
 
-/// The state of a switched queue: accepts every request.
+/// The states of a switched queue: it accepts every request, fails every request as
+/// unavailable, or denies every request.
 const UP: usize = 0;
 const DOWN: usize = 1;
 const DENIED: usize = 2;
@@ -22,7 +23,7 @@ fn switched(state: usize) -> (Arc<Fake>, Arc<AtomicUsize>) {
     let fake = Fake::new({
         let switch = switch.clone();
         move |_, messages| match switch.load(Ordering::SeqCst) {
-            UP => (ROUND_TRIP, Ok(all(messages))),
+            UP => (ROUND_TRIP, Ok(accept_all(messages))),
             DOWN => (ROUND_TRIP, Err(unavailable())),
             _ => {
                 let denied = RequestError::new(RequestErrorKind::Denied, "orders", "AccessDenied");
@@ -65,7 +66,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn full_disk_does_not_stop_a_standard_queue() {
+async fn standard_queue_works_with_a_full_disk() {
     let folder = Folder::new("full-standard");
     let (fake, switch) = switched(DOWN);
     let sdk = builder(false)
@@ -140,13 +141,13 @@ async fn full_disk_keeps_the_order_of_a_fifo_group() {
 }
 
 #[tokio::test]
-async fn direct_event_that_arrives_ends_the_pause() {
-    let folder = Folder::new("hurry-direct");
+async fn accepted_direct_event_ends_the_pause() {
+    let folder = Folder::new("end_pause-direct");
     let fake = Fake::new(|_, messages| {
         let spooled = messages.iter().any(|m| entity_ids(&m.body) == ["spooled"]);
         match spooled {
             true => (ROUND_TRIP, Err(unavailable())),
-            false => (ROUND_TRIP, Ok(all(messages))),
+            false => (ROUND_TRIP, Ok(accept_all(messages))),
         }
     });
     let sdk = builder(false)
@@ -162,7 +163,10 @@ async fn direct_event_that_arrives_ends_the_pause() {
     });
     tokio::task::yield_now().await;
     assert_eq!(durability(&sdk, "direct").await, Durability::Queue);
-    timeout(AT_MOST, pause).await.expect("it pauses").unwrap();
+    timeout(AT_MOST, pause)
+        .await
+        .expect("the pause does not end")
+        .unwrap();
     assert_eq!(sdk.shutdown(Duration::ZERO).await.in_spool, 1);
 }
 
@@ -192,7 +196,7 @@ async fn held_events_fail_while_sqs_is_unavailable() {
 }
 
 #[tokio::test]
-async fn shutdown_hands_back_held_events_as_unsent() {
+async fn shutdown_returns_held_events_as_unsent() {
     let folder = Folder::new("held-shutdown");
     let fake = Fake::new(|number, _| match number {
         0 => (ROUND_TRIP, Err(unavailable())),
@@ -205,7 +209,7 @@ async fn shutdown_hands_back_held_events_as_unsent() {
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
     disk(&sdk, FULL).await;
     // The round of the spool hangs, and the event waits for it.
-    until("no round begins", || fake.sizes().len() == 2).await;
+    until("no round started", || fake.sizes().len() == 2).await;
     let task = tokio::spawn(sdk.emit_envelope(event("a")));
     tokio::task::yield_now().await;
     disk(&sdk, FULL).await;
@@ -226,8 +230,8 @@ async fn events_stay_in_order_when_the_disk_fails() {
         .build_on(fake.clone())
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
-    // The disk fails at every other write, so that an event that is written may follow an
-    // event that is not.
+    // Every other write to the disk fails, so that a written event may follow an event that
+    // could not be written.
     static WRITES: AtomicUsize = AtomicUsize::new(0);
     let flaps: fn() -> io::Result<()> = || match WRITES.fetch_add(1, Ordering::SeqCst) % 2 {
         0 => Err(io::ErrorKind::StorageFull.into()),
@@ -275,7 +279,7 @@ async fn panic_during_a_write_fails_its_events_only() {
         .build_on(fake.clone())
         .unwrap();
     assert_eq!(durability(&sdk, "a").await, Durability::Spool);
-    disk(&sdk, Some(|| panic!("of the test"))).await;
+    disk(&sdk, Some(|| panic!("scripted"))).await;
     for _ in 0..5 {
         let error = emit(&sdk, "b").await.unwrap_err();
         assert!(matches!(error, EmitError::Spool { .. }), "{error:?}");
@@ -289,7 +293,7 @@ async fn panic_during_a_write_fails_its_events_only() {
 }
 
 #[tokio::test]
-async fn denied_drain_keeps_every_event() {
+async fn denied_requests_keep_the_spool() {
     let folder = Folder::new("denied");
     let (fake, switch) = switched(DOWN);
     let sdk = builder(false)
@@ -301,7 +305,7 @@ async fn denied_drain_keeps_every_event() {
     }
     switch.store(DENIED, Ordering::SeqCst);
     let before = fake.sizes().len();
-    until("no round begins", || fake.sizes().len() > before + 1).await;
+    until("no round started", || fake.sizes().len() > before + 1).await;
     let report = sdk.shutdown(Duration::from_millis(50)).await;
     assert_eq!((report.in_spool, report.damaged_in_spool), (5, 0));
     assert!(
@@ -323,7 +327,7 @@ async fn denied_drain_keeps_every_event() {
 }
 
 #[tokio::test]
-async fn refused_event_stays_on_disk_over_restarts() {
+async fn refused_event_stays_on_disk() {
     let folder = Folder::new("refused");
     let refuses = Arc::new(AtomicBool::new(false));
     let fake = Fake::new({
@@ -365,9 +369,9 @@ async fn refused_event_stays_on_disk_over_restarts() {
 async fn missing_entry_result_goes_to_the_spool() {
     let folder = Folder::new("truncated");
     let fake = Fake::new(|number, messages| match number {
-        // A response that contains no results.
+        // A response without results.
         0..5 => (ROUND_TRIP, Ok(Vec::<EntryResult>::new())),
-        _ => (ROUND_TRIP, Ok(all(messages))),
+        _ => (ROUND_TRIP, Ok(accept_all(messages))),
     });
     let sdk = builder(false)
         .max_attempts(2)

@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn emit_waits_when_full_and_try_emit_hands_back() {
-    let fake = Fake::good();
+async fn full_buffer_makes_emit_wait() {
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_buffered_events(2)
         .build_on(fake.clone())
@@ -33,7 +33,7 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
     let mut third = Box::pin(sdk.emit_envelope(event("2")));
     assert!(
         timeout(ROUND_TRIP / 2, &mut third).await.is_err(),
-        "it waits"
+        "the third event waits for capacity"
     );
     let _ = third.await.unwrap();
     for task in tasks {
@@ -43,8 +43,8 @@ async fn emit_waits_when_full_and_try_emit_hands_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_are_bounded_and_large_event_is_sent() {
-    let fake = Fake::good();
+async fn event_above_the_byte_limit_is_sent_alone() {
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_buffered_bytes(400)
         .build_on(fake.clone())
@@ -59,8 +59,8 @@ async fn bytes_are_bounded_and_large_event_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
-    let fake = Fake::good();
+async fn dropped_emit_releases_its_capacity() {
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_buffered_events(3)
         .build_on(fake.clone())
@@ -69,8 +69,8 @@ async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
     let mut taken = sdk.emit_envelope(event("taken"));
     assert!(timeout(Duration::ZERO, &mut taken).await.is_err());
     drop(taken);
-    // Two more events use up the capacity. One waiting future is dropped, and the next one
-    // gets its place.
+    // Two more events use up the capacity. One waiting future is dropped, and the capacity goes
+    // to the next one.
     let tasks = spawn(&sdk, numbered(0..2));
     tokio::task::yield_now().await;
     let mut waiting = sdk.emit_envelope(event("waiting"));
@@ -90,8 +90,8 @@ async fn a_cancelled_emit_neither_blocks_nor_corrupts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn flush_waits_for_events_without_capacity() {
-    let fake = Fake::good();
+async fn flush_includes_events_waiting_for_capacity() {
+    let fake = Fake::healthy();
     let sdk = builder(false)
         .max_buffered_events(1)
         .build_on(fake.clone())
