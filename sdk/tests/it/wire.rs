@@ -39,6 +39,22 @@ fn refused(body: &str) -> (RejectionCode, String) {
 }
 
 #[test]
+fn value_that_is_not_an_event_is_named() {
+    for (body, found) in [
+        ("[]", "found an empty array;"),
+        ("[[1]]", "found an array;"),
+        ("7", "found a number;"),
+        ("\"text\"", "found a string;"),
+        ("true", "found a boolean;"),
+        ("null", "found null;"),
+    ] {
+        let error = decode_one(body).unwrap_err();
+        assert_eq!(error.code(), RejectionCode::NotAnEvent);
+        assert!(error.reason().starts_with(found), "{}", error.reason());
+    }
+}
+
+#[test]
 fn valid_fixtures_survive_a_round_trip() {
     for fixture in fixtures(include_str!("../fixtures/accept.jsonl")) {
         let name = &fixture.name;
