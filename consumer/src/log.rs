@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use domain_events::__internals::is_unsafe_to_print;
 use tracing::Level;
@@ -18,12 +19,33 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// A panic is logged with its location and without its message, because a message may
 /// quote the value that caused the panic.
 pub fn init(level: Level) {
+    init_with(level, io::stdout);
+}
+
+/// Starts logging like [`init`], with another destination for log lines and metrics. A
+/// process that must continue if nothing reads its output needs a writer that does not
+/// block.
+pub fn init_with<W>(level: Level, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
+{
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked");
     }));
-    subscriber(level, io::stdout).init();
+    let metrics = writer.clone();
+    let write = move |line: &str| {
+        // An event must not fail because its metric could not be written.
+        let _ = metrics.make_writer().write_all(line.as_bytes());
+    };
+    let _ = METRICS.set(Box::new(write));
+    subscriber(level, writer).init();
 }
+
+type WriteLine = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The destination of metrics.
+static METRICS: OnceLock<WriteLine> = OnceLock::new();
 
 /// Returns the subscriber that [`init`] installs, with another destination.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
@@ -48,8 +70,11 @@ where
 
 /// Prints a line of CloudWatch's embedded metric format.
 pub(crate) fn metric(line: &str) {
-    // An event must not fail because its log line could not be written.
-    let _ = writeln!(io::stdout().lock(), "{}", escaped(line));
+    let line = format!("{}\n", escaped(line));
+    match METRICS.get() {
+        Some(write) => write(&line),
+        None => drop(io::stdout().write_all(line.as_bytes())),
+    }
 }
 
 /// Makes writers that escape what a terminal or a log viewer would interpret.

@@ -90,13 +90,21 @@ impl fmt::Debug for Record {
     }
 }
 
-/// One event of a message.
-#[derive(Debug)]
+/// One event of a message. `Debug` does not print its text.
 pub struct RecordEvent<'a> {
     /// The part of the body that contains the event, unchanged.
     pub text: &'a str,
     /// The event, or the reason why it violates the wire format.
     pub outcome: Result<Envelope, Rejection>,
+}
+
+impl fmt::Debug for RecordEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordEvent")
+            .field("text_bytes", &self.text.len())
+            .field("outcome", &self.outcome)
+            .finish()
+    }
 }
 
 /// Why the consumer could not decode a message, although the message may be valid.

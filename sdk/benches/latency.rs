@@ -38,11 +38,11 @@ mod proxy;
 use order::order;
 use proxy::{Fault, Proxy};
 
-/// Events per second, and the number of events that are measured.
-const RATES: [(u32, usize); 3] = [(1, 100), (100, 2_000), (1_000, 10_000)];
+/// Events per second, the number of events that are measured, and the pollers of the worker. The
+/// default is two pollers. With 4 ms added to each request, a poller needs over 12 ms to receive,
+/// store and delete ten messages, so two pollers would be busy all the time at the highest rate.
+const RATES: [(u32, usize, usize); 3] = [(1, 100, 2), (100, 2_000, 2), (1_000, 10_000, 8)];
 const BY_HAND: usize = 300;
-/// The worker's default number of pollers.
-const POLLERS: usize = 2;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -55,9 +55,10 @@ async fn main() {
         println!("|---|---|---|---|---|---|---|---|");
         let minimum = by_hand(&Endpoints::start(added).await).await;
         print("the requests alone", &minimum, &minimum);
-        for (rate, events) in RATES {
-            let latencies = pipeline(&Endpoints::start(added).await, rate, events).await;
-            let name = format!("`emit`, {rate} per second");
+        for (rate, events, pollers) in RATES {
+            let endpoints = Endpoints::start(added).await;
+            let latencies = pipeline(&endpoints, rate, events, pollers).await;
+            let name = format!("`emit`, {rate} per second, {pollers} pollers");
             print(&name, &latencies, &minimum);
         }
         println!();
@@ -157,7 +158,12 @@ impl Endpoints {
 }
 
 /// Emits `rate` events per second. Returns their sorted latencies.
-async fn pipeline(endpoints: &Endpoints, rate: u32, events: usize) -> Vec<Duration> {
+async fn pipeline(
+    endpoints: &Endpoints,
+    rate: u32,
+    events: usize,
+    pollers: usize,
+) -> Vec<Duration> {
     let store = EventStore::new(endpoints.dynamodb.clone(), endpoints.stack.table());
     let letters = endpoints.stack.dead_letter_queue_url();
     let letters = DeadLetterQueue::new(endpoints.sqs.clone(), letters);
@@ -166,7 +172,7 @@ async fn pipeline(endpoints: &Endpoints, rate: u32, events: usize) -> Vec<Durati
     // A worker that stops waits for the receive in progress.
     let worker = worker.with_long_poll(Duration::from_secs(2));
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(worker.run(POLLERS, stop.clone()));
+    let worker = tokio::spawn(worker.run(pollers, stop.clone()));
     let sdk = Sdk::builder(&url, Emitter::system("shop").unwrap())
         .sqs_client(endpoints.sqs.clone())
         .build()

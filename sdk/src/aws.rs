@@ -81,7 +81,7 @@ pub enum AwsFailure {
         status: u16,
         /// The service's error code, `AccessDeniedException` for example.
         code: String,
-        /// The service's message.
+        /// The service's message. `…` replaces the values that the message quotes.
         message: String,
     },
     /// The response does not come from the service, for example because a proxy responded, or
@@ -114,11 +114,7 @@ impl AwsFailure {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 match service.err().code() {
-                    Some(code) => Self::Service {
-                        status,
-                        code: printable(code),
-                        message: printable(service.err().message().unwrap_or_default()),
-                    },
+                    Some(code) => Self::service(status, code, service.err().message()),
                     None => Self::Response { status },
                 }
             }
@@ -126,6 +122,15 @@ impl AwsFailure {
                 status: response.raw().status().as_u16(),
             },
             _ => Self::Request,
+        }
+    }
+
+    /// An error that the service returned, for a request or for a part of it.
+    pub(crate) fn service(status: u16, code: &str, message: Option<&str>) -> Self {
+        Self::Service {
+            status,
+            code: bounded(code),
+            message: bounded(&without_quotations(message.unwrap_or_default())),
         }
     }
 
@@ -311,8 +316,39 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
     causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
+/// Returns a message of a service with `…` in place of the values that it quotes. A service
+/// may quote the request, as in `Value '[…]' at 'entries' failed to satisfy constraint` and
+/// `Value … for parameter MessageBody is invalid`, and the request contains events.
+fn without_quotations(message: &str) -> String {
+    const VALUE: &str = "Value ";
+    const PARAMETER: &str = " for parameter ";
+    // A quoted value may contain any text and may be cut off, so its end is unknown.
+    let (start, end) = match message.find(VALUE) {
+        Some(at) => (Some(at + VALUE.len()), message.rfind(PARAMETER)),
+        None => (quotation(message), None),
+    };
+    let Some(start) = start else {
+        return message.to_owned();
+    };
+    let end = end.filter(|end| start < *end).unwrap_or(message.len());
+    format!("{}…{}", &message[..start], &message[end..])
+}
+
+/// The offset of the first opening quotation mark or bracket.
+fn quotation(text: &str) -> Option<usize> {
+    const OPENING: [char; 8] = ['\'', '"', '`', '{', '[', '<', '\u{201c}', '\u{2018}'];
+    // A mark within a word is an apostrophe or belongs to an index.
+    let mut is_in_word = false;
+    let (start, _) = text.char_indices().find(|(_, c)| {
+        let is_opening = OPENING.contains(c) && !is_in_word;
+        is_in_word = c.is_alphanumeric();
+        is_opening
+    })?;
+    Some(start)
+}
+
 /// Returns a text of the service with a limited length and without control characters.
-pub(crate) fn printable(text: &str) -> String {
+fn bounded(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
     text[..end]
         .chars()
@@ -326,8 +362,46 @@ mod tests {
 
     #[test]
     fn service_text_is_bounded_and_printable() {
-        assert_eq!(printable("a\u{9b}b\nc"), "a b c");
-        assert_eq!(printable(&"é".repeat(400)).len(), 300);
+        assert_eq!(bounded("a\u{9b}b\nc"), "a b c");
+        assert_eq!(bounded(&"é".repeat(400)).len(), 300);
+    }
+
+    #[test]
+    fn message_does_not_quote_the_request() {
+        for (message, expected) in [
+            (
+                "Value '[{\"a\":'secret'}]' at 'entries.1.member.messageBody' failed to satisfy constraint",
+                "Value …",
+            ),
+            (
+                "Value sec ret for parameter MessageBody is invalid. Reason: x",
+                "Value … for parameter MessageBody is invalid. Reason: x",
+            ),
+            (
+                "Unexpected token “secret”: expected null",
+                "Unexpected token …",
+            ),
+            ("Value secret", "Value …"),
+            ("cannot parse {\"Data\":{\"a\":\"sec", "cannot parse …"),
+            ("invalid item: [secret, `secret`].", "invalid item: …"),
+            // Nothing is quoted.
+            (
+                "The queue's key doesn't exist",
+                "The queue's key doesn't exist",
+            ),
+            (
+                "User: arn:aws:iam::1:user/a is not authorized to perform: sqs:sendmessage",
+                "User: arn:aws:iam::1:user/a is not authorized to perform: sqs:sendmessage",
+            ),
+            ("statements[0] is refused", "statements[0] is refused"),
+            ("", ""),
+        ] {
+            let AwsFailure::Service { message, .. } = AwsFailure::service(400, "x", Some(message))
+            else {
+                panic!("{message}");
+            };
+            assert_eq!(message, expected);
+        }
     }
 
     #[test]

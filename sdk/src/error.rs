@@ -1,5 +1,6 @@
 //! The error for an invalid event. Every layer above uses these types.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -150,12 +151,14 @@ impl InvalidEvent {
     }
 }
 
-/// Prints the first fault and the number of further faults.
+/// Prints the first fault and the number of further faults. Characters that are unsafe to
+/// print on a terminal are escaped.
 impl fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid event: {}", self.code)?;
         if !self.pointer.is_empty() {
-            write!(f, " at {}", self.pointer)?;
+            // The pointer may contain keys that another producer chose.
+            write!(f, " at {}", printable(&self.pointer))?;
         }
         write!(f, ": {}", self.reason)?;
         match self.others.len() {
@@ -173,6 +176,21 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (**error).source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+/// Returns the text with an escape in place of each character that is unsafe to print.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe_to_print) {
+        return text.into();
+    }
+    let mut printed = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match is_unsafe_to_print(character) {
+            true => printed.extend(character.escape_unicode()),
+            false => printed.push(character),
+        }
+    }
+    printed.into()
 }
 
 /// Whether a character must be escaped where a person reads the text: control characters,

@@ -190,7 +190,7 @@ pub mod __internals {
     pub use crate::aws::{AwsFailure, behavior_version, configured_sqs_endpoint, timeouts};
     #[cfg(feature = "__aws")]
     pub use crate::backoff::Backoff;
-    pub use crate::error::{is_unsafe_to_print, with_causes};
+    pub use crate::error::{is_unsafe_to_print, printable, with_causes};
     #[cfg(feature = "sqs")]
     pub use crate::publisher::buffer::pending::group_name;
     #[cfg(feature = "sqs")]

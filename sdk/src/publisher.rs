@@ -648,7 +648,7 @@ impl Sdk {
         &self.handle.sender
     }
 
-    /// The name of the queue in errors.
+    /// Returns the name of the queue in errors.
     fn queue(&self) -> &Arc<str> {
         self.sender().in_flight().queue()
     }

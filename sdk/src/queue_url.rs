@@ -88,6 +88,8 @@ impl QueueUrl {
         let Some(host) = host_of(authority) else {
             return fail("its host is not a valid name with an optional port");
         };
+        // Host names are not case-sensitive.
+        let host = host.to_ascii_lowercase();
         let [.., account, name] = path[..] else {
             return fail("its path must be /ACCOUNT/NAME");
         };
@@ -99,8 +101,7 @@ impl QueueUrl {
                 "the last part is not a queue's name: 1 to 80 of A-Z, a-z, 0-9, - and _, with .fifo at the end for a FIFO queue",
             );
         }
-        // Host names are not case-sensitive.
-        let aws = AwsHost::parse(&host.to_ascii_lowercase());
+        let aws = AwsHost::parse(&host);
         if let AwsHost::Other = aws {
             return fail(
                 "its host belongs to AWS and not to SQS; give the URL of a queue, for example https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
@@ -114,7 +115,10 @@ impl QueueUrl {
             return fail("its path must be /ACCOUNT/NAME, where ACCOUNT has 12 digits");
         }
         let (region, is_default) = match aws {
-            AwsHost::Regional(region) => (Some(region), scheme == "https" && authority == host),
+            AwsHost::Regional(region) => (
+                Some(region),
+                scheme == "https" && authority.eq_ignore_ascii_case(&host),
+            ),
             AwsHost::Specific(region) => (Some(region), false),
             AwsHost::NotAws | AwsHost::Other => (region_of_emulator(&host), false),
         };
@@ -190,15 +194,22 @@ pub fn check_endpoint(text: &str) -> Result<(), &'static str> {
 }
 
 /// Returns `text` in quotes for an error: with a limited length, escaped, and without the
-/// password of a URL.
+/// parts of a URL that may be secret, which are the user with the password, and the query.
 pub fn quoted(text: &str) -> String {
-    let mut shown = text.to_owned();
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let authority = rest.split('/').next().unwrap_or_default();
-        if let Some(at) = authority.rfind('@') {
-            shown = format!("{scheme}://…{}", &rest[at..]);
-        }
-    }
+    let (scheme, rest) = match text.find("://") {
+        Some(at) => text.split_at(at + "://".len()),
+        None => ("", text),
+    };
+    // A password may contain any character.
+    let (user, rest) = rest.split_at(rest.rfind('@').unwrap_or_default());
+    let query = rest.find(['?', '#']).unwrap_or(rest.len());
+    let hidden = |part: &str| if part.is_empty() { "" } else { "…" };
+    let shown = format!(
+        "{scheme}{}{}{}",
+        hidden(user),
+        &rest[..query],
+        hidden(&rest[query..])
+    );
     match shown.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{:?}…", &shown[..end]),
         None => format!("{shown:?}"),
@@ -374,6 +385,8 @@ mod tests {
         ] {
             check(host, Some(region), Some(host));
         }
+        let port = "https://Sqs.eu-west-1.amazonaws.com:443";
+        check(port, Some("eu-west-1"), Some(port));
         for host in [
             "http://localhost:4566",
             "http://127.0.0.1:9324",
@@ -457,6 +470,18 @@ mod tests {
         assert_eq!(quoted("a\nb\u{202e}"), r#""a\nb\u{202e}""#);
         let shown = quoted("http://user:secret@localhost/1/orders");
         assert_eq!(shown, "\"http://…@localhost/1/orders\"");
+        for text in [
+            "http://user:se/cret@localhost/1/orders",
+            "http://user:se@cret@localhost/1/orders",
+            "user:secret@localhost/1/orders",
+            "https://localhost/1/orders?X-Amz-Security-Token=secret",
+            "https://localhost/1/orders#secret",
+            "http://user:se?cret@localhost/1/orders?a=secret",
+        ] {
+            let shown = quoted(text);
+            let is_hidden = !shown.contains("secret") && !shown.contains("cret@");
+            assert!(is_hidden && shown.contains("localhost/1/orders"), "{shown}");
+        }
         assert!(quoted(&"x".repeat(5_000)).len() < 250);
     }
 

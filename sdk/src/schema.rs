@@ -194,7 +194,7 @@ pub struct EventSchema {
 }
 
 impl Events {
-    /// An empty list of events.
+    /// Creates an empty list of events.
     pub fn new() -> Self {
         Self::default()
     }
@@ -213,7 +213,7 @@ impl Events {
         self
     }
 
-    /// A JSON Schema (2020-12) for each event as it appears in a message, with an
+    /// Returns a JSON Schema (2020-12) for each event as it appears in a message, with an
     /// example.
     ///
     /// # Errors
@@ -258,7 +258,7 @@ impl Events {
         }
     }
 
-    /// An AsyncAPI 3.0 document for all events, with an example of each event. `title`
+    /// Returns an AsyncAPI 3.0 document for all events, with an example of each event. `title`
     /// and `version` are the title and version of your service.
     ///
     /// # Errors
@@ -282,7 +282,7 @@ impl Events {
         asyncapi::document(self, title, version)
     }
 
-    /// Each event once. An event may be listed alone and also as a variant of an enum.
+    /// Returns each event once. An event may be listed alone and also as a variant of an enum.
     fn distinct(&self) -> impl Iterator<Item = &Described> {
         let mut seen = std::collections::HashSet::new();
         let key = |d: &EventDefinition| (d.event_type().into_string(), d.version());
@@ -291,7 +291,7 @@ impl Events {
             .filter(move |described| seen.insert(key(&described.definition)))
     }
 
-    /// The events that are written. serde does not write skipped variants of an enum.
+    /// Returns the events that are written. serde does not write skipped variants of an enum.
     fn written(&self) -> impl Iterator<Item = &Described> {
         let is_written = |described: &&Described| {
             let mut generator = SchemaSettings::draft2020_12()
@@ -304,7 +304,7 @@ impl Events {
 }
 
 impl Described {
-    /// The schema of the data, with the definitions that it refers to.
+    /// Returns the schema of the data, with the definitions that it refers to.
     fn data(&self, settings: SchemaSettings) -> Result<Option<Value>, SchemaProblem> {
         let mut generator = settings.into_generator();
         let Some(mut schema) = data::schema(self, &mut generator) else {
@@ -320,12 +320,12 @@ impl Described {
         Ok(Some(schema))
     }
 
-    /// The schema of the data that is written. `None` if the event is never written.
+    /// Returns the schema of the data that is written, or `None` if the event is never written.
     fn written(&self) -> Result<Option<Value>, SchemaProblem> {
         self.data(SchemaSettings::draft2020_12().for_serialize())
     }
 
-    /// The schema of the data that is read. `None` if the event is never read.
+    /// Returns the schema of the data that is read, or `None` if the event is never read.
     fn read_schema(&self) -> Result<Option<Value>, SchemaProblem> {
         let schema = self.data(SchemaSettings::draft2020_12().for_deserialize())?;
         let is_read = self.definition.write_only_variant().is_none();
@@ -334,7 +334,7 @@ impl Described {
         Ok(schema.or(is_read.then_some(Value::Bool(true))))
     }
 
-    /// The schemas of the data that is written and read, if they show that the type can
+    /// Returns the schemas of the data that is written and read, if they show that the type can
     /// read its own output.
     fn readable_schemas(&self) -> Result<(Option<Value>, Option<Value>), SchemaProblem> {
         let (written, read) = (self.written()?, self.read_schema()?);
@@ -354,7 +354,7 @@ impl Described {
         Ok((written, read))
     }
 
-    /// An example of the event, as the SDK sends it.
+    /// Returns an example of the event, as the SDK sends it.
     fn example(&self) -> Result<Value, SchemaProblem> {
         example::first(self)
     }

@@ -103,8 +103,8 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// A store in the table `EVENT_TABLE`, with `EVENT_INDEX_SHARDS` shards of the index
-    /// by event type (without the index, if this is not set). Region, credentials and
+    /// Creates a store in the table `EVENT_TABLE`, with `EVENT_INDEX_SHARDS` shards of the
+    /// index by event type (without the index, if this is not set). Region, credentials and
     /// endpoint are found in the environment as by every AWS SDK.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl EventStore {
         Ok(store)
     }
 
-    /// A store in the table with this name or ARN.
+    /// Creates a store in the table with this name or ARN.
     ///
     /// # Examples
     ///
@@ -210,7 +210,7 @@ impl EventStore {
         }
     }
 
-    /// The name of the table.
+    /// Returns the name of the table.
     pub fn table(&self) -> &str {
         self.table.table()
     }
@@ -341,7 +341,7 @@ impl EventStore {
         .await
     }
 
-    /// What the store itself writes into an item. `StoredAt` is the time of the attempt
+    /// Returns what the store itself writes into an item. `StoredAt` is the time of the attempt
     /// that succeeded.
     fn store_attributes(&self, envelope: &Envelope) -> StoreAttributes {
         let shard = |shards: u16| (stable_hash(envelope.event_id(), 0) % u64::from(shards)) as u16;
@@ -355,7 +355,7 @@ impl EventStore {
         }
     }
 
-    /// The events of one entity, in the order of their timestamps, read consistently.
+    /// Returns the events of one entity, in the order of their timestamps, read consistently.
     ///
     /// `id` is anything that displays as the entity's id, such as an [`EntityId`], a
     /// string, a number or a UUID. An id that no entity can have is a
@@ -394,7 +394,7 @@ impl EventStore {
         Events::new(self.table.clone(), source)
     }
 
-    /// The events of one type, in the order of their timestamps, merged from all shards
+    /// Returns the events of one type, in the order of their timestamps, merged from all shards
     /// of the index by event type.
     ///
     /// An index of DynamoDB follows its table a little later, so events of the last second
@@ -431,8 +431,8 @@ impl EventStore {
         Ok(Events::new(self.table.clone(), source))
     }
 
-    /// The events of one conversation, which are those with this `CorrelationId`, in the
-    /// order of their timestamps. [`causation_tree`] arranges them by their causes.
+    /// Returns the events of one conversation, which are those with this `CorrelationId`, in
+    /// the order of their timestamps. [`causation_tree`] arranges them by their causes.
     ///
     /// It reads the optional index by conversation
     /// ([`table::CORRELATION_INDEX_NAME`]), which DynamoDB also fills with events that
@@ -462,7 +462,7 @@ impl EventStore {
         Events::new(self.table.clone(), source)
     }
 
-    /// All events of the table, in no particular order.
+    /// Returns all events of the table, in no particular order.
     ///
     /// # Examples
     ///
@@ -483,9 +483,9 @@ impl EventStore {
         Scan::new(self.table.clone())
     }
 
-    /// The stored event of a receipt, as soon as it is stored: for reading one's own
-    /// writes. Returns `None` if the event is not stored when `timeout` has passed, after
-    /// one last read.
+    /// Waits until the event of a receipt is stored, and returns it. Use it to read your own
+    /// writes. Returns `None` if the event is not stored when `timeout` has passed, after one
+    /// last read.
     ///
     /// # Errors
     ///
@@ -540,8 +540,8 @@ impl EventStore {
         }
     }
 
-    /// The stored event with this identity, read consistently. `None` if it is not in the
-    /// table.
+    /// Returns the stored event with this identity, read consistently, or `None` if it is not
+    /// in the table.
     ///
     /// All three values are needed, as an emission's receipt contains them. The table has
     /// no index by `EventId`, so an event cannot be found by its `EventId` alone.

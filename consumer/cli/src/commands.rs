@@ -15,6 +15,7 @@ pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod env_file;
 pub(crate) mod local;
+pub(crate) mod log_writer;
 pub(crate) mod read;
 pub(crate) mod rejected;
 pub(crate) mod relay;

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_read_by_their_scheme() {
+    fn locations_are_read_by_their_scheme() {
         for (text, expected) in [
             (
                 "dynamodb:orders-outbox",

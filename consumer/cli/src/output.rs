@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use domain_events::__internals::is_unsafe_to_print;
+use domain_events::__internals::printable as escape;
 use domain_events_consumer::__internals::escaped;
 use serde::Serialize;
 
@@ -30,13 +30,23 @@ pub fn json_line<W: Write, T: Serialize>(out: &mut W, value: &T) -> Result<(), F
     line_of(out, &escaped(&line))
 }
 
-/// Writes a line of text.
+/// Writes a line of text. Its characters that are unsafe to print are escaped, as by
+/// [`printable`].
 ///
 /// # Errors
 ///
 /// Standard output is closed or its disk is full.
 pub fn line_of<W: Write>(out: &mut W, line: &str) -> Result<(), Failure> {
-    writeln!(out, "{line}").map_err(|error| closed(&error))
+    writeln!(out, "{}", escape(line)).map_err(|error| closed(&error))
+}
+
+/// Writes the lines of a text, each like [`line_of`].
+///
+/// # Errors
+///
+/// Standard output is closed or its disk is full.
+pub fn lines_of<W: Write>(out: &mut W, text: &str) -> Result<(), Failure> {
+    text.lines().try_for_each(|line| line_of(out, line))
 }
 
 /// A number with its noun in the singular or plural: `1 event`, `2 events`.
@@ -72,15 +82,7 @@ pub fn has_colors() -> bool {
 /// characters, and invisible characters such as those that change the direction of text, are
 /// escaped.
 pub fn printable(text: &str) -> String {
-    let mut printed = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe_to_print(c) {
-            printed.extend(c.escape_unicode());
-        } else {
-            printed.push(c);
-        }
-    }
-    printed
+    escape(text).into_owned()
 }
 
 #[cfg(test)]
@@ -102,6 +104,9 @@ mod tests {
             '\u{85}',
         ] {
             assert!(!printable(&format!("a{c}")).contains(c), "{c:?}");
+            let mut line = Vec::new();
+            line_of(&mut line, &format!("a{c}")).unwrap();
+            assert!(!String::from_utf8(line).unwrap().contains(c), "{c:?}");
             let mut line = Vec::new();
             json_line(&mut line, &format!("a{c}")).unwrap();
             let line = String::from_utf8(line).unwrap();

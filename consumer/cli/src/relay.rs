@@ -125,12 +125,12 @@ pub async fn list<W: Write>(
     })
 }
 
-/// Writes the age of the oldest row as a metric until the future is dropped.
+/// Writes the age of the oldest row as a metric to `out` until the future is dropped.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops the measurement.
-pub async fn measure(outbox: &AnyOutbox, name: &str) {
+pub async fn measure(outbox: &AnyOutbox, name: &str, mut out: impl Write) {
     let mut ticks = interval(METRIC_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -139,7 +139,7 @@ pub async fn measure(outbox: &AnyOutbox, name: &str) {
             Ok(backlog) => {
                 // The relay must not end because the metric could not be written.
                 let line = cloudwatch::metric_line(name, backlog);
-                let _ = writeln!(std::io::stdout().lock(), "{line}");
+                let _ = out.write_all(format!("{line}\n").as_bytes());
             }
             // Missing values of the metric trigger the alarm, so a log line is sufficient.
             Err(error) => tracing::warn!(

@@ -9,6 +9,7 @@ use domain_events::__internals::{AwsFailure, Backoff, group_name};
 use domain_events::store::Scan;
 use domain_events::wire::{self, MAX_MESSAGE_BYTES};
 use domain_events::{AppendOutcome, Envelope, EventStore};
+use domain_events_consumer::__internals::escaped;
 use futures::StreamExt as _;
 
 use crate::connection::Queue;
@@ -26,7 +27,8 @@ const MAX_ATTEMPTS: u32 = 8;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
 /// Writes every event of the scan as a line of wire JSON, which `check`, `import` and
-/// `emit` read.
+/// `emit` read. Characters that are unsafe to print are written as JSON escapes, which do
+/// not change the event.
 ///
 /// # Errors
 ///
@@ -46,7 +48,7 @@ pub async fn export<W: Write>(
             Ok(event) => {
                 let line = wire::encode(event.envelope())
                     .map_err(|e| Failure::environment("encoding an event", &e))?;
-                line_of(out, &line)?;
+                line_of(out, &escaped(&line))?;
                 count += 1;
                 progress(count);
             }

@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use domain_events::{Emitter, EntityId, Envelope, EventId, wire};
 use domain_events_local::{Options, Stack};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -305,6 +307,33 @@ async fn local_continues_if_its_log_is_not_read() {
 }
 
 #[tokio::test]
+async fn worker_continues_if_its_log_is_not_read() {
+    let stack = endpoints().await;
+    let mut environment = stack.environment();
+    environment.push(("EVENT_LOG", "debug".to_owned()));
+    let mut child = command(&["worker"], environment);
+    // The log lines of 1,000 rejected messages do not fit into the buffer of a pipe.
+    for batch in 0..100 {
+        let mut request = stack.sqs_client().send_message_batch();
+        for entry in 0..10 {
+            let entry = aws_sdk_sqs::types::SendMessageBatchRequestEntry::builder()
+                .id(entry.to_string())
+                .message_body(format!("not JSON {batch}"));
+            request = request.entries(entry.build().unwrap());
+        }
+        let request = request.queue_url(stack.queue_url());
+        request.send().await.unwrap();
+    }
+    tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained())
+        .await
+        .expect("the worker has stopped");
+    terminate(&child);
+    let ended = tokio::time::timeout(Duration::from_secs(30), child.wait());
+    let status = ended.await.expect("it does not stop").unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
 async fn local_uses_no_proxy_and_no_aws_settings() {
     let proxies = [
         "HTTP_PROXY",
@@ -417,4 +446,59 @@ async fn other_hosts_bring_a_warning() {
     let warning = local.output.next_line().await.unwrap().unwrap();
     assert!(warning.contains("do not authenticate clients"), "{warning}");
     local.stop().await;
+}
+
+#[tokio::test]
+async fn output_contains_no_terminal_commands() {
+    const UNSAFE: &str =
+        "\u{1b}[2J\u{9b}\u{85}\u{2028}\u{7f}\u{202e}\u{2066}\u{200e}\u{61c}\u{feff}\n\r";
+    let stack = endpoints().await;
+    let id: EntityId = UNSAFE.parse().unwrap();
+    let event = Envelope::builder(
+        "EVENT_TEST".parse().unwrap(),
+        id.clone(),
+        Emitter::user(UNSAFE).unwrap(),
+    )
+    .build_with(&HashMap::from([(UNSAFE, UNSAFE)]))
+    .unwrap();
+    let _ = stack.store().append(&event).await.unwrap();
+    // An item that is not an event is reported with its key.
+    let put = stack.dynamodb_client().put_item();
+    put.table_name(stack.table())
+        .item("ID", AttributeValue::S(UNSAFE.to_owned()))
+        .item("Timestamp", AttributeValue::N("1".to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let mut exported = String::new();
+    for arguments in [
+        &["by-type", "EVENT_TEST"][..],
+        &["history", UNSAFE],
+        &["history", UNSAFE, "--json"],
+        &["export"],
+    ] {
+        let child = command(arguments, stack.environment());
+        let output = child.wait_with_output().await.unwrap();
+        exported = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        for text in [&exported, &error] {
+            let is_safe = |c: char| c.is_ascii_graphic() || c == '\n';
+            let found = UNSAFE.chars().find(|c| !is_safe(*c) && text.contains(*c));
+            assert_eq!(found, None, "{arguments:?}: {text:?}");
+        }
+        assert_eq!(exported.lines().count(), 1, "{arguments:?}: {exported}");
+        if arguments[0] != "by-type" {
+            assert!(error.contains("is not an event"), "{arguments:?}: {error}");
+        }
+    }
+    // The escapes do not change the event.
+    let message = EventId::from_static("message");
+    let mut decoded = wire::decode(exported.trim_end(), &message).unwrap();
+    let read = decoded.remove(0).outcome.unwrap();
+    assert_eq!((read.event_id(), read.entity_id()), (event.event_id(), &id));
+    assert_eq!(read.emitter(), event.emitter());
+    let data = |event: &Envelope| -> HashMap<String, String> {
+        serde_json::from_str(event.data().unwrap()).unwrap()
+    };
+    assert_eq!(data(&read), data(&event));
 }

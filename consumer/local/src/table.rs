@@ -203,7 +203,7 @@ fn everything() -> Projection {
         .build()
 }
 
-/// The keys of the table, or of an index: this hash key, and the sort key.
+/// Returns the keys of the table, or of an index: this hash key, and the sort key.
 fn keys(hash_key: &str) -> Result<Vec<KeySchemaElement>, BuildError> {
     Ok(vec![
         key(hash_key, KeyType::Hash)?,

@@ -7,14 +7,13 @@ use domain_events_consumer::hosts::worker::Worker;
 use domain_events_consumer::{DeadLetterQueue, Handler, Record};
 use domain_events_local::Stack;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{environment, event};
 use crate::support::lines::Lines;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::runtime_api::{Function, InvocationResult};
-use crate::support::{body, endpoints, record, sqs_behind, store_behind};
+use crate::support::{body, endpoints, handle_within, record, sqs_behind, store_behind};
 
 const CANARY: &str = "CANARY-5e1f";
 
@@ -59,6 +58,19 @@ fn faults() -> Vec<NamedFault> {
         ("invalid", || {
             Fault::Respond(400, r#"{"__type":"x#ValidationException","message":"no"}"#)
         }),
+        ("request quoted", || {
+            let message = r#"{"__type":"x#SerializationException","message":"Value '[{\"foo\":\"CANARY-5e1f\"}]' at 'x' is invalid"}"#;
+            Fault::Respond(400, message)
+        }),
+        ("request quoted without a closing mark", || {
+            let message = r#"{"__type":"x#ValidationException","message":"unexpected {\"foo\":\"CANARY-5e1f"}"#;
+            Fault::Respond(400, message)
+        }),
+        ("statement and entry quoted", || {
+            let message = r#"{"Responses":[{"Error":{"Code":"AccessDenied","Message":"no 'CANARY-5e1f'"}}],
+                "Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"x","Message":"Value CANARY-5e1f for parameter MessageBody"}]}"#;
+            Fault::Respond(200, message)
+        }),
         ("request echoed", || {
             Fault::Change(Box::new(|response| [response, b"{".to_vec()].concat()))
         }),
@@ -67,8 +79,7 @@ fn faults() -> Vec<NamedFault> {
 
 async fn assert_no_canary(name: &str, handler: &Handler) {
     let (lines, _logging) = Lines::collect();
-    let deadline = Instant::now() + Duration::from_secs(2);
-    let report = handler.handle(&records(), Some(deadline)).await;
+    let report = handle_within(handler, &records(), Duration::from_secs(2)).await;
     let lines = format!("{}{report:?}", lines.take());
     assert!(!lines.contains(CANARY), "{name}: {lines}");
     assert!(lines.contains("\"verdict\""), "{name}: {lines}");

@@ -126,6 +126,8 @@ async fn packed_body_of_invalid_events_is_unchanged() {
         let letters = dead_letters(&stack).await;
         assert_eq!(letters[0].0, text);
         assert_eq!(attribute(&letters[0], "RejectionPointer"), Some(pointer));
+        let reason = attribute(&letters[0], "RejectionReason").unwrap();
+        assert_eq!(reason.starts_with("the first of 2 "), text.contains("{}"));
     }
     // If some events of a message are stored, only the others are moved, unchanged.
     let text = format!("[ 7 , {}, {{\"a\": 1}} ]", body("mixed", "1"));

@@ -6,12 +6,11 @@ use domain_events::EventStore;
 use domain_events_consumer::{DeadLetterQueue, Handler};
 use domain_events_local::Stack;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::support::proxy::{Fault, Proxy, Request};
 use crate::support::{
-    body, dead_letters, endpoints, fifo_endpoints, handler_with, history, record, sqs_behind,
-    store_behind,
+    body, dead_letters, endpoints, fifo_endpoints, handle_within, handler_with, history, record,
+    sqs_behind, store_behind,
 };
 
 #[tokio::test]
@@ -195,8 +194,7 @@ async fn hanging_dlq_fails_records_at_the_deadline() {
     let handler = Handler::new(stack.store(), letters);
     let mut batch: Vec<_> = (0..11).map(|n| record(&format!("m{n}"), "hello")).collect();
     batch.push(record("good", body("hang", "1")));
-    let deadline = Instant::now() + Duration::from_secs(1);
-    let report = handler.handle(&batch, Some(deadline)).await;
+    let report = handle_within(&handler, &batch, Duration::from_secs(1)).await;
     assert_eq!(report.failed, ["m10"]);
     assert_eq!(report.metrics.verdicts(), [1, 0, 10, 1]);
     assert_eq!(history(&stack, "hang").await, ["1"]);

@@ -1,12 +1,15 @@
 //! Helpers that the tests share.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use domain_events::{
     EmitterId, EmitterType, EntityId, Envelope, EventId, EventStore, EventType, Timestamp,
 };
-use domain_events_consumer::{DeadLetterQueue, Handler, Record};
+use domain_events_consumer::{DeadLetterQueue, Handler, Record, Report};
 use domain_events_local::{Options, Stack};
 use futures::TryStreamExt;
+use tokio::time::Instant;
 
 use self::proxy::Proxy;
 
@@ -55,6 +58,17 @@ pub(crate) fn store_behind(proxy: &Proxy, stack: &Stack) -> EventStore {
 pub(crate) fn handler_with(store: EventStore, stack: &Stack) -> Handler {
     let dead_letters = DeadLetterQueue::new(stack.sqs_client(), stack.dead_letter_queue_url());
     Handler::new(store, dead_letters)
+}
+
+/// Handles a batch with a deadline. Panics if the handler ignores the deadline.
+pub(crate) async fn handle_within(
+    handler: &Handler,
+    records: &[Record],
+    remaining: Duration,
+) -> Report {
+    let handling = handler.handle(records, Some(Instant::now() + remaining));
+    let handled = tokio::time::timeout(remaining + Duration::from_secs(20), handling).await;
+    handled.unwrap_or_else(|_| panic!("the handler ignored its deadline"))
 }
 
 /// Sets an attribute of the dead-letter queue.

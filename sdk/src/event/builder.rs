@@ -80,7 +80,7 @@ impl EnvelopeBuilder {
     /// The version of the data. The default is no version, which means 1.
     #[must_use]
     pub fn version(mut self, version: std::num::NonZeroU16) -> Self {
-        self.0.version = Some(version.get());
+        self.0.version = Some(version);
         self
     }
 

@@ -12,7 +12,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 static RESETS: AtomicU64 = AtomicU64::new(0);
 
 impl Timestamp {
-    /// The present time in whole microseconds.
+    /// Returns the present time in whole microseconds.
     ///
     /// The result is later than every timestamp that this function returned before in
     /// this process, even if the wall clock stands still or was set back by up to 60 s.
@@ -44,7 +44,7 @@ impl Timestamp {
         Self(step.micros.saturating_mul(1000).min(END - 1))
     }
 
-    /// How often [`now`](Self::now) has gone back in time in this process, because the
+    /// Returns how often [`now`](Self::now) has gone back in time in this process, because the
     /// wall clock was set back by more than 60 s.
     pub fn clock_resets() -> u64 {
         RESETS.load(Ordering::Relaxed)
@@ -71,7 +71,7 @@ struct Step {
     reset: Option<u64>,
 }
 
-/// The larger of `wall` and one more than the last result, in microseconds.
+/// Returns the larger of `wall` and one more than the last result, in microseconds.
 fn next_after(last: &AtomicU64, wall: Option<u64>) -> Step {
     // Ignore a reading beyond the range of timestamps: the clock is wrong.
     let wall = wall.filter(|wall| *wall < END / 1000);

@@ -28,7 +28,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with the emitter of every event that does not have its own.
+    /// Creates a context with the emitter of every event that does not have its own.
     pub fn new(emitter: Emitter) -> Self {
         Self {
             emitter,
@@ -44,7 +44,7 @@ impl Context {
         Self { emitter, ..self }
     }
 
-    /// The conversation that the events belong to.
+    /// Sets the conversation that the events belong to.
     #[must_use]
     pub fn with_correlation_id(self, id: CorrelationId) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Context {
         }
     }
 
-    /// The event that caused the events.
+    /// Sets the event that caused the events.
     #[must_use]
     pub fn with_causation_id(self, id: CausationId) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Context {
         }
     }
 
-    /// The W3C trace context, `00-…-…-01`. It is not checked.
+    /// Sets the W3C trace context, `00-…-…-01`. It is not checked.
     #[must_use]
     pub fn with_trace_parent(self, trace_parent: impl Into<String>) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    /// The emitter of every event that does not have its own.
+    /// Returns the emitter of every event that does not have its own.
     pub fn emitter(&self) -> &Emitter {
         &self.emitter
     }

@@ -55,7 +55,7 @@ pub(super) struct Declaration {
 }
 
 impl EventDefinition {
-    /// A definition with version 1 and without aliases.
+    /// Creates a definition with version 1 and without aliases.
     ///
     /// # Panics
     ///
@@ -83,7 +83,7 @@ impl EventDefinition {
         }
     }
 
-    /// The path of the event's type, such as `concat!(module_path!(), "::OrderPlaced")`.
+    /// Sets the path of the event's type, such as `concat!(module_path!(), "::OrderPlaced")`.
     /// If one macro call declares several types, [`assert_distinct!`](crate::assert_distinct)
     /// distinguishes them by this path.
     #[must_use]
@@ -97,9 +97,9 @@ impl EventDefinition {
         }
     }
 
-    /// Like [`of_type`](Self::of_type), for an instance of a type with type parameters. All
-    /// instances share a definition. The `layout` distinguishes them: the size, the
-    /// alignment, and 1 if the type needs to be dropped.
+    /// Does the same as [`of_type`](Self::of_type) for an instance of a type with type
+    /// parameters. All instances share a definition. The `layout` distinguishes them: the size,
+    /// the alignment, and 1 if the type needs to be dropped.
     #[must_use]
     pub const fn of_generic_type(self, path: &'static str, layout: [usize; 3]) -> Self {
         Self {
@@ -112,7 +112,7 @@ impl EventDefinition {
         }
     }
 
-    /// The version of the event's data.
+    /// Sets the version of the event's data.
     ///
     /// # Panics
     ///
@@ -140,7 +140,7 @@ impl EventDefinition {
         Self { aliases, ..self }
     }
 
-    /// The id of the emitter, if all events of this type have the same emitter. Set the
+    /// Sets the id of the emitter, if all events of this type have the same emitter. Set the
     /// type of the emitter, too.
     ///
     /// # Panics
@@ -158,7 +158,7 @@ impl EventDefinition {
         }
     }
 
-    /// The type of the emitter, if all events of this type have the same emitter type. It
+    /// Sets the type of the emitter, if all events of this type have the same emitter type. It
     /// is a reference to a text, `&"SYSTEM"`, so that it can be returned as `&dyn Display`.
     ///
     /// # Panics
@@ -174,7 +174,7 @@ impl EventDefinition {
         }
     }
 
-    /// The fields with personal data, by their names in `Data`.
+    /// Sets the fields with personal data, by their names in `Data`.
     /// [`Redacted`](crate::Redacted) hides them, and an exported schema marks them.
     #[must_use]
     pub const fn with_pii(self, fields: &'static [&'static str]) -> Self {
@@ -202,7 +202,7 @@ impl EventDefinition {
         self
     }
 
-    /// The previous version, as the `DEFINITIONS` of its type.
+    /// Sets the previous version, as the `DEFINITIONS` of its type.
     /// [`DomainEvent::upcast`](crate::DomainEvent::upcast) reads it. Call this method last,
     /// because it compares names and versions.
     ///
@@ -248,8 +248,8 @@ impl EventDefinition {
         }
     }
 
-    /// The definition of a type that is exactly one event, from its `DEFINITIONS`. It is
-    /// the start of the definition of a variant that holds the event.
+    /// Returns the definition of a type that is exactly one event, from its `DEFINITIONS`. It
+    /// is the start of the definition of a variant that holds the event.
     ///
     /// # Panics
     ///
@@ -294,12 +294,12 @@ impl EventDefinition {
         }
     }
 
-    /// Whether the definition belongs to a variant of an enum.
+    /// Returns true if the definition belongs to a variant of an enum.
     pub(super) const fn is_of_enum(&self) -> bool {
         self.of_enum
     }
 
-    /// Whether the definitions belong to an enum, which has one for each variant.
+    /// Returns true if the definitions belong to an enum, which has one for each variant.
     pub(crate) const fn are_of_enum(definitions: &[Self]) -> bool {
         !matches!(definitions, [one] if !one.of_enum)
     }
@@ -308,7 +308,7 @@ impl EventDefinition {
         self.event_type
     }
 
-    /// The event type that is written.
+    /// Returns the event type that is written.
     pub const fn event_type(&self) -> EventType {
         EventType::known(self.event_type)
     }
@@ -323,38 +323,38 @@ impl EventDefinition {
         self.aliases
     }
 
-    /// The fields with personal data, by their names in `Data`.
+    /// Returns the fields with personal data, by their names in `Data`.
     pub const fn pii(&self) -> &'static [&'static str] {
         self.pii
     }
 
-    /// The id of the emitter, if it is constant.
+    /// Returns the id of the emitter, if it is constant.
     pub fn emitter_id(&self) -> Option<&'static dyn fmt::Display> {
         self.emitter_id.map(|id| id as &dyn fmt::Display)
     }
 
-    /// The type of the emitter, if it is constant.
+    /// Returns the type of the emitter, if it is constant.
     pub fn emitter_type(&self) -> Option<&'static dyn fmt::Display> {
         self.emitter_type.map(|kind| kind as &dyn fmt::Display)
     }
 
-    /// The previous version, if this program can read it.
+    /// Returns the previous version, if this program can read it.
     pub const fn older(&self) -> Option<&'static Self> {
         self.older
     }
 
-    /// The number and the name that serde's derive gives the enum's variant.
+    /// Returns the number and the name that serde's derive gives the enum's variant.
     pub const fn variant(&self) -> Option<(u32, &'static str)> {
         self.variant
     }
 
-    /// The name of the enum's variant that serde writes and never reads.
+    /// Returns the name of the enum's variant that serde writes and never reads.
     #[cfg(feature = "schema")]
     pub(crate) const fn write_only_variant(&self) -> Option<&'static str> {
         self.write_only_variant
     }
 
-    /// Whether events that are stored with `event_type` have this definition.
+    /// Returns true if events that are stored with `event_type` have this definition.
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.is_called(event_type.as_str())
     }

@@ -63,12 +63,12 @@ pub struct Emitter {
 }
 
 impl Emitter {
-    /// An emitter of any type.
+    /// Creates an emitter of any type.
     pub fn new(kind: EmitterType, id: EmitterId) -> Self {
         Self { id, kind }
     }
 
-    /// An emitter of the type `USER`.
+    /// Creates an emitter of the type `USER`.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Emitter {
         ))
     }
 
-    /// An emitter of the type `SYSTEM`.
+    /// Creates an emitter of the type `SYSTEM`.
     ///
     /// # Errors
     ///
@@ -92,12 +92,12 @@ impl Emitter {
         ))
     }
 
-    /// The emitter's id.
+    /// Returns the emitter's id.
     pub fn id(&self) -> &EmitterId {
         &self.id
     }
 
-    /// The emitter's type.
+    /// Returns the emitter's type.
     pub fn kind(&self) -> &EmitterType {
         &self.kind
     }

@@ -1,6 +1,7 @@
 //! The envelope: an event with all fields of the wire format.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use crate::error::{InvalidEvent, RejectionCode};
 use crate::event::emitter::Emitter;
@@ -44,7 +45,8 @@ const STORE_BYTES: usize = (8 + 12) + (9 + 12) + (8 + 134) + 21;
 #[derive(Clone, PartialEq)]
 pub struct Envelope(Box<Parts>);
 
-/// The fields of an envelope. Each field is valid on its own.
+/// The fields of an envelope. The types check most fields; [`Envelope::checked`] checks the
+/// others: the type of `data`, the names and the number of `extra`, and the total size.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Parts {
     pub(crate) timestamp: Timestamp,
@@ -54,7 +56,7 @@ pub(crate) struct Parts {
     /// `None` if the event has no `Data`. `null` is a value.
     pub(crate) data: Option<Json>,
     pub(crate) event_id: EventId,
-    pub(crate) version: Option<u16>,
+    pub(crate) version: Option<NonZeroU16>,
     pub(crate) correlation_id: Option<CorrelationId>,
     pub(crate) causation_id: Option<CausationId>,
     pub(crate) trace_parent: Option<String>,
@@ -74,20 +76,16 @@ impl From<Refused> for InvalidEvent {
 }
 
 impl Envelope {
-    /// The only constructor of envelopes.
+    /// The only constructor of envelopes. Every source of events uses it: this program, a
+    /// message, and an item, which another writer may have stored.
     pub(crate) fn checked(parts: Parts) -> Result<Self, Refused> {
-        let size = parts.size() + STORE_BYTES;
-        if size > MAX_ITEM_BYTES {
-            let reason = format!(
-                "found an event that takes {size} bytes in the table; DynamoDB's limit for an item is \
-                 {MAX_ITEM_BYTES} (400 KB), so store the bulk elsewhere and refer to it"
-            );
-            return Err(Refused {
-                error: InvalidEvent::new(RejectionCode::TooLarge, "", reason),
+        match parts.fault() {
+            None => Ok(Self(Box::new(parts))),
+            Some(error) => Err(Refused {
+                error,
                 parts: Box::new(parts),
-            });
+            }),
         }
-        Ok(Self(Box::new(parts)))
     }
 
     /// The same event with another timestamp and identity.
@@ -140,7 +138,7 @@ impl Envelope {
 
     /// The version of the event's data. It is 1 if the event states no version.
     pub fn version(&self) -> u16 {
-        self.0.version.unwrap_or(1)
+        self.0.version.map_or(1, NonZeroU16::get)
     }
 
     /// The conversation that the event belongs to.
@@ -174,11 +172,35 @@ impl Envelope {
 }
 
 impl Parts {
+    /// The first rule that the fields violate.
+    fn fault(&self) -> Option<InvalidEvent> {
+        if let Some(data) = &self.data
+            && !matches!(data.kind(), "an object" | "null")
+        {
+            return Some(fields::wrong_data(data.kind()));
+        }
+        if self.extra.len() > fields::MAX_EXTRA_FIELDS {
+            return Some(fields::too_many_fields());
+        }
+        let mut names = self.extra.iter().map(|(name, _)| &**name);
+        if let Some(name) = names.find(|name| !fields::is_field_name(name)) {
+            return Some(fields::bad_field_name(name));
+        }
+        let size = self.size() + STORE_BYTES;
+        (size > MAX_ITEM_BYTES).then(|| {
+            let reason = format!(
+                "found an event that takes {size} bytes in the table; DynamoDB's limit for an item is \
+                 {MAX_ITEM_BYTES} (400 KB), so store the bulk elsewhere and refer to it"
+            );
+            InvalidEvent::new(RejectionCode::TooLarge, "", reason)
+        })
+    }
+
     /// The bytes that DynamoDB counts for the event's own attributes.
     fn size(&self) -> usize {
         let text = |name: &str, text: &str| name.len() + text.len();
         let optional = |name: &str, value: Option<&str>| value.map_or(0, |v| text(name, v));
-        let version = |v: u16| number::integer_size(itoa::Buffer::new().format(v));
+        let version = |v: NonZeroU16| number::integer_size(itoa::Buffer::new().format(v.get()));
         fields::TIMESTAMP.len()
             + self.timestamp.size()
             + text(fields::EVENT_TYPE, self.event_type.as_str())

@@ -29,8 +29,8 @@ use crate::event::timestamp::Timestamp;
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 
 impl EventId {
-    /// A new identity: a UUID of version 7, so that identities sort by time. Identities of
-    /// the same millisecond resemble each other. An identity is not a secret.
+    /// Generates a new identity: a UUID of version 7, so that identities sort by time.
+    /// Identities of the same millisecond resemble each other. An identity is not a secret.
     ///
     /// # Examples
     ///
@@ -45,7 +45,7 @@ impl EventId {
     }
 }
 
-/// The identity of the event that has this `timestamp` of [`Timestamp::now`].
+/// Generates the identity of the event that has this `timestamp` of [`Timestamp::now`].
 pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     let nanos = timestamp.as_nanos();
     let milliseconds = nanos / NANOS_PER_MILLISECOND;
@@ -57,8 +57,8 @@ pub(crate) fn new_v7(timestamp: Timestamp) -> EventId {
     EventId::of_uuid(Uuid::from_u64_pair(time, random(wall_clock(), time)))
 }
 
-/// The milliseconds of the wall clock. They cannot be taken from the timestamps: while the
-/// wall clock is behind, timestamps advance by only one microsecond per event.
+/// Returns the milliseconds of the wall clock. They cannot be taken from the timestamps: while
+/// the wall clock is behind, timestamps advance by only one microsecond per event.
 fn wall_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)

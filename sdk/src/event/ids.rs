@@ -67,12 +67,12 @@ macro_rules! checked_text {
                 Self(Cow::Borrowed(text))
             }
 
-            /// The text itself.
+            /// Returns the text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text as an owned string.
+            /// Returns the text as an owned string.
             pub fn into_string(self) -> String {
                 self.0.into_owned()
             }

@@ -76,7 +76,7 @@ impl Timestamp {
         }
     }
 
-    /// The timestamp as a date.
+    /// Returns the timestamp as a date.
     pub fn to_datetime(self) -> DateTime<Utc> {
         let nanos = (self.0 % NANOS_PER_SECOND) as u32;
         DateTime::from_timestamp(self.as_secs() as i64, nanos).unwrap_or_default()
@@ -117,7 +117,7 @@ impl Timestamp {
         }
     }
 
-    /// The digits after the point as a number, and their count.
+    /// Returns the digits after the point as a number, and their count.
     fn decimals(self) -> (u32, u32) {
         let (mut decimals, mut length) = ((self.0 % NANOS_PER_SECOND) as u32, 9);
         // The clock of this process returns whole microseconds.
@@ -130,7 +130,7 @@ impl Timestamp {
         (decimals, length)
     }
 
-    /// The bytes that DynamoDB counts for the timestamp: [`Number::size`] of its text,
+    /// Returns the bytes that DynamoDB counts for the timestamp: [`Number::size`] of its text,
     /// without writing the text.
     pub(crate) fn size(self) -> usize {
         let seconds = self.as_secs();

@@ -1,6 +1,7 @@
 //! Converts typed events to envelopes, and envelopes to typed events.
 
 use std::fmt::Display;
+use std::num::NonZeroU16;
 
 use serde::de::DeserializeOwned;
 
@@ -51,7 +52,7 @@ impl Envelope {
             emitter,
             data: Some(data),
             event_id: event_id::new_v7(timestamp),
-            version: Some(definition.version()).filter(|v| *v != 1),
+            version: NonZeroU16::new(definition.version()).filter(|v| v.get() != 1),
             correlation_id: context.correlation_id.clone(),
             causation_id: context.causation_id.clone(),
             trace_parent: context.trace_parent.clone(),

@@ -76,23 +76,24 @@ impl<'a> PastVersion<'a> {
         data_of(self.envelope, None)
     }
 
-    /// The index of the event's definition in [`DEFINITIONS`](DomainEvent::DEFINITIONS).
+    /// Returns the index of the event's definition in
+    /// [`DEFINITIONS`](DomainEvent::DEFINITIONS).
     pub fn index(self) -> usize {
         self.index
     }
 
-    /// The same stored event, for the type that a variant holds.
+    /// Returns the same stored event, for the type that a variant holds.
     #[must_use]
     pub fn for_variant(self) -> Self {
         Self { index: 0, ..self }
     }
 
-    /// The version of the stored event.
+    /// Returns the version of the stored event.
     pub fn version(self) -> u16 {
         self.envelope.version()
     }
 
-    /// The whole stored event.
+    /// Returns the whole stored event.
     pub fn envelope(self) -> &'a Envelope {
         self.envelope
     }

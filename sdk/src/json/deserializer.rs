@@ -42,11 +42,13 @@ pub(super) fn from_str<T: DeserializeOwned>(
             buffering,
         };
         let first = input.next()?;
+        let kind = kind(&first);
         let value = T::deserialize(Value {
             input: &mut input,
             first,
             variant,
-        })?;
+        });
+        let value = value.map_err(|error: Error| error.of_value(kind))?;
         match input.next()? {
             Token::End => Ok(value),
             _ => Err(Error::not_json()),

@@ -23,6 +23,24 @@ pub(crate) struct Json {
     pub(crate) size: usize,
 }
 
+impl Json {
+    /// The kind of the value, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        kind(&self.text)
+    }
+}
+
+fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
 /// Whether the document contains the name of an enum's variant at its top level.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum VariantName {
@@ -73,12 +91,7 @@ fn write<T: Serialize + ?Sized>(value: &T, variant: VariantName) -> Result<Write
 
 fn finish(writer: Writer) -> Result<Json, InvalidEvent> {
     if !writer.text.starts_with(['{', 'n']) {
-        let found = match writer.text.as_bytes().first() {
-            Some(b'[') => "an array",
-            Some(b'"') => "a string",
-            Some(b't' | b'f') => "a boolean",
-            _ => "a number",
-        };
+        let found = kind(&writer.text);
         return Err(InvalidEvent::new(
             RejectionCode::WrongType,
             "/Data",

@@ -27,6 +27,8 @@ pub(super) struct Error {
     /// The expectation of the type, as its visitor describes it.
     expected: Option<String>,
     in_a_map: bool,
+    /// Whether `found` still lacks the kind of the value.
+    lacks_kind: bool,
 }
 
 impl Error {
@@ -36,6 +38,7 @@ impl Error {
             found: found.into(),
             expected: None,
             in_a_map: false,
+            lacks_kind: false,
         }
     }
 
@@ -53,6 +56,14 @@ impl Error {
 
     pub(super) fn too_many(what: &str) -> Self {
         Self::new(format!("found more {what} than the type reads"))
+    }
+
+    /// The same error, with the kind of the value at the pointer if the error lacks it.
+    pub(super) fn of_value(mut self, kind: &str) -> Self {
+        if std::mem::take(&mut self.lacks_kind) {
+            self.found = format!("found {kind}; {}", self.found);
+        }
+        self
     }
 
     /// The same error, for a fault in an item of an array.
@@ -179,7 +190,15 @@ impl de::Error for Error {
             );
         }
         if message.starts_with("data did not match any variant of untagged enum ") {
-            return Self::new("no variant of the untagged enum fits");
+            // serde drops the errors of the variants, so the advice covers the cause that
+            // the data does not show.
+            return Self {
+                lacks_kind: true,
+                ..Self::new(
+                    "no variant of the untagged enum fits; a variant with an i128 or a u128 never \
+                     fits, because serde cannot read them there: use a smaller integer or a string",
+                )
+            };
         }
         Self::new("the type's own Deserialize refused it")
     }

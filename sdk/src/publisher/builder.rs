@@ -130,7 +130,7 @@ impl SdkBuilder {
         self
     }
 
-    /// The maximum number of requests in flight: 1 to 1,000, by default 16.
+    /// Sets the maximum number of requests in flight: 1 to 1,000, by default 16.
     ///
     /// # Examples
     ///
@@ -147,7 +147,7 @@ impl SdkBuilder {
         self
     }
 
-    /// The maximum number of events that the publisher holds: at least 1, by default
+    /// Sets the maximum number of events that the publisher holds: at least 1, by default
     /// 10,000. While the publisher is full, `emit` waits.
     ///
     /// # Examples
@@ -165,9 +165,9 @@ impl SdkBuilder {
         self
     }
 
-    /// The maximum size of the encoded events that the publisher holds, in bytes: up to
-    /// 4 GiB, by default 64 MiB. In memory, an event takes about three times its encoded
-    /// size. An event that is larger than this maximum is sent alone.
+    /// Sets the maximum size of the encoded events that the publisher holds, in bytes: up to
+    /// 4 GiB, by default 64 MiB. In memory, an event takes about three times its encoded size.
+    /// An event that is larger than this maximum is sent alone.
     ///
     /// # Examples
     ///
@@ -184,8 +184,8 @@ impl SdkBuilder {
         self
     }
 
-    /// How long an event may wait for further events while no request is in flight: at most
-    /// one minute, by default zero.
+    /// Sets how long an event may wait for further events while no request is in flight: at
+    /// most one minute, by default zero.
     ///
     /// Under load, batches are full without this setting. If events are emitted one at a time,
     /// it reduces the number of requests, but delays each event by this time.
@@ -205,7 +205,7 @@ impl SdkBuilder {
         self
     }
 
-    /// Whether one message may carry several events, as a JSON array of up to 64 KiB,
+    /// Sets whether one message may carry several events, as a JSON array of up to 64 KiB,
     /// which SQS bills as one request. Off by default.
     ///
     /// Events are packed only while more of them wait than a request has entries; on a
@@ -229,9 +229,9 @@ impl SdkBuilder {
         self
     }
 
-    /// The tenant of the events, for fair queues: their message group on a standard
-    /// queue, without order. See [`Sdk::for_tenant`]. FIFO queues refuse this setting,
-    /// because their message groups are entities.
+    /// Sets the tenant of the events, for fair queues: their message group on a standard queue,
+    /// without order. See [`Sdk::for_tenant`]. FIFO queues refuse this setting, because their
+    /// message groups are entities.
     ///
     /// # Examples
     ///
@@ -248,9 +248,9 @@ impl SdkBuilder {
         self
     }
 
-    /// The maximum number of attempts for an event for which SQS returns an internal failure,
-    /// including the first attempt; by default 5. A failure that is the sender's fault is never
-    /// retried.
+    /// Sets the maximum number of attempts for an event for which SQS returns an internal
+    /// failure, including the first attempt; by default 5. A failure that is the sender's fault
+    /// is never retried.
     ///
     /// # Examples
     ///
@@ -267,9 +267,9 @@ impl SdkBuilder {
         self
     }
 
-    /// The delays between these attempts. They double from `initial` up to `longest`, and each
-    /// delay is reduced by a random amount of up to a half. The defaults are 50 ms and 5 s, and
-    /// the maximum is one hour.
+    /// Sets the delays between these attempts. They double from `initial` up to `longest`, and
+    /// each delay is reduced by a random amount of up to a half. The defaults are 50 ms and
+    /// 5 s, and the maximum is one hour.
     ///
     /// # Examples
     ///
@@ -357,8 +357,8 @@ impl SdkBuilder {
         self
     }
 
-    /// A folder for events that cannot be sent because SQS is unavailable. Only one publisher
-    /// can use the folder at a time.
+    /// Sets a folder for events that cannot be sent because SQS is unavailable. Only one
+    /// publisher can use the folder at a time.
     ///
     /// While the spool contains events, new events are appended to it, and `emit` returns once
     /// the disk has confirmed the event ([`Durability::Spool`](crate::Durability::Spool)). This
@@ -396,8 +396,7 @@ impl SdkBuilder {
         self
     }
 
-    /// What `build` does when it finds damaged records in the spool's folder;
-    /// by default
+    /// Sets what `build` does when it finds damaged records in the spool's folder; by default
     /// [`SpoolDamage::SetAside`].
     ///
     /// # Examples
@@ -633,7 +632,7 @@ impl SdkBuilder {
     }
 }
 
-/// The settings of the environment.
+/// Reads the settings of the environment.
 pub(crate) fn from_env(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<SdkBuilder, BuildError> {

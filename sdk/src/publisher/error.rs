@@ -124,7 +124,7 @@ pub enum EmitError {
 }
 
 impl EmitError {
-    /// The event. `None` if it is invalid.
+    /// Returns the event, or `None` if it is invalid.
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::Invalid(_) => None,
@@ -296,7 +296,7 @@ impl BuildError {
         Self { problems }
     }
 
-    /// The problems. Each one names its setting.
+    /// Returns the problems. Each one names its setting.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.problems.iter().map(String::as_str)
     }

@@ -47,27 +47,27 @@ impl Prepared {
         *self.pending
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn envelope(&self) -> &Envelope {
         self.pending.envelope()
     }
 
-    /// The identity of the event.
+    /// Returns the identity of the event.
     pub fn event_id(&self) -> &EventId {
         self.envelope().event_id()
     }
 
-    /// The message body, as it is sent: one JSON object.
+    /// Returns the message body, as it is sent: one JSON object.
     pub fn body(&self) -> &str {
         self.pending.body()
     }
 
-    /// The message group. On a standard queue, it is present only if there is a tenant.
+    /// Returns the message group. On a standard queue, it is present only if there is a tenant.
     pub fn group_id(&self) -> Option<&str> {
         self.pending.group().map(|group| &**group)
     }
 
-    /// The deduplication id, on FIFO queues only.
+    /// Returns the deduplication id, on FIFO queues only.
     pub fn deduplication_id(&self) -> Option<String> {
         self.fifo
             .then(|| deduplication_id(std::slice::from_ref(&*self.pending)))

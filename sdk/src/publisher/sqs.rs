@@ -98,11 +98,7 @@ impl SqsQueue {
             put(&entry.id, result);
         }
         for entry in results.failed.into_iter().flatten() {
-            let failure = AwsFailure::Service {
-                status: 400,
-                code: aws::printable(&entry.code),
-                message: aws::printable(&entry.message.unwrap_or_default()),
-            };
+            let failure = AwsFailure::service(400, &entry.code, entry.message.as_deref());
             // SQS also sets `SenderFault` for throttling, although a retry can succeed.
             let permanent = entry.sender_fault && !failure.is_throttled();
             let result = if permanent && (is_denied(&entry.code) || failure.is_credentials()) {

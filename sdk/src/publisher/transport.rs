@@ -32,8 +32,8 @@ pub(crate) enum EntryResult {
 }
 
 impl EntryResult {
-    /// The result of an entry that the response does not contain. SQS may or may
-    /// not have accepted it, so it is sent again.
+    /// Returns the result of an entry that the response does not contain. SQS may or may not
+    /// have accepted it, so it is sent again.
     pub(crate) fn missing() -> Self {
         Self::Refused {
             code: "NoAnswer".to_owned(),
@@ -124,7 +124,7 @@ impl RequestError {
         self.kind == RequestErrorKind::Credentials
     }
 
-    /// The error code of SQS, if it responded with one.
+    /// Returns the error code of SQS, if it responded with one.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }

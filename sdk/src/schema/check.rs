@@ -67,8 +67,8 @@ pub fn assert_lock(path: impl AsRef<Path>, events: &Events) {
     assert_in_mode(path.as_ref(), events, Mode::from_env());
 }
 
-/// Like [`assert_lock`], but also fails if the lock does not contain every event in its
-/// current form, even outside continuous integration.
+/// Does the same as [`assert_lock`], and also fails if the lock does not contain every event in
+/// its current form, even outside continuous integration.
 ///
 /// # Panics
 ///

@@ -7,7 +7,7 @@ use crate::event::fields::{
     ID, INDEX_KEY, STORED_AT, TIMESTAMP, TRACE_PARENT, VERSION,
 };
 
-/// The JSON Schema (2020-12) of a message: one event of any type, or an array of
+/// Returns the JSON Schema (2020-12) of a message: one event of any type, or an array of
 /// events.
 ///
 /// A message that does not match is rejected by the consumer. Not every message that

@@ -84,7 +84,7 @@ pub(crate) enum InsertOutcome {
 pub(crate) trait Table: Sync {
     /// Inserts items with different keys. Returns one outcome for each, in order.
     fn insert(&self, items: Vec<NewItem>) -> impl Future<Output = Vec<InsertOutcome>> + Send;
-    /// The item with a key, read consistently.
+    /// Reads the item with a key consistently.
     fn item_at(
         &self,
         id: &str,
@@ -374,7 +374,7 @@ impl<'e> Work<'e> {
 }
 
 impl Progress<'_> {
-    /// The delay before the next retry, if one is left.
+    /// Returns the delay before the next retry, if one is left.
     fn next_retry(&mut self) -> Option<Duration> {
         if self.retries == MAX_RETRIES {
             return None;

@@ -76,9 +76,10 @@ fn push_next(out: &mut String, reader: &mut Reader<'_>) -> bool {
     true
 }
 
-/// A string or a number of an item.
+/// A string, a number or null of an item.
 #[derive(Debug)]
 pub(crate) enum Scalar<'a> {
+    Null,
     Text(Cow<'a, str>),
     /// Follows the grammar of a JSON number, as [`Number::parse`] requires.
     Number(Cow<'a, str>),
@@ -86,7 +87,7 @@ pub(crate) enum Scalar<'a> {
     Other,
 }
 
-/// Reads the next value as a string or a number. A value of another type is skipped.
+/// Reads the next value as a string, a number or null. A value of another type is skipped.
 pub(crate) fn scalar<'a>(reader: &mut Reader<'a>) -> Result<Scalar<'a>, SyntaxError> {
     let outside = reader.depth();
     let mut scalar = Scalar::Other;
@@ -98,6 +99,7 @@ pub(crate) fn scalar<'a>(reader: &mut Reader<'a>) -> Result<Scalar<'a>, SyntaxEr
             ("N", Token::String(number)) if number_text(&number).is_some() => {
                 Scalar::Number(number)
             }
+            ("NULL", Token::Bool(_)) => Scalar::Null,
             _ => Scalar::Other,
         };
         if reader.depth() > outside && reader.next()? != Token::EndObject {
@@ -393,6 +395,8 @@ mod tests {
             (r#"{"S":"a"}"#, false),
             (r#"{"N":"1"}"#, false),
             (r#"{"N":"-1.5E+2"}"#, false),
+            (r#"{"NULL":true}"#, false),
+            (r#"{"NULL":true,"S":"a"}"#, true),
             (r#"{"N":""}"#, true),
             (r#"{"N":"1 "}"#, true),
             (r#"{"N":"1-"}"#, true),

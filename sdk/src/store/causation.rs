@@ -108,7 +108,7 @@ impl Tree {
     }
 }
 
-/// The first event of the circle that the causes of an event lead to.
+/// Returns the first event of the circle that the causes of an event lead to.
 fn first_of_circle(start: usize, causes: &[Option<usize>]) -> usize {
     let cause = |index: usize| causes[index].unwrap_or(index);
     let mut seen = HashSet::new();

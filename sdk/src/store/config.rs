@@ -22,7 +22,7 @@ use std::num::NonZeroU16;
 pub struct StoreConfigError(Vec<String>);
 
 impl StoreConfigError {
-    /// The settings that are missing or malformed, one sentence for each.
+    /// Returns the settings that are missing or malformed, one sentence for each.
     pub fn problems(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -98,7 +98,7 @@ impl StoreConfig {
     }
 }
 
-/// The names and ARNs that DynamoDB accepts as a table's name (API reference,
+/// Returns true if DynamoDB accepts the text as a table's name or ARN (API reference,
 /// "TableName").
 pub fn is_table_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);

@@ -148,6 +148,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::DecodeError;
+    use crate::store::error::ReadError;
 
     #[test]
     fn malformed_cursor_is_refused() {
@@ -166,6 +168,36 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor), "{text}");
         }
+    }
+
+    #[test]
+    fn ids_in_errors_are_safe_to_print() {
+        let cursor = || Box::new("1:A:\u{9b}:\u{202e}e".parse::<Cursor>().unwrap());
+        let error = ReadError::ForeignCursor {
+            cursor: cursor(),
+            stream: "a history".to_owned(),
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("cursor 1:A:\\u{9b}:\\u{202e}e is"),
+            "{error}"
+        );
+        let source = DecodeError::NewerVersion {
+            event_type: EventType::from_static("A"),
+            stored: 2,
+            known: 1,
+        };
+        let error = ReadError::Decode {
+            cursor: cursor(),
+            source: Box::new(source),
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("at 1:A:\\u{9b}:\\u{202e}e could"),
+            "{error}"
+        );
     }
 
     proptest! {

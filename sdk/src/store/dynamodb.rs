@@ -223,15 +223,11 @@ impl DynamoDb {
     /// The outcome of one statement in a response with HTTP status 200.
     fn outcome(&self, error: &BatchStatementError) -> InsertOutcome {
         let code = error.code().map_or("no error code", Code::as_str);
-        let failure = AwsFailure::Service {
-            status: if error.code() == Some(&Code::InternalServerError) {
-                500
-            } else {
-                400
-            },
-            code: code.to_owned(),
-            message: error.message().unwrap_or_default().to_owned(),
+        let status = match error.code() {
+            Some(Code::InternalServerError) => 500,
+            _ => 400,
         };
+        let failure = AwsFailure::service(status, code, error.message());
         match error.code() {
             Some(Code::DuplicateItem) => return InsertOutcome::KeyExists,
             Some(Code::ItemCollectionSizeLimitExceeded) => {

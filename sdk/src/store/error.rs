@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::table_error::TableError;
-use crate::error::{InvalidEvent, RejectionCode};
+use crate::error::{InvalidEvent, RejectionCode, printable};
 use crate::event::{DecodeError, EventId, EventType};
 
 /// Why an event was not appended, or why the outcome is unknown.
@@ -170,7 +170,7 @@ pub enum ReadError {
     Corrupt(#[from] CorruptItem),
     /// The data of an event does not match its type. The stream continues with the next
     /// event.
-    #[error("the event at {cursor} could not be decoded")]
+    #[error("the event at {} could not be decoded", printable(&.cursor.to_string()))]
     Decode {
         /// The position of the event.
         cursor: Box<Cursor>,
@@ -180,7 +180,8 @@ pub enum ReadError {
     /// The cursor comes from a stream that cannot contain the events of this one. The
     /// stream ends without an event.
     #[error(
-        "the cursor {cursor} is not a position in {stream}; pass a cursor of an event of this stream"
+        "the cursor {} is not a position in {stream}; pass a cursor of an event of this stream",
+        printable(&.cursor.to_string())
     )]
     ForeignCursor {
         /// The cursor.

@@ -81,7 +81,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Whether the stream can contain the event of a cursor.
+    /// Returns true if the stream can contain the event of a cursor.
     fn contains(&self, cursor: &Cursor) -> bool {
         match self {
             Self::Entity(id) => cursor.entity_id() == id.as_str(),
@@ -114,7 +114,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The hash key of one shard of the index by event type.
+/// Returns the hash key of one shard of the index by event type.
 pub(crate) fn index_key(event_type: &EventType, shard: u16) -> String {
     format!("{event_type}#{shard}")
 }
@@ -142,7 +142,7 @@ impl Events {
         }
     }
 
-    /// Only events with a timestamp of `timestamp` or later.
+    /// Selects only events with a timestamp of `timestamp` or later.
     ///
     /// # Examples
     ///
@@ -158,7 +158,7 @@ impl Events {
         self
     }
 
-    /// Only events with a timestamp before `timestamp`.
+    /// Selects only events with a timestamp before `timestamp`.
     ///
     /// # Examples
     ///
@@ -176,9 +176,9 @@ impl Events {
         self
     }
 
-    /// Only events that were *stored* at `time` or later, in the order of their
-    /// timestamps. This finds late events, which a [`Cursor`] skips, and is not affected
-    /// by events whose timestamp is far in the future.
+    /// Selects only events that were *stored* at `time` or later, in the order of their
+    /// timestamps. This finds late events, which a [`Cursor`] skips, and is not affected by
+    /// events whose timestamp is far in the future.
     ///
     /// To read repeatedly without missing an event, pass the greatest
     /// [`stored_at`](StoredEvent::stored_at) of the last read minus five minutes, and skip
@@ -218,7 +218,7 @@ impl Events {
         self
     }
 
-    /// The latest event first.
+    /// Returns the latest event first.
     ///
     /// # Examples
     ///
@@ -236,7 +236,7 @@ impl Events {
         self
     }
 
-    /// At most `limit` events.
+    /// Returns at most `limit` events.
     ///
     /// # Examples
     ///
@@ -252,7 +252,7 @@ impl Events {
         self
     }
 
-    /// Only events that follow the event of `cursor`, in the direction of this stream.
+    /// Selects only events that follow the event of `cursor`, in the direction of this stream.
     ///
     /// A cursor is a position in the order of timestamps: an event that is stored later
     /// with an earlier timestamp is skipped, see [`Cursor`]. The cursor of an event that
@@ -434,8 +434,8 @@ impl Events {
         }
     }
 
-    /// The next event across all partitions. It is known only when each partition has an
-    /// event ready or has ended.
+    /// Returns the next event across all partitions. It is known only when each partition has
+    /// an event ready or has ended.
     fn poll_partitions(
         selection: &Selection,
         partitions: &mut [PartitionReader],

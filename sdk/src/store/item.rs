@@ -64,7 +64,7 @@ fn each_attribute(
     }
     put(EVENT_ID, Text(parts.event_id.as_str()));
     if let Some(version) = parts.version {
-        put(VERSION, Number(itoa::Buffer::new().format(version)));
+        put(VERSION, Number(itoa::Buffer::new().format(version.get())));
     }
     if let Some(id) = &parts.correlation_id {
         put(CORRELATION_ID, Text(id.as_str()));
@@ -133,9 +133,11 @@ pub(crate) fn attributes(envelope: &Envelope, sort_key: &SortKey, own: &StoreAtt
 pub(crate) fn identity(item: &Item) -> Option<EventId> {
     match (item.get(EVENT_ID), item.get(ID), item.get(TIMESTAMP)) {
         (Some(AttributeValue::S(id)), ..) => EventId::new(id.clone()).ok(),
-        (None, Some(AttributeValue::S(id)), Some(AttributeValue::N(key))) => {
-            identity_of_key(key, id).ok()
-        }
+        (
+            None | Some(AttributeValue::Null(_)),
+            Some(AttributeValue::S(id)),
+            Some(AttributeValue::N(key)),
+        ) => identity_of_key(key, id).ok(),
         _ => None,
     }
 }
@@ -165,6 +167,9 @@ const COMPARED: [&str; 8] = [
     CAUSATION_ID,
 ];
 
+/// The compared fields that are absent if they are null.
+const OPTIONAL: [&str; 3] = [VERSION, CORRELATION_ID, CAUSATION_ID];
+
 /// The item of an event, for comparing it with another item. It does not contain the
 /// attributes that the store itself writes.
 pub(crate) fn of_event(envelope: &Envelope) -> Item {
@@ -184,6 +189,10 @@ pub(crate) fn difference(item: &Item, envelope: &Envelope) -> Option<String> {
     let first_version = AttributeValue::N("1".to_owned());
     let is_different = |name: &str| {
         let (mut stored, mut new) = (item.get(name), event.get(name));
+        if OPTIONAL.contains(&name) {
+            // Another writer may have stored null, which means absent.
+            stored = stored.filter(|value| !matches!(value, AttributeValue::Null(_)));
+        }
         if name == VERSION {
             // An absent version means 1.
             stored = stored.or(Some(&first_version));
@@ -256,6 +265,25 @@ mod tests {
                 None,
                 "{stored} {new}"
             );
+        }
+    }
+
+    #[test]
+    fn null_in_an_item_means_absent() {
+        let event = event("");
+        let mut stored = item(&event);
+        for name in [VERSION, CORRELATION_ID, CAUSATION_ID] {
+            stored.insert(name.to_owned(), AttributeValue::Null(true));
+        }
+        assert_eq!(difference(&stored, &event), None);
+        stored.insert(EVENT_ID.to_owned(), AttributeValue::Null(true));
+        let of_null = identity(&stored);
+        stored.remove(EVENT_ID);
+        assert!(of_null.is_some() && of_null == identity(&stored));
+        for name in [DATA, EMITTER_TYPE] {
+            let mut stored = item(&event);
+            stored.insert(name.to_owned(), AttributeValue::Null(true));
+            assert_eq!(difference(&stored, &event), Some(format!("/{name}")));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reads items from the JSON of a response, each in one pass.
 
 use std::borrow::Cow;
+use std::num::NonZeroU16;
 
 use super::attribute_json::{Scalar, read_json, scalar};
 use super::error::CorruptItem;
@@ -27,7 +28,11 @@ pub(crate) fn read(
         _ => String::new(),
     });
     let id = fields.id.as_ref().and_then(string);
-    let event_id = fields.event_id.as_ref().map(string);
+    let event_id = fields
+        .event_id
+        .as_ref()
+        .filter(|id| !is_null(id))
+        .map(string);
     Ok(match fields.into_event(&sort_key) {
         Ok((envelope, stored_at, expires_at)) => {
             Ok(StoredEvent::new(envelope, sort_key, stored_at, expires_at))
@@ -52,8 +57,12 @@ pub(crate) fn read(
 fn string<'a>(scalar: &Scalar<'a>) -> Option<Cow<'a, str>> {
     match scalar {
         Scalar::Text(text) => Some(text.clone()),
-        Scalar::Number(_) | Scalar::Other => None,
+        Scalar::Null | Scalar::Number(_) | Scalar::Other => None,
     }
+}
+
+fn is_null(scalar: &Scalar<'_>) -> bool {
+    matches!(scalar, Scalar::Null)
 }
 
 /// The attributes of one item.
@@ -103,7 +112,13 @@ impl<'a> Fields<'a> {
                     continue;
                 }
                 _ => {
-                    let value = read_json(&name, reader)?;
+                    // Another name is untrusted text, and may be data.
+                    let shown = if is_field_name(&name) {
+                        &*name
+                    } else {
+                        "an attribute"
+                    };
+                    let value = read_json(shown, reader)?;
                     fields.extra.push((name.as_ref().into(), value));
                     continue;
                 }
@@ -127,8 +142,8 @@ impl<'a> Fields<'a> {
             None => identity_of_key(sort_key.as_str(), &id).map_err(reason)?,
         };
         let version = |number: Cow<'_, str>| {
-            let version = Number::parse(&number).as_u16();
-            version.ok_or_else(|| format!("{VERSION} is not a version"))
+            let version = Number::parse(&number).as_u16().and_then(NonZeroU16::new);
+            version.ok_or_else(|| format!("{VERSION} is not a whole number from 1 to 65,535"))
         };
         let mut extra = self
             .extra
@@ -189,9 +204,10 @@ fn text(scalar: Option<Scalar<'_>>, name: &str) -> Result<String, String> {
     optional_text(scalar, name)?.ok_or_else(|| format!("{name} is missing"))
 }
 
+/// As in a message, null means that an optional field is absent.
 fn optional_text(scalar: Option<Scalar<'_>>, name: &str) -> Result<Option<String>, String> {
     match scalar {
-        None => Ok(None),
+        None | Some(Scalar::Null) => Ok(None),
         Some(Scalar::Text(text)) => Ok(Some(text.into_owned())),
         Some(_) => Err(format!("{name} is not a string")),
     }
@@ -202,7 +218,7 @@ fn optional_number<'a>(
     name: &str,
 ) -> Result<Option<Cow<'a, str>>, String> {
     match scalar {
-        None => Ok(None),
+        None | Some(Scalar::Null) => Ok(None),
         Some(Scalar::Number(number)) => Ok(Some(number)),
         Some(_) => Err(format!("{name} is not a number")),
     }

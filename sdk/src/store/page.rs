@@ -61,7 +61,7 @@ fn key(reader: &mut Reader<'_>) -> Result<Option<Item>, SyntaxError> {
         let value = match scalar(reader)? {
             Scalar::Text(text) => AttributeValue::S(text.into_owned()),
             Scalar::Number(number) => AttributeValue::N(number.into_owned()),
-            Scalar::Other => return Ok(None),
+            Scalar::Null | Scalar::Other => return Ok(None),
         };
         key.insert(name.into_owned(), value);
     }

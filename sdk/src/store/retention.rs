@@ -44,8 +44,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// The time from which DynamoDB may delete an event that is stored `now`, in seconds
-    /// since 1970.
+    /// Returns the time from which DynamoDB may delete an event that is stored `now`, in
+    /// seconds since 1970.
     pub(crate) fn expires_at(&self, envelope: &Envelope, now: Timestamp) -> Option<u64> {
         let kept = match self.by_type.get(envelope.event_type().as_str()) {
             Some(kept) => *kept,

@@ -93,12 +93,12 @@ enum Position {
 pub struct ScanCursor(Vec<Position>);
 
 impl ScanCursor {
-    /// Whether the whole table has been read.
+    /// Returns true if the whole table has been read.
     pub fn is_end(&self) -> bool {
         self.0.iter().all(|position| *position == Position::End)
     }
 
-    /// The number of segments that are read in parallel.
+    /// Returns the number of segments that are read in parallel.
     pub fn segments(&self) -> usize {
         self.0.len()
     }
@@ -169,7 +169,7 @@ impl Scan {
         self
     }
 
-    /// Only events with a timestamp of `timestamp` or later.
+    /// Selects only events with a timestamp of `timestamp` or later.
     ///
     /// # Examples
     ///
@@ -185,13 +185,13 @@ impl Scan {
         self
     }
 
-    /// Only events with a timestamp before `timestamp`.
+    /// Selects only events with a timestamp before `timestamp`.
     pub fn until(mut self, timestamp: Timestamp) -> Self {
         self.selection.until = Some(timestamp);
         self
     }
 
-    /// Only events that were stored at `time` or later, as
+    /// Selects only events that were stored at `time` or later, as
     /// [`Events::stored_since`](super::Events::stored_since).
     pub fn stored_since(mut self, time: Timestamp) -> Self {
         self.selection.stored_since = Some(time);
@@ -204,8 +204,8 @@ impl Scan {
         self
     }
 
-    /// The position after the last event that this stream has returned. It may be taken at
-    /// any time, including after an error.
+    /// Returns the position after the last event that this stream has returned. It may be taken
+    /// at any time, including after an error.
     pub fn cursor(&self) -> ScanCursor {
         ScanCursor(self.positions.clone())
     }

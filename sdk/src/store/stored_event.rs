@@ -58,13 +58,13 @@ impl StoredEvent {
         }
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// The event, without the attributes that the store added (`StoredAt`, `ExpiresAt` and
-    /// the tie-break).
+    /// Returns the event, without the attributes that the store added (`StoredAt`, `ExpiresAt`
+    /// and the tie-break).
     ///
     /// # Examples
     ///
@@ -81,18 +81,18 @@ impl StoredEvent {
         self.envelope
     }
 
-    /// When the event was stored, by the clock of the consumer that stored it. `None` if
-    /// another program wrote the item without `StoredAt`.
+    /// Returns when the event was stored, by the clock of the consumer that stored it, or
+    /// `None` if another program wrote the item without `StoredAt`.
     pub fn stored_at(&self) -> Option<Timestamp> {
         self.stored_at
     }
 
-    /// The time from which DynamoDB may delete the event; `None` means never.
+    /// Returns the time from which DynamoDB may delete the event; `None` means never.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
     }
 
-    /// The position directly after this event, in every stream that contains the event.
+    /// Returns the position directly after this event, in every stream that contains the event.
     ///
     /// # Examples
     ///
@@ -117,7 +117,7 @@ impl StoredEvent {
         )
     }
 
-    /// The sort key of the item, as the text of a number: the timestamp, followed by
+    /// Returns the sort key of the item, as the text of a number: the timestamp, followed by
     /// tie-break digits below the nanosecond if two events of the entity have the same
     /// timestamp.
     pub fn sort_key(&self) -> &str {
@@ -222,7 +222,7 @@ impl<E: DomainEvent + DeserializeOwned> Decoded<E> {
 }
 
 impl<E> Decoded<E> {
-    /// The event, if `E` knows its type.
+    /// Returns the event, if `E` knows its type.
     ///
     /// # Examples
     ///
@@ -244,7 +244,7 @@ impl<E> Decoded<E> {
         self.known_with_stored().map(|(event, _)| event)
     }
 
-    /// The event, if `E` knows its type, and the event as it is stored.
+    /// Returns the event, if `E` knows its type, and the event as it is stored.
     ///
     /// # Examples
     ///
@@ -269,7 +269,7 @@ impl<E> Decoded<E> {
         }
     }
 
-    /// The event as it is stored.
+    /// Returns the event as it is stored.
     pub fn stored(&self) -> &StoredEvent {
         match self {
             Self::Known(_, stored) | Self::Unknown(stored) => stored,

@@ -83,7 +83,7 @@ impl Operation {
         }
     }
 
-    /// The IAM action that permits the operation.
+    /// Returns the IAM action that permits the operation.
     fn action(self) -> &'static str {
         match self {
             Self::Insert => "dynamodb:PartiQLInsert",
@@ -131,8 +131,8 @@ impl TableError {
         }))
     }
 
-    /// An error that a check of the table found, in addition to the errors that DynamoDB
-    /// returns.
+    /// Creates an error that a check of the table found, in addition to the errors that
+    /// DynamoDB returns.
     pub(crate) fn found(
         kind: TableErrorKind,
         table: &str,
@@ -149,17 +149,17 @@ impl TableError {
         }))
     }
 
-    /// Why the request failed.
+    /// Returns why the request failed.
     pub fn kind(&self) -> TableErrorKind {
         self.0.kind
     }
 
-    /// The name of the table.
+    /// Returns the name of the table.
     pub fn table(&self) -> &str {
         &self.0.table
     }
 
-    /// The region of the client, if it has one.
+    /// Returns the region of the client, if it has one.
     pub fn region(&self) -> Option<&str> {
         self.0.region.as_deref()
     }
@@ -169,7 +169,7 @@ impl TableError {
         self.0.code.as_deref()
     }
 
-    /// Whether the same request may succeed later without a change by an operator.
+    /// Returns true if the same request may succeed later without a change by an operator.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.0.kind,
@@ -177,7 +177,7 @@ impl TableError {
         )
     }
 
-    /// What to do next.
+    /// Returns what the operator should do next.
     fn remedy(&self) -> String {
         let Facts {
             operation,
@@ -259,7 +259,7 @@ fn kind(operation: Operation, failure: &AwsFailure) -> TableErrorKind {
     }
 }
 
-/// Whether DynamoDB refused the request because the table has other keys.
+/// Returns true if DynamoDB refused the request because the table has other keys.
 fn is_about_keys(operation: Operation, message: &str) -> bool {
     let says = |text: &str| message.contains(text);
     match operation {

@@ -1,5 +1,8 @@
 //! Decodes the body of an SQS message into envelopes.
 
+use std::fmt;
+use std::num::NonZeroU16;
+
 use super::MAX_MESSAGE_BYTES;
 use super::transport_envelope::SeenKeys;
 use crate::error::{InvalidEvent, RejectionCode};
@@ -15,10 +18,6 @@ use crate::json::number::Number;
 use crate::json::pointer::{self, Position};
 use crate::json::reader::{Reader, SyntaxError, Token};
 
-/// The maximum number of top-level fields that the wire format does not define. With names
-/// of 255 bytes, this many fields fill most of the 8,192 bytes of a PartiQL statement.
-const MAX_EXTRA_FIELDS: usize = 20;
-
 /// The maximum number of values in an array of events. A message cannot contain more valid
 /// events, even if they are as short as possible. Without this limit, a message of 1 MiB
 /// could contain half a million invalid values. The error for each of them would take
@@ -26,8 +25,7 @@ const MAX_EXTRA_FIELDS: usize = 20;
 const MAX_PACKED: usize = MAX_MESSAGE_BYTES
     / r#"{"Timestamp":0,"EventType":"A","ID":"a","EmitterId":"a","EmitterType":"a"}"#.len();
 
-/// One event of a message.
-#[derive(Debug)]
+/// One event of a message. `Debug` does not print its text.
 pub struct DecodedEvent<'a> {
     /// The part of the body that contains the event, unchanged.
     pub text: &'a str,
@@ -36,6 +34,15 @@ pub struct DecodedEvent<'a> {
     /// The ids of an invalid event, for logs. `None` if no id could be read, and for a valid
     /// event, because its envelope contains the ids.
     pub identification: Option<Box<Identification>>,
+}
+
+impl fmt::Debug for DecodedEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodedEvent")
+            .field("text_bytes", &self.text.len())
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The ids of an invalid event that could be read.
@@ -173,7 +180,7 @@ struct Draft {
     emitter_type: Option<EmitterType>,
     data: Option<Json>,
     event_id: Option<EventId>,
-    version: Option<u16>,
+    version: Option<NonZeroU16>,
     correlation_id: Option<CorrelationId>,
     causation_id: Option<CausationId>,
     trace_parent: Option<String>,
@@ -221,7 +228,7 @@ impl Draft {
         self.transport.add(key);
         Ok(match key {
             DATA if !matches!(token, Token::BeginObject | Token::Null) => {
-                Err(wrong_type(DATA, &token, "an object or null"))
+                Err(wrong_data(kind(&token)))
             }
             DATA => {
                 self.data = self.capture_value(reader, start, token, DATA)?;
@@ -405,12 +412,12 @@ fn optional_text(name: &str, token: Token<'_>) -> Result<Option<String>, Invalid
     }
 }
 
-fn parse_version(token: Token<'_>) -> Result<Option<u16>, InvalidEvent> {
+fn parse_version(token: Token<'_>) -> Result<Option<NonZeroU16>, InvalidEvent> {
     match token {
         Token::Null => Ok(None),
-        Token::Number(lexeme) => match Number::parse(lexeme).as_u16() {
-            Some(version) if version > 0 => Ok(Some(version)),
-            _ => Err(InvalidEvent::new(
+        Token::Number(lexeme) => match Number::parse(lexeme).as_u16().and_then(NonZeroU16::new) {
+            Some(version) => Ok(Some(version)),
+            None => Err(InvalidEvent::new(
                 RejectionCode::InvalidValue,
                 "/Version",
                 "found a number that is not whole or out of range; Version must be a whole number from 1 to 65,535",
@@ -471,32 +478,4 @@ fn missing(name: &str) -> InvalidEvent {
 fn reserved(name: &str) -> InvalidEvent {
     let reason = format!("{name} is reserved for the store; leave it out, or put it into Data");
     InvalidEvent::new(RejectionCode::ReservedField, &at(name), reason)
-}
-
-fn too_many_fields() -> InvalidEvent {
-    let reason = format!(
-        "found more than {MAX_EXTRA_FIELDS} top-level fields that the contract does not define; put them into Data"
-    );
-    InvalidEvent::new(RejectionCode::InvalidValue, "", reason)
-}
-
-/// The error for an invalid name of a field. It does not show the name, which may be data.
-fn bad_field_name(name: &str) -> InvalidEvent {
-    let reason = format!(
-        "found a top-level field whose name ({} bytes) is not of the form [A-Za-z_][A-Za-z0-9_.-]{{0,254}}; \
-         put it into Data, where any name is allowed",
-        name.len()
-    );
-    InvalidEvent::new(RejectionCode::InvalidValue, "", reason)
-}
-
-/// `[A-Za-z_][A-Za-z0-9_.-]{0,254}`. The names become part of a PartiQL statement, so they
-/// must not contain any of its syntax.
-fn is_field_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && name.len() <= 255
-        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }

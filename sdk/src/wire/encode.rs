@@ -74,7 +74,7 @@ pub(crate) fn encode_unbounded(envelope: &Envelope) -> String {
     } = envelope.parts();
     if let Some(version) = version {
         push_name(&mut out, VERSION);
-        out.push_str(itoa::Buffer::new().format(*version));
+        out.push_str(itoa::Buffer::new().format(version.get()));
     }
     let optional = [
         (

@@ -257,6 +257,76 @@ fn buffered_maps_with_different_keys_are_read() {
 }
 
 #[test]
+fn places_with_similar_keys_are_distinct() {
+    type Numbers = BTreeMap<u32, u8>;
+    type Texts = BTreeMap<String, u8>;
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Nested {
+        b: Texts,
+        #[serde(rename = "*")]
+        star: Texts,
+    }
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Parts {
+        #[serde(rename = "a/b")]
+        slash: Numbers,
+        #[serde(rename = "a~1b")]
+        escape: Texts,
+        #[serde(rename = "a~b")]
+        tilde: Numbers,
+        #[serde(rename = "a~0b")]
+        escaped_tilde: Texts,
+        a: Nested,
+        #[serde(rename = "~i")]
+        items_step: Texts,
+        items: Vec<Numbers>,
+        #[serde(rename = "~m")]
+        member_step: Texts,
+        #[serde(rename = "")]
+        empty: Texts,
+        #[serde(flatten)]
+        members: BTreeMap<u32, Numbers>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flattened {
+        #[serde(flatten)]
+        parts: Parts,
+    }
+    let numbers = || BTreeMap::from([(1, 1)]);
+    let texts = || BTreeMap::from([("1".to_owned(), 1)]);
+    let survives = |parts: Parts| survives(Flattened { parts });
+    survives(Parts {
+        slash: numbers(),
+        escape: texts(),
+        a: Nested {
+            b: texts(),
+            ..Nested::default()
+        },
+        ..Parts::default()
+    });
+    survives(Parts {
+        tilde: numbers(),
+        escaped_tilde: texts(),
+        ..Parts::default()
+    });
+    survives(Parts {
+        a: Nested {
+            star: texts(),
+            ..Nested::default()
+        },
+        items: vec![numbers()],
+        items_step: texts(),
+        ..Parts::default()
+    });
+    survives(Parts {
+        members: BTreeMap::from([(7, numbers())]),
+        member_step: texts(),
+        empty: texts(),
+        ..Parts::default()
+    });
+}
+
+#[test]
 fn u128_in_a_buffered_part_says_what_to_do() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Amount {
@@ -273,6 +343,29 @@ fn u128_in_a_buffered_part_says_what_to_do() {
         error.to_string().contains("use a smaller integer"),
         "{error}"
     );
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Object { cents: u128 },
+        List(Vec<i128>),
+        Plain(u128),
+    }
+    for (value, found) in [
+        (r#"{"cents":5}"#, "an object"),
+        ("[5]", "an array"),
+        ("5", "a number"),
+        (r#""secret""#, "a string"),
+        ("null", "null"),
+    ] {
+        let stored = self::stored("HOLDER", &format!(r#"{{"value":[{value}]}}"#));
+        let error = stored.decode::<Holder<Vec<Untagged>>>().unwrap_err();
+        let expected = format!(
+            "at /Data/value/0: found {found}; no variant of the untagged enum fits; a variant with an \
+             i128 or a u128 never fits, because serde cannot read them there: use a smaller \
+             integer or a string"
+        );
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
 }
 
 #[test]
@@ -304,6 +397,70 @@ fn every_kind_of_value_is_read_as_it_was_written() {
     survives(BTreeMap::from([(String::new(), 1), ("\0".to_owned(), 2)]));
     survives(serde_json::json!({"a": [1, -1, 1.5, null, {"": []}], "b": u64::MAX}));
     survives(std::net::IpAddr::from([127, 0, 0, 1]));
+}
+
+/// The types of the standard library that serde supports, alone and in serde's buffer.
+#[test]
+fn standard_types_are_read_as_they_were_written() {
+    use std::borrow::Cow;
+    use std::collections::{BTreeSet, HashSet, LinkedList, VecDeque};
+    use std::num::{NonZeroI16, NonZeroU64, Saturating, Wrapping};
+    use std::time::{Duration, SystemTime};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Standard {
+        duration: Duration,
+        time: SystemTime,
+        range: std::ops::Range<i64>,
+        bound: std::ops::Bound<u8>,
+        results: [Result<u8, String>; 2],
+        non_zero: (NonZeroU64, NonZeroI16),
+        wrapped: (Wrapping<i64>, Saturating<u8>, std::cmp::Reverse<u16>),
+        texts: (Box<str>, Cow<'static, str>, std::path::PathBuf),
+        sets: (BTreeSet<char>, HashSet<u64>),
+        lists: (VecDeque<bool>, LinkedList<i8>),
+        nothing: (std::marker::PhantomData<u8>, ()),
+        boxes: Option<Box<[Option<u8>]>>,
+        floats: [f32; 4],
+        doubles: [f64; 5],
+        key: BTreeMap<NonZeroU64, Wrapping<i8>>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flattened {
+        #[serde(flatten)]
+        standard: Standard,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "t", content = "c")]
+    enum Adjacent {
+        Standard(Vec<Standard>),
+    }
+    let one = NonZeroU64::MIN;
+    let standard = Standard {
+        duration: Duration::new(u64::MAX, 999_999_999),
+        time: SystemTime::UNIX_EPOCH + Duration::new(1, 1),
+        range: -1..i64::MAX,
+        bound: std::ops::Bound::Excluded(7),
+        results: [Ok(1), Err("1".to_owned())],
+        non_zero: (NonZeroU64::MAX, NonZeroI16::MIN),
+        wrapped: (Wrapping(i64::MIN), Saturating(255), std::cmp::Reverse(0)),
+        texts: ("".into(), "\0é".into(), "/a b/é".into()),
+        sets: (
+            BTreeSet::from(['0', '\u{10ffff}']),
+            HashSet::from([0, u64::MAX]),
+        ),
+        lists: (VecDeque::from([true, false]), LinkedList::from([-128, 127])),
+        nothing: (std::marker::PhantomData, ()),
+        boxes: Some(Box::new([None, Some(0)])),
+        floats: [0.1, f32::MAX, f32::MIN_POSITIVE, -0.5],
+        doubles: [0.1, 1e20, 5.0, -1e-120, 2_f64.powi(64)],
+        key: BTreeMap::from([(one, Wrapping(-1)), (NonZeroU64::MAX, Wrapping(1))]),
+    };
+    survives(standard.clone());
+    survives(Flattened {
+        standard: standard.clone(),
+    });
+    survives(Adjacent::Standard(vec![standard.clone(), standard]));
 }
 
 #[test]

@@ -39,6 +39,22 @@ fn refused(body: &str) -> (RejectionCode, String) {
 }
 
 #[test]
+fn value_that_is_not_an_event_is_named() {
+    for (body, found) in [
+        ("[]", "found an empty array;"),
+        ("[[1]]", "found an array;"),
+        ("7", "found a number;"),
+        ("\"text\"", "found a string;"),
+        ("true", "found a boolean;"),
+        ("null", "found null;"),
+    ] {
+        let error = decode_one(body).unwrap_err();
+        assert_eq!(error.code(), RejectionCode::NotAnEvent);
+        assert!(error.reason().starts_with(found), "{}", error.reason());
+    }
+}
+
+#[test]
 fn valid_fixtures_survive_a_round_trip() {
     for fixture in fixtures(include_str!("../fixtures/accept.jsonl")) {
         let name = &fixture.name;
@@ -409,6 +425,28 @@ fn debug_of_envelope_has_no_data() {
         debug.contains("ANYTHING") && !debug.contains("secret"),
         "{debug}"
     );
+    let message = EventId::from_static("1");
+    let valid = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"a":"secret"}}"#;
+    for body in [
+        valid,
+        r#"{"secret":"secret"}"#,
+        r#"["secret",{"Data":["secret"]}]"#,
+    ] {
+        let debug = format!("{:?}", wire::decode(body, &message).unwrap());
+        assert!(
+            debug.contains("DecodedEvent") && !debug.contains("secret"),
+            "{debug}"
+        );
+    }
+}
+
+#[test]
+fn pointer_in_an_error_is_safe_to_print() {
+    let body = r#"{"Timestamp":1,"EventType":"A","ID":"e","EmitterId":"u","EmitterType":"USER","Data":{"\u009b2J\u202e":1e999}}"#;
+    let error = decode_one(body).unwrap_err();
+    assert_eq!(error.pointer(), "/Data/\u{9b}2J\u{202e}");
+    let text = error.to_string();
+    assert!(text.contains("at /Data/\\u{9b}2J\\u{202e}: "), "{text}");
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -6,7 +5,7 @@ use domain_events::{
     CorrelationId, Emitter, EmitterId, EmitterType, EntityId, Envelope, EventType, Sdk,
 };
 use domain_events_cli::emit::{emit, read};
-use domain_events_cli::output::{counted, line_of};
+use domain_events_cli::output::{counted, line_of, lines_of};
 use domain_events_cli::{Failure, Outcome};
 use serde_json::value::RawValue;
 
@@ -110,7 +109,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     progress.finish();
     let _ = sdk.shutdown(Duration::from_secs(10)).await;
     for problem in &emitted.failed {
-        let _ = writeln!(std::io::stderr(), "{problem}");
+        let _ = lines_of(&mut std::io::stderr(), problem);
     }
     line_of(
         &mut std::io::stdout(),

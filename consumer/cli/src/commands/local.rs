@@ -9,17 +9,15 @@ use domain_events_cli::{Failure, Outcome};
 use domain_events_consumer::hosts::stop_signal;
 use domain_events_local::{Options, Outbox, Stack, StartError};
 use domain_events_outbox::AnyOutbox;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::given;
+use super::log_writer::{Flush, LogWriter};
 
 mod first_steps;
 pub(super) mod lines;
 
 /// The port of the web page, unless another program uses it.
 const PAGE_PORT: u16 = 8001;
-/// The maximum number of log lines that wait for a slow reader. Further lines are dropped.
-const MAX_WAITING_LINES: usize = 10_000;
 /// The first line of a file that `--env-file` writes.
 const ENV_FILE_HEADER: &str = "# Written by `domain-events local`, which overwrites it.";
 
@@ -203,20 +201,17 @@ async fn start(options: Options, any_page_port: bool) -> Result<Stack, Failure> 
 /// is too slow, so that neither a full pipe nor a slow terminal stops the stack.
 struct Log {
     exports_written: mpsc::Sender<()>,
-    _writer: WorkerGuard,
+    _flush: Flush,
 }
 
 impl Log {
     fn start(text: bool) -> Self {
         let (exports_written, wait) = mpsc::channel();
-        let (writer, guard) = NonBlockingBuilder::default()
-            .lossy(true)
-            .buffered_lines_limit(MAX_WAITING_LINES)
-            .finish(AfterExports(Some(wait)));
+        let (writer, flush) = LogWriter::start(AfterExports(Some(wait)));
         install(text, writer);
         Self {
             exports_written,
-            _writer: guard,
+            _flush: flush,
         }
     }
 
@@ -228,7 +223,7 @@ impl Log {
     }
 }
 
-fn install(text: bool, writer: NonBlocking) {
+fn install(text: bool, writer: LogWriter) {
     // The message of the panic is omitted, because it may quote the value that caused it.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);

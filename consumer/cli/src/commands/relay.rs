@@ -9,6 +9,7 @@ use domain_events_consumer::hosts::stop_signal;
 use domain_events_outbox::{AnyOutbox, OutboxRows as _, Relay, RelayReport};
 
 use super::Printing;
+use super::log_writer::LogWriter;
 
 /// How long requests in flight may take after SIGTERM or Ctrl-C.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,7 +81,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         return list(&outbox, format, &mut io::stdout().lock()).await;
     }
     let stop = stop_signal().map_err(|e| Failure::environment("installing signal handlers", &e))?;
-    start_log(arguments.printing.json);
+    let (log, _flush_log) = LogWriter::start(io::stderr());
+    let (metrics, _flush_metrics) = LogWriter::start(io::stdout());
+    start_log(arguments.printing.json, log);
     let sdk = publisher(&arguments).await?;
     // If the outbox cannot be read at the start, the configuration is wrong. The command ends
     // in this case, because retries would not help.
@@ -109,7 +112,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Outcome, Failure> {
                 let name = location.name();
                 tokio::select! {
                     report = running => report,
-                    () = measure(&outbox, &name) => RelayReport::default(),
+                    () = measure(&outbox, &name, metrics) => RelayReport::default(),
                 }
             }
         };
@@ -150,14 +153,14 @@ fn once(outbox: &AnyOutbox, report: Option<RelayReport>) -> Result<Outcome, Fail
 }
 
 /// Starts the log: short lines on a terminal, and JSON lines otherwise.
-fn start_log(json: bool) {
+fn start_log(json: bool, writer: LogWriter) {
     let text = !json && io::stderr().is_terminal();
     let level = tracing::Level::INFO;
     if text {
         let color = domain_events_cli::output::has_colors();
-        super::local::lines::init(level, color, io::stderr);
+        super::local::lines::init(level, color, writer);
     } else {
         use tracing_subscriber::util::SubscriberInitExt as _;
-        domain_events_consumer::log::subscriber(level, io::stderr).init();
+        domain_events_consumer::log::subscriber(level, writer).init();
     }
 }

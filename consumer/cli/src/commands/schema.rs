@@ -1,9 +1,9 @@
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use domain_events::__internals::with_causes;
 use domain_events::schema::{self, LockError};
+use domain_events_cli::output::lines_of;
 use domain_events_cli::{Failure, Outcome};
 
 /// Export and check the schemas of a program's events.
@@ -67,12 +67,11 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
     };
     match schema::check_document(&document, &lock, mode) {
         Ok(report) => {
-            write!(std::io::stdout(), "{report}")
-                .map_err(|e| domain_events_cli::output::closed(&e))?;
+            lines_of(&mut std::io::stdout(), &report.to_string())?;
             Ok(Outcome::Done)
         }
         Err(error @ (LockError::Incompatible { .. } | LockError::OutOfDate { .. })) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
+            let _ = lines_of(&mut std::io::stderr(), &error.to_string());
             Ok(Outcome::Found)
         }
         Err(error) => Err(failure(error)),

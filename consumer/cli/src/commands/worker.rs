@@ -3,6 +3,8 @@ use domain_events_consumer::config::WorkerConfig;
 use domain_events_consumer::hosts::{stop_signal, worker};
 use domain_events_consumer::log;
 
+use super::log_writer::LogWriter;
+
 /// Receive events from a queue and store them, until SIGTERM or Ctrl-C.
 ///
 /// The worker replaces the Lambda function in a container or on a server. It is configured by
@@ -23,7 +25,8 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(_: Arguments) -> Result<Outcome, Failure> {
     let config = WorkerConfig::from_env().map_err(|e| Failure::Usage(e.to_string()))?;
-    log::init(config.config.log);
+    let (writer, _flush) = LogWriter::start(std::io::stdout());
+    log::init_with(config.config.log, writer);
     let stop = stop_signal().map_err(|e| Failure::environment("installing signal handlers", &e))?;
     worker::run(config, stop)
         .await

@@ -30,7 +30,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// A message attribute.
+    /// Returns a message attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
@@ -68,12 +68,12 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The file that contains a letter's body.
+    /// Returns the file that contains a letter's body.
     pub fn body_path(&self, id: &str) -> PathBuf {
         self.0.join(format!("{id}.body"))
     }
@@ -105,7 +105,7 @@ impl Folder {
         write_synced(&self.body_path(id), body.as_bytes())
     }
 
-    /// The ids of all letters, sorted.
+    /// Returns the ids of all letters, sorted.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Folder {
         Ok(ids)
     }
 
-    /// The ids that begin with one of `wanted`, or all ids if `wanted` is empty.
+    /// Returns the ids that begin with one of `wanted`, or all ids if `wanted` is empty.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Folder {
             .collect()
     }
 
-    /// The id of the only letter whose id begins with `wanted`.
+    /// Returns the id of the only letter whose id begins with `wanted`.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ fn is_folder(path: &Path) -> bool {
     or_current(path).is_dir()
 }
 
-/// The path, or the current folder for the parent of a relative path, which is empty.
+/// Returns the path, or the current folder for the parent of a relative path, which is empty.
 fn or_current(path: &Path) -> &Path {
     match path.as_os_str().is_empty() {
         true => Path::new("."),

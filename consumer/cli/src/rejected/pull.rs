@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
 use domain_events::__internals::AwsFailure;
+use domain_events::EventId;
 
 use super::folder::{Folder, Letter};
 use crate::Failure;
@@ -83,9 +84,7 @@ pub async fn pull(
 
 fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Failure> {
     let system = |name: System| message.attributes()?.get(&name).cloned();
-    // According to the API reference, the id is always present. An empty id would be the name
-    // of a hidden file.
-    let id = message.message_id().unwrap_or("without-id").to_owned();
+    let id = name_of(message.message_id());
     let attributes: BTreeMap<String, String> = message
         .message_attributes()
         .into_iter()
@@ -110,6 +109,20 @@ fn write(folder: &Folder, queue_url: &str, message: &Message) -> Result<(), Fail
         sent_at: system(System::SentTimestamp),
     };
     folder.write(&letter, message.body().unwrap_or_default())
+}
+
+/// Returns the id of a message, which names its files. SQS always returns one. If another endpoint does
+/// not, or returns one that is not the name of a file, the letter gets a new id: letters with
+/// the same name would overwrite each other.
+fn name_of(id: Option<&str>) -> String {
+    let is_name = |id: &&str| {
+        let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        (1..=128).contains(&id.len()) && id.bytes().all(is_safe)
+    };
+    match id.filter(is_name) {
+        Some(id) => id.to_owned(),
+        None => format!("without-id-{}", EventId::random()),
+    }
 }
 
 /// Returns the number of messages that another consumer has received and not deleted.
@@ -138,4 +151,28 @@ async fn hidden(queue: &Queue) -> Result<u64, Failure> {
     .iter()
     .filter_map(count)
     .sum::<u64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_without_usable_id_gets_its_own_name() {
+        let id = "b94f6b2e-1f10-4ac2-a3a4-e7a55a1a7e0c";
+        assert_eq!(name_of(Some(id)), id);
+        let long = "x".repeat(129);
+        for id in [
+            None,
+            Some(""),
+            Some("../a"),
+            Some(".a"),
+            Some("a/b"),
+            Some("é"),
+            Some(&long),
+        ] {
+            let (one, other) = (name_of(id), name_of(id));
+            assert!(one.starts_with("without-id-") && one != other, "{id:?}");
+        }
+    }
 }

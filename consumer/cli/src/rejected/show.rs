@@ -140,7 +140,8 @@ fn mark<W: Write>(out: &mut W, body: &str, pointer: &str) -> Result<(), Failure>
     let start = body.floor_char_boundary(range.start.saturating_sub(CONTEXT));
     let before = printable(&body[start..range.start]);
     let value = printable(&body[range]);
-    line_of(out, &format!("\n…{before}{value}"))?;
+    line_of(out, "")?;
+    line_of(out, &format!("…{before}{value}"))?;
     let marks = "^".repeat(value.chars().count().max(1));
     let indent = " ".repeat(before.chars().count());
     line_of(out, &format!(" {indent}{marks} {}", printable(pointer)))

@@ -9,13 +9,12 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
 
 use domain_events_local::{Options, Stack};
 use futures::StreamExt as _;
 
 use crate::kills::{
-    self, TIMEOUT, assert_pulled, assert_stored, complete, correct, letters, reject,
+    self, TIMEOUT, assert_pulled, assert_stored, complete, correct, letters, pull_all, reject,
 };
 use crate::proxy::Proxy;
 
@@ -87,12 +86,7 @@ impl Victim {
                 letters(folder).len() + stack.dead_letters() >= MESSAGES,
                 "{name}: lost"
             );
-            // A message that the killed process received is hidden for a second.
-            let deadline = Instant::now() + TIMEOUT;
-            while stack.dead_letters() > 0 && Instant::now() < deadline {
-                complete(stack, proxy, &pull).await;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+            pull_all(stack, proxy, &pull).await;
             assert_pulled(stack, folder, &bodies);
             correct(folder);
         }

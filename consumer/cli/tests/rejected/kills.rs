@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain_events_local::{Options, Stack};
 use futures::TryStreamExt as _;
@@ -43,6 +43,16 @@ pub(crate) async fn complete(stack: &Stack, proxy: &Proxy, arguments: &[&str]) {
     let status = tokio::time::timeout(TIMEOUT, child.wait()).await;
     let status = status.expect("the command does not end").unwrap();
     assert!(status.success(), "{arguments:?}: {status}");
+}
+
+/// Runs `rejected pull` until the queue is empty. A message that a killed process received is
+/// hidden for a second.
+pub(crate) async fn pull_all(stack: &Stack, proxy: &Proxy, pull: &[&str]) {
+    let deadline = Instant::now() + TIMEOUT;
+    while stack.dead_letters() > 0 && Instant::now() < deadline {
+        complete(stack, proxy, pull).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Starts the command, and kills it at the request that `stall` names.
@@ -137,7 +147,7 @@ async fn killed_once(name: &str, fifo: bool, pull: Stall, push: Stall) {
     let bodies = reject(&stack, 5, fifo).await;
 
     kill_at(&stack, &proxy, pull, &["rejected", "pull", "--to", path]).await;
-    complete(&stack, &proxy, &["rejected", "pull", "--to", path]).await;
+    pull_all(&stack, &proxy, &["rejected", "pull", "--to", path]).await;
     assert_pulled(&stack, &folder, &bodies);
 
     correct(&folder);

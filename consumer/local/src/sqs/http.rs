@@ -56,7 +56,11 @@ fn is_form(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     !headers.contains_key("x-amz-target")
-        && content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
+        && content_type.is_some_and(|value| {
+            value
+                .to_ascii_lowercase()
+                .starts_with("application/x-www-form-urlencoded")
+        })
 }
 
 async fn call_json(endpoint: &Endpoint, request: Request) -> Result<Vec<u8>, SqsError> {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
 use super::error::{ErrorCode, SqsError, invalid_value};
@@ -77,9 +78,14 @@ struct Node {
 ///
 /// # Errors
 ///
-/// `MissingParameter` if there is no action, `InvalidParameterValue` if a numeric parameter is
+/// `InvalidMessageContents` if the form is not UTF-8, `MissingParameter` if there is no action, `InvalidParameterValue` if a numeric parameter is
 /// not a number, and `UnknownOperation` if the names do not describe a request.
 pub(super) fn request(path: &str, form: &[u8]) -> Result<(String, Vec<u8>), SqsError> {
+    // `form_urlencoded` replaces bytes that are not UTF-8, which would change a message.
+    if percent_decode(form).decode_utf8().is_err() {
+        let error = ErrorCode::InvalidMessageContents;
+        return Err(error.error("The form of the request is not UTF-8."));
+    }
     let mut root = Node::default();
     let mut action = None;
     for (name, value) in form_urlencoded::parse(form) {
@@ -137,20 +143,27 @@ fn value(name: &str, node: Node) -> Result<Value, SqsError> {
 }
 
 /// Returns the elements of a list, in the order of their numbers. Older clients send a list of
-/// one element as a value without a number.
+/// one element without a number: `AttributeName=All`, or `Attribute.Name=…&Attribute.Value=…`.
 fn elements(node: Node) -> Vec<Node> {
-    let single = node.value.map(|value| Node {
-        value: Some(value),
+    let mut single = Node {
+        value: node.value,
         children: BTreeMap::new(),
-    });
-    let mut numbered: Vec<(u32, Node)> = node
-        .children
-        .into_iter()
-        .filter_map(|(number, node)| Some((number.parse().ok()?, node)))
-        .collect();
+    };
+    let mut numbered: Vec<(u32, Node)> = Vec::new();
+    for (part, node) in node.children {
+        match part.parse() {
+            Ok(number) => numbered.push((number, node)),
+            Err(_) => drop(single.children.insert(part, node)),
+        }
+    }
     numbered.sort_by_key(|(number, _)| *number);
+    let is_present = single.value.is_some() || !single.children.is_empty();
     let numbered = numbered.into_iter().map(|(_, node)| node);
-    single.into_iter().chain(numbered).collect()
+    is_present
+        .then_some(single)
+        .into_iter()
+        .chain(numbered)
+        .collect()
 }
 
 fn array(node: Node) -> Result<Vec<Value>, SqsError> {
@@ -247,6 +260,10 @@ impl Xml {
                 '"' => self.0.push_str("&quot;"),
                 // An XML parser would replace a bare carriage return with a line feed.
                 '\r' => self.0.push_str("&#13;"),
+                // XML does not allow these characters. An error may quote a parameter.
+                '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
+                    self.0.push('\u{fffd}');
+                }
                 c => self.0.push(c),
             }
         }
@@ -332,6 +349,42 @@ mod tests {
     }
 
     #[test]
+    fn single_element_needs_no_number() {
+        for (form, expected) in [
+            (
+                "Attribute.Name=VisibilityTimeout&Attribute.Value=35",
+                serde_json::json!({"Attributes": {"VisibilityTimeout": "35"}}),
+            ),
+            (
+                "AttributeName=All",
+                serde_json::json!({"AttributeNames": ["All"]}),
+            ),
+            (
+                "MessageAttribute.Name=k&MessageAttribute.Value.DataType=String",
+                serde_json::json!({"MessageAttributes": {"k": {"DataType": "String"}}}),
+            ),
+            (
+                "DeleteMessageBatchRequestEntry.Id=a&DeleteMessageBatchRequestEntry.2.Id=b",
+                serde_json::json!({"Entries": [{"Id": "a"}, {"Id": "b"}]}),
+            ),
+        ] {
+            let (_, mut json) = parsed(&format!("Action=A&QueueUrl=u&{form}"));
+            json.as_object_mut().unwrap().remove("QueueUrl");
+            assert_eq!(json, expected, "{form}");
+        }
+    }
+
+    #[test]
+    fn error_is_xml_whatever_it_quotes() {
+        let refused = request("/", b"Action=A&DelaySeconds=%00%0B%EF%BF%BF<").unwrap_err();
+        let xml = String::from_utf8(error(&refused, "r")).unwrap();
+        assert!(
+            xml.contains("Value \u{fffd}\u{fffd}\u{fffd}&lt; for"),
+            "{xml}"
+        );
+    }
+
+    #[test]
     fn queue_of_the_path_is_the_default() {
         let (_, json) = request("/000000000000/q", b"Action=PurgeQueue").unwrap();
         assert_eq!(json, br#"{"QueueUrl":"/000000000000/q"}"#);
@@ -341,6 +394,14 @@ mod tests {
     fn malformed_forms_are_refused() {
         for (form, code) in [
             ("", ErrorCode::MissingParameter),
+            (
+                "Action=SendMessage&MessageBody=a%FFb",
+                ErrorCode::InvalidMessageContents,
+            ),
+            (
+                "Action=SendMessage&MessageBody=%C3",
+                ErrorCode::InvalidMessageContents,
+            ),
             (
                 "Action=A&DelaySeconds=soon",
                 ErrorCode::InvalidParameterValue,

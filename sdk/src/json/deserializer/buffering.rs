@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::IS_ARBITRARY_PRECISION;
+use crate::json::pointer::push_step;
 use crate::json::reader::{Reader, SyntaxError, Token};
 
 /// The maximum number of places for which every combination is tried. The number of
@@ -59,8 +60,15 @@ impl Buffering {
     }
 }
 
+/// The step to the items of an array, and to the members of an object whose keys have the
+/// form of a number or a boolean. A JSON Pointer contains `~` only before `0` or `1`, so no
+/// key has the same step.
+const ITEM: &str = "/~i";
+const TYPED_MEMBER: &str = "/~m";
+
 /// An object or an array that is being read.
 struct Open {
+    /// A JSON Pointer with the additional steps.
     place: String,
     object: Option<usize>,
     /// The place of the next value in it.
@@ -81,7 +89,7 @@ fn places(text: &str) -> Result<Vec<Vec<usize>>, SyntaxError> {
                 let place = place.unwrap_or_default();
                 let is_object = token == Token::BeginObject;
                 open.push(Open {
-                    next: format!("{place}/*"),
+                    next: format!("{place}{ITEM}"),
                     object: is_object.then(|| reader.start_of_last()),
                     place,
                 });
@@ -91,11 +99,12 @@ fn places(text: &str) -> Result<Vec<Vec<usize>>, SyntaxError> {
                 let Some(outer) = open.last_mut() else {
                     continue;
                 };
+                outer.next.clone_from(&outer.place);
                 if typed(&key).is_none() {
-                    outer.next = format!("{}/{key}", outer.place);
+                    push_step(&mut outer.next, &key);
                     continue;
                 }
-                outer.next = format!("{}/*", outer.place);
+                outer.next.push_str(TYPED_MEMBER);
                 if let Some(object) = outer.object.take() {
                     found.entry(outer.place.clone()).or_default().push(object);
                 }

@@ -4,7 +4,7 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::map_key::MapKey;
-use super::{Input, Value};
+use super::{Input, Value, kind};
 use crate::json::mismatch::Error;
 use crate::json::reader::Token;
 
@@ -50,9 +50,11 @@ impl<'de> SeqAccess<'de> for &mut Items<'_, 'de> {
         }
         let index = self.index;
         self.index += 1;
-        let item = Value::part(self.input, first);
-        let value = seed.deserialize(item);
-        value.map(Some).map_err(|error| error.in_item(index))
+        let kind = kind(&first);
+        let value = seed.deserialize(Value::part(self.input, first));
+        value
+            .map(Some)
+            .map_err(|error| error.of_value(kind).in_item(index))
     }
 }
 
@@ -106,10 +108,11 @@ impl<'i, 'de> Members<'i, 'de> {
 
     fn value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
         let first = self.input.next()?;
+        let kind = kind(&first);
         let value = seed.deserialize(Value::part(self.input, first));
         value.map_err(|error| match self.name.take() {
-            Some(name) => error.in_field(&name),
-            None => error.in_map(),
+            Some(name) => error.of_value(kind).in_field(&name),
+            None => error.of_value(kind).in_map(),
         })
     }
 }

@@ -96,4 +96,19 @@ mod tests {
         assert!(!tracker.is_flushing());
         assert_eq!(tracker.count(), 0);
     }
+
+    #[test]
+    fn event_after_a_flush_outlives_it() {
+        let mut tracker = FlushTracker::new();
+        let before = tracker.begin();
+        let mut flush = tracker.flush().unwrap();
+        assert!(tracker.is_flushing());
+        let after = tracker.begin();
+        tracker.finish(before);
+        assert!(flush.try_recv().is_ok());
+        assert!(!tracker.is_flushing());
+        assert_eq!(tracker.count(), 1);
+        tracker.finish(after);
+        assert_eq!(tracker.count(), 0);
+    }
 }

@@ -330,3 +330,44 @@ impl FifoQueue {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Emitter, EntityId, Envelope, EventType};
+
+    fn push(queue: &mut Queue, group: &str) {
+        let id = EntityId::new(group.to_owned()).unwrap();
+        let emitter = Emitter::system("test").unwrap();
+        let envelope = Envelope::builder(EventType::from_static("TESTED"), id, emitter);
+        let group = Some(group.into());
+        queue.push(Pending::new(envelope.build().unwrap(), group).unwrap());
+    }
+
+    #[test]
+    fn ready_groups_fill_a_fifo_request() {
+        let mut queue = Queue::new(true);
+        for n in 0..10 {
+            assert!(!queue.fills(&Limits::SQS, 1));
+            push(&mut queue, &format!("group-{n}"));
+        }
+        assert!(queue.fills(&Limits::SQS, 1));
+        assert!(!queue.fills(&Limits::SQS, 2));
+    }
+
+    #[test]
+    fn sent_events_no_longer_fill_a_request() {
+        let mut queue = Queue::new(false);
+        push(&mut queue, "a");
+        let Queue::Standard(standard) = &queue else {
+            unreachable!()
+        };
+        let limits = Limits {
+            request_bytes: standard.bytes,
+            ..Limits::SQS
+        };
+        assert!(queue.fills(&limits, 1));
+        assert!(queue.take(&limits).is_some());
+        assert!(!queue.fills(&limits, 1));
+    }
+}

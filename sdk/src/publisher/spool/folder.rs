@@ -92,10 +92,18 @@ impl SpoolFolder {
     }
 }
 
+/// The digits of the number in a file's name. The numbers never become longer: a publisher
+/// that fills a file every millisecond needs 30 years for them.
+const DIGITS: usize = 12;
+
 fn kind_of(name: &str) -> FileKind {
     let Some((number, rest)) = name.split_once('.') else {
         return FileKind::Other;
     };
+    // Another form of a number, such as `1`, would be a second name of the same file.
+    if number.len() != DIGITS || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return FileKind::Other;
+    }
     match (number.parse(), rest) {
         (Ok(number), "events") => FileKind::Segment(number),
         (Ok(number), "events.new") => FileKind::Unfinished(number),

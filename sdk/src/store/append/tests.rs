@@ -231,7 +231,32 @@ async fn append<T: Table>(
     table: &T,
     events: &[Envelope],
 ) -> Vec<Result<AppendOutcome, StoreError>> {
-    append_all(table, events, own, std::future::pending()).await
+    let inserts = AtomicUsize::new(0);
+    let table = Bounded { table, inserts };
+    append_all(&table, events, own, std::future::pending()).await
+}
+
+/// A table that panics if one append sends far more requests than it needs, so that an
+/// append that repeats a request forever fails its test instead of blocking it.
+struct Bounded<'t, T> {
+    table: &'t T,
+    inserts: AtomicUsize,
+}
+
+impl<T: Table> Table for Bounded<'_, T> {
+    async fn insert(&self, items: Vec<NewItem>) -> Vec<InsertOutcome> {
+        let inserts = self.inserts.fetch_add(1, Ordering::Relaxed);
+        assert!(inserts < 2_000, "the append does not end");
+        self.table.insert(items).await
+    }
+
+    async fn item_at(&self, id: &str, key: &SortKey) -> Result<Option<Item>, StoreError> {
+        self.table.item_at(id, key).await
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.table.sleep(duration).await;
+    }
 }
 
 fn are_all(outcomes: &[Result<AppendOutcome, StoreError>], expected: AppendOutcome) -> bool {

@@ -105,6 +105,77 @@ fn default_dropped_in_the_second_variant_breaks() {
     );
 }
 
+steps! {
+    two_parts: { Vec<Line> } { pub(crate) struct Line { a: u8, #[serde(default)] b: u8 } }
+    default_for_all: { Vec<Line> } { #[derive(Default)] #[serde(default)] pub(crate) struct Line { a: u8, b: u8, c: u8 } }
+    no_default: { Vec<Line> } { pub(crate) struct Line { a: u8, b: u8, c: u8 } }
+}
+
+#[test]
+fn default_of_a_struct_dropped_later_breaks() {
+    last_step_breaks(
+        &[
+            two_parts::events(),
+            default_for_all::events(),
+            no_default::events(),
+        ],
+        "/Data/field/*/c",
+        "the field is required now",
+    );
+}
+
+steps! {
+    small_numbers: { Option<Vec<u8>> } { }
+    large_numbers: { Option<Vec<u64>> } { }
+    whole_number: { u32 } { }
+    fraction: { f64 } { }
+    number_keys: { BTreeMap<u8, bool> } { }
+    text_keys: { BTreeMap<String, bool> } { }
+    flag: { bool } { }
+    flag_or_text: { Either } { #[serde(untagged)] pub(crate) enum Either { Flag(bool), Text(String) } }
+    only_text: { String } { }
+}
+
+#[test]
+fn widened_then_narrowed_type_breaks() {
+    for (steps, pointer, what) in [
+        (
+            [
+                small_numbers::events(),
+                large_numbers::events(),
+                small_numbers::events(),
+            ],
+            "/Data/field/*",
+            "the range is narrower now",
+        ),
+        (
+            [
+                whole_number::events(),
+                fraction::events(),
+                whole_number::events(),
+            ],
+            "/Data/field",
+            "the type was number (double) and is integer (uint32) now",
+        ),
+        (
+            [
+                number_keys::events(),
+                text_keys::events(),
+                number_keys::events(),
+            ],
+            "/Data/field",
+            "the set of names is narrower now",
+        ),
+        (
+            [flag::events(), flag_or_text::events(), only_text::events()],
+            "/Data/field",
+            "the type was boolean and is string now",
+        ),
+    ] {
+        last_step_breaks(&steps, pointer, what);
+    }
+}
+
 /// Reads a text, and reads null as the empty text.
 fn text_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)

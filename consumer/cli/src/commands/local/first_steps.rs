@@ -4,7 +4,7 @@ use std::path::Path;
 
 use domain_events_cli::output::printable;
 
-/// The lines for a person, below the variables.
+/// Returns the lines for a person, below the variables.
 pub(super) fn text(page: Option<&str>, data: Option<&Path>, env_file: Option<&Path>) -> String {
     let mut lines = String::new();
     let variables = match env_file {
@@ -41,8 +41,8 @@ Ctrl-C stops the stack. Each event and each rejected message has a line below.
     lines
 }
 
-/// The absolute path, because the other terminal may be in another folder. The path is quoted if
-/// a shell would not read it as one word.
+/// Returns the absolute path, because the other terminal may be in another folder. The path is
+/// quoted if a shell would not read it as one word.
 fn path_of(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = printable(&path.display().to_string());

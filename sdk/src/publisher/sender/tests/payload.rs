@@ -136,6 +136,15 @@ const DENIED: &str = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/x-amz-
     content-length: 62\r\n\r\n{\"__type\":\"com.amazonaws.sqs#AccessDenied\",\"message\":\"no way\"}";
 const EXPIRED: &str = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/x-amz-json-1.0\r\n\
     content-length: 51\r\n\r\n{\"__type\":\"ExpiredTokenException\",\"message\":\"old!\"}";
+/// Services quote the request when they refuse it.
+const QUOTED: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\n\
+    content-length: 164\r\n\r\n\
+    {\"__type\":\"ValidationException\",\"message\":\"1 validation error detected: Value \
+    '[Entry(body={\\\"note\\\":\\\"canary-5c1f\\\"})]' at 'entries' failed to satisfy constraint\"}";
+const ENTRY_QUOTED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n\
+    content-length: 157\r\n\r\n\
+    {\"Successful\":[],\"Failed\":[{\"Id\":\"0\",\"SenderFault\":true,\"Code\":\"InvalidParameterValue\",\
+    \"Message\":\"Value canary-5c1f for parameter MessageBody is invalid.\"}]}";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test]
@@ -171,6 +180,10 @@ async fn no_failure_prints_the_data_of_an_event() {
         "ExpiredToken",
     )
     .await;
+    let quoted = "ValidationException: 1 validation error detected: Value …";
+    check("quoted", at(QUOTED).await, false, quoted).await;
+    let entry = "InvalidParameterValue: Value … for parameter MessageBody is invalid";
+    check("quoted entry", at(ENTRY_QUOTED).await, false, entry).await;
     check("broken", at(BROKEN).await, true, "HTTP 500").await;
     check("closed", at("").await, true, "no connection").await;
     let refused = client("http://127.0.0.1:1", true);

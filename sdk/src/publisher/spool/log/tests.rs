@@ -70,6 +70,20 @@ fn folder_with_three_events(name: &str) -> (Temporary, Vec<u8>) {
 }
 
 #[test]
+fn append_after_a_seal_starts_a_segment() {
+    let folder = Temporary::new("seal");
+    let mut log = folder.open();
+    append(&mut log, &["a"]);
+    log.seal();
+    append(&mut log, &["b"]);
+    assert_eq!(
+        folder.names(),
+        ["000000000001.events", "000000000002.events"]
+    );
+    assert_eq!(all(&mut log), ["a", "b"]);
+}
+
+#[test]
 fn events_survive_a_restart_in_order() {
     let folder = Temporary::new("restart");
     let mut groups = Vec::new();
@@ -280,6 +294,32 @@ fn foreign_file_is_set_aside_unchanged() {
         "{names:?}"
     );
     assert!(fs::read(folder.0.join(&names[1])).unwrap() == foreign);
+}
+
+#[test]
+fn file_with_another_form_of_number_is_ignored() {
+    let folder = Temporary::new("numbers");
+    append(&mut folder.open(), &["good"]);
+    let bytes = fs::read(folder.segment(1)).unwrap();
+    let names = [
+        "1.events",
+        "+00000000001.events",
+        "18446744073709551615.events",
+        "0000000000001.events",
+        "00000000000x.events",
+        "18446744073709551615.events.new",
+    ];
+    for name in names {
+        fs::write(folder.0.join(name), &bytes).unwrap();
+    }
+    let mut log = folder.open();
+    append(&mut log, &["next"]);
+    assert_eq!(
+        (all(&mut log), log.damaged()),
+        (vec!["good".to_owned(), "next".to_owned()], 0)
+    );
+    assert!(folder.segment(2).exists());
+    assert!(names.iter().all(|name| folder.0.join(name).exists()));
 }
 
 #[test]
