@@ -10,6 +10,7 @@ use super::event_sender::EventSender;
 use super::log::SpooledEvent;
 use super::shared::{MIN_PAUSE, Shared};
 use super::thread::{Command, RoundOutcomes};
+use crate::backoff::Backoff;
 use crate::event::EventId;
 use crate::event::envelope::Envelope;
 use crate::publisher::buffer::pending::{Pending, group_of};
@@ -24,6 +25,7 @@ const ROUND_EVENTS: usize = 1_000;
 const PROBE_EVENTS: usize = 10;
 /// The longest pause after a failed round.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
 
 /// The task that sends the events of the spool until the spool is empty or closed.
 pub(super) struct Drain {
@@ -49,7 +51,7 @@ impl Drop for Drain {
 
 impl Drain {
     pub(super) async fn run(mut self) {
-        let (mut count, mut wait, mut writing) = (PROBE_EVENTS, MIN_PAUSE, false);
+        let (mut count, mut failures, mut writing) = (PROBE_EVENTS, 0_u32, false);
         while !self.shared.is_closed() {
             let round = self.round(count).await;
             let was_writing =
@@ -63,15 +65,14 @@ impl Drain {
                 // round at once would not help.
                 Ok(Round::WriteInProgress) if was_writing => self.pause(MIN_PAUSE).await,
                 Ok(Round::WriteInProgress) => {}
-                Ok(Round::Sent) => (count, wait) = (ROUND_EVENTS, MIN_PAUSE),
+                Ok(Round::Sent) => (count, failures) = (ROUND_EVENTS, 0),
                 Ok(Round::Failed { progress }) => {
                     count = PROBE_EVENTS;
                     if !progress {
                         self.shared.fail_held();
                     }
-                    let jittered = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-                    self.pause(jittered).await;
-                    wait = (wait * 2).min(MAX_PAUSE);
+                    failures = failures.saturating_add(1);
+                    self.pause(BACKOFF.delay(failures)).await;
                 }
                 Err(error) => {
                     tracing::error!(
