@@ -148,6 +148,37 @@ async fn worker_without_queue_or_table_ends_at_start() {
 }
 
 #[tokio::test]
+async fn worker_starts_during_an_outage() {
+    let stack = endpoints().await;
+    let (sqs, dynamodb) = (stack.outage(), stack.dynamodb_outage());
+    let mut worker = command(&["worker"], stack.environment());
+    let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+    // One line for each queue, and one for the table.
+    for _ in 0..3 {
+        let line = async {
+            loop {
+                let line = lines.next_line().await.unwrap();
+                let line = line.expect("the worker has ended");
+                if line.contains("could not check the ") {
+                    return;
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(60), line);
+        found.await.expect("the checks have not ended");
+    }
+    sqs.end();
+    dynamodb.end();
+    let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"outage","EmitterId":"u-1","EmitterType":"USER"}"#;
+    let send = stack.sqs_client().send_message();
+    let send = send.queue_url(stack.queue_url()).message_body(body);
+    send.send().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained())
+        .await
+        .expect("the worker receives no messages");
+}
+
+#[tokio::test]
 async fn worker_with_another_key_schema_ends_at_start() {
     use aws_sdk_dynamodb::types::{
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,

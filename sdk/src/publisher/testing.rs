@@ -511,6 +511,18 @@ mod tests {
         assert!(recorder.events().is_empty());
     }
 
+    /// The publisher runs on a thread of its own, so a late release would be seen by this task.
+    #[tokio::test]
+    async fn outcome_comes_after_its_capacity_is_free() {
+        let recorder = Recorder::new();
+        let settings = Recorder::builder(emitter()).max_buffered_events(1);
+        let sdk = recorder.build(settings);
+        for n in 0..2_000 {
+            let emitted = sdk.try_emit(order(n)).expect("the buffer is empty");
+            let _ = emitted.await.unwrap();
+        }
+    }
+
     #[tokio::test]
     #[should_panic(
         expected = "expected: OrderPlaced { cents: 6, .. }\n  recorded: \n    ORDER_PLACED of order-7 by SYSTEM tests: {\"order_id\":\"order-7\",\"cents\":5}"

@@ -80,8 +80,11 @@ impl InFlight {
         self.ledger().flush.finish(generation);
     }
 
-    /// Resolves each event with the outcome of its message, and then removes it, so that every
-    /// outcome is available when a flush returns.
+    /// Resolves each event with the outcome of its message, and removes it.
+    ///
+    /// The totals and the capacity are updated before the outcomes: a caller that has its
+    /// outcome can emit the next event at once. A flush ends after the outcomes: every outcome
+    /// is available when it returns.
     ///
     /// An event that was read from the spool holds no capacity and belongs to no
     /// flush. If it was not accepted, it is still in the spool and has not failed.
@@ -89,9 +92,10 @@ impl InFlight {
         &self,
         messages: impl IntoIterator<Item = (MessageEvents, MessageOutcome)>,
     ) {
+        let messages: Vec<_> = messages.into_iter().collect();
         let mut totals = Totals::default();
         let mut done: Vec<(usize, u64)> = Vec::new();
-        for (events, outcome) in messages {
+        for (events, outcome) in &messages {
             done.reserve(events.len());
             for event in events {
                 match outcome {
@@ -103,7 +107,6 @@ impl InFlight {
                 if !event.from_spool {
                     done.push((event.bytes(), event.generation));
                 }
-                outcome.resolve(event, &self.queue);
             }
         }
         metrics::completed(totals.accepted, totals.failed);
@@ -111,12 +114,17 @@ impl InFlight {
             let mut ledger = self.ledger();
             ledger.totals.accepted += totals.accepted;
             ledger.totals.failed += totals.failed;
-            for (_, generation) in &done {
-                ledger.flush.finish(*generation);
+        }
+        self.capacity.release(done.iter().map(|(bytes, _)| *bytes));
+        for (events, outcome) in messages {
+            for event in events {
+                outcome.resolve(event, &self.queue);
             }
         }
-        self.capacity
-            .release(done.into_iter().map(|(bytes, _)| bytes));
+        let mut ledger = self.ledger();
+        for (_, generation) in done {
+            ledger.flush.finish(generation);
+        }
     }
 
     /// Counts an event that failed before it was taken: it is invalid, or the
