@@ -83,7 +83,22 @@ start_endpoint() {
   openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=localhost" \
     -addext "subjectAltName=DNS:localhost,IP:127.0.0.1" -addext "basicConstraints=critical,CA:FALSE" \
     -keyout "$temporary/tls/key.pem" -out "$temporary/tls/certificate.pem" 2>/dev/null
-  port=$("$venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  # A free port below those that the system assigns: another program could get an assigned
+  # port before the endpoint listens on it.
+  port=$("$venv/bin/python" - <<'PYTHON'
+import random
+import socket
+
+while True:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+        except OSError:
+            continue
+        print(listener.getsockname()[1])
+        break
+PYTHON
+  )
 
   # The AWS CLI needs a separate environment, because the CLI and boto3 require
   # different versions of a library.

@@ -51,7 +51,8 @@ MUTANTS = [
                     .collect();
                 let members = members.join(",");
                 let body = format!("{{\\"TableName\\":\\"{}\\",\\"Item\\":{{{members}}}}}", self.table);
-                let put = self.client.put_item().customize();
+                let put = self.client.put_item().table_name(&self.table);
+                let put = put.set_item(Some(Default::default())).customize();
                 let put = put.interceptor(RequestBody::new(body.into_bytes()));
                 outcomes.push(match put.send().await {
                     Ok(_) => InsertOutcome::Inserted,
