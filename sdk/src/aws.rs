@@ -81,7 +81,7 @@ pub enum AwsFailure {
         status: u16,
         /// The service's error code, `AccessDeniedException` for example.
         code: String,
-        /// The service's message. `…` replaces the values that the message quotes.
+        /// The service's message. `…` replaces the first value that it quotes, and what follows.
         message: String,
     },
     /// The response does not come from the service, for example because a proxy responded, or
@@ -316,22 +316,18 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
     causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
-/// Returns a message of a service with `…` in place of the values that it quotes. A service
-/// may quote the request, as in `Value '[…]' at 'entries' failed to satisfy constraint` and
-/// `Value … for parameter MessageBody is invalid`, and the request contains events.
+/// Returns a message of a service with `…` in place of the first value that it quotes and
+/// everything after it. A service may quote the request, as in `Value '[…]' at 'entries' failed
+/// to satisfy constraint` and `Value … for parameter MessageBody is invalid`, and the request
+/// contains events. The end of a quoted value is unknown, because it may contain any text and may
+/// be cut off.
 fn without_quotations(message: &str) -> String {
     const VALUE: &str = "Value ";
-    const PARAMETER: &str = " for parameter ";
-    // A quoted value may contain any text and may be cut off, so its end is unknown.
-    let (start, end) = match message.find(VALUE) {
-        Some(at) => (Some(at + VALUE.len()), message.rfind(PARAMETER)),
-        None => (quotation(message), None),
-    };
-    let Some(start) = start else {
-        return message.to_owned();
-    };
-    let end = end.filter(|end| start < *end).unwrap_or(message.len());
-    format!("{}…{}", &message[..start], &message[end..])
+    let value = message.find(VALUE).map(|at| at + VALUE.len());
+    match value.into_iter().chain(quotation(message)).min() {
+        Some(start) => format!("{}…", &message[..start]),
+        None => message.to_owned(),
+    }
 }
 
 /// The offset of the first opening quotation mark or bracket.
@@ -375,7 +371,14 @@ mod tests {
             ),
             (
                 "Value sec ret for parameter MessageBody is invalid. Reason: x",
-                "Value … for parameter MessageBody is invalid. Reason: x",
+                "Value …",
+            ),
+            // The value itself contains the words that follow a value.
+            ("Value a for parameter secret", "Value …"),
+            ("Entry 'secret' is invalid. Value a", "Entry …"),
+            (
+                "Value a for parameter b is invalid. Reason: 'secret'",
+                "Value …",
             ),
             (
                 "Unexpected token “secret”: expected null",

@@ -39,6 +39,12 @@ fn command(arguments: &[&str], environment: Vec<(&'static str, String)>) -> Chil
         .unwrap()
 }
 
+async fn send(stack: &Stack, body: &str) {
+    let request = stack.sqs_client().send_message();
+    let request = request.queue_url(stack.queue_url()).message_body(body);
+    request.send().await.unwrap();
+}
+
 fn terminate(child: &Child) {
     let id = child.id().unwrap().to_string();
     assert!(
@@ -55,9 +61,7 @@ async fn worker_drains_on_sigterm() {
     let stack = endpoints().await;
     let mut child = command(&["worker"], stack.environment());
     let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"command","EmitterId":"u-1","EmitterType":"USER"}"#;
-    let send = stack.sqs_client().send_message();
-    let send = send.queue_url(stack.queue_url()).message_body(body);
-    send.send().await.unwrap();
+    send(&stack, body).await;
     // A worker in another process receives the message.
     tokio::time::timeout(Duration::from_secs(20), stack.wait_until_drained())
         .await
@@ -97,9 +101,7 @@ async fn worker_reads_a_credential_process() {
     environment.push(("PATH", std::env::var("PATH").unwrap()));
     let worker = command(&["worker"], environment);
     let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"profile","EmitterId":"u-1","EmitterType":"USER"}"#;
-    let send = stack.sqs_client().send_message();
-    let send = send.queue_url(stack.queue_url()).message_body(body);
-    send.send().await.unwrap();
+    send(&stack, body).await;
     let drained = tokio::time::timeout(Duration::from_secs(20), stack.wait_until_drained()).await;
     std::fs::remove_file(&config).unwrap();
     drop(worker);
@@ -170,9 +172,7 @@ async fn worker_starts_during_an_outage() {
     sqs.end();
     dynamodb.end();
     let body = r#"{"Timestamp":1,"EventType":"EVENT_TEST","ID":"outage","EmitterId":"u-1","EmitterType":"USER"}"#;
-    let send = stack.sqs_client().send_message();
-    let send = send.queue_url(stack.queue_url()).message_body(body);
-    send.send().await.unwrap();
+    send(&stack, body).await;
     tokio::time::timeout(Duration::from_secs(60), stack.wait_until_drained())
         .await
         .expect("the worker receives no messages");

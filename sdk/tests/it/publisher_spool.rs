@@ -60,16 +60,21 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     panic!("timed out after 20 s: {what}");
 }
 
-#[tokio::test]
-async fn shutdown_drains_and_unlocks_the_spool() {
-    let folder = Folder::new("spool-shutdown");
+/// An endpoint that is unavailable until the flag is set to false.
+async fn endpoint_with_outage() -> (Endpoint, Arc<AtomicBool>) {
     let down = Arc::new(AtomicBool::new(true));
     let outage = down.clone();
     let endpoint = Endpoint::start(move |_, _| match outage.load(Ordering::SeqCst) {
         true => Act::Error(503, "ServiceUnavailable"),
         false => Act::Respond(vec![]),
-    })
-    .await;
+    });
+    (endpoint.await, down)
+}
+
+#[tokio::test]
+async fn shutdown_drains_and_unlocks_the_spool() {
+    let folder = Folder::new("spool-shutdown");
+    let (endpoint, down) = endpoint_with_outage().await;
     let first = sdk("events", endpoint.client(), &folder.0).await.unwrap();
     for outcome in first.emit_all((0..30).map(order)).await {
         assert_eq!(outcome.unwrap().durability, Durability::Spool);

@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain_events::{Durability, EmitError, Sdk};
 
-use super::{Folder, sdk};
+use super::{Folder, endpoint_with_outage, sdk};
 use crate::publisher::OrderPlaced;
-use crate::scripted_endpoint::{Act, Endpoint, client};
+use crate::scripted_endpoint::{Endpoint, client};
 
 /// Runs in a separate mount namespace, in which SPOOL_DIR is a file system of 3 MB.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,13 +19,7 @@ async fn full_disk_child() {
     let mount = PathBuf::from(std::env::var_os("SPOOL_DIR").unwrap());
     for queue in ["events", "events.fifo"] {
         let dir = mount.join(queue);
-        let down = Arc::new(AtomicBool::new(true));
-        let outage = down.clone();
-        let endpoint = Endpoint::start(move |_, _| match outage.load(Ordering::SeqCst) {
-            true => Act::Error(503, "ServiceUnavailable"),
-            false => Act::Respond(vec![]),
-        })
-        .await;
+        let (endpoint, down) = endpoint_with_outage().await;
         let publisher = sdk(queue, endpoint.client(), &dir).await.unwrap();
         let mut spooled = emit_until_full(&publisher).await;
         // SQS is available again. Events are sent directly, without disk space.

@@ -182,7 +182,7 @@ async fn no_failure_prints_the_data_of_an_event() {
     .await;
     let quoted = "ValidationException: 1 validation error detected: Value …";
     check("quoted", at(QUOTED).await, false, quoted).await;
-    let entry = "InvalidParameterValue: Value … for parameter MessageBody is invalid";
+    let entry = "InvalidParameterValue: Value …";
     check("quoted entry", at(ENTRY_QUOTED).await, false, entry).await;
     check("broken", at(BROKEN).await, true, "HTTP 500").await;
     check("closed", at("").await, true, "no connection").await;
